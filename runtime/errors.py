@@ -1,0 +1,17 @@
+"""The errors that a caller can act on. Anything else that escapes is a bug in millijoule."""
+
+
+class Error(Exception):
+    """Base of every error that millijoule raises on purpose; its text names the culprit and the way out."""
+
+
+class ModelError(Error):
+    """The model (source or .mj file) is damaged, unsafe or not supported."""
+
+
+class InputError(Error):
+    """An input's name, shape or dtype is not what the model takes."""
+
+
+class TargetError(Error):
+    """A target or device profile does not exist, or this CPU cannot run it."""

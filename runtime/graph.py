@@ -1,0 +1,139 @@
+"""Graph, Node and Value: the one representation of a model between its source and its machine code.
+
+Operators bear ONNX names and the meaning of ONNX's newest operator set. Spatial operators (Conv, ConvTranspose,
+the pools, Resize, InstanceNormalization, LRN, DepthToSpace, SpaceToDepth) hold activations channels-last
+(N, spatial..., C); every other operator is layout-free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+Dim = int | str
+"""A size, or the name of a symbolic dimension whose size the first run fixes."""
+
+Attribute = Any
+"""int, float, str, bool, None, a list of those, a numpy array, or a Graph."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quantization:
+    """real = scale * (q - zero_point), per tensor (axis None, arrays of length 1) or per index along axis.
+
+    scale: float32 array, finite and > 0. zero_point: int32 array of the same length.
+    """
+
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int | None = None
+
+    @staticmethod
+    def per_tensor(scale: float, zero_point: int) -> Quantization:
+        return Quantization(np.array([scale], np.float32), np.array([zero_point], np.int32))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Quantization)
+            and self.axis == other.axis
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+    def along(self, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """scale and zero_point shaped to broadcast against a tensor of this rank."""
+        if self.axis is None:
+            return self.scale.reshape(()), self.zero_point.reshape(())
+        shape = [1] * rank
+        shape[self.axis] = -1
+        return self.scale.reshape(shape), self.zero_point.reshape(shape)
+
+
+@dataclass(slots=True)
+class Value:
+    """One tensor. shape None: of unknown rank until shapes are inferred. data: set for constants only."""
+
+    name: str
+    dtype: np.dtype
+    shape: tuple[Dim, ...] | None = None
+    quant: Quantization | None = None
+    data: np.ndarray | None = None
+
+
+@dataclass(slots=True)
+class Node:
+    """One operation. An absent optional input is the empty string."""
+
+    op: str
+    inputs: list[str]
+    outputs: list[str]
+    attrs: dict[str, Attribute] = field(default_factory=dict)
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.op} '{self.name or (self.outputs[0] if self.outputs else '')}'"
+
+
+@dataclass(slots=True)
+class Graph:
+    """Nodes in an order in which every value is produced before it is used (a subgraph may use outer values)."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    nodes: list[Node] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    name: str = ""
+
+    def add_value(self, value: Value) -> str:
+        self.values[value.name] = value
+        return value.name
+
+    def add_constant(self, name: str, data: np.ndarray, quant: Quantization | None = None) -> str:
+        """Adds data under name, made unique if it is taken, and returns the name used."""
+        name = self.unique(name)
+        self.values[name] = Value(name, data.dtype, data.shape, quant, data)
+        return name
+
+    def unique(self, name: str) -> str:
+        if name and name not in self.values:
+            return name
+        n = 1
+        while f"{name}.{n}" in self.values:
+            n += 1
+        return f"{name}.{n}"
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """The value's data where it is a constant of this graph, else None."""
+        value = self.values.get(name)
+        return None if value is None else value.data
+
+    def producers(self) -> dict[str, Node]:
+        return {out: node for node in self.nodes for out in node.outputs if out}
+
+    def consumers(self) -> dict[str, list[Node]]:
+        """Which nodes read each value, subgraphs' reads counted as their node's."""
+        found: dict[str, list[Node]] = {}
+        for node in self.nodes:
+            for name in {*node.inputs, *outer_reads(node)} - {""}:
+                found.setdefault(name, []).append(node)
+        return found
+
+
+def subgraphs(node: Node) -> Iterator[Graph]:
+    for value in node.attrs.values():
+        if isinstance(value, Graph):
+            yield value
+        elif isinstance(value, list):
+            yield from (item for item in value if isinstance(item, Graph))
+
+
+def outer_reads(node: Node) -> set[str]:
+    """Names that the node's subgraphs read from the graphs around them."""
+    names: set[str] = set()
+    for graph in subgraphs(node):
+        used = {name for inner in graph.nodes for name in (*inner.inputs, *outer_reads(inner))}
+        names |= (used | set(graph.outputs)) - set(graph.values) - {""}
+    return names
