@@ -1,0 +1,46 @@
+"""Checks attributes, which come from unvouched files, against the annotations of an operator's reference."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph import Attribute, Node
+from .registry import Op
+
+INT64 = np.iinfo(np.int64)
+
+
+@cache
+def annotations(reference: Callable[..., Any]) -> dict[str, Any]:
+    return get_type_hints(reference)
+
+
+def fits(value: Attribute, hint: Any) -> bool:
+    """Whether an attribute is what an annotation says: int, float (or int), str, bool, None, Graph, ndarray, sequences
+    and unions of those. Integers must fit int64."""
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        return any(fits(value, option) for option in get_args(hint))
+    if origin in (list, tuple, Sequence):
+        return isinstance(value, (list, tuple)) and all(fits(item, get_args(hint)[0]) for item in value)
+    if hint is Any:
+        return True
+    if hint in (int, float):
+        numeric = isinstance(value, int) or (hint is float and isinstance(value, float))
+        return numeric and (isinstance(value, float) or INT64.min <= value <= INT64.max)
+    return isinstance(value, hint)
+
+
+def check(op: Op, node: Node, attrs: dict[str, Attribute]) -> None:
+    """ModelError on an attribute of the wrong type."""
+    hints = annotations(op.reference)
+    for name, value in attrs.items():
+        if name in hints and not fits(value, hints[name]):
+            wanted = getattr(hints[name], "__name__", str(hints[name]))
+            raise ModelError(f"{node}: attribute '{name}' must be {wanted}, not {value!r:.60}")

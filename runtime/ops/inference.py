@@ -1,0 +1,65 @@
+"""One node from its inputs to its outputs' shapes and dtypes, with everything about it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph import Node
+from .attribute_types import check as check_attributes
+from .registry import Context, Op, Tensor, find
+
+TENSOR_LIMIT = 2**31
+"""Bytes that one tensor must stay below: parameter blocks hold 32-bit offsets."""
+
+RANK_LIMIT = 32
+
+
+@dataclass(slots=True)
+class Step:
+    """A node with its operator and its Context, whose outputs are set."""
+
+    node: Node
+    op: Op
+    ctx: Context
+
+
+def infer_node(node: Node, inputs: Sequence[Tensor | None]) -> Step:
+    """The node with its operator, checked attributes and outputs, whose quantization is still to be set.
+
+    A node may name fewer outputs than its operator gives. ModelError where the operator is unknown or does not take
+    these inputs or attributes.
+    """
+    op = find(node.op)
+    if op is None:
+        raise ModelError(f"{node}: this operator is not supported")
+    ctx = Context(node, list(inputs), attrs=op.attributes(node))
+    check_attributes(op, node, ctx.attrs)
+    found = list(op.infer(ctx))
+    if len(node.outputs) > len(found):
+        raise ctx.error(f"has {len(node.outputs)} outputs, but {op.name} gives {len(found)}")
+    ctx.outputs = [
+        Tensor(name, tuple(int(dim) for dim in shape), np.dtype(dtype))
+        for name, (shape, dtype) in zip(node.outputs, found, strict=False)
+    ]
+    for tensor in ctx.outputs:
+        problem = size_problem(tensor)
+        if problem:
+            raise ctx.error(problem)
+    return Step(node, op, ctx)
+
+
+def size_problem(tensor: Tensor) -> str | None:
+    """What is wrong with a tensor's shape: its rank, a negative dimension, or more bytes than 32-bit offsets reach."""
+    shape = tensor.shape
+    if len(shape) > RANK_LIMIT:
+        return f"'{tensor.name}' has {len(shape)} dimensions; at most {RANK_LIMIT} are supported"
+    if any(dim < 0 for dim in shape):
+        return f"'{tensor.name}' has a negative dimension: {shape}"
+    if prod(shape) * tensor.dtype.itemsize >= TENSOR_LIMIT:
+        return f"'{tensor.name}' of shape {shape} ({tensor.dtype}) takes 2 GiB or more"
+    return None
