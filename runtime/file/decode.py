@@ -1,0 +1,119 @@
+"""Records of a file and its tensors -> Graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from ..errors import ModelError
+from ..graph import Attribute, Graph, Node, Quantization, Value
+from . import container, schema
+
+_decoder = msgspec.json.Decoder(schema.ModelRecord)
+_version_decoder = msgspec.json.Decoder(schema.VersionRecord)
+
+
+def decode_record(text: str) -> schema.ModelRecord:
+    """The graph's JSON, checked against the schema; ModelError where it does not fit."""
+    try:
+        version = _version_decoder.decode(text).version
+        if version > schema.VERSION:
+            raise ModelError(
+                f"it is version {version} of the format and this millijoule reads up to {schema.VERSION}: "
+                "upgrade with `pip install -U millijoule`"
+            )
+        record = _decoder.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ModelError(f"the graph's record is not sound: {error}") from None
+    # msgspec takes the last of two equal keys; another reader might take the first.
+    container.parse(text, "graph's record")
+    return record
+
+
+def decode_graph(record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> Graph:
+    """The main graph with its subgraphs; ModelError where a tensor or graph is referred to wrongly or not at all."""
+    decoder = _Decoder(record, tensors)
+    graph = decoder.graph(0)
+    if decoder.next_graph != len(record.graphs):
+        raise ModelError(f"graph {decoder.next_graph} belongs to no node")
+    unused = tensors.keys() - decoder.used
+    if unused:
+        raise ModelError(f"tensor {min(unused)!r} belongs to no value")
+    return graph
+
+
+class _Decoder:
+    def __init__(self, record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> None:
+        self.records = record.graphs
+        self.tensors = tensors
+        self.used: set[str] = set()
+        self.next_graph = 1
+        self.depth = 0
+
+    def graph(self, index: int) -> Graph:
+        record = self.records[index]
+        self.depth += 1
+        if self.depth > schema.MAX_DEPTH:
+            raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
+        graph = Graph(
+            values={name: self.value(name, value) for name, value in record.values.items()},
+            nodes=[self.node(node) for node in record.nodes],
+            inputs=record.inputs,
+            outputs=record.outputs,
+            name=record.name,
+        )
+        self.depth -= 1
+        return graph
+
+    def value(self, name: str, record: schema.ValueRecord) -> Value:
+        what = f"value {name!r}"
+        data = None if record.data is None else self.tensor(what, record.data)
+        return Value(
+            name,
+            schema.DTYPES[record.dtype],
+            None if record.shape is None else tuple(record.shape),
+            None if record.quant is None else self.quantization(what, record.quant),
+            data,
+        )
+
+    def quantization(self, what: str, record: schema.QuantizationRecord) -> Quantization:
+        if isinstance(record.scale, str):
+            scale = self.tensor(what, record.scale)
+        elif record.axis is None:
+            with np.errstate(over="ignore"):
+                scale = np.array([record.scale], np.float32)
+        else:
+            raise ModelError(f"{what}: scales along an axis must be a tensor")
+        if isinstance(record.zero_point, str):
+            zero_point = self.tensor(what, record.zero_point)
+        else:
+            zero_point = np.full(scale.shape, record.zero_point, np.int32)
+        return Quantization(scale, zero_point, record.axis)
+
+    def node(self, record: schema.NodeRecord) -> Node:
+        what = f"{record.op} {record.name or (record.outputs[0] if record.outputs else '')!r}"
+        attrs = {name: self.attribute(f"{what}, attribute {name!r}", value) for name, value in record.attrs.items()}
+        return Node(record.op, record.inputs, record.outputs, attrs, record.name)
+
+    def attribute(self, what: str, record: schema.AttributeRecord) -> Attribute:
+        if isinstance(record, list):
+            return [self.attribute(what, item) for item in record]
+        if isinstance(record, schema.TensorAttribute):
+            return self.tensor(what, record.key)
+        if isinstance(record, schema.FloatAttribute):
+            return float(record.value)
+        if isinstance(record, schema.GraphAttribute):
+            # Graphs are numbered in the order in which they are met, so none can hold itself or be held twice.
+            if record.index != self.next_graph or record.index >= len(self.records):
+                raise ModelError(f"{what}: graph {record.index} is not the next graph of the file")
+            self.next_graph += 1
+            return self.graph(record.index)
+        return record
+
+    def tensor(self, what: str, key: str) -> np.ndarray:
+        if key not in self.tensors:
+            raise ModelError(f"{what}: the file has no tensor {key!r}")
+        self.used.add(key)
+        return self.tensors[key]

@@ -1,0 +1,111 @@
+"""Graph -> records of a file and its tensors."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..errors import ModelError
+from ..graph import Attribute, Graph, Node, Quantization, Value, outer_reads
+from ..metadata import Metadata
+from . import schema
+
+
+def encode_model(graph: Graph, metadata: Metadata) -> tuple[schema.ModelRecord, dict[str, np.ndarray]]:
+    """The record, its checksum still zeros, and the tensors under their keys.
+
+    Values that nothing reads and nothing produces are left out. ModelError where an attribute cannot be written.
+    """
+    encoder = _Encoder()
+    encoder.graph(graph)
+    record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, schema.VERSION)
+    return record, encoder.tensors
+
+
+class _Encoder:
+    def __init__(self) -> None:
+        self.graphs: list[schema.GraphRecord] = []
+        self.tensors: dict[str, np.ndarray] = {}
+        self.stored: dict[tuple[str, tuple[int, ...], int], list[str]] = {}
+
+    def graph(self, graph: Graph) -> int:
+        """The index of the graph's record; subgraphs get theirs in the order in which nodes' attributes are sorted."""
+        index = len(self.graphs)
+        self.graphs.append(schema.GraphRecord({}, [], [], []))
+        used = {*graph.inputs, *graph.outputs}
+        for node in graph.nodes:
+            used.update(node.inputs, node.outputs, outer_reads(node))
+        values = {name: self.value(value) for name, value in graph.values.items() if name in used}
+        nodes = [self.node(node) for node in graph.nodes]
+        self.graphs[index] = schema.GraphRecord(values, nodes, list(graph.inputs), list(graph.outputs), graph.name)
+        return index
+
+    def value(self, value: Value) -> schema.ValueRecord:
+        return schema.ValueRecord(
+            value.dtype.name,  # type: ignore[arg-type]  # validated: one of the names
+            None if value.shape is None else [dim if isinstance(dim, str) else int(dim) for dim in value.shape],
+            None if value.data is None else self.tensor(value.name, value.data),
+            None if value.quant is None else self.quantization(value.name, value.quant),
+        )
+
+    def quantization(self, name: str, quant: Quantization) -> schema.QuantizationRecord:
+        if quant.axis is None:
+            return schema.QuantizationRecord(float(quant.scale[0]), int(quant.zero_point[0]))
+        zeros = quant.zero_point
+        uniform = zeros.size > 0 and bool((zeros == zeros[0]).all())
+        zero_point = int(zeros[0]) if uniform else self.tensor(f"{name}.zero_point", zeros)
+        return schema.QuantizationRecord(self.tensor(f"{name}.scale", quant.scale), zero_point, quant.axis)
+
+    def node(self, node: Node) -> schema.NodeRecord:
+        # In the file attributes are sorted, and a reader meets their graphs in that order.
+        attrs = {name: self.attribute(node, name, node.attrs[name]) for name in sorted(node.attrs)}
+        return schema.NodeRecord(node.op, list(node.inputs), list(node.outputs), attrs, node.name)
+
+    def attribute(self, node: Node, name: str, value: Attribute) -> schema.AttributeRecord:
+        if isinstance(value, (list, tuple)):
+            items = [self.attribute(node, name, item) for item in value]
+            if any(isinstance(item, list) for item in items):
+                raise ModelError(f"{node}: attribute '{name}' nests lists; a NumPy array can be written")
+            return items  # type: ignore[return-value]  # no item is a list
+        if isinstance(value, np.ndarray):
+            return schema.TensorAttribute(self.tensor(f"{node.name or node.op}.{name}", value))
+        if isinstance(value, Graph):
+            return schema.GraphAttribute(self.graph(value))
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, float) and not math.isfinite(value):
+            return schema.FloatAttribute(str(value))  # type: ignore[arg-type]  # "inf", "-inf" or "nan"
+        if value is None or isinstance(value, (bool, int, float, str)):
+            return value
+        raise ModelError(f"{node}: attribute '{name}' cannot be written to a file: {value!r:.60}")
+
+    def tensor(self, name: str, data: np.ndarray) -> str:
+        """The key that data is stored under: name made unique, or the key of equal data."""
+        data = np.require(data, data.dtype.newbyteorder("<"), ["C_CONTIGUOUS"])
+        raw = data.reshape(-1).view(np.uint8) if data.size else b""
+        found = self.stored.setdefault((data.dtype.str, data.shape, zlib.crc32(raw)), [])
+        for key in found:
+            if _same_bytes(self.tensors[key], data):
+                return key
+        key = unique(name, self.tensors)
+        self.tensors[key] = data
+        found.append(key)
+        return key
+
+
+def _same_bytes(first: np.ndarray, second: np.ndarray) -> bool:
+    """Not equality of floats: 0.0 and -0.0 are two constants."""
+    return first is second or first.tobytes() == second.tobytes()
+
+
+def unique(name: str, taken: dict[str, np.ndarray] | Sequence[str]) -> str:
+    """name, with a number behind it where it is taken or the container's own."""
+    candidate = name
+    number = 1
+    while candidate in taken or candidate in ("", "__metadata__"):
+        candidate = f"{name}.{number}"
+        number += 1
+    return candidate

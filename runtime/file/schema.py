@@ -1,0 +1,151 @@
+"""The records that a file's graph is made of, and the bounds on what they may say."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+
+from ..metadata import Metadata
+
+VERSION: Final = 1
+METADATA_KEY: Final = "millijoule"
+
+MAX_HEADER: Final = 16 << 20
+MAX_RANK: Final = 16
+MAX_DIM: Final = 2**31 - 1
+MAX_TENSOR_BYTES: Final = 2**31 - 1
+"""Sizes and offsets in a program are 32 bits wide, so no tensor may be larger."""
+MAX_DEPTH: Final = 16
+MAX_NAME: Final = 4096
+
+SAFETENSORS_DTYPES: Final = {
+    "BOOL": np.dtype(np.bool_),
+    "U8": np.dtype("u1"),
+    "I8": np.dtype("i1"),
+    "U16": np.dtype("<u2"),
+    "I16": np.dtype("<i2"),
+    "F16": np.dtype("<f2"),
+    "U32": np.dtype("<u4"),
+    "I32": np.dtype("<i4"),
+    "F32": np.dtype("<f4"),
+    "U64": np.dtype("<u8"),
+    "I64": np.dtype("<i8"),
+    "F64": np.dtype("<f8"),
+}
+DTYPES: Final = {dtype.name: dtype for dtype in SAFETENSORS_DTYPES.values()}
+QUANTIZED: Final = {"int8", "uint8", "int16", "uint16", "int32", "int64"}
+
+Name = Annotated[str, Meta(max_length=MAX_NAME)]
+Named = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Dim = Annotated[int, Meta(ge=0, le=MAX_DIM)] | Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+# fmt: off
+DtypeName = Literal[
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
+]
+# fmt: on
+
+
+class Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A JSON object of which every key is known."""
+
+
+class TensorAttribute(Record, tag_field="type", tag="tensor"):
+    """key: of a tensor in the container."""
+
+    key: Named
+
+
+class GraphAttribute(Record, tag_field="type", tag="graph"):
+    """index: in ModelRecord.graphs."""
+
+    index: Annotated[int, Meta(ge=1, le=MAX_DIM)]
+
+
+class FloatAttribute(Record, tag_field="type", tag="float"):
+    """A float that JSON cannot write."""
+
+    value: Literal["inf", "-inf", "nan"]
+
+
+Item = bool | Int64 | float | str | TensorAttribute | GraphAttribute | FloatAttribute | None
+AttributeRecord = bool | Int64 | float | str | TensorAttribute | GraphAttribute | FloatAttribute | list[Item] | None
+
+
+class QuantizationRecord(Record):
+    """scale: a number where the whole tensor has one, else the key of a float32 tensor. zero_point: a number for
+    every index, or the key of an int32 tensor."""
+
+    scale: float | Named
+    zero_point: Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)] | Named = 0
+    axis: Annotated[int, Meta(ge=0, lt=MAX_RANK)] | None = None
+
+
+class ValueRecord(Record):
+    """data: the key of a constant's tensor."""
+
+    dtype: DtypeName
+    shape: Annotated[list[Dim], Meta(max_length=MAX_RANK)] | None = None
+    data: Named | None = None
+    quant: QuantizationRecord | None = None
+
+
+class NodeRecord(Record):
+    """One operation, as graph.Node."""
+
+    op: Named
+    inputs: list[Name]
+    outputs: list[Name]
+    attrs: dict[Named, AttributeRecord] = {}
+    name: Name = ""
+
+
+class GraphRecord(Record):
+    """One graph, as graph.Graph; the graphs in attributes are records of their own."""
+
+    values: dict[Named, ValueRecord]
+    nodes: list[NodeRecord]
+    inputs: list[Named]
+    outputs: list[Named]
+    name: Name = ""
+
+
+class ModelRecord(Record):
+    """graphs: the main graph, then those that attributes hold, each after the graph that holds it.
+
+    checksum: CRC-32 in 8 hexadecimal digits of the whole file with these digits written as zeros. It sorts first, so
+    that every version can find it.
+    """
+
+    checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
+    graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
+    metadata: Metadata
+    version: Literal[1]
+
+
+class VersionRecord(Struct):
+    """What can be read of a file of any version."""
+
+    version: Annotated[int, Meta(ge=1)]
+
+
+class TensorEntry(Record):
+    """One tensor as the container's header lists it."""
+
+    dtype: str
+    shape: Annotated[list[Annotated[int, Meta(ge=0, le=MAX_DIM)]], Meta(max_length=MAX_RANK)]
+    data_offsets: tuple[Annotated[int, Meta(ge=0, le=2**63 - 1)], Annotated[int, Meta(ge=0, le=2**63 - 1)]]
+
+
+def byte_size(shape: list[int | str] | tuple[int | str, ...], dtype: np.dtype) -> int:
+    """Bytes of a tensor, with 1 for every symbolic or zero dimension: what NumPy must be able to count to."""
+    size = dtype.itemsize
+    for dim in shape:
+        size *= dim if isinstance(dim, int) and dim > 0 else 1
+    return size
+
+
+encoder = msgspec.json.Encoder(order="sorted")

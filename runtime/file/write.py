@@ -1,0 +1,39 @@
+"""Writes a graph as one .mj file, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+
+from safetensors.numpy import save
+
+from ..errors import ModelError
+from ..graph import Graph
+from ..metadata import Metadata
+from . import atomic, container, schema, validate
+from .decode import decode_record
+from .encode import encode_model
+
+
+def serialize(graph: Graph, metadata: Metadata) -> bytes:
+    """The file's bytes, the same for the same graph and metadata; ModelError where no reader would take them."""
+    validate.validate(graph)
+    record, tensors = encode_model(graph, metadata)
+    try:
+        text = schema.encoder.encode(record).decode()
+    except UnicodeEncodeError as error:
+        raise ModelError(f"a name or string of the graph is not valid Unicode: {error.object!r:.60}") from None
+    decode_record(text)
+    # The library gives metadata no order: with one key there is none to give.
+    data = save(tensors, {schema.METADATA_KEY: text})
+    at = data.index(container.CHECKSUM_MARK) + len(container.CHECKSUM_MARK)
+    header = int.from_bytes(data[: container.LENGTH_BYTES], "little")
+    if header > schema.MAX_HEADER:
+        raise ModelError(f"the graph takes {header} bytes, above the limit of {schema.MAX_HEADER}")
+    return b"".join((data[:at], container.checksum(data, at), data[at + container.CHECKSUM_DIGITS :]))
+
+
+def write(path: str | os.PathLike[str], graph: Graph, metadata: Metadata) -> None:
+    """Error where path cannot be written; what was there before then stays as it was."""
+    data = serialize(graph, metadata)
+    with atomic.replacing(path) as file:
+        file.write(data)

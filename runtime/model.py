@@ -1,0 +1,116 @@
+"""Model: a graph with what travels beside it, as converted or as read from a .mj file."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+
+from .errors import InputError, ModelError
+from .file.read import read
+from .file.write import write
+from .graph import Dim, Graph, Quantization
+from .metadata import Metadata
+
+
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A public input or output. shape: ints and the names of symbolic dimensions; None where the rank is unknown.
+
+    quant: where the numbers are quantized integers, what they stand for.
+    """
+
+    name: str
+    shape: tuple[Dim, ...] | None
+    dtype: np.dtype
+    quant: Quantization | None = None
+
+
+@dataclass(slots=True)
+class Model:
+    """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing."""
+
+    graph: Graph
+    metadata: Metadata = field(default_factory=Metadata)
+    _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def inputs(self) -> dict[str, TensorInfo]:
+        """The public inputs in the source's order."""
+        return self._describe(self.graph.inputs)
+
+    @property
+    def outputs(self) -> dict[str, TensorInfo]:
+        """The public outputs in the source's order."""
+        return self._describe(self.graph.outputs)
+
+    def input_name(self, name: str) -> str:
+        """The graph's name of an input given by name or alias; InputError where there is none."""
+        return _resolve("input", name, self.graph.inputs, self.metadata.input_aliases)
+
+    def output_name(self, name: str) -> str:
+        """The graph's name of an output given by name or alias; InputError where there is none."""
+        return _resolve("output", name, self.graph.outputs, self.metadata.output_aliases)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the model; the same model gives the same bytes.
+
+        ModelError where the graph is not sound, Error where path cannot be written: then nothing there changes.
+        """
+        self._check_aliases()
+        metadata = self.metadata
+        if not metadata.producer:
+            metadata = msgspec.structs.replace(metadata, producer=_producer())
+        write(path, self.graph, metadata)
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], verify: bool = True) -> Model:
+        """Maps a .mj file. ModelError, naming the file, where it is damaged, unsafe or of a newer version.
+
+        verify False skips the checksum and nothing else.
+        """
+        try:
+            graph, metadata, mapping = read(path, verify)
+            model = Model(graph, metadata, mapping)
+            model._check_aliases()
+        except ModelError as error:
+            raise ModelError(f"{os.fspath(path)}: {error}") from None
+        return model
+
+    def release_pages(self) -> None:
+        """Gives the mapped file's pages back once the weights are packed; a later read maps them again."""
+        if self._mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapping.madvise(mmap.MADV_DONTNEED)
+
+    def _describe(self, names: Iterable[str]) -> dict[str, TensorInfo]:
+        values = self.graph.values
+        return {name: TensorInfo(name, values[name].shape, values[name].dtype, values[name].quant) for name in names}
+
+    def _check_aliases(self) -> None:
+        sides = (
+            ("input", self.metadata.input_aliases, self.graph.inputs),
+            ("output", self.metadata.output_aliases, self.graph.outputs),
+        )
+        for side, aliases, names in sides:
+            for alias, name in aliases.items():
+                if name not in names or (alias in names and alias != name):
+                    raise ModelError(f"alias {alias!r} of {side} {name!r} names nothing, or something else too")
+
+
+def _resolve(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:
+    if name in names:
+        return name
+    if name in aliases:
+        return aliases[name]
+    listed = ", ".join(f"'{known}'" for known in names)
+    raise InputError(f"the model has no {side} '{name}'; it has {listed}")
+
+
+def _producer() -> str:
+    from importlib import metadata  # slow to import, and only writers need it
+
+    return f"millijoule {metadata.version('millijoule')}"
