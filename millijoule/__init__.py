@@ -1,0 +1,63 @@
+"""millijoule: converts a trained model into one compact file and runs it on a small device's CPU.
+
+    import millijoule as mj
+
+    mj.convert("model.onnx").save("model.mj")
+    with mj.load("model.mj") as session:
+        outputs = session.run({"input": x})
+
+The public names are loaded when they are first used: a device that only runs models never imports a converter.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .converters import convert
+    from .runtime.errors import Error, InputError, ModelError, TargetError
+    from .runtime.model import Model
+    from .runtime.session import Session, load
+
+    __version__: str
+
+__all__ = ["Error", "InputError", "Model", "ModelError", "Session", "TargetError", "__version__", "convert", "load"]
+
+_HOME = {
+    "Error": ".runtime.errors",
+    "InputError": ".runtime.errors",
+    "Model": ".runtime.model",
+    "ModelError": ".runtime.errors",
+    "Session": ".runtime.session",
+    "TargetError": ".runtime.errors",
+    "convert": ".converters",
+    "load": ".runtime.session",
+}
+
+# setup.cfg maps the folders beside this one to subpackages, which only an installation knows.
+if find_spec(f"{__name__}.runtime") is None:
+    raise ImportError(
+        f"'{__path__[0]}' belongs to a checkout of millijoule that is not installed, so that its parts cannot be "
+        "found. Run 'pip install -e .' in the checkout, or use an installed millijoule from another folder.",
+        name=__name__,
+        path=__file__,
+    )
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("millijoule")
+    elif name in _HOME:
+        value = getattr(import_module(_HOME[name], __name__), name)
+    else:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
