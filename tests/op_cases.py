@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
+
 from millijoule.runtime.graph import Node
 from millijoule.runtime.ops.inference import infer_node
 from millijoule.runtime.ops.registry import Tensor
-
-Arrays = Sequence[np.ndarray | None]
 
 
 def node_of(op: str, count: int, outputs: int, attrs: dict[str, Any], absent: Sequence[int] = ()) -> Node:
@@ -36,9 +36,7 @@ def run_reference(op: str, *inputs: np.ndarray | None, outputs: int = 1, **attrs
 
 def run_onnxruntime(op: str, *inputs: np.ndarray | None, outputs: int = 1, opset: int = 20, **attrs: Any) -> list[Any]:
     """What onnxruntime computes for the node; every input is a graph input, so that nothing is folded away."""
-    import onnx
-    import onnxruntime
-
+    onnx, onnxruntime = pytest.importorskip("onnx"), pytest.importorskip("onnxruntime")
     absent = [index for index, data in enumerate(inputs) if data is None]
     plain = node_of(op, len(inputs), outputs, attrs, absent)
     node = onnx.helper.make_node(op, plain.inputs, plain.outputs, **attrs)

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from op_cases import run_onnxruntime, run_reference
 
-from millijoule.runtime.errors import ModelError
-
 
 def ints(*values: int) -> np.ndarray:
     return np.array(values, np.int64)

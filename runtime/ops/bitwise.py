@@ -1,0 +1,50 @@
+"""BitwiseAnd, BitwiseOr, BitwiseXor, BitwiseNot and BitShift on integers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .checks import INTEGERS, infer_elementwise, require_kind
+from .registry import Context, Inferred, Op, register
+
+
+def infer(ctx: Context) -> list[Inferred]:
+    for index in range(len(ctx.inputs)):
+        require_kind(ctx, ctx.input(index), INTEGERS)
+    return infer_elementwise(ctx)
+
+
+def infer_shift(ctx: Context) -> list[Inferred]:
+    if ctx.attrs["direction"] not in ("LEFT", "RIGHT"):
+        raise ctx.error(f"direction '{ctx.attrs['direction']}' is neither LEFT nor RIGHT")
+    for index in range(2):
+        require_kind(ctx, ctx.input(index), "u")
+    return infer_elementwise(ctx)
+
+
+def bitwise_and(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(a & b)
+
+
+def bitwise_or(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(a | b)
+
+
+def bitwise_xor(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.asarray(a ^ b)
+
+
+def bitwise_not(a: np.ndarray) -> np.ndarray:
+    return np.asarray(~a)
+
+
+def bit_shift(a: np.ndarray, b: np.ndarray, *, direction: str) -> np.ndarray:
+    """Shifting by the width of the dtype or more gives 0."""
+    return np.asarray(a << b if direction == "LEFT" else a >> b)
+
+
+register(Op("BitwiseAnd", bitwise_and, infer))
+register(Op("BitwiseOr", bitwise_or, infer))
+register(Op("BitwiseXor", bitwise_xor, infer))
+register(Op("BitwiseNot", bitwise_not, infer))
+register(Op("BitShift", bit_shift, infer_shift))
