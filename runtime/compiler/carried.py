@@ -62,14 +62,14 @@ def _define_memset(module: ir.Module) -> None:
     single = builder.insert_element(ir.Constant(WIDE, ir.Undefined), byte, I32(0))
     wide = builder.shuffle_vector(single, single, ir.Constant(ir.VectorType(I32, 16), [0] * 16))
 
-    def fill(filling: ir.Value) -> Callable[[ir.Value], None]:
+    def fill(filling: ir.Value, kind: ir.Type) -> Callable[[ir.Value], None]:
         def body(left: ir.Value) -> None:
             address = builder.add(to, builder.sub(size, left))
-            builder.store(filling, builder.inttoptr(address, filling.type.as_pointer()), align=1)
+            builder.store(filling, builder.inttoptr(address, kind.as_pointer()), align=1)
 
         return body
 
-    _count_down(builder, _count_down(builder, size, 16, fill(wide)), 1, fill(byte))
+    _count_down(builder, _count_down(builder, size, 16, fill(wide, WIDE)), 1, fill(byte, I8))
     builder.ret(to)
 
 

@@ -6,7 +6,7 @@ import ctypes
 import platform
 import struct
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal
@@ -136,7 +136,7 @@ def arm_core(root: Path = Path("/sys/devices/system/cpu")) -> str | None:
     return ARM_PARTS.get(part) if implementer == 0x41 else None
 
 
-def _set_bits(table: dict[str, tuple[int, ...]], value: int) -> Iterable[str]:
+def _set_bits(table: Mapping[str, tuple[int, ...]], value: int) -> Iterable[str]:
     return (feature for feature, bits in table.items() if all(value >> bit & 1 for bit in bits))
 
 
@@ -149,8 +149,8 @@ def _auxiliary(kind: int) -> int:
 def _cpuid_features() -> frozenset[str]:
     code = map_bytes(CPUID_CODE.ljust(XGETBV_OFFSET, b"\xcc") + XGETBV_CODE)
     try:
-        call = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32))(code.address)
-        xgetbv = ctypes.CFUNCTYPE(ctypes.c_uint64)(code.address + XGETBV_OFFSET)
+        call = code.function(ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.POINTER(ctypes.c_uint32)))
+        xgetbv = code.function(ctypes.CFUNCTYPE(ctypes.c_uint64), XGETBV_OFFSET)
 
         def cpuid(leaf: int, subleaf: int) -> Registers:
             out = (ctypes.c_uint32 * 4)()

@@ -41,6 +41,12 @@ class Mapping:
         self.address = address
         self.size = size
 
+    def function(self, prototype: Any, offset: int = 0) -> Any:
+        """The code at offset as a function of a ctypes prototype; it keeps the mapping alive."""
+        function = prototype(self.address + offset)
+        function.mapping = self
+        return function
+
     def close(self) -> None:
         """Unmap; the caller sees to it that no code in here runs any more. Closing twice is harmless."""
         if self.address:
@@ -91,14 +97,12 @@ def _aarch64_flush() -> Callable[[int, int], None]:
     Linux cleans and invalidates the caches for a page when it first becomes executable (__sync_icache_dcache), which
     is enough for the first routine but promised to nobody, so everything after it is flushed explicitly.
     """
+    prototype = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
     try:
-        flush = ctypes.CDLL("libgcc_s.so.1").__clear_cache
+        return prototype(("__clear_cache", ctypes.CDLL("libgcc_s.so.1")))
     except (OSError, AttributeError):
         own = _map_unflushed(AARCH64_FLUSH)
-        flush = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(own.address)
-        flush.mapping = own
-    flush.argtypes, flush.restype = [ctypes.c_void_p, ctypes.c_void_p], None
-    return flush
+        return own.function(prototype)
 
 
 def _pages(size: int) -> int:

@@ -145,7 +145,7 @@ class _Link:
             pending.extend((scope, relocation.symbol) for relocation in section.relocations)
 
     def _lay_out(self) -> bytearray:
-        """Gives every kept section its address: code before data, equal constants once. Returns the bytes, unpatched."""
+        """Gives every kept section an address, code before data, equal constants once; returns the unpatched bytes."""
         code = bytearray()
         shared: dict[bytes, int] = {}
         for place in sorted(self.reached, key=lambda place: not self._section(place).executable):

@@ -1,0 +1,71 @@
+"""Names for compiled code: a digest over everything that can change it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from .abi import ABI
+from .target import Target
+
+SOURCES: Final = ("compiler", "kernels")
+COMPILERS: Final = ("numba", "llvmlite")
+
+
+def kernel_key(kernel: str, target: Target) -> str:
+    """The key of one kernel's object; kernel names the factory and its constants (see `abi.kernel_name`)."""
+    return _hash(source_digest(), target.fingerprint, kernel)
+
+
+def blob_key(kernels: Iterable[str], target: Target) -> str:
+    """The key of the blob linked from a set of kernels; their order does not matter."""
+    return _hash(source_digest(), target.fingerprint, *sorted(set(kernels)))
+
+
+@cache
+def source_digest(root: Path = Path(__file__).parent.parent) -> str:
+    """Digest of all that compiles: sources in compiler/ and kernels/ below root, ABI, versions of numba and llvmlite.
+
+    Read once per process: files edited later count from the next process on, which is also when they are imported.
+    """
+    parts = [f"ABI {ABI}", *(installed_version(name) for name in COMPILERS)]
+    for folder in SOURCES:
+        for path in sorted((root / folder).rglob("*.py")):
+            parts.append(path.relative_to(root).as_posix())
+            parts.append(hashlib.blake2b(path.read_bytes()).hexdigest())
+    return _hash(*parts)
+
+
+def installed_version(package: str) -> str:
+    """The version in a distribution's metadata, "absent" where there is none, without importing the package.
+
+    Metadata folders bear the version in their name. Only where none is found that way is importlib.metadata asked, as
+    its own import takes longer than all else that is done before a cached kernel runs.
+    """
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        found = [n for n in names if n.startswith(f"{package}-") and n.endswith((".dist-info", ".egg-info"))]
+        if found:
+            return ",".join(sorted(found))
+    from importlib import metadata
+
+    try:
+        return f"{package}-{metadata.version(package)}"
+    except metadata.PackageNotFoundError:
+        return f"{package}-absent"
+
+
+def _hash(*parts: str) -> str:
+    digest = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        data = part.encode()
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
