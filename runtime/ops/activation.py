@@ -1,0 +1,75 @@
+"""The activation fused into an operator: attributes `activation` (a name or None) and `activation_params`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ..graph import Quantization
+from . import unary_functions as f
+from .integer import quantize
+from .registry import Context
+
+FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
+    "Relu": f.relu,
+    "Relu6": f.relu6,
+    "ReluN1To1": f.relu_n1_to_1,
+    "Clip": f.clip,
+    "LeakyRelu": f.leaky_relu,
+    "HardSwish": f.hard_swish,
+    "HardSigmoid": f.hard_sigmoid,
+    "Sigmoid": f.sigmoid,
+    "Tanh": np.tanh,
+    "Gelu": f.gelu,
+    "SiLU": f.silu,
+    "Softplus": f.softplus,
+}
+"""What can be fused. activation_params: Clip min, max; LeakyRelu alpha; HardSigmoid alpha, beta; Gelu 0 or 1 (tanh)."""
+
+PARAMETERS = {"Clip": (2,), "LeakyRelu": (0, 1), "HardSigmoid": (0, 2), "Gelu": (0, 1)}
+
+
+def apply(x: np.ndarray, activation: str | None, params: Sequence[float] = ()) -> np.ndarray:
+    return x if activation is None else FUNCTIONS[activation](x, *params)
+
+
+def check(ctx: Context) -> None:
+    """ModelError where the node's activation is unknown or its parameters have the wrong count or are not numbers."""
+    name, params = ctx.attrs["activation"], ctx.attrs["activation_params"]
+    if name is None:
+        return
+    if name not in FUNCTIONS:
+        raise ctx.error(f"activation '{name}' cannot be fused; known are {', '.join(sorted(FUNCTIONS))}")
+    counts = PARAMETERS.get(name, (0,))
+    if len(params) not in counts:
+        raise ctx.error(f"activation {name} takes {counts[-1]} parameters, not {len(params)}")
+    if np.isnan(np.asarray(params, np.float64)).any():
+        raise ctx.error(f"activation {name} has a NaN parameter")
+
+
+def real_range(activation: str | None, params: Sequence[float] = ()) -> tuple[float, float] | None:
+    """The range that the activation clamps to, in real numbers; None where it is more than a clamp."""
+    ranges = {
+        None: (-np.inf, np.inf),
+        "Relu": (0.0, np.inf),
+        "Relu6": (0.0, 6.0),
+        "ReluN1To1": (-1.0, 1.0),
+    }
+    if activation == "Clip":
+        return float(params[0]), float(params[1])
+    return ranges.get(activation)
+
+
+def quantized_range(
+    activation: str | None, params: Sequence[float], quant: Quantization, dtype: np.dtype | type
+) -> tuple[int, int] | None:
+    """Lowest and highest integer of an output with this quantization; None where the activation is no clamp.
+
+    The bounds are quantized like any real number, so a bound beyond the representable range has no effect.
+    """
+    bounds = real_range(activation, params)
+    if bounds is None:
+        return None
+    low, high = quantize(np.array(bounds, np.float32), quant, dtype).tolist()
+    return min(low, high), high

@@ -1,0 +1,78 @@
+"""AveragePool, channels-last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import activation as act
+from . import integer, quantized_node
+from .max_pool import infer_pool
+from .registry import Context, Op, register
+from .window import Window, pad, slide, tap
+
+
+def window_sum(x: np.ndarray, window: Window, fill: float = 0) -> np.ndarray:
+    """Sum over every window, padding counted as fill."""
+    padded = pad(x, window, fill)
+    y = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
+    for position in np.ndindex(*window.kernel):
+        y += tap(padded, window, position)
+    return y
+
+
+def counts(spatial: Sequence[int], window: Window, count_include_pad: int) -> np.ndarray:
+    """int64 (1, *output, 1): elements that each window averages, never those that ceil_mode adds behind the padding."""
+    ones = np.ones((1, *spatial, 1), np.int64)
+    if count_include_pad:
+        given = zip(window.begin, window.given_end, strict=True)
+        ones = np.pad(ones, [(0, 0), *given, (0, 0)], constant_values=1)
+        beyond = tuple(end - given_end for end, given_end in zip(window.end, window.given_end, strict=True))
+        none = (0,) * len(beyond)
+        window = Window(window.kernel, window.strides, window.dilations, none, beyond, beyond, window.output)
+    return window_sum(ones, window)
+
+
+def average_pool(
+    x: np.ndarray,
+    *,
+    kernel_shape: Sequence[int],
+    strides: Sequence[int] = (),
+    pads: Sequence[int] = (),
+    dilations: Sequence[int] = (),
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+    activation: str | None = None,
+    activation_params: Sequence[float] = (),
+) -> np.ndarray:
+    """x (N, *spatial, C), kernel_shape one size per spatial axis; padding counts as zeros if count_include_pad."""
+    window = slide(x.shape[1:-1], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    wide = np.result_type(x.dtype, np.float32)
+    total = window_sum(x.astype(wide, copy=False), window)
+    y = total / counts(x.shape[1:-1], window, count_include_pad).astype(wide)
+    return act.apply(y, activation, activation_params).astype(x.dtype, copy=False)
+
+
+def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:
+    """Same quantization in and out: `integer.average` of the stored integers, padding counted as the zero point.
+
+    Otherwise float32(sum of (q - zero_point)) times float32(x.scale / y.scale / count), as in `integer.mean`.
+    """
+    target, qx, a = quantized_node.output_range(ctx), ctx.input(0).quant, ctx.attrs
+    if target is None or qx is None:
+        return NotImplemented
+    spatial = x.shape[1:-1]
+    window = slide(spatial, a["kernel_shape"], a["strides"], a["dilations"], a["pads"], a["auto_pad"], a["ceil_mode"])
+    count = counts(spatial, window, a["count_include_pad"])
+    centred = integer.centred(x, qx, np.int64)
+    total = window_sum(centred, window)
+    qy, low, high = target
+    dtype = ctx.outputs[0].dtype
+    if qx == qy:
+        return np.clip(integer.average(total + count * qx.zero_point[0], count), low, high).astype(dtype)
+    return integer.mean(total, count, qx, qy, low, high, dtype)
+
+
+register(Op("AveragePool", average_pool, infer_pool, quantized=quantized))
