@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from safetensors.numpy import save
-
 from ..errors import ModelError
 from ..graph import Graph
 from ..metadata import Metadata
@@ -16,6 +14,8 @@ from .encode import encode_model
 
 def serialize(graph: Graph, metadata: Metadata) -> bytes:
     """The file's bytes, the same for the same graph and metadata; ModelError where no reader would take them."""
+    from safetensors.numpy import save  # only writers need it
+
     validate.validate(graph)
     record, tensors = encode_model(graph, metadata)
     try:
