@@ -1,0 +1,17 @@
+"""Imports every family of handlers, each of which registers its own. Sorted; one line per file."""
+
+from . import conv as conv
+from . import dense as dense
+from . import elementwise as elementwise
+from . import gather as gather
+from . import joining as joining
+from . import padding as padding
+from . import pool as pool
+from . import quantize as quantize
+from . import reduce as reduce
+from . import resize as resize
+from . import select as select
+from . import shape as shape
+from . import slicing as slicing
+from . import space as space
+from . import unary as unary

@@ -1,0 +1,93 @@
+"""A .tflite file -> Graph, with all operators that cannot be converted told in one error."""
+
+from __future__ import annotations
+
+import os
+
+from ..imported import Imported
+from . import metadata
+from .handlers import Unsupported, find
+from .importer import Importer
+from .names import aliases
+from .operator import Operator
+from .prune import prune
+from .reader import read
+from .records import ModelRecord, OperatorRecord
+
+_STATE = "state kept between runs (resource variables) is not supported"
+_CONTROL = "control flow is not supported"
+_WHY = {
+    **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"), _STATE),
+    **dict.fromkeys(("IF", "WHILE", "CALL", "STABLEHLO_WHILE"), _CONTROL),
+}
+
+
+def convert(path: str | os.PathLike[str]) -> Imported:
+    """The main graph of a model, in the form of the source: nothing folded or fused that the file does not fuse.
+
+    ModelError where the file is no TFLite model, is damaged, or holds operators that are not supported (all listed).
+    """
+    model = read(path)
+    _check_order(model)
+    importer = Importer(model)
+    importer.enter()
+    reasons = ((record, _convert_operator(importer, record)) for record in model.operators)
+    problems = [f"  {_label(model, record)}: {reason}" for record, reason in reasons if reason]
+    if problems:
+        listed = "\n".join(problems)
+        raise model.error(f"{len(problems)} of {len(model.operators)} operators are not supported:\n{listed}")
+    importer.leave()
+    graph = importer.graph
+    graph.name = os.path.splitext(os.path.basename(model.path))[0]
+    prune(graph)
+    notes = metadata.read(model)
+    return Imported(
+        graph,
+        aliases(model, importer.names),
+        notes.labels,
+        notes.normalization,
+        notes.description,
+    )
+
+
+def _convert_operator(importer: Importer, record: OperatorRecord) -> str:
+    """Why the operator cannot be converted; empty where it was."""
+    handler = find(record.kind)
+    if handler is None:
+        return _WHY.get(record.kind, "millijoule has no equivalent of this operator")
+    try:
+        handler(Operator(importer, record))
+    except Unsupported as reason:
+        return str(reason)
+    return ""
+
+
+def _label(model: ModelRecord, record: OperatorRecord) -> str:
+    output = model.tensors[record.outputs[0]].name if record.outputs else ""
+    return f"{record.kind} at position {record.index}" + (f", which makes '{output}'" if output else "")
+
+
+def _check_order(model: ModelRecord) -> None:
+    """ModelError where an index is out of range, a tensor is made twice, or read before it is made."""
+    count = len(model.tensors)
+    known = {*model.inputs, *(record.index for record in model.tensors if record.data is not None)}
+    for where, indices in (("input", model.inputs), ("output", model.outputs)):
+        if any(not 0 <= index < count for index in indices):
+            raise model.error(f"the TFLite file is damaged: it names an {where} that does not exist")
+    made: set[int] = set(model.inputs)
+    for record in model.operators:
+        where = f"the TFLite file is damaged: {record.kind} at position {record.index}"
+        for index in (*record.inputs, *record.outputs):
+            if not -1 <= index < count or (index < 0 and index in record.outputs):
+                raise model.error(f"{where} names tensor {index}, but there are {count}")
+        for index in record.outputs:
+            if index in made:
+                raise model.error(f"{where} makes tensor '{model.tensors[index].name}', which exists already")
+            made.add(index)
+        missing = [index for index in record.inputs if index >= 0 and index not in known]
+        if missing and not model.tensors[missing[0]].problem:
+            raise model.error(f"{where} reads tensor '{model.tensors[missing[0]].name}', which nothing has made yet")
+        known.update(record.outputs)
+    for index in model.outputs:
+        if index not in known and not model.tensors[index].problem:
+            raise model.error(f"the TFLite file is damaged: nothing makes output '{model.tensors[index].name}'")

@@ -1,0 +1,157 @@
+"""The graph under construction: which Value stands for which tensor, and what several handlers share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...runtime.graph import Graph, Node, Quantization, Value
+from . import tensors
+from .handlers import Unsupported
+from .names import value_names
+from .records import ModelRecord, TensorRecord
+
+
+class Importer:
+    """names: the public Value of each tensor. `use` gives the one that operators read and write, which differs where
+    a public tensor is uint8: it stays so, and a Requantize node connects it with an int8 Value."""
+
+    def __init__(self, model: ModelRecord) -> None:
+        self.model = model
+        self.graph = Graph()
+        self.names = value_names(model)
+        self._inner: dict[int, str] = {}
+        self._dequantized = self._dequantized_constants()
+        self._rearranged: dict[tuple[int, tuple[int, ...]], str] = {}
+        self._real: dict[str, str] = {}
+        self._scalars: dict[tuple[float, str, str], str] = {}
+        self._declare()
+
+    def _dequantized_constants(self) -> dict[int, int]:
+        """Output -> input of each DEQUANTIZE whose input is a constant."""
+        found = {}
+        for operator in self.model.operators:
+            if operator.kind == "DEQUANTIZE" and len(operator.inputs) == len(operator.outputs) == 1:
+                source = operator.inputs[0]
+                if 0 <= source < len(self.model.tensors) and self.model.tensors[source].data is not None:
+                    found[operator.outputs[0]] = source
+        return found
+
+    def _declare(self) -> None:
+        public = {*self.model.inputs, *self.model.outputs}
+        for record, name in zip(self.model.tensors, self.names, strict=True):
+            if tensors.problem(record):
+                continue
+            if record.data is None:
+                self.graph.add_value(tensors.variable(self.model, record, name, record.index in public))
+            elif record.index not in public:
+                self.graph.add_value(tensors.constant(self.model, record, record.data, name))
+        for index in public:
+            self._declare_public(index)
+
+    def _declare_public(self, index: int) -> None:
+        record, name = self.model.tensors[index], self.names[index]
+        if tensors.problem(record):
+            raise self.model.error(f"tensor '{record.name}', an input or output, {tensors.problem(record)}")
+        if record.data is not None:
+            inner = self.graph.unique(f"{name}/constant")
+            self.graph.add_value(tensors.constant(self.model, record, record.data, inner))
+            self.graph.add_value(tensors.variable(self.model, record, name, public=True))
+            self._inner[index] = inner
+        elif record.dtype == np.uint8 and tensors.quantized(record):
+            inner = self.graph.unique(f"{name}/int8")
+            self.graph.add_value(tensors.variable(self.model, record, inner, public=False))
+            self._inner[index] = inner
+
+    def record(self, index: int) -> TensorRecord:
+        if not 0 <= index < len(self.model.tensors):
+            raise self.model.error(f"there is no tensor {index}")
+        return self.model.tensors[index]
+
+    def use(self, index: int) -> str:
+        """The Value that stands for a tensor inside the graph; Unsupported where none can."""
+        record = self.record(index)
+        problem = tensors.problem(record)
+        if problem:
+            raise Unsupported(f"tensor '{record.name}' {problem}")
+        return self._inner.get(index, self.names[index])
+
+    def enter(self) -> None:
+        """Public inputs, before the first operator."""
+        self.graph.inputs = [self.names[index] for index in dict.fromkeys(self.model.inputs)]
+        for index in dict.fromkeys(self.model.inputs):
+            if index in self._inner:
+                self._append("Requantize", [self.names[index]], self._inner[index], to="int8")
+
+    def leave(self) -> None:
+        """Public outputs, after the last operator."""
+        self.graph.outputs = [self.names[index] for index in dict.fromkeys(self.model.outputs)]
+        for index in dict.fromkeys(self.model.outputs):
+            if index in self._inner and index not in self.model.inputs:
+                inner, name = self._inner[index], self.names[index]
+                if tensors.quantized(self.model.tensors[index]):
+                    self._append("Requantize", [inner], name, to=self.graph.values[name].dtype.name)
+                else:
+                    self._append("Identity", [inner], name)
+
+    def _append(self, op: str, inputs: Sequence[str], output: str, name: str = "", **attrs: str | int) -> None:
+        self.graph.nodes.append(Node(op, list(inputs), [output], dict(attrs), name))
+
+    def dequantized_from(self, index: int) -> TensorRecord | None:
+        """The constant that a DEQUANTIZE turns into this tensor."""
+        source = self._dequantized.get(index)
+        return None if source is None else self.model.tensors[source]
+
+    def rearranged(self, record: TensorRecord, perm: Sequence[int], hint: str) -> str:
+        """A constant with its axes permuted, its quantization with it. One Value per tensor and permutation."""
+        key = (record.index, tuple(perm))
+        if key in self._rearranged:
+            return self._rearranged[key]
+        value = self.graph.values[self.use(record.index)]
+        if value.data is None:
+            raise ValueError(f"tensor '{record.name}' is not a constant")
+        if key[1] == tuple(range(value.data.ndim)):
+            return value.name
+        data = np.ascontiguousarray(value.data.transpose(key[1]))
+        name = self.graph.add_constant(f"{self.names[record.index]}/{hint}", data, permuted(value.quant, perm))
+        self._rearranged[key] = name
+        return name
+
+    def parameters(self, quant: Quantization) -> tuple[str, str]:
+        """Constants that hold a quantization's scale and int8 zero point: scalars where it is per tensor."""
+        per_tensor = quant.axis is None
+        scale = quant.scale.reshape(()) if per_tensor else quant.scale
+        zero_point = quant.zero_point.astype(np.int8)
+        zero_point = zero_point.reshape(()) if per_tensor else zero_point
+        return self.shared("scale", scale), self.shared("zero_point", zero_point)
+
+    def shared(self, hint: str, data: np.ndarray) -> str:
+        if data.ndim:
+            return self.graph.add_constant(hint, data)
+        key = (data.item(), data.dtype.name, hint)
+        if key not in self._scalars:
+            self._scalars[key] = self.graph.add_constant(hint, data)
+        return self._scalars[key]
+
+    def real(self, name: str, node_name: str) -> str:
+        """float32 of a quantized or float16 Value, one node for all who ask; other Values as they are."""
+        value = self.graph.values[name]
+        if value.quant is None and value.dtype != np.float16:
+            return name
+        if name not in self._real:
+            output = self.graph.unique(f"{name}/float32")
+            self.graph.add_value(Value(output, np.dtype(np.float32), value.shape))
+            if value.quant is None:
+                self._append("Cast", [name], output, node_name, to="float32")
+            else:
+                axis = {} if value.quant.axis is None else {"axis": value.quant.axis}
+                self._append("DequantizeLinear", [name, *self.parameters(value.quant)], output, node_name, **axis)
+            self._real[name] = output
+        return self._real[name]
+
+
+def permuted(quant: Quantization | None, perm: Sequence[int]) -> Quantization | None:
+    if quant is None or quant.axis is None:
+        return quant
+    return Quantization(quant.scale, quant.zero_point, list(perm).index(quant.axis))

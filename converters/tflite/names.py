@@ -1,0 +1,40 @@
+"""Value names of a model's tensors: as LiteRT prints them, unique, and never empty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .records import ModelRecord
+
+
+def value_names(model: ModelRecord) -> list[str]:
+    """One name per tensor. Public inputs and outputs keep theirs; others that repeat a name get ".1", ".2", ...."""
+    names = [""] * len(model.tensors)
+    taken: set[str] = set()
+    for index in _public_first(model):
+        wanted = model.tensors[index].name or f"tensor_{index}"
+        name, n = wanted, 0
+        while name in taken:
+            n += 1
+            name = f"{wanted}.{n}"
+        taken.add(name)
+        names[index] = name
+    return names
+
+
+def _public_first(model: ModelRecord) -> Iterable[int]:
+    public = dict.fromkeys((*model.inputs, *model.outputs))
+    yield from public
+    yield from (index for index in range(len(model.tensors)) if index not in public)
+
+
+def aliases(model: ModelRecord, names: list[str]) -> dict[str, str]:
+    """Signature name -> tensor name. A name that means two tensors, or is another tensor's own, is no alias."""
+    found: dict[str, set[str]] = {}
+    public = {names[index] for index in (*model.inputs, *model.outputs)}
+    for inputs, outputs in model.signatures:
+        for own, tensors in ((model.inputs, inputs), (model.outputs, outputs)):
+            for alias, index in tensors.items():
+                if index in own:
+                    found.setdefault(alias, set()).add(names[index])
+    return {alias: next(iter(targets)) for alias, targets in found.items() if len(targets) == 1 and alias not in public}

@@ -1,0 +1,64 @@
+"""What a .tflite file says, copied out of the flatbuffer into plain objects that are safe to walk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ...runtime.errors import ModelError
+
+OptionValue = bool | int | float | str | list[int] | list[float]
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRecord:
+    """shape: sizes, None where the size is dynamic. dtype: None for types that hold no numbers (strings, resources),
+    of which type_name tells more. bits: 4 for int4 (dtype int8), else the dtype's. scale, zero_point: as stored, None
+    where the tensor is not quantized; axis: the quantized dimension. data: a constant's elements, in its shape."""
+
+    index: int
+    name: str
+    shape: tuple[int | None, ...]
+    type_name: str
+    dtype: np.dtype | None
+    scale: np.ndarray | None = None
+    zero_point: np.ndarray | None = None
+    axis: int = 0
+    data: np.ndarray | None = None
+    problem: str = ""
+
+    @property
+    def dynamic(self) -> bool:
+        return None in self.shape
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRecord:
+    """kind: the builtin operator's name, or "CUSTOM name". inputs: tensor indices, -1 for an absent optional one.
+    options: the fields of the options table by their names in the schema, empty where there is no table."""
+
+    index: int
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: dict[str, OptionValue] = field(default_factory=dict)
+    custom_options: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """The main subgraph of a model. path: how errors call the file. signatures: per SignatureDef its alias names of
+    inputs and outputs, mapped to tensor indices. metadata: the packed TFLITE_METADATA flatbuffer, if any."""
+
+    path: str
+    tensors: tuple[TensorRecord, ...]
+    operators: tuple[OperatorRecord, ...]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    signatures: tuple[tuple[dict[str, int], dict[str, int]], ...] = ()
+    metadata: bytes | None = None
+    content: bytes = b""
+
+    def error(self, problem: str) -> ModelError:
+        return ModelError(f"{self.path}: {problem}")

@@ -1,0 +1,73 @@
+"""TensorRecord -> Value: dtype, shape, quantization. Inside the graph quantized tensors are int8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...runtime.graph import Dim, Quantization, Value
+from .records import ModelRecord, TensorRecord
+
+UINT8_SHIFT = 128
+"""uint8 q becomes int8 q - 128, and so does its zero point."""
+
+
+def quantized(record: TensorRecord) -> bool:
+    """Whether the tensor stands for real numbers in 8 bits."""
+    return record.scale is not None and record.dtype in (np.int8, np.uint8)
+
+
+def problem(record: TensorRecord) -> str:
+    """Why no Value can stand for this tensor; empty where one can."""
+    if record.problem:
+        return record.problem
+    if record.dtype is None:
+        return f"holds {record.type_name} elements"
+    if record.data is not None or record.scale is None:
+        return ""
+    if record.dtype == np.int16:
+        return "is a quantized int16 activation (16x8 quantization); quantize the model to int8 activations"
+    if quantized(record) and len(record.scale) > 1:
+        return "is an activation with a scale per channel"
+    return ""
+
+
+def quantization(model: ModelRecord, record: TensorRecord, shift: int = 0) -> Quantization | None:
+    """The quantization of an 8-bit tensor, its zero point moved down by shift; None where it has none.
+
+    ModelError where the zero point lies outside the dtype, or there is not one scale per index of the axis.
+    """
+    if not quantized(record) or record.scale is None or record.zero_point is None or record.dtype is None:
+        return None
+    limits = np.iinfo(record.dtype)
+    if (record.zero_point < limits.min).any() or (record.zero_point > limits.max).any():
+        raise model.error(f"tensor '{record.name}' has a zero point outside {record.dtype}")
+    axis = None
+    if len(record.scale) > 1:
+        axis = record.axis
+        if record.shape[axis] != len(record.scale):
+            raise model.error(f"tensor '{record.name}' of shape {record.shape} has {len(record.scale)} scales")
+    return Quantization(record.scale, (record.zero_point - shift).astype(np.int32), axis)
+
+
+def constant(model: ModelRecord, record: TensorRecord, data: np.ndarray, name: str) -> Value:
+    """A constant Value of a tensor, quantized uint8 shifted to int8."""
+    if not quantized(record):
+        return Value(name, data.dtype, data.shape, None, data)
+    shift = UINT8_SHIFT if data.dtype == np.uint8 else 0
+    if shift:
+        data = (data ^ np.uint8(UINT8_SHIFT)).view(np.int8)
+    return Value(name, data.dtype, data.shape, quantization(model, record, shift), data)
+
+
+def symbols(record: TensorRecord, name: str) -> tuple[Dim, ...]:
+    """The shape with each dynamic dimension named after its tensor and axis."""
+    return tuple(f"{name}_{axis}" if size is None else size for axis, size in enumerate(record.shape))
+
+
+def variable(model: ModelRecord, record: TensorRecord, name: str, public: bool) -> Value:
+    """An input, output or intermediate tensor. Public ones keep uint8 and name their dynamic dimensions; of the others
+    a dynamic shape is left to be inferred."""
+    dtype = record.dtype if record.dtype is not None else np.dtype(np.float32)
+    shift = 0 if public or dtype != np.uint8 or not quantized(record) else UINT8_SHIFT
+    shape = symbols(record, name) if public or not record.dynamic else None
+    return Value(name, np.dtype(np.int8) if shift else dtype, shape, quantization(model, record, shift))
