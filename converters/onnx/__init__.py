@@ -1,0 +1,3 @@
+"""ONNX models -> Graph."""
+
+from .convert import convert as convert

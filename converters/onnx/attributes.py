@@ -1,0 +1,44 @@
+"""AttributeProto -> Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from onnx import AttributeProto
+
+from ...runtime.errors import ModelError
+from .tensors import element_type, is_narrow, sparse_to_array, to_array
+
+_SCALARS = {AttributeProto.INT: "i", AttributeProto.FLOAT: "f", AttributeProto.GRAPH: "g"}
+_LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", AttributeProto.GRAPHS: "graphs"}
+
+
+def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False) -> Any:
+    """int, float, str, ndarray, GraphProto or a list of those. ModelError: another type, damaged tensors or text."""
+    if attr.type in _SCALARS:
+        return getattr(attr, _SCALARS[attr.type])
+    if attr.type in _LISTS:
+        return list(getattr(attr, _LISTS[attr.type]))
+    if attr.type == AttributeProto.STRING:
+        return _text(attr.s, attr.name)
+    if attr.type == AttributeProto.STRINGS:
+        return [_text(item, attr.name) for item in attr.strings]
+    if attr.type == AttributeProto.TENSOR:
+        if is_narrow(attr.t.data_type):
+            raise ModelError(
+                f"attribute '{attr.name}' is a {element_type(attr.t.data_type)} tensor; only weights may be"
+            )
+        return to_array(attr.t, folder, allow_nan)
+    if attr.type == AttributeProto.TENSORS:
+        return [to_array(item, folder, allow_nan) for item in attr.tensors]
+    if attr.type == AttributeProto.SPARSE_TENSOR:
+        return sparse_to_array(attr.sparse_tensor, folder)
+    raise ModelError(f"attribute '{attr.name}' is of a type that is not supported ({attr.type})")
+
+
+def _text(data: bytes, name: str) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise ModelError(f"attribute '{name}' is not text") from None

@@ -1,0 +1,133 @@
+"""The dtype of a node's results, from ONNX's newest schema of its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import numpy as np
+from onnx import defs
+
+from ...runtime.graph import Attribute, Graph
+
+Dtypes = list["np.dtype | None"]
+
+_NAMES = {"float": "float32", "double": "float64"}
+_LIKE_FIRST = frozenset({"SiLU", "Relu6", "ReluN1To1", "Requantize", "L2Normalization"})
+
+
+def of_outputs(
+    op: str, inputs: Sequence[np.dtype | None], attrs: Mapping[str, Attribute], count: int
+) -> list[np.dtype | None]:
+    """One dtype per output; None where it cannot be told. inputs: None for absent ones."""
+    if op in _LIKE_FIRST:
+        return [inputs[0] if inputs else None] * count
+    if op in _SPECIAL:
+        found = _SPECIAL[op](list(inputs), attrs)
+        if found is not None:
+            return (found + [None] * count)[:count]
+    return _from_schema(op, inputs, count)
+
+
+def _from_schema(op: str, inputs: Sequence[np.dtype | None], count: int) -> list[np.dtype | None]:
+    schema = _schema(op)
+    if schema is None:
+        return [None] * count
+    bound: dict[str, np.dtype] = {}
+    for position, dtype in enumerate(inputs):
+        if dtype is not None and schema.inputs:
+            bound.setdefault(schema.inputs[min(position, len(schema.inputs) - 1)].type_str, dtype)
+    found: list[np.dtype | None] = []
+    for position in range(count):
+        if not schema.outputs:
+            return [None] * count
+        text = schema.outputs[min(position, len(schema.outputs) - 1)].type_str
+        found.append(bound[text] if text in bound else _concrete(text, schema))
+    return found
+
+
+@cache
+def _schema(op: str) -> defs.OpSchema | None:
+    return defs.get_schema(op) if defs.has(op) else None
+
+
+def _concrete(text: str, schema: defs.OpSchema) -> np.dtype | None:
+    """The dtype of 'tensor(int64)', or of a type variable that only one tensor type may take."""
+    allowed = next((c.allowed_type_strs for c in schema.type_constraints if c.type_param_str == text), [text])
+    if len(allowed) != 1 or not allowed[0].startswith("tensor("):
+        return None
+    name = allowed[0][len("tensor(") : -1]
+    try:
+        return np.dtype(_NAMES.get(name, name))
+    except TypeError:
+        return None
+
+
+def _named(attrs: Mapping[str, Attribute], key: str) -> np.dtype | None:
+    name = attrs.get(key)
+    return np.dtype(name) if isinstance(name, str) else None
+
+
+def _cast(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [_named(attrs, "to")]
+
+
+def _constant_of_shape(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    value = attrs.get("value")
+    return [value.dtype if isinstance(value, np.ndarray) else np.dtype(np.float32)]
+
+
+def _quantize(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    given = inputs[2] if len(inputs) > 2 else None
+    return [given or _named(attrs, "output_dtype") or np.dtype(np.uint8)]
+
+
+def _dequantize(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [_named(attrs, "output_dtype") or (inputs[1] if len(inputs) > 1 else None)]
+
+
+def _like_or_named(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [_named(attrs, "dtype") or (inputs[0] if inputs else np.dtype(np.float32))]
+
+
+def _window_function(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [_named(attrs, "output_datatype") or np.dtype(np.float32)]
+
+
+def _branches(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return _of_graph(attrs.get("then_branch"), 0)
+
+
+def _loop(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return _of_graph(attrs.get("body"), 1)
+
+
+def _scan(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return _of_graph(attrs.get("body"), 0)
+
+
+def _of_graph(graph: Attribute, skipped: int) -> Dtypes | None:
+    if not isinstance(graph, Graph):
+        return None
+    return [graph.values[name].dtype if name in graph.values else None for name in graph.outputs[skipped:]]
+
+
+_SPECIAL = {
+    "Cast": _cast,
+    "ConstantOfShape": _constant_of_shape,
+    "QuantizeLinear": _quantize,
+    "DequantizeLinear": _dequantize,
+    "EyeLike": _like_or_named,
+    "RandomNormal": _like_or_named,
+    "RandomUniform": _like_or_named,
+    "RandomNormalLike": _like_or_named,
+    "RandomUniformLike": _like_or_named,
+    "Bernoulli": _like_or_named,
+    "Multinomial": lambda inputs, attrs: [_named(attrs, "dtype") or np.dtype(np.int32)],
+    "BlackmanWindow": _window_function,
+    "HammingWindow": _window_function,
+    "HannWindow": _window_function,
+    "If": _branches,
+    "Loop": _loop,
+    "Scan": _scan,
+}

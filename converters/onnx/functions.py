@@ -1,0 +1,163 @@
+"""Functions: operators that a model, or ONNX itself, defines in terms of other operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import defs, helper
+
+from ...runtime.errors import ModelError
+from .call import Call
+from .job import MAX_DEPTH, MAX_NODES, Unsupported
+from .reader import MAX_OPSET, opsets
+from .scope import Scope
+from .types import Hint, hints
+
+ImportNodes = Callable[[Scope, Iterable[onnx.NodeProto], Iterable[str]], None]
+
+_SMALL = 1024
+
+
+def collect(model: onnx.ModelProto, label: str) -> dict[tuple[str, str, str], onnx.FunctionProto]:
+    """The model's functions. ModelError: two of one name, functions that call themselves or expand without bounds."""
+    found: dict[tuple[str, str, str], onnx.FunctionProto] = {}
+    for function in model.functions:
+        key = _key(function.domain, function.name, function)
+        if key in found:
+            raise ModelError(f"{label}: two functions are named '{function.domain}.{function.name}'")
+        found[key] = function
+    sizes: dict[tuple[str, str, str], int] = {}
+
+    def size(key: tuple[str, str, str], depth: int) -> int:
+        if depth > MAX_DEPTH:
+            raise ModelError(
+                f"{label}: function '{key[1]}' calls itself, or calls are nested more than {MAX_DEPTH} deep"
+            )
+        if key not in sizes:
+            calls = (_key(node.domain, node.op_type, node) for node in _all_nodes(found[key].node))
+            sizes[key] = sum(size(call, depth + 1) if call in found else 1 for call in calls)
+        return sizes[key]
+
+    calls = [_key(node.domain, node.op_type, node) for node in _all_nodes(model.graph.node)] if found else []
+    if sum(size(call, 0) for call in calls if call in found) > MAX_NODES:
+        raise ModelError(f"{label}: has more than {MAX_NODES} nodes once its functions are expanded")
+    return found
+
+
+def _key(domain: str, name: str, proto: onnx.NodeProto | onnx.FunctionProto) -> tuple[str, str, str]:
+    return ("" if domain == "ai.onnx" else domain, name, getattr(proto, "overload", ""))
+
+
+def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for attr in node.attribute:
+            for graph in (*([attr.g] if attr.HasField("g") else ()), *attr.graphs):
+                yield from _all_nodes(graph.node)
+
+
+def local_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.FunctionProto, onnx.NodeProto] | None:
+    """The model's own function that the node calls."""
+    function = call.scope.job.functions.get(_key(domain, node.op_type, node))
+    return None if function is None else (function, node)
+
+
+def schema_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.FunctionProto, onnx.NodeProto] | None:
+    """ONNX's definition of the node's operator in terms of others, if there is one."""
+    if domain not in ("", "ai.onnx.ml") or not defs.has(node.op_type, call.version, domain):
+        return None
+    schema = defs.get_schema(node.op_type, call.version, domain)
+    body = b""
+    plain = [version for version in schema.function_opset_versions if version <= MAX_OPSET]
+    built = [version for version in schema.context_dependent_function_opset_versions if version <= MAX_OPSET]
+    try:
+        if plain:
+            body = schema.get_function_with_opset_version(max(plain))
+        elif built:
+            types = [_type_of(call, name).SerializeToString() for name in call.inputs]
+            body = schema.get_context_dependent_function_with_opset_version(max(built), node.SerializeToString(), types)
+        return (onnx.FunctionProto.FromString(body), node) if body else None
+    except (RuntimeError, ValueError, DecodeError, onnx.shape_inference.InferenceError) as error:
+        raise Unsupported(f"ONNX's definition of it does not take this node: {error}") from None
+
+
+def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import_nodes: ImportNodes) -> None:
+    """Imports the function's body in place of the node."""
+    function, node = called
+    scope = call.scope
+    if len(call.inputs) > len(function.input) or len(call.outputs) > len(function.output):
+        raise Unsupported("the call has more inputs or outputs than the function")
+    given = {attr.name: attr for attr in function.attribute_proto} | {attr.name: attr for attr in node.attribute}
+    nodes = [_bound(inner, given) for inner in function.node]
+    versions = opsets(function.opset_import, f"{scope.job.label}: function '{function.name}'")
+    inner = Scope(
+        scope.builder,
+        {**scope.opsets, **versions},
+        prefix=f"{scope.prefix}{call.name}/" if not call.name.startswith(scope.prefix) else f"{call.name}/",
+        depth=scope.depth + 1,
+    )
+    inputs = list(call.inputs) + [""] * (len(function.input) - len(call.inputs))
+    inner.names.update(zip(function.input, inputs, strict=True))
+    pairs = [pair for pair in zip(function.output, call.outputs, call.hints, strict=False) if pair[1]]
+    inner.results = {formal: actual for formal, actual, _ in pairs}
+    inner.hints = _infer(call, function, nodes, versions) | {formal: hint for formal, _, hint in pairs}
+    import_nodes(inner, nodes, function.output)
+    for formal, actual, hint in pairs:
+        if formal in function.input:
+            call.builder.emit("Identity", [inner.resolve(formal, node)], [actual], {}, [hint], call.name)
+
+
+def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
+    """The node with references to the function's attributes replaced by their values, in subgraphs too."""
+    bound = onnx.NodeProto()
+    bound.CopyFrom(node)
+    del bound.attribute[:]
+    for attr in node.attribute:
+        if attr.ref_attr_name:
+            if attr.ref_attr_name not in given:
+                continue
+            copy = bound.attribute.add()
+            copy.CopyFrom(given[attr.ref_attr_name])
+            copy.name = attr.name
+            continue
+        copy = bound.attribute.add()
+        copy.CopyFrom(attr)
+        for graph in (*([copy.g] if copy.HasField("g") else ()), *copy.graphs):
+            inner = [_bound(item, given) for item in graph.node]
+            del graph.node[:]
+            graph.node.extend(inner)
+    return bound
+
+
+def _infer(
+    call: Call, function: onnx.FunctionProto, nodes: list[onnx.NodeProto], versions: Mapping[str, int]
+) -> dict[str, Hint]:
+    """What shape inference finds out about the values inside of the body, whose inputs are known."""
+    graph = onnx.GraphProto(name=function.name)
+    graph.node.extend(nodes)
+    for formal, actual in zip(function.input, call.inputs, strict=False):
+        value = call.builder.value(actual) if actual else None
+        if value is None:
+            continue
+        if value.data is not None and value.data.size <= _SMALL:
+            graph.initializer.append(onnx.numpy_helper.from_array(value.data, formal))
+        else:
+            graph.input.append(onnx.ValueInfoProto(name=formal, type=_type_of(call, actual)))
+    model = onnx.ModelProto(ir_version=10, graph=graph)
+    if any(node.domain not in ("", "ai.onnx") for node in nodes):
+        model.functions.extend(call.scope.job.functions.values())
+    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
+    try:
+        return hints(onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info)
+    except (RuntimeError, ValueError, onnx.shape_inference.InferenceError):
+        return {}
+
+
+def _type_of(call: Call, name: str) -> onnx.TypeProto:
+    value = call.builder.value(name) if name else None
+    if value is None:
+        return onnx.TypeProto()
+    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype)), value.shape)

@@ -1,0 +1,220 @@
+"""Nodes of an ONNX graph -> nodes of ours: dispatch to handlers, subgraphs, initializers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import onnx
+
+from ...runtime.errors import ModelError
+from ...runtime.graph import Graph, Value
+from ...runtime.ops.registry import find
+from .attributes import value_of
+from .builder import Builder
+from .call import Call
+from .functions import inline, local_function, schema_function
+from .generic import pass_through
+from .handlers import Handler, find_handler
+from .job import Job, Unsupported
+from .order import arrange, reads
+from .reader import MAX_OPSET
+from .scope import Scope, describe
+from .tensors import is_narrow, sparse_to_array, to_array
+from .types import Hint, hints, input_hint
+
+
+def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
+    """The graph's constants by name. ModelError: nameless, doubled or damaged ones."""
+    found: dict[str, np.ndarray] = {}
+    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
+    sparse = [(tensor.values.name, tensor) for tensor in graph.sparse_initializer]
+    for name, tensor in (*tensors, *sparse):
+        if not name or name in found:
+            raise job.error(f"two initializers are named '{name}'" if name else "an initializer has no name")
+        try:
+            if isinstance(tensor, onnx.SparseTensorProto):
+                found[name] = sparse_to_array(tensor, job.folder)
+                continue
+            found[name] = to_array(tensor, job.folder)
+            if is_narrow(tensor.data_type):
+                job.narrow.add(name)
+        except ModelError as error:
+            raise job.error(str(error)) from None
+    return found
+
+
+def import_graph(
+    proto: onnx.GraphProto,
+    scope: Scope,
+    constants: Mapping[str, np.ndarray],
+    declared: Mapping[str, Hint],
+) -> Graph:
+    """Fills scope's graph from proto. declared: types to believe where inference found none."""
+    job, graph = scope.job, scope.builder.graph
+    scope.hints = {**declared, **hints(proto.value_info), **_completed(hints(proto.output), declared)}
+    for info in proto.input:
+        if info.name in constants:
+            continue
+        hint = input_hint(info, job.label) if scope.outer is None else hints([info]).get(info.name, Hint())
+        if not info.name:
+            raise job.error("an input has no name")
+        if hint.dtype is None:
+            raise job.error(f"input '{info.name}' of the subgraph '{proto.name}' has no supported element type")
+        name = scope.define(info.name)
+        scope.builder.define(Value(name, hint.dtype, hint.shape))
+        graph.inputs.append(name)
+    for name, array in constants.items():
+        inner = scope.define(name)
+        scope.builder.define(Value(inner, array.dtype, array.shape, data=array))
+    wanted = [info.name for info in proto.output]
+    if len(set(wanted)) != len(wanted) or "" in wanted:
+        raise job.error(f"an output has no name or is listed twice: {wanted}")
+    import_nodes(scope, proto.node, wanted)
+    for name in wanted:
+        if not scope.known(name):
+            raise job.error(f"nothing produces the output '{name}'")
+        graph.outputs.append(_lookup(scope, name))
+    return graph
+
+
+def import_nodes(scope: Scope, nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]) -> None:
+    wanted = list(outputs)
+    ordered = arrange(list(nodes), wanted, scope.job)
+    used = set(wanted).union(*map(reads, ordered))
+    for node in ordered:
+        scope.job.count_node()
+        import_node(scope, node, used)
+
+
+def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
+    """Converts one node; used: names that anything reads, other results of the node are left out.
+
+    What cannot be converted is noted in the job, and its results are defined nonetheless, so that all such nodes
+    are found.
+    """
+    job, builder = scope.job, scope.builder
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    inputs = [scope.resolve(name, node) for name in node.input]
+    outputs = [scope.define(name) if name in used else "" for name in node.output]
+    call = Call(
+        scope=scope,
+        op=node.op_type,
+        version=scope.opsets.get(domain, 0),
+        name=scope.prefix + (node.name or next((name for name in node.output if name), node.op_type)),
+        inputs=inputs,
+        outputs=list(outputs),
+        hints=[scope.hint(name) for name in node.output],
+        attrs={},
+    )
+    mark = builder.mark()
+    try:
+        call.attrs = _attributes(node, job)
+        _convert(call, node, domain)
+        for name in outputs:
+            if name and builder.value(name) is None:
+                raise Unsupported(f"its result '{name}' is not supported")
+    except Unsupported as reason:
+        builder.rollback(mark)
+        inside = f" (inside of {scope.prefix.rstrip('/')})" if scope.prefix else ""
+        job.problems.append(f"{describe(node)}{inside}: {reason}")
+        for name, hint in zip(outputs, (scope.hint(name) for name in node.output), strict=True):
+            if name:
+                builder.define(Value(name, hint.dtype or np.dtype(np.float32), hint.shape))
+
+
+def import_subgraph(call: Call, proto: onnx.GraphProto) -> Graph:
+    """A graph that an attribute of the node holds; it sees the values around the node."""
+    scope = call.scope
+    inner = Scope(
+        Builder(scope.job, scope.builder, proto.name),
+        scope.opsets,
+        outer=scope,
+        prefix=scope.prefix,
+        depth=scope.depth + 1,
+    )
+    return import_graph(proto, inner, initializers(proto, scope.job), {})
+
+
+def _convert(call: Call, node: onnx.NodeProto, domain: str) -> None:
+    """By the first that exists: the model's own function, a handler, an operator of the same form, the operator's
+    definition in terms of others."""
+    own = local_function(call, node, domain)
+    if own is not None:
+        inline(call, own, import_nodes)
+        return
+    if not domain:
+        _check_version(call)
+    elif domain not in call.scope.opsets:
+        raise Unsupported(f"the model imports no operator set '{domain}'")
+    handler: Handler | None = find_handler(domain, call.op, call.version)
+    if handler is None and not domain and find(call.op) is not None:
+        handler = pass_through
+    mark = call.builder.mark()
+    reason: Unsupported | None = None
+    if handler is not None:
+        try:
+            handler(call)
+            return
+        except Unsupported as problem:
+            call.builder.rollback(mark)
+            reason = problem
+    body = schema_function(call, node, domain)
+    if body is None:
+        raise reason or Unsupported("there is no such operator in millijoule")
+    problems = len(call.scope.job.problems)
+    inline(call, body, import_nodes)
+    if reason is not None and len(call.scope.job.problems) > problems:
+        del call.scope.job.problems[problems:]
+        raise reason
+
+
+def _check_version(call: Call) -> None:
+    """Unsupported: an operator of a version that this converter cannot know."""
+    if not call.version:
+        raise Unsupported("the model imports no ai.onnx operator set")
+    if call.version <= MAX_OPSET:
+        return
+    newest = onnx.defs.onnx_opset_version()
+    if newest < call.version:
+        raise Unsupported(
+            f"operator set {call.version} is newer than {MAX_OPSET}, the newest supported, and the installed onnx "
+            f"package (up to {newest}) cannot tell what has changed"
+        )
+    if onnx.defs.has(call.op, call.version, ""):
+        since = onnx.defs.get_schema(call.op, call.version, "").since_version
+        if since > MAX_OPSET:
+            raise Unsupported(f"its form of operator set {since}; supported are forms up to {MAX_OPSET}")
+
+
+def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for attr in node.attribute:
+        if attr.name in found:
+            raise Unsupported(f"attribute '{attr.name}' is given twice")
+        try:
+            found[attr.name] = value_of(attr, job.folder, allow_nan=node.op_type == "ConstantOfShape")
+        except ModelError as error:
+            if node.op_type == "Constant":
+                raise job.error(f"{describe(node)}: {error}") from None
+            raise Unsupported(str(error)) from None
+    return found
+
+
+def _completed(inferred: Mapping[str, Hint], declared: Mapping[str, Hint]) -> dict[str, Hint]:
+    """Inferred types of outputs, with what was declared where inference found nothing or made up a symbol."""
+    found = {}
+    for name, hint in inferred.items():
+        stated = declared.get(name, Hint())
+        shape = hint.shape
+        if shape is None:
+            shape = stated.shape
+        elif stated.shape is not None and len(stated.shape) == len(shape):
+            pairs = zip(shape, stated.shape, strict=True)
+            shape = tuple(said if isinstance(dim, str) and isinstance(said, str) else dim for dim, said in pairs)
+        found[name] = Hint(hint.dtype or stated.dtype, shape)
+    return found
+
+
+def _lookup(scope: Scope, name: str) -> str:
+    return scope.resolve(name, onnx.NodeProto(op_type="output"))

@@ -1,0 +1,58 @@
+"""What all graphs of one conversion share: names taken, operators found unsupported, limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import onnx
+
+from ...runtime.errors import ModelError
+
+MAX_NODES = 200_000
+MAX_DEPTH = 24
+"""Nested subgraphs and function calls."""
+
+
+class Unsupported(Exception):
+    """Raised by a handler that cannot convert its node; the text is the reason that the user reads."""
+
+
+@dataclass(slots=True)
+class Job:
+    """label: the model's name in messages. functions: the model's own, by (domain, name, overload).
+    narrow: constants whose elements were widened to 8 bits."""
+
+    label: str
+    folder: Path | None
+    functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    problems: list[str] = field(default_factory=list)
+    narrow: set[str] = field(default_factory=set)
+    nodes: int = 0
+    _counters: dict[str, int] = field(default_factory=dict)
+
+    def unique(self, hint: str) -> str:
+        """hint, or hint with a number where it is taken; taken from now on in every graph of the model."""
+        name = hint
+        while not name or name in self.taken:
+            self._counters[hint] = self._counters.get(hint, 0) + 1
+            name = f"{hint}.{self._counters[hint]}"
+        self.taken.add(name)
+        return name
+
+    def count_node(self) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise ModelError(f"{self.label}: has more than {MAX_NODES} nodes once its functions are expanded")
+
+    def error(self, problem: str) -> ModelError:
+        return ModelError(f"{self.label}: {problem}")
+
+    def raise_problems(self) -> None:
+        """One ModelError that lists every node that could not be converted."""
+        if self.problems:
+            listed = list(dict.fromkeys(self.problems))
+            plural = "operator is" if len(listed) == 1 else f"{len(listed)} operators are"
+            count = "1 " if len(listed) == 1 else ""
+            raise self.error(f"{count}{plural} not supported:\n  " + "\n  ".join(listed))

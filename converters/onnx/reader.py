@@ -1,0 +1,92 @@
+"""A path or a ModelProto -> a model whose outer form has been checked."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from ...runtime.errors import ModelError
+
+MIN_OPSET = 7
+MAX_OPSET = 28
+"""Newest operator set that the handlers know. A newer model converts where none of its operators has changed since."""
+
+_MAX_FILE = (1 << 31) - 1
+
+
+@dataclass(slots=True)
+class Source:
+    """A parsed model that the importer may modify. folder: where its external data lies, if it came from a file."""
+
+    model: onnx.ModelProto
+    label: str
+    folder: Path | None
+
+
+def load(source: str | os.PathLike[str] | onnx.ModelProto) -> Source:
+    """Reads and checks a model. ModelError: no such file, not ONNX, damaged, no graph, versions not supported."""
+    if isinstance(source, onnx.ModelProto):
+        model = onnx.ModelProto()
+        model.CopyFrom(source)
+        loaded = Source(model, "ONNX model", None)
+    else:
+        path = Path(source)
+        loaded = Source(_parse(_read(path), path), str(path), path.parent)
+    _check(loaded)
+    return loaded
+
+
+def opsets(entries: list[onnx.OperatorSetIdProto], label: str) -> dict[str, int]:
+    """Domain -> operator set version; the default domain is the empty string."""
+    found: dict[str, int] = {}
+    for entry in entries:
+        domain = "" if entry.domain == "ai.onnx" else entry.domain
+        if domain in found and found[domain] != entry.version:
+            raise ModelError(f"{label}: imports operator set '{domain or 'ai.onnx'}' in two versions")
+        found[domain] = entry.version
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ModelError(f"{path}: is not a file")
+        if size > _MAX_FILE:
+            raise ModelError(f"{path}: {size} bytes; an ONNX file holds at most 2 GiB, larger weights go beside it")
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ModelError(f"{path!s:.200}: is not a path: {error}") from None
+
+
+def _parse(data: bytes, path: Path) -> onnx.ModelProto:
+    if data.startswith(b"version https://git-lfs"):
+        raise ModelError(f"{path}: is a Git LFS pointer, not the model; run `git lfs pull`")
+    try:
+        return onnx.ModelProto.FromString(data)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        raise ModelError(f"{path}: is not an ONNX model, or it is truncated or damaged ({len(data)} bytes)") from None
+
+
+def _check(loaded: Source) -> None:
+    model, label = loaded.model, loaded.label
+    if not model.HasField("graph") or (not model.graph.node and not model.graph.output):
+        raise ModelError(f"{label}: is not an ONNX model, or it is damaged: it holds no graph")
+    if model.ir_version < 3:
+        raise ModelError(f"{label}: ONNX IR version {model.ir_version}; supported are 3 and newer")
+    version = opsets(model.opset_import, label).get("")
+    if version is None:
+        if not model.opset_import:
+            raise ModelError(f"{label}: names no operator set; supported are {MIN_OPSET} to {MAX_OPSET}")
+        return
+    if version < MIN_OPSET:
+        raise ModelError(
+            f"{label}: ONNX operator set {version}; supported are {MIN_OPSET} to {MAX_OPSET}. "
+            "onnx.version_converter.convert_version brings a model up to date"
+        )

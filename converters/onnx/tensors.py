@@ -1,0 +1,168 @@
+"""TensorProto -> NumPy array, every size checked before memory is taken."""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from onnx import TensorProto
+
+from ...runtime.errors import ModelError
+from . import external
+
+DTYPES: dict[int, np.dtype] = {
+    TensorProto.FLOAT: np.dtype(np.float32),
+    TensorProto.UINT8: np.dtype(np.uint8),
+    TensorProto.INT8: np.dtype(np.int8),
+    TensorProto.UINT16: np.dtype(np.uint16),
+    TensorProto.INT16: np.dtype(np.int16),
+    TensorProto.INT32: np.dtype(np.int32),
+    TensorProto.INT64: np.dtype(np.int64),
+    TensorProto.BOOL: np.dtype(np.bool_),
+    TensorProto.FLOAT16: np.dtype(np.float16),
+    TensorProto.DOUBLE: np.dtype(np.float64),
+    TensorProto.UINT32: np.dtype(np.uint32),
+    TensorProto.UINT64: np.dtype(np.uint64),
+}
+"""ONNX element types that a value of the graph may have."""
+
+_NARROW = {21: (4, False), 22: (4, True), 25: (2, False), 26: (2, True)}
+"""UINT4, INT4, UINT2, INT2 as (bits, signed): constants only, widened to 8 bits."""
+
+_FIELDS = {
+    "float_data": {TensorProto.FLOAT},
+    "double_data": {TensorProto.DOUBLE},
+    "int64_data": {TensorProto.INT64},
+    "uint64_data": {TensorProto.UINT32, TensorProto.UINT64},
+    "int32_data": {
+        *(TensorProto.INT32, TensorProto.INT16, TensorProto.INT8, TensorProto.UINT16, TensorProto.UINT8),
+        *(TensorProto.BOOL, TensorProto.FLOAT16),
+    },
+}
+
+MAX_BYTES = 1 << 32
+MAX_SPARSE_BYTES = 1 << 28
+
+
+def element_type(code: int) -> str:
+    """The name of an ONNX element type, for messages."""
+    try:
+        return TensorProto.DataType.Name(code).lower()
+    except ValueError:
+        return f"number {code}"
+
+
+def is_narrow(code: int) -> bool:
+    """Whether constants of this element type are widened."""
+    return code in _NARROW
+
+
+def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) -> np.ndarray:
+    """The tensor's elements; 4 and 2-bit integers widened to int8 or uint8.
+
+    folder: where external data may be read from; None: nowhere.
+    ModelError: unknown type, sizes that disagree, NaN, external data outside of folder.
+    """
+    where = f"tensor '{tensor.name}'"
+    dtype = np.dtype(np.uint8) if is_narrow(tensor.data_type) else DTYPES.get(tensor.data_type)
+    if dtype is None:
+        raise ModelError(f"{where}: element type {element_type(tensor.data_type)} is not supported")
+    if tensor.HasField("segment"):
+        raise ModelError(f"{where}: segmented tensors are not supported")
+    shape = _shape(tensor.dims, dtype, where)
+    if tensor.data_type in _NARROW:
+        array = _unpack(tensor, prod(shape), folder, where)
+    elif tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
+        raw = _raw(tensor, prod(shape) * dtype.itemsize, folder, where)
+        array = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False)
+    else:
+        array = _from_fields(tensor, dtype, prod(shape), where)
+    return _finite(array.reshape(shape), where, allow_nan)
+
+
+def sparse_to_array(sparse: TensorProto, folder: Path | None) -> np.ndarray:
+    """A SparseTensorProto as a dense array, of at most MAX_SPARSE_BYTES."""
+    values = to_array(sparse.values, folder)
+    indices = to_array(sparse.indices, folder)
+    where = f"tensor '{sparse.values.name}'"
+    shape = _shape(sparse.dims, values.dtype, where)
+    if prod(shape) * values.itemsize > MAX_SPARSE_BYTES:
+        raise ModelError(f"{where}: a sparse tensor of shape {shape} is too large")
+    if indices.dtype != np.int64 or indices.ndim not in (1, 2) or len(indices) != values.size:
+        raise ModelError(f"{where}: {len(indices)} sparse indices for {values.size} values")
+    if indices.ndim == 2:
+        if indices.shape[1] != len(shape) or np.any((indices < 0) | (indices >= np.array(shape, np.int64))):
+            raise ModelError(f"{where}: sparse indices lie outside of shape {shape}")
+        strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+        indices = indices @ np.array(strides, np.int64)
+    if np.any((indices < 0) | (indices >= prod(shape))):
+        raise ModelError(f"{where}: sparse indices lie outside of shape {shape}")
+    dense = np.zeros(prod(shape), values.dtype)
+    dense[indices] = values.reshape(-1)
+    return dense.reshape(shape)
+
+
+def _shape(dims: list[int], dtype: np.dtype, where: str) -> tuple[int, ...]:
+    shape = tuple(int(dim) for dim in dims)
+    if any(dim < 0 for dim in shape) or len(shape) > 32 or prod(max(dim, 1) for dim in shape) > MAX_BYTES:
+        raise ModelError(f"{where}: shape {shape} is not possible")
+    return shape
+
+
+def _raw(tensor: TensorProto, nbytes: int, folder: Path | None, where: str) -> bytes | np.ndarray:
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return external.read(tensor, nbytes, folder, where)
+    if len(tensor.raw_data) != nbytes:
+        raise ModelError(
+            f"{where}: shape {list(tensor.dims)} needs {nbytes} bytes of data, found {len(tensor.raw_data)}; "
+            "the file is damaged"
+        )
+    return tensor.raw_data
+
+
+def _from_fields(tensor: TensorProto, dtype: np.dtype, count: int, where: str) -> np.ndarray:
+    name = next(field for field, types in _FIELDS.items() if tensor.data_type in types)
+    data = getattr(tensor, name)
+    if len(data) != count:
+        raise ModelError(f"{where}: shape {list(tensor.dims)} needs {count} elements, found {len(data)}")
+    if dtype == np.float16:
+        bits = np.array(data, np.int64)
+        _in_range(bits, np.dtype(np.uint16), where)
+        return bits.astype(np.uint16).view(np.float16)
+    if dtype.kind in "iu" and name in ("int32_data", "uint64_data"):
+        wide = np.array(data, np.uint64 if name == "uint64_data" else np.int64)
+        _in_range(wide, dtype, where)
+        return wide.astype(dtype)
+    return np.array(data, dtype)
+
+
+def _in_range(values: np.ndarray, dtype: np.dtype, where: str) -> None:
+    limits = np.iinfo(dtype)
+    if values.size and (int(values.min()) < limits.min or int(values.max()) > limits.max):
+        raise ModelError(f"{where}: values lie outside of the range of {dtype}")
+
+
+def _unpack(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
+    """4 or 2-bit integers, the first in the lowest bits of a byte."""
+    bits, signed = _NARROW[tensor.data_type]
+    per_byte = 8 // bits
+    nbytes = -(-count // per_byte)
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
+        packed = np.frombuffer(_raw(tensor, nbytes, folder, where), np.uint8)
+    elif len(tensor.int32_data) == nbytes:
+        packed = (np.array(tensor.int32_data, np.int64) & 0xFF).astype(np.uint8)
+    else:
+        raise ModelError(f"{where}: shape {list(tensor.dims)} needs {nbytes} bytes, found {len(tensor.int32_data)}")
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    values = ((packed[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)[:count]
+    if not signed:
+        return values.astype(np.uint8)
+    half = 1 << (bits - 1)
+    return ((values.astype(np.int16) + half) % (2 * half) - half).astype(np.int8)
+
+
+def _finite(array: np.ndarray, where: str, allow_nan: bool) -> np.ndarray:
+    if array.dtype.kind == "f" and not allow_nan and np.isnan(array).any():
+        raise ModelError(f"{where}: contains NaN; train or export the model anew")
+    return array
