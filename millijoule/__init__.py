@@ -46,17 +46,20 @@ if find_spec(f"{__name__}.runtime") is None:
     )
 
 
-def __getattr__(name: str) -> object:
-    if name == "__version__":
-        from importlib.metadata import version
+# Hidden from static checkers, which would take every name for a public one.
+if not TYPE_CHECKING:
 
-        value: object = version("millijoule")
-    elif name in _HOME:
-        value = getattr(import_module(_HOME[name], __name__), name)
-    else:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            value: object = version("millijoule")
+        elif name in _HOME:
+            value = getattr(import_module(_HOME[name], __name__), name)
+        else:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

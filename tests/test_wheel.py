@@ -22,7 +22,7 @@ def git(*words: str, cwd: Path) -> str:
 
 
 def check(checkout: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, checkout / CHECK, "--no-build-isolation", "--checkout", checkout]
+    command = [sys.executable, str(checkout / CHECK), "--no-build-isolation", "--checkout", str(checkout)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
