@@ -17,7 +17,7 @@ INT64 = np.iinfo(np.int64)
 
 
 @cache
-def annotations(reference: Callable[..., Any]) -> dict[str, Any]:
+def hints_of(reference: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(reference)
 
 
@@ -39,7 +39,7 @@ def fits(value: Attribute, hint: Any) -> bool:
 
 def check(op: Op, node: Node, attrs: dict[str, Attribute]) -> None:
     """ModelError on an attribute of the wrong type."""
-    hints = annotations(op.reference)
+    hints = hints_of(op.reference)
     for name, value in attrs.items():
         if name in hints and not fits(value, hints[name]):
             wanted = getattr(hints[name], "__name__", str(hints[name]))

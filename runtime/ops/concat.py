@@ -8,7 +8,7 @@ import numpy as np
 
 from . import activation as act
 from .checks import normalize_axis, same_dtype
-from .quantized_copy import convert
+from .integer import dequantize, quantize, rescale
 from .quantized_node import output_range
 from .registry import Context, Inferred, Op, register
 
@@ -36,18 +36,21 @@ def concat(
 
 
 def quantized(ctx: Context, *inputs: np.ndarray) -> np.ndarray:
-    """Each input requantized to the output's scale where it differs, then clamped by the activation."""
+    """`integer.rescale` of each input to the output, clamped by the activation.
+
+    Through real numbers where the activation is no clamp.
+    """
+    y = ctx.outputs[0]
+    quants = [ctx.input(index).quant for index in range(len(inputs))]
+    if y.quant is None or any(quant is None or quant.axis is not None for quant in (*quants, y.quant)):
+        raise ctx.error("its inputs and its output must all be quantized per tensor, or none of them")
+    known = [quant for quant in quants if quant is not None]
     target = output_range(ctx)
-    tensors = [ctx.input(index) for index in range(len(inputs))]
     if target is None:
-        return NotImplemented
-    quant, low, high = target
-    parts = []
-    for tensor, data in zip(tensors, inputs, strict=True):
-        if tensor.quant is None:
-            return NotImplemented
-        parts.append(convert(data, tensor.quant, quant, ctx.outputs[0].dtype))
-    return np.clip(np.concatenate(parts, ctx.attrs["axis"]), low, high)
+        reals = [dequantize(data, quant) for data, quant in zip(inputs, known, strict=True)]
+        return quantize(concat(*reals, **ctx.attrs), y.quant, y.dtype)
+    parts = [rescale(data, quant, *target, y.dtype) for data, quant in zip(inputs, known, strict=True)]
+    return np.concatenate(parts, ctx.attrs["axis"])
 
 
 register(Op("Concat", concat, infer, quantized=quantized, moves_data=True))

@@ -26,7 +26,8 @@ def gather_nd(data: np.ndarray, indices: np.ndarray, *, batch_dims: int = 0) -> 
     grid = np.ogrid[tuple(slice(dim) for dim in indices.shape[:-1])][:batch_dims]
     sizes = data.shape[batch_dims : batch_dims + depth]
     coordinates = [wrap(indices[..., i], size) for i, size in enumerate(sizes)]
-    return np.asarray(data[(*grid, *coordinates)])
+    place = (*grid, *coordinates)
+    return np.asarray(data[place])
 
 
 register(Op("GatherND", gather_nd, infer, moves_data=True))

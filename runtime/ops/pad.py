@@ -8,8 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from .checks import integer_vector, normalize_axes, same_dtype
-from .integer import dequantize, quantize
-from .quantized_copy import convert
+from .integer import dequantize, quantize, rescale
 from .registry import Context, Inferred, Op, register
 
 MODES = ("constant", "reflect", "edge", "wrap")
@@ -102,8 +101,8 @@ def quantized(
     """Fills with the input's zero point, or with constant_value: a real number, or an integer with its own
     quantization (the input's where it has none)."""
     x, y, value = ctx.input(0), ctx.outputs[0], ctx.optional(2)
-    if x.quant is None or x.quant.axis is not None or y.quant is None:
-        return NotImplemented
+    if x.quant is None or y.quant is None or x.quant.axis is not None or y.quant.axis is not None:
+        raise ctx.error("its input and its output must both be quantized per tensor, or neither")
     if constant_value is None or value is None:
         fill = x.quant.zero_point.astype(x.dtype)
     elif value.quant is None and value.dtype == x.dtype:
@@ -112,7 +111,8 @@ def quantized(
         real = constant_value if value.quant is None else dequantize(constant_value, value.quant)
         fill = quantize(real.astype(np.float32), x.quant, x.dtype)
     padded = pad(data, pads, fill, axes, mode=ctx.attrs["mode"])
-    return convert(padded, x.quant, y.quant, y.dtype)
+    limits = np.iinfo(y.dtype)
+    return rescale(padded, x.quant, y.quant, limits.min, limits.max, y.dtype)
 
 
 register(Op("Pad", pad, infer, quantized=quantized, moves_data=True))
