@@ -22,9 +22,9 @@ MACHINES: Final = {62: "x86-64", 183: "aarch64"}
 
 SHT_SYMTAB, SHT_RELA, SHT_NOBITS, SHT_REL, SHT_SYMTAB_SHNDX = 2, 4, 8, 9, 18
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR, SHF_TLS = 0x1, 0x2, 0x4, 0x400
-SHN_UNDEF, SHN_ABS, SHN_COMMON, SHN_LORESERVE = 0, 0xFFF1, 0xFFF2, 0xFF00
+SHN_UNDEF, SHN_LORESERVE = 0, 0xFF00
 STB_LOCAL: Final = 0
-STT_SECTION: Final = 3
+MAX_ALIGN: Final = 4096
 
 
 class LinkError(Error):
@@ -43,7 +43,7 @@ class Relocation:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """section is an index, or one of the SHN_ constants; value is an offset in that section."""
+    """section is an index, or, from SHN_LORESERVE on, says that there is none; value is an offset in that section."""
 
     name: str
     section: int
@@ -99,6 +99,8 @@ def _parse(data: memoryview) -> Object:
     strings = _contents(data, headers[names_index])
     sections = []
     for name, section_kind, flags, _, _, size, _, _, align, _ in headers:
+        if align & (align - 1) or align > MAX_ALIGN:
+            raise LinkError(f"damaged object file: a section aligned to {align} bytes")
         sections.append(Section(_string(strings, name), section_kind, flags, max(align, 1), size, memoryview(b"")))
     for section, header in zip(sections, headers, strict=True):
         if section.kind != SHT_NOBITS and section.flags & SHF_ALLOC:

@@ -14,8 +14,7 @@ from . import relocate_aarch64, relocate_x86_64
 from .elf import (
     SHF_TLS,
     SHF_WRITE,
-    SHN_ABS,
-    SHN_COMMON,
+    SHN_LORESERVE,
     SHT_NOBITS,
     LinkError,
     Object,
@@ -134,7 +133,7 @@ class _Link:
             scope, index = self._resolve(scope, index, entry)
             item = self.objects[scope]
             symbol = item.symbols[index]
-            if symbol.section in (SHN_COMMON, SHN_ABS):
+            if symbol.section >= SHN_LORESERVE:
                 raise LinkError(f"kernel {entry} uses {symbol.name}, which is not code or constant data")
             place = scope, symbol.section
             if place in self.reached:

@@ -19,6 +19,7 @@ from ..graph import Attribute, Node, Quantization
 
 if TYPE_CHECKING:
     from ..planner.builder import Builder
+    from ..planner.view import Border
 
 Shape = tuple[int, ...]
 Inferred = tuple[Shape, np.dtype]
@@ -94,6 +95,8 @@ class Op:
     lower: appends kernel calls to a Builder and returns True, or returns False where no kernel serves the node,
         in which case the reference runs inside the program.
     macs: multiply-adds of one node.
+    border: padding that the operator wants around its first input's elements in memory, and its value (quantized
+        integers: the zero point); None where it wants none.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Op:
     moves_data: bool = False
     lower: Lower | None = None
     macs: Callable[[Context], int] | None = None
+    border: Callable[[Context], tuple[Border, int] | None] | None = None
 
     @cached_property
     def defaults(self) -> Mapping[str, Attribute]:

@@ -1,0 +1,137 @@
+"""The memory that one inference works in, and the helper threads that serve it."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from .compiler.abi import Address
+from .compiler.loader import Code
+from .native import function
+from .planner.arena import SLACK
+from .planner.program import Program, PythonStep
+from .planner.view import View
+from .planner.weights import Weights
+from .table import Table
+from .team import Team
+
+_REGISTERS = 8
+_CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
+"""Base registers behind the arena's, the weights' and the scratch memory's: what the step loop itself is given."""
+_PAGE = 4096
+BRIEF_MACS = 1_000_000
+"""Programs below this keep the GIL: they end before another thread could have taken it."""
+FLIP = np.int8(-128)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A program with everything needed to run it."""
+
+    program: Program
+    table: Table
+    code: Code
+    weights: Weights
+
+
+class Arena:
+    """Memory for the programs of one session, used by one thread at a time.
+
+    Binding a plan fixes its addresses and makes NumPy views of its inputs and outputs.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.plan: Plan | None = None
+        self.inputs: dict[str, np.ndarray] = {}
+        self.outputs: dict[str, np.ndarray] = {}
+        self._memory = self._scratch = np.empty(0, np.uint8)
+        self._bases = np.zeros((threads, _REGISTERS), np.uint64)
+        self._team: Team | None = None
+        self._run: list[Callable[[], None]] = []
+
+    def bind(self, plan: Plan) -> None:
+        """Makes the plan the one that `execute` runs; what the arena held before is lost."""
+        if plan is self.plan:
+            return
+        program, threads = plan.program, len(self._bases)
+        if self._memory.size < program.arena_bytes + SLACK:
+            self._memory = _zeros(program.arena_bytes + SLACK)
+        stride = -(-program.scratch_bytes // _PAGE) * _PAGE
+        if self._scratch.size < stride * threads:
+            self._scratch = _zeros(stride * threads)
+        self.plan = plan
+        self._bases[:, 0] = self._memory.ctypes.data
+        self._bases[:, 1] = plan.weights.address
+        self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
+        self._bases[:, _CODE] = plan.code.base
+        self._bases[:, _TABLE] = plan.table.words.ctypes.data
+        self._bases[:, _BASES] = self._bases.ctypes.data
+        if program.shared and self._team is None:
+            self._team = Team(self._bases, _CONTROL, plan.code)
+        self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
+        self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
+        self._run = [self._python(s.python) if s.python else self._native(s.start, s.stop) for s in plan.table.segments]
+
+    def execute(self) -> None:
+        """Runs the bound plan on what its inputs hold."""
+        if self._team is not None:
+            self._team.start()
+        for run in self._run:
+            run()
+
+    def step(self, index: int) -> Callable[[], None]:
+        """One step of the bound plan alone, for measurements."""
+        assert self.plan is not None
+        for segment in self.plan.table.segments:
+            if segment.python is not None and segment.first == index:
+                return self._python(segment.python)
+            record = segment.start + index - segment.first
+            if segment.first <= index and record < segment.stop:
+                return self._native(record, record + 1)
+        raise IndexError(index)
+
+    def array(self, view: View) -> np.ndarray:
+        """The elements that a program's view describes, as stored."""
+        assert self.plan is not None
+        memory = self.plan.weights.memory if view.constant else self._memory
+        if view.size == 0:
+            return np.empty(view.shape, view.dtype)
+        first = np.ndarray((1,), view.dtype, buffer=memory.data, offset=view.storage.offset + view.offset)
+        return np.lib.stride_tricks.as_strided(first, view.shape, view.strides)
+
+    def close(self) -> None:
+        if self._team is not None:
+            self._team.close()
+            self._team = None
+
+    def _native(self, start: int, stop: int) -> Callable[[], None]:
+        assert self.plan is not None
+        program, code = self.plan.program, self.plan.code
+        arguments: dict[str, Address | int] = {
+            "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
+        }  # fmt: skip
+        kernel = "execute.execute()"
+        if program.shared:
+            kernel = "execute.lead()"
+            arguments["control"] = Address(_CONTROL, 0)
+        call = function(code, kernel, self._bases, arguments, brief=program.macs < BRIEF_MACS)
+        return lambda: call(start, stop)
+
+    def _python(self, step: PythonStep) -> Callable[[], None]:
+        inputs = [None if view is None else (self.array(view), view.flipped) for view in step.inputs]
+        outputs = [(self.array(view), view.flipped) for view in step.outputs]
+
+        def run() -> None:
+            arrays = [None if item is None else (item[0] ^ FLIP if item[1] else item[0]) for item in inputs]
+            for (place, flipped), result in zip(outputs, step.run(arrays), strict=False):
+                place[...] = result ^ FLIP if flipped else result
+
+        return run
+
+
+def _zeros(size: int) -> np.ndarray:
+    """Zeroed bytes at the beginning of a page."""
+    return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)

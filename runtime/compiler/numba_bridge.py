@@ -1,0 +1,148 @@
+"""Everything millijoule uses of numba's private interfaces: a Python kernel in, an ELF object for any target out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import llvmlite.binding as llvm
+from llvmlite import ir
+from numba.core import config, types
+from numba.core.codegen import AOTCPUCodegen, JitEngine
+from numba.core.compiler import Flags, compile_extra
+from numba.core.compiler_lock import global_compiler_lock
+from numba.core.registry import cpu_target
+
+from .abi import codes, signature
+
+if TYPE_CHECKING:
+    from .target import Target
+
+_ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32}
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+class _TargetCodegen(AOTCPUCodegen):
+    """numba's ahead-of-time code generator, for a target that need not be this machine."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        super().__init__("millijoule")
+
+    def _init(self, llvm_module: llvm.ModuleRef) -> None:
+        self._tm_features = self.target.llvm_features
+        self._tm = llvm.Target.from_triple(self.target.triple).create_target_machine(
+            cpu=self.target.cpu, features=self._tm_features, opt=3, reloc="pic", codemodel="small"
+        )
+        # numba asks an engine only for symbols of the host process; kernels have none.
+        host = llvm.Target.from_default_triple().create_target_machine()
+        self._engine = JitEngine(llvm.create_mcjit_compiler(llvm_module, host))
+        self._target_data = self._tm.target_data
+        self._data_layout = str(self._tm.target_data)
+        self._loopvect = False
+        self._opt_level = 0
+
+    def _create_empty_module(self, name: str) -> ir.Module:
+        module = super()._create_empty_module(name)
+        module.triple = self.target.triple
+        if self._data_layout:
+            module.data_layout = self._data_layout
+        return module
+
+
+@lru_cache(maxsize=None)
+def _codegen(target: Target) -> _TargetCodegen:
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    return _TargetCodegen(target)
+
+
+def target_of(context: Any) -> Target:
+    """The target that a numba lowering context generates code for."""
+    return context.codegen().target
+
+
+def compile_kernel(function: Callable[..., None], symbol: str, target: Target) -> bytes:
+    """An ELF relocatable object that defines `symbol` with the calling convention of `abi`."""
+    with global_compiler_lock:
+        codegen = _codegen(target)
+        library = _compile(function, symbol, codegen)
+        return library.emit_native_object()
+
+
+def assembly(function: Callable[..., None], target: Target) -> str:
+    """The assembly text of a kernel, for tests and for people."""
+    with global_compiler_lock:
+        return _codegen(target)._tm.emit_assembly(_compile(function, "kernel", _codegen(target))._final_module)
+
+
+def _compile(function: Callable[..., None], symbol: str, codegen: _TargetCodegen) -> Any:
+    text = signature(function)
+    arguments = (types.int64, types.int64, *(_ARGUMENTS[code] for code in codes(text)))
+    flags = Flags()
+    flags.no_compile = True
+    flags.no_cpython_wrapper = True
+    flags.no_cfunc_wrapper = True
+    flags.nrt = False
+    flags.error_model = "numpy"
+    context = cpu_target.target_context.subtarget(_internal_codegen=codegen)
+    library = codegen.create_library(symbol)
+    with _no_vectorizer():
+        compiled = compile_extra(
+            cpu_target.typing_context, context, function, arguments, types.none, flags, locals={}, library=library
+        )
+        body = library.get_function(compiled.fndesc.llvm_func_name)
+        body.linkage = "internal"
+        name = body.name
+        library._final_module.get_function(name).linkage = "external"
+        library.add_ir_module(_entry(codegen, library, name, symbol, codes(text)))
+        library._final_module.get_function(name).linkage = "internal"
+        library.finalize()
+    return library
+
+
+class _no_vectorizer:
+    """Kernels are vectors already; LLVM's own vectorizers only add remainder loops to them."""
+
+    def __enter__(self) -> None:
+        self._saved = config.LOOP_VECTORIZE, config.SLP_VECTORIZE
+        config.LOOP_VECTORIZE = config.SLP_VECTORIZE = 0
+
+    def __exit__(self, *_: object) -> None:
+        config.LOOP_VECTORIZE, config.SLP_VECTORIZE = self._saved
+
+
+def _entry(codegen: _TargetCodegen, library: Any, callee: str, symbol: str, parameter_codes: list[str]) -> ir.Module:
+    """A module with the ABI's entry function, which unpacks the parameter block and calls the numba function."""
+    module = library.create_ir_module(symbol + ".entry")
+    pointer = I8.as_pointer()
+    scalars = {"p": I64, "i": I64, "f": ir.FloatType()}
+    inner = ir.FunctionType(
+        I32, [pointer.as_pointer(), pointer.as_pointer(), I64, I64, *(scalars[code] for code in parameter_codes)]
+    )
+    entry = ir.Function(
+        module, ir.FunctionType(ir.VoidType(), [I64.as_pointer(), I32.as_pointer(), I64, I64]), name=symbol
+    )
+    builder = ir.IRBuilder(entry.append_basic_block())
+    bases, params, start, stop = entry.args
+
+    def word(index: int) -> ir.Value:
+        return builder.load(builder.gep(params, [I32(index)]))
+
+    values: list[ir.Value] = []
+    at = 0
+    for code in parameter_codes:
+        if code == "p":
+            base = builder.load(builder.gep(bases, [word(at)]))
+            values.append(builder.add(base, builder.zext(word(at + 1), I64)))
+            at += 2
+        else:
+            raw = word(at)
+            values.append(builder.bitcast(raw, ir.FloatType()) if code == "f" else builder.sext(raw, I64))
+            at += 1
+    result, error = builder.alloca(pointer), builder.alloca(pointer)
+    builder.call(ir.Function(module, inner, name=callee), [result, error, start, stop, *values])
+    builder.ret_void()
+    return module
+

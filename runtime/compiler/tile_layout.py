@@ -1,0 +1,94 @@
+"""How a target's matrix-product tiles want their weights in memory. No numba: packing happens on warm starts too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .target import Target
+
+
+@dataclass(frozen=True)
+class TileLayout:
+    """Format of packed weights for one element type on one target.
+
+    lanes: output channels per vector. depth: input elements per step. dtype: of packed weights.
+    pairs: a vector's bytes are two halves, of the first and the second pair of inputs (plain NEON).
+    interleaved: output channels of a block are permuted, so that in-lane pack instructions restore their order (x86).
+    """
+
+    lanes: int
+    depth: int
+    dtype: np.dtype
+    pairs: bool = False
+    interleaved: bool = False
+
+    @staticmethod
+    def of(target: Target, element: str) -> TileLayout:
+        lanes = target.vector_bytes // 4
+        if element == "f32":
+            return TileLayout(lanes, 1, np.dtype(np.float32))
+        if target.family == "arm":
+            return TileLayout(lanes, 4, np.dtype(np.int8), pairs=not target.dotprod)
+        if target.vnni:
+            return TileLayout(lanes, 4, np.dtype(np.int8), interleaved=True)
+        return TileLayout(lanes, 2, np.dtype(np.int16), interleaved=True)
+
+    @property
+    def vector_bytes(self) -> int:
+        return self.lanes * self.depth * self.dtype.itemsize
+
+    def step_bytes(self, columns: int) -> int:
+        return columns * self.vector_bytes
+
+    def channels(self, columns: int) -> np.ndarray:
+        """Output channel, within a block of columns * lanes, of each vector's lanes: int array (columns, lanes)."""
+        natural = np.arange(columns * self.lanes).reshape(columns, self.lanes)
+        if not self.interleaved:
+            return natural
+        order = np.empty_like(natural)
+        for first in range(0, columns, 4):
+            width = min(4, columns - first)
+            lane = np.arange(self.lanes)
+            for v in range(width):
+                order[first + v] = first * self.lanes + 4 * (width * (lane // 4) + v) + lane % 4
+        return order
+
+    def starts(self, count: int, columns: int) -> list[int]:
+        """First channel of each block of columns; the last block ends with the last channel and may overlap."""
+        width = columns * self.lanes
+        if count <= width:
+            return [0]
+        return [*range(0, count - width, width), count - width]
+
+    def pack(self, weights: np.ndarray, columns: int) -> np.ndarray:
+        """weights (channels, segments, run) -> packed (blocks, segments, steps, columns, lanes * depth)."""
+        channels, segments, run = weights.shape
+        steps = -(-run // self.depth)
+        width = columns * self.lanes
+        padded = np.zeros((max(channels, width), segments, steps * self.depth), self.dtype)
+        padded[:channels, :, :run] = weights
+        order = self.channels(columns)
+        blocks = np.stack([padded[start : start + width][order] for start in self.starts(channels, columns)])
+        # (blocks, columns, lanes, segments, steps, depth) -> (blocks, segments, steps, columns, lanes, depth)
+        blocks = blocks.reshape(len(blocks), columns, self.lanes, segments, steps, self.depth).transpose(0, 3, 4, 1, 2, 5)
+        if self.pairs:
+            halves = blocks.reshape(*blocks.shape[:-1], 2, self.depth // 2)
+            blocks = np.moveaxis(halves, -2, -3)
+        return np.ascontiguousarray(blocks).reshape(*blocks.shape[:4], -1)
+
+    def pack_channels(self, values: np.ndarray, columns: int) -> np.ndarray:
+        """A vector of per-channel parameters (bias, scale) -> (blocks, columns, lanes) in the order of `pack`."""
+        width = columns * self.lanes
+        padded = np.zeros(max(len(values), width), values.dtype)
+        padded[: len(values)] = values
+        order = self.channels(columns)
+        return np.stack([padded[start : start + width][order] for start in self.starts(len(values), columns)])
+
+
+def blocks(layout: TileLayout, count: int, columns: int) -> Sequence[int]:
+    return layout.starts(count, columns)

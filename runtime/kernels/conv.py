@@ -1,0 +1,112 @@
+"""Convolution and matrix product as one direct kernel: no im2col, no edge cases.
+
+The input has its border in memory already. The reduction runs over KH rows of taps; a row is `taps` runs of
+contiguous elements (one run of KW * C where dilation and groups allow, else one run of C / group per tap), which are
+read `passes` times where weights beyond 8 bits are the sum of two.
+Loop order: block of output channels outermost, so that its weight panel stays in L1; then output rows; then tiles of
+`rows` pixels, the last of which overlaps the one before, so that no remainder is ever handled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..compiler.abi import Int, Ptr
+
+if TYPE_CHECKING:
+    from ..compiler.isa import Isa
+
+
+def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, clamp: bool) -> Callable[..., None]:
+    """int8 convolution with the requantizing epilogue. A chunk is one row of outputs of one channel block.
+
+    x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
+    between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per block.
+    """
+    tile = isa.tile("i8", rows, columns)
+    init, step, store = tile.init, tile.step, tile.store_int8(tail, clamp)
+    step_bytes, depth, width = tile.step_bytes, tile.depth, columns * isa.lanes
+
+    def kernel(
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
+        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
+        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int, panel: Int, last_channel: Int,
+        zero_point: Int, low: Int, high: Int,
+    ) -> None:  # fmt: skip
+        for chunk in range(start, stop):
+            block = chunk // lines
+            line = chunk - block * lines
+            weights = w + block * panel
+            block_bias = bias + block * width * 4
+            block_scale = scale + block * width * 4
+            out = y + line * y_row + min(block * width, last_channel)
+            row = x + line * x_row
+            done = 0
+            while done < pixels:
+                pixel = min(done, pixels - rows)
+                done = done + rows
+                b = weights
+                acc = init(block_bias)
+                a_row = row + pixel * x_pixel
+                for _ in range(kernel_rows):
+                    a_tap = a_row
+                    for _ in range(taps):
+                        for _ in range(passes):
+                            a = a_tap
+                            for _ in range(steps):
+                                acc = step(acc, a, x_pixel, b)
+                                a = a + depth
+                                b = b + step_bytes
+                        a_tap = a_tap + kernel_tap
+                    a_row = a_row + kernel_row
+                store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
+
+    return kernel
+
+
+def conv_f32(
+    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, params: Sequence[float], residual: bool
+) -> Callable[..., None]:
+    """float32 convolution with a fused activation, and a residual added before it."""
+    from .functions import bind
+
+    tile = isa.tile("f32", rows, columns)
+    init, step, store = tile.init, tile.step, tile.store_float(bind(activation, params), tail, residual)
+    step_bytes, width = tile.step_bytes, columns * isa.lanes
+
+    def kernel(
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
+        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
+        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int, panel: Int, last_channel: Int,
+    ) -> None:  # fmt: skip
+        for chunk in range(start, stop):
+            block = chunk // lines
+            line = chunk - block * lines
+            weights = w + block * panel
+            block_bias = bias + block * width * 4
+            first = min(block * width, last_channel) * 4
+            out = y + line * y_row + first
+            rest = other + line * other_row + first
+            row = x + line * x_row
+            done = 0
+            while done < pixels:
+                pixel = min(done, pixels - rows)
+                done = done + rows
+                b = weights
+                acc = init(block_bias)
+                a_row = row + pixel * x_pixel
+                for _ in range(kernel_rows):
+                    a_tap = a_row
+                    for _ in range(taps):
+                        for _ in range(passes):
+                            a = a_tap
+                            for _ in range(steps):
+                                acc = step(acc, a, x_pixel, b)
+                                a = a + 4
+                                b = b + step_bytes
+                        a_tap = a_tap + kernel_tap
+                    a_row = a_row + kernel_row
+                store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
+
+    return kernel

@@ -1,0 +1,175 @@
+"""Conv onto kernels: direct convolution per group; depthwise has kernels of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..planner.builder import Builder
+from ..planner.view import Border, View
+from . import integer, quantized_node
+from .product import Geometry, Requantization, emit_f32, emit_int8
+from .registry import Context
+from .window import Window, window_of
+
+LINES_PER_THREAD = 8
+
+
+def border(ctx: Context) -> tuple[Border, int] | None:
+    """The padding that a convolution over at most two spatial axes reads, filled with the zero point."""
+    x, w = ctx.input(0), ctx.input(1)
+    if len(x.shape) > 4:
+        return None
+    window = window_of(ctx, w.shape[1:-1])
+    if not window.padded:
+        return None
+    fill = int(x.quant.zero_point[0]) if x.quant is not None else 0
+    return _border(window), fill
+
+
+def _border(window: Window) -> Border:
+    if len(window.kernel) == 1:
+        return Border(0, window.begin[0], 0, window.end[0])
+    return Border(window.begin[0], window.begin[1], window.end[0], window.end[1])
+
+
+def lower(ctx: Context, b: Builder) -> bool:
+    x, w = ctx.input(0), ctx.input(1)
+    bias = ctx.optional(2)
+    if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
+        return False
+    product = quantized_node.product(ctx)
+    if (x.dtype != np.float32 or w.dtype != np.float32) if product is None else ctx.optional(3) is not None:
+        return False
+    group = ctx.attrs["group"]
+    if group > 1 and group * 4 > w.shape[0]:
+        return False
+    geometries = _Geometries(ctx, b)
+    bias_data = None if bias is None else bias.data
+    assert w.data is not None
+    if product is None:
+        residual = None if ctx.optional(3) is None else b.input(3)
+        y = b.output()
+        if residual is not None and residual.pitches()[2] != y.pitches()[2]:
+            residual = b.contiguous(residual)
+        for image in range(x.shape[0]) if geometries.separate(y, residual) else [None]:
+            for g in range(group):
+                part = _channels(w.shape[0], group, g)
+                emit_f32(
+                    b, geometries.of(y, image, g), geometries.weights(w.data[part]),
+                    None if bias_data is None else bias_data[part],
+                    ctx.attrs["activation"], ctx.attrs["activation_params"],
+                    geometries.residual(residual, y, image, g),
+                )  # fmt: skip
+        return True
+    centred = integer.centred(w.data, product.w, np.int16)
+    scale = np.broadcast_to(product.scale, w.shape[0])
+    x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
+    if not geometries.fits(centred, bias_data):
+        return False
+    y = b.output()
+    for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
+        for g in range(group):
+            part = _channels(w.shape[0], group, g)
+            out = Requantization(scale[part], y_zero, product.low, product.high)
+            part_bias = None if bias_data is None else bias_data[part]
+            emit_int8(b, geometries.of(y, image, g), geometries.weights(centred[part]), part_bias, x_zero, out)
+    return True
+
+
+def _channels(outputs: int, group: int, index: int) -> slice:
+    each = outputs // group
+    return slice(index * each, (index + 1) * each)
+
+
+class _Geometries:
+    """How one convolution reads its input, whatever part of it is asked for."""
+
+    def __init__(self, ctx: Context, b: Builder) -> None:
+        self.ctx, self.b = ctx, b
+        self.window = window_of(ctx, ctx.input(1).shape[1:-1])
+        wanted = border(ctx)
+        fill = wanted[1] if wanted else 0
+        self.x = b.input(0, border=wanted[0] if wanted else None, fill=fill)
+        self.group = ctx.attrs["group"]
+        self.images, _, _, self.channels = self.x.channels_last()
+        kernel, strides, dilations = (self._two(v) for v in (self.window.kernel, self.window.strides, self.window.dilations))
+        self.kernel, self.strides, self.dilations = kernel, strides, dilations
+        self.image_pitch, self.row_pitch, self.pixel_pitch = self.x.pitches()
+        packed = self.pixel_pitch == self.channels * self.x.itemsize
+        self.merged = self.group == 1 and (kernel[1] == 1 or (dilations[1] == 1 and packed))
+        self.run = self.channels // self.group * (kernel[1] if self.merged else 1)
+        self.taps = 1 if self.merged else kernel[1]
+
+    @staticmethod
+    def _two(values: tuple[int, ...]) -> tuple[int, int]:
+        """(height, width) of one number per spatial axis."""
+        return (values[0], values[1]) if len(values) == 2 else (1, values[0])
+
+    def weights(self, w: np.ndarray) -> np.ndarray:
+        """(O, *kernel, C) -> (O, segments, run)."""
+        return np.ascontiguousarray(w).reshape(w.shape[0], self.kernel[0] * self.taps, self.run)
+
+    def separate(self, *outputs: View | None) -> bool:
+        """Whether images must be done one by one, their rows not being equally far apart."""
+        if self.images == 1:
+            return False
+        stride = self.strides[0]
+        rows = self.window.output[0] if len(self.window.output) == 2 else 1
+        views = [v for v in outputs if v is not None]
+        even = all(v.pitches()[0] == rows * v.pitches()[1] for v in views) if len(self.x.shape) == 4 else True
+        return not (even and self.image_pitch == rows * stride * self.row_pitch) and not self._pointwise(*views)
+
+    def of(self, y: View, image: int | None, group: int) -> Geometry:
+        """The geometry of one image (None: of all of them) and one group."""
+        item = self.x.itemsize
+        per_group = self.channels // self.group
+        _, height, width, outputs = y.channels_last()
+        y_image, y_row, y_pixel = y.pitches()
+        images = self.images if image is None else 1
+        first = image or 0
+        top, left = self._begin()
+        x_place = self.b.shift(self.x.at(), first * self.image_pitch - top * self.row_pitch - left * self.pixel_pitch)
+        lines, pixels = images * height, width
+        x_row, y_row_ = self.row_pitch * self.strides[0], y_row
+        if self._pointwise(y):
+            total = images * height * width
+            lines = self._lines(total, height * images)
+            pixels = total // lines
+            x_row, y_row_ = pixels * self.pixel_pitch, pixels * y_pixel
+        return Geometry(
+            lines=lines, pixels=pixels,
+            x=self.b.shift(x_place, group * per_group * item), x_row=x_row, x_pixel=self.pixel_pitch * self.strides[1],
+            y=self.b.shift(y.at(first), group * (outputs // self.group) * item), y_row=y_row_, y_pixel=y_pixel,
+            kernel_rows=self.kernel[0], kernel_row=self.row_pitch * self.dilations[0],
+            taps=self.taps, kernel_tap=self.pixel_pitch * self.dilations[1], run=self.run,
+        )  # fmt: skip
+
+    def residual(self, view: View | None, y: View, image: int | None, group: int) -> tuple[Place, int] | None:
+        if view is None:
+            return None
+        outputs = y.shape[-1] // self.group
+        place = self.b.shift(view.at(image or 0), group * outputs * view.itemsize)
+        if self._pointwise(y) and self._pointwise(view):
+            return place, self.of(y, image, group).y_row
+        return place, view.pitches()[1]
+
+    def _begin(self) -> tuple[int, int]:
+        return self._two(self.window.begin) if len(self.window.begin) == 2 else (0, self.window.begin[0])
+
+    def _pointwise(self, *outputs: View) -> bool:
+        """Whether every output pixel reads one input pixel and both lie densely, so that rows make one line."""
+        return (
+            self.kernel == (1, 1) and self.strides == (1, 1) and not self.window.padded
+            and self.x.contiguous and all(v.contiguous for v in outputs)
+        )  # fmt: skip
+
+    def _lines(self, total: int, rows: int) -> int:
+        """Into how many equal lines a dense product is cut: one, or enough for the threads."""
+        wanted = 1 if self.b.threads == 1 else self.b.threads * LINES_PER_THREAD
+        return next((n for n in range(wanted, rows + 1) if total % n == 0), 1) if wanted <= rows else 1
+
+    def fits(self, centred: np.ndarray, bias: np.ndarray | None) -> bool:
+        """Whether no accumulator of the whole convolution can overflow."""
+        start = 0 if bias is None else int(np.abs(bias.astype(np.int64)).max(initial=0))
+        reach = np.abs(centred.astype(np.int64)).reshape(centred.shape[0], -1).sum(1).max(initial=0)
+        return int(reach) * 255 * 2 + start < 2**31

@@ -1,0 +1,154 @@
+"""Lowering of what is a matrix product at heart: convolution and fully connected layers, onto kernels/conv.py."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..compiler.tile_layout import TileLayout
+from ..kernels.conv import conv_f32, conv_int8
+from ..planner.builder import Builder
+from ..planner.view import Place
+
+DOT_LATENCY = 8
+EPILOGUE = {"f32": 2.0, "i8": 4.5}
+"""Cycles per accumulator vector for the epilogue, beside one per multiply-add vector."""
+TILE_OVERHEAD = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where a product reads and writes: `lines` rows of `pixels` outputs each.
+
+    Pitches in bytes. The reduction runs over kernel_rows x taps runs of `run` contiguous elements, each of them read
+    `passes` times against different weights.
+    """
+
+    lines: int
+    pixels: int
+    x: Place
+    x_row: int
+    x_pixel: int
+    y: Place
+    y_row: int
+    y_pixel: int
+    kernel_rows: int
+    kernel_row: int
+    taps: int
+    kernel_tap: int
+    run: int
+    passes: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Requantization:
+    """scale: float32 per output channel; zero_point, low, high: int8 values of the output."""
+
+    scale: np.ndarray
+    zero_point: int
+    low: int
+    high: int
+
+
+def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
+    """Rows and columns of the register tile with the least estimated cycles for the whole product."""
+    lanes = b.tile_layout(element).lanes
+    free = b.target.vector_registers - 2
+    best, best_cost = (1, 1), float("inf")
+    for columns in range(1, 5):
+        blocks = len(b.tile_layout(element).starts(channels, columns))
+        if columns > 1 and (columns - 1) * lanes >= channels:
+            break
+        for rows in range(1, min(pixels, free) + 1):
+            if rows * columns + columns + 1 > free:
+                break
+            accumulators = rows * columns
+            step = max(accumulators, DOT_LATENCY, rows + columns)
+            tile = steps * step + accumulators * EPILOGUE[element] + TILE_OVERHEAD
+            cost = blocks * lines * -(-pixels // rows) * tile
+            if cost < best_cost * 0.999:
+                best, best_cost = (rows, columns), cost
+    return best
+
+
+def emit_f32(
+    b: Builder,
+    g: Geometry,
+    weights: np.ndarray,
+    bias: np.ndarray | None,
+    activation: str | None,
+    params: Sequence[float],
+    residual: tuple[Place, int] | None = None,
+) -> None:
+    """weights: (channels, kernel_rows * taps, run) float32. residual: place and row pitch; pixels as the output's."""
+    channels, segments, _ = weights.shape
+    layout = b.tile_layout("f32")
+    rows, columns = choose_tile(b, "f32", g.lines, g.pixels, channels, segments * g.run)
+    packed = layout.pack(weights, columns)
+    width = columns * layout.lanes
+    tail = None if channels >= width else channels - (columns - 1) * layout.lanes
+    bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
+    other, other_row = residual or (g.y, 0)
+    constants = {
+        "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail,
+        "activation": activation, "params": tuple(float(p) for p in params), "residual": residual is not None,
+    }  # fmt: skip
+    b.call(
+        conv_f32, constants, len(packed) * g.lines, work=g.lines * g.pixels * weights.size,
+        other=other, other_row=other_row, **_shared(b, g, layout, packed, bias, columns, channels),
+    )  # fmt: skip
+
+
+def emit_int8(
+    b: Builder, g: Geometry, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization
+) -> bool:
+    """weights: (channels, kernel_rows * taps, run), int16 differences from their zero point. bias: int32.
+
+    Returns False, having emitted nothing, where an accumulator could overflow.
+    """
+    channels, segments, _ = weights.shape
+    layout = b.tile_layout("i8")
+    flip = 128 if b.target.family == "x86" else 0
+    total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
+    reach = np.abs(weights.astype(np.int64)).sum((1, 2)) * 255 + np.abs(total)
+    start = total - (x_zero_point + flip) * weights.astype(np.int64).sum((1, 2))
+    if max(reach.max(), np.abs(start).max()) >= 2**31 or (reach * out.scale).max() >= 2**31 - 2**16:
+        return False
+    weights, g = _fit_int8(layout, weights, g)
+    rows, columns = choose_tile(b, "i8", g.lines, g.pixels, channels, weights.shape[1] * -(-g.run // layout.depth))
+    packed = layout.pack(weights, columns)
+    low, high = out.low + flip, out.high + flip
+    clamp = (low, high) != ((0, 255) if flip else (-128, 127))
+    tail = channels if channels < columns * layout.lanes else None
+    scale = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns))
+    b.call(
+        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "clamp": clamp}, len(packed) * g.lines,
+        work=g.lines * g.pixels * weights.size // 4, scale=scale, zero_point=out.zero_point + flip, low=low, high=high,
+        **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
+    )  # fmt: skip
+    return True
+
+
+def _fit_int8(layout: TileLayout, weights: np.ndarray, g: Geometry) -> tuple[np.ndarray, Geometry]:
+    """Weights that do not fit the tile's 8 bits become the sum of two that do, read against the same inputs."""
+    least = -127 if layout.pairs else -128
+    if layout.dtype == np.int16 or (weights.min(initial=0) >= least and weights.max(initial=0) <= 127):
+        return weights, g
+    first = np.clip(weights, least, 127)
+    channels, _, run = weights.shape
+    both = np.stack([first, weights - first], 2).reshape(channels, -1, run)
+    return both, replace(g, passes=2)
+
+
+def _shared(
+    b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, bias: np.ndarray, columns: int, channels: int
+) -> dict[str, Place | int]:
+    return {
+        "x": g.x, "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)), "y": g.y,
+        "lines": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
+        "y_row": g.y_row, "y_pixel": g.y_pixel, "kernel_rows": g.kernel_rows, "kernel_row": g.kernel_row,
+        "taps": g.taps, "kernel_tap": g.kernel_tap, "passes": g.passes, "steps": packed.shape[2],
+        "panel": packed[0].nbytes, "last_channel": max(0, channels - columns * layout.lanes),
+    }  # fmt: skip

@@ -1,0 +1,69 @@
+"""From a graph and concrete input shapes to a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+from ..compiler.target import Target
+from ..graph import Graph
+from ..ops.registry import Shape
+from ..shapes import Instance, instantiate
+from . import arena
+from .builder import Builder
+from .program import Program
+from .view import Border
+from .weights import Weights
+
+SHARED_MACS = 4_000_000
+"""Multiply-adds of a whole program below which one thread is faster than two."""
+
+
+def plan(
+    graph: Graph, shapes: Mapping[str, Shape], target: Target, weights: Weights, threads: int, outputs: Sequence[str] = ()
+) -> Program:
+    """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
+
+    ModelError where shapes do not fit the graph.
+    """
+    names = list(outputs) or graph.outputs
+    instance = instantiate(graph, shapes, names)
+    node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
+    macs = sum(node_macs.values())
+    builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1)
+    builder.borders = _borders(instance)
+    inputs = {}
+    for name in graph.inputs:
+        tensor = instance.tensors[name]
+        view = builder.temporary(tensor.shape, tensor.dtype)
+        view.storage.touch(-1)
+        builder.declare(tensor, view)
+        inputs[name] = view
+    for step in instance.steps:
+        builder.lower(step.op, step.ctx)
+    views = {name: builder.public(instance.tensors[name]) for name in names}
+    for view in views.values():
+        view.storage.touch(len(builder.steps))
+    used = [storage for storage in builder.storages if storage.last >= storage.first]
+    size = arena.lay_out(used)
+    return Program(
+        builder.steps, inputs, views, size, arena.lower_bound(used), builder.scratch_bytes, macs,
+        shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
+    )  # fmt: skip
+
+
+def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:
+    """For each value, the largest border that its consumers want; the first one's fill decides where they differ."""
+    found: dict[str, tuple[Border, float]] = {}
+    for step in instance.steps:
+        wanted = step.op.border(step.ctx) if step.op.border is not None else None
+        tensor = step.ctx.optional(0)
+        if wanted is None or tensor is None or tensor.data is not None:
+            continue
+        border, fill = wanted
+        known = found.setdefault(tensor.name, (border, fill))
+        if known[1] == fill:
+            found[tensor.name] = (known[0].union(border), fill)
+    return found
+
+

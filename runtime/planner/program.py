@@ -1,0 +1,57 @@
+"""A planned model: kernel calls and NumPy steps in order, with every size and offset a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..compiler.abi import Kernel, kernel_name
+from .view import Place, View
+
+
+@dataclass(slots=True)
+class Call:
+    """One kernel call. arguments: Place, int or float by parameter name. chunks: units of work that threads share.
+    grain: fewest chunks worth handing to another thread, 0 where the step is too small to share."""
+
+    kernel: Kernel
+    constants: Mapping[str, Any]
+    chunks: int
+    arguments: dict[str, Place | int | float]
+    node: str
+    grain: int = 0
+
+    @property
+    def name(self) -> str:
+        return kernel_name(self.kernel, self.constants)
+
+
+@dataclass(slots=True)
+class PythonStep:
+    """A step that NumPy runs: reads views, returns the arrays that go into the output views."""
+
+    run: Callable[[Sequence[np.ndarray | None]], Sequence[np.ndarray]]
+    inputs: list[View | None]
+    outputs: list[View]
+    node: str
+
+
+@dataclass(slots=True)
+class Program:
+    """Steps over an arena of arena_bytes. lower_bound: see planner.arena. inputs, outputs: by public name."""
+
+    steps: list[Call | PythonStep]
+    inputs: dict[str, View]
+    outputs: dict[str, View]
+    arena_bytes: int
+    lower_bound: int
+    scratch_bytes: int
+    macs: int
+    shared: bool = False
+    node_macs: dict[str, int] = field(default_factory=dict)
+
+    def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
+        return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}
