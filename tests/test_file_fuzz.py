@@ -1,0 +1,120 @@
+"""10 000 damaged files, each loaded with and without its checksum: an answer or an Error, nothing else.
+
+MILLIJOULE_FUZZ sets how many; the default is a slice of 1 000.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import fuzz_runner
+import numpy as np
+import pytest
+from fuzz_mutants import mutant
+from fuzz_runner import Answer, Limits, Load
+from small_model import small_model
+
+from millijoule.runtime import reference
+from millijoule.runtime.errors import Error, InputError, ModelError
+from millijoule.runtime.file.write import serialize
+from millijoule.runtime.model import Model
+
+COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
+PIXELS = np.random.default_rng(3).normal(size=(2, 8, 8, 3)).astype(np.float32)
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits a process as Linux does")
+
+
+def answer(path: Path, verify: bool) -> Answer:
+    """The model's outputs for PIXELS."""
+    model = Model.load(path, verify=verify)
+    return reference.run(model.graph, {"pixels": PIXELS})
+
+
+@pytest.fixture(scope="module")
+def file() -> bytes:
+    model = small_model()
+    return serialize(model.graph, model.metadata)
+
+
+@pytest.fixture(scope="module")
+def sound(file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Answer:
+    path = tmp_path_factory.mktemp("sound") / "sound.mj"
+    path.write_bytes(file)
+    return answer(path, True)
+
+
+def test_mutants(file: bytes, sound: Answer, tmp_path: Path) -> None:
+    outcome = fuzz_runner.run(
+        lambda index: mutant(file, index), range(COUNT), answer, sound, tmp_path, Limits(), workers=2
+    )
+    failures = outcome.failures
+    assert not failures, f"{len(failures)} of {COUNT}:\n" + "\n".join(failures[:20])
+    # Mutants that all fail at the door would prove little about the rooms behind it.
+    assert outcome.answered > COUNT // 20
+    assert os.listdir(tmp_path) == []
+
+
+def crash(path: Path, verify: bool) -> Answer:
+    faulthandler.disable()
+    os.kill(os.getpid(), signal.SIGSEGV)
+    return {}
+
+
+def hang(path: Path, verify: bool) -> Answer:
+    time.sleep(30)
+    return {}
+
+
+def swell(path: Path, verify: bool) -> Answer:
+    return {"scores": np.zeros(1 << 28, np.uint8)}
+
+
+def stumble(path: Path, verify: bool) -> Answer:
+    return {}["scores"]
+
+
+def differ(path: Path, verify: bool) -> Answer:
+    return {"scores": np.zeros(10, np.float32)}
+
+
+def grumble(path: Path, verify: bool) -> Answer:
+    raise InputError("the right kind of error only without a checksum")
+
+
+@pytest.mark.parametrize(
+    ("load", "symptom"),
+    [
+        (crash, "died of SIGSEGV"),
+        (hang, "died of SIGALRM"),
+        (swell, "MemoryError"),
+        (stumble, "KeyError"),
+        (differ, "another answer"),
+        (grumble, "InputError"),
+    ],
+)
+def test_the_runner_sees_what_it_is_for(load: Load, symptom: str, sound: Answer, tmp_path: Path) -> None:
+    outcome = fuzz_runner.run(lambda index: b"", range(3), load, sound, tmp_path, Limits(seconds=0.2))
+    assert len(outcome.failures) == 3 and not outcome.answered
+    assert all(symptom in failure for failure in outcome.failures)
+
+
+def test_errors_are_as_good_as_the_sound_answer(sound: Answer, tmp_path: Path) -> None:
+    def load(path: Path, verify: bool) -> Answer:
+        if path.read_bytes() == b"0":
+            return sound
+        raise ModelError("refused") if verify else Error("refused")
+
+    outcome = fuzz_runner.run(lambda index: b"%d" % index, range(3), load, sound, tmp_path, Limits())
+    assert outcome == fuzz_runner.Outcome([], 1)
+
+
+def test_a_mutant_can_be_made_again(file: bytes) -> None:
+    made = [mutant(file, index) for index in range(50)]
+    assert made == [mutant(file, index) for index in range(50)]
+    assert sum(content != file for content in made) > 45
