@@ -6,6 +6,7 @@ distance, which is fixed, and never by address, which is not. Only what the entr
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -171,7 +172,7 @@ class _Link:
             try:
                 patch = _RELOCATE[self.machine]
                 patch(code, start + relocation.offset, relocation.kind, target, relocation.addend)
-            except LinkError as error:
+            except (LinkError, struct.error) as error:
                 name = symbol.name or self.objects[scope].sections[symbol.section].name
                 raise LinkError(f"kernel {entry}, reference to {name} in {section.name}: {error}") from None
 
