@@ -33,7 +33,7 @@ class Plan:
 
     program: Program
     table: Table
-    code: Code
+    code: Code | None
     weights: Weights
 
 
@@ -66,10 +66,11 @@ class Arena:
         self._bases[:, 0] = self._memory.ctypes.data
         self._bases[:, 1] = plan.weights.address
         self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
-        self._bases[:, _CODE] = plan.code.base
+        self._bases[:, _CODE] = 0 if plan.code is None else plan.code.base
         self._bases[:, _TABLE] = plan.table.words.ctypes.data
         self._bases[:, _BASES] = self._bases.ctypes.data
         if program.shared and self._team is None:
+            assert plan.code is not None
             self._team = Team(self._bases, _CONTROL, plan.code)
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
@@ -110,6 +111,7 @@ class Arena:
     def _native(self, start: int, stop: int) -> Callable[[], None]:
         assert self.plan is not None
         program, code = self.plan.program, self.plan.code
+        assert code is not None
         arguments: dict[str, Address | int] = {
             "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
         }  # fmt: skip

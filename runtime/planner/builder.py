@@ -26,8 +26,8 @@ CHUNKS_PER_THREAD = 4
 class Builder:
     """Collects the steps of one program. `ctx` is the node being lowered."""
 
-    def __init__(self, target: Target, weights: Weights, threads: int) -> None:
-        self.target = target
+    def __init__(self, target: Target | None, weights: Weights, threads: int) -> None:
+        self._target = target
         self.threads = threads
         self.weights = weights
         self.steps: list[Call | PythonStep] = []
@@ -40,7 +40,11 @@ class Builder:
         self._pending: list[tuple[View, View]] = []
         self._scratch = Storage(0, SCRATCH, 0)
 
-    # -- what lowerings use ---------------------------------------------------------------------------------------
+    @property
+    def target(self) -> Target:
+        """What kernels are compiled for; only lowerings ask, and without a target there are none."""
+        assert self._target is not None
+        return self._target
 
     def tile_layout(self, element: str) -> TileLayout:
         """Format of packed weights for "f32" or "i8" products on this target."""
@@ -147,15 +151,13 @@ class Builder:
             x=source.at(), y=destination.at(), **levels_,
         )  # fmt: skip
 
-    # -- what the planner uses ------------------------------------------------------------------------------------
-
     def declare(self, tensor: Tensor, view: View) -> None:
         """A public input: its memory, in the form the caller sees."""
         self._views[tensor.name] = view
 
     def lower(self, op: Op, ctx: Context) -> None:
         self.ctx = ctx
-        if any(t.size == 0 for t in ctx.outputs) or op.lower is None or not self._try(op, ctx):
+        if self._target is None or any(t.size == 0 for t in ctx.outputs) or not self._try(op, ctx):
             self._python(op, ctx)
         for source, destination in self._pending:
             self.copy(source, destination)
@@ -173,8 +175,9 @@ class Builder:
         return view
 
     def _try(self, op: Op, ctx: Context) -> bool:
+        if op.lower is None:
+            return False
         mark, views = len(self.steps), dict(self._views)
-        assert op.lower is not None
         if op.lower(ctx, self):
             return True
         if len(self.steps) != mark:
@@ -196,7 +199,7 @@ class Builder:
         return storage
 
     def _flips(self, tensor: Tensor) -> bool:
-        return self.target.family == "x86" and tensor.dtype == np.int8 and tensor.quant is not None
+        return self._target is not None and self._target.family == "x86" and tensor.dtype == np.int8 and tensor.quant is not None
 
     def _canonical(self, tensor: Tensor) -> View:
         view = self._views.get(tensor.name)

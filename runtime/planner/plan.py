@@ -20,9 +20,10 @@ SHARED_MACS = 4_000_000
 
 
 def plan(
-    graph: Graph, shapes: Mapping[str, Shape], target: Target, weights: Weights, threads: int, outputs: Sequence[str] = ()
+    graph: Graph, shapes: Mapping[str, Shape], target: Target | None, weights: Weights, threads: int, outputs: Sequence[str] = ()
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
+    target: None for a program of NumPy steps alone.
 
     ModelError where shapes do not fit the graph.
     """
@@ -31,7 +32,7 @@ def plan(
     node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     macs = sum(node_macs.values())
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1)
-    builder.borders = _borders(instance)
+    builder.borders = {} if target is None else _borders(instance)
     inputs = {}
     for name in graph.inputs:
         tensor = instance.tensors[name]
