@@ -47,6 +47,9 @@ def _through_reals(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) ->
     ]
     result = op.reference(*reals, **ctx.attrs)
     found = list(result) if isinstance(result, (list, tuple)) else [result]
+    for array, tensor in zip(found, ctx.outputs, strict=False):
+        if tensor.quant is None and array.dtype != tensor.dtype:
+            raise ctx.error(f"output '{tensor.name}' is {tensor.dtype} but has no scale to store real numbers by")
     return [
         array if tensor.quant is None else integer.quantize(array, tensor.quant, tensor.dtype)
         for array, tensor in zip(found, ctx.outputs, strict=False)
