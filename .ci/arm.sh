@@ -74,7 +74,7 @@ build_site() {
     local part=$arm/site.part flags=()
     for platform in "${platforms[@]}"; do flags+=(--platform "$platform"); done
     rm -rf "$part"
-    python3 -m pip install -q --disable-pip-version-check --no-compile --target "$part" --only-binary=:all: \
+    "${PYTHON:-python3}" -m pip install -q --disable-pip-version-check --no-compile --target "$part" --only-binary=:all: \
         --implementation cp --python-version "$version" "${flags[@]}" "${packages[@]}"
     rm -rf "$part/bin" "$site"
     mkdir -p "$(dirname "$site")"

@@ -2,7 +2,7 @@
 
     python examples/fashion_mnist/train.py --data /usr/share/datasets/fashion-mnist
 
-Needs torch, onnx and pillow. Some ten minutes on one core. quantize.py makes the int8 form.
+Needs torch, onnx and pillow. Some twelve minutes on one core. quantize.py makes the int8 form.
 """
 
 from __future__ import annotations
