@@ -39,7 +39,9 @@ from . import quantize as quantize
 from . import range as range
 from . import reduce as reduce
 from . import reduce_mean as reduce_mean
+from . import reduce_sum as reduce_sum
 from . import reshape as reshape
+from . import resize as resize
 from . import reverse_sequence as reverse_sequence
 from . import scatter as scatter
 from . import shape as shape

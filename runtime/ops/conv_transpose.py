@@ -51,7 +51,7 @@ def spread(spatial: Sequence[int], kernel: Sequence[int], attrs: dict[str, Attri
     for i, size in enumerate(spatial):
         extent = (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1
         whole = extent + extra[i]
-        out = wanted[i] or (size * strides[i] if auto_pad.startswith("SAME") else 0)
+        out = wanted[i] or (min(size * strides[i], whole) if auto_pad.startswith("SAME") else 0)
         if out:
             total = max(whole - out, 0)
             before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2

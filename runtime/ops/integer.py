@@ -95,9 +95,9 @@ def mean(
 ) -> np.ndarray:
     """total / count by `requantize`, total a sum of q - zero_point (XNNPACK's mean).
 
-    The float32 scale is x.scale / y.scale divided by float32(count).
+    The float32 scale is x.scale / y.scale * (1 / count), computed from left to right.
     """
-    scale = x.scale[0] / y.scale[0] / np.asarray(count, np.float32)
+    scale = x.scale[0] / y.scale[0] * (np.float32(1) / np.asarray(count, np.float32))
     return requantize(total, scale, y.zero_point[0], low, high, dtype)
 
 
