@@ -1,4 +1,4 @@
-"""The reductions but for ReduceMean: sums, products, extremes and norms over axes (all of them by default).
+"""The reductions but for ReduceSum and ReduceMean: products, extremes and norms over axes (all of them by default).
 
 noop_with_empty_axes: without axes nothing is summed up, but what is done to each element still is (a square, a
 magnitude, a logarithm). float16 is computed in float32; integers wrap around as their dtype does.
@@ -123,7 +123,6 @@ def reduction(compute: Callable[[np.ndarray, Axes, bool], np.ndarray]) -> Callab
     return reference
 
 
-register(Op("ReduceSum", reduction(lambda data, axes, keep: total(wide(data), axes, keep)), infer))
 register(Op("ReduceProd", reduction(product), infer))
 register(Op("ReduceMax", reduction(maximum), infer_extreme, moves_data=True))
 register(Op("ReduceMin", reduction(minimum), infer_extreme, moves_data=True))
