@@ -1,0 +1,1 @@
+"""Graph rewrites: one file each. `pipeline.rewrite` applies them all."""

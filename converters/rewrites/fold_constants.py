@@ -1,0 +1,54 @@
+"""Nodes whose inputs are all constants are computed at conversion, unless that would make the file larger."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ...runtime.graph import Node, subgraphs
+from ...runtime.ops.registry import find
+from .constants import concrete, evaluate_node
+from .indexed import IndexedGraph
+from .patch import Patch
+from .remove_identity import bypass
+from .rewriter import rewrite_of
+
+GROWTH = 16 * 1024
+"""Bytes by which a folded result may exceed what it is computed from."""
+
+COMPACT = {"Cast", "DequantizeLinear"}
+"""How weights are stored compactly; small ones are folded nonetheless."""
+
+COMPACT_LIMIT = 64
+"""Elements."""
+
+RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+
+
+@rewrite_of()
+def fold_constants(graph: IndexedGraph, node: Node) -> Patch | None:
+    names = [name for name in node.inputs if name]
+    if not names or node.op in RANDOM or any(graph.constant(name) is None for name in names):
+        return None
+    if find(node.op) is None or next(subgraphs(node), None) is not None or not _worthwhile(graph, node, names):
+        return None
+    if node.op == "Identity":
+        return bypass(graph, node)
+    results = evaluate_node(graph, node, [graph.constant(name) if name else None for name in node.inputs])
+    patch = Patch(graph, [node])
+    for name, data in zip(node.outputs, results, strict=False):
+        if name:
+            patch.replace[name] = patch.constant(name, data, graph.quant(name))
+    return patch
+
+
+def _worthwhile(graph: IndexedGraph, node: Node, names: list[str]) -> bool:
+    sources = [data.nbytes for name in names if (data := graph.constant(name)) is not None]
+    total = 0
+    for name in filter(None, node.outputs):
+        shape, dtype = concrete(graph.shape(name)), graph.dtype(name)
+        if shape is None or dtype is None:
+            return False
+        if node.op in COMPACT and prod(shape) > COMPACT_LIMIT and dtype.itemsize * prod(shape) > max(sources):
+            return False
+        total += prod(shape) * dtype.itemsize
+    return total <= sum(sources) + GROWTH

@@ -1,0 +1,95 @@
+"""A Pad of the spatial axes becomes the padding of the convolution or pool that alone reads it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...runtime.graph import Node
+from .indexed import IndexedGraph
+from .patch import Patch
+from .rewriter import rewrite_of
+
+NON_NEGATIVE = frozenset(("Relu", "Relu6", "Sigmoid", "HardSigmoid", "Softplus", "Abs", "Exp", "Sqrt", "Softmax"))
+
+
+@rewrite_of("Conv", "AveragePool", "MaxPool")
+def fold_pad(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Conv pads with zeros (the zero point where quantized). So does AveragePool if padding counts. MaxPool's padding
+    never wins, so that a Pad with zeros can be folded only where no input is negative."""
+    pad = graph.producer_of(node.inputs[0], "Pad")
+    if pad is None or not graph.only_feeds(node.inputs[0], node) or pad.attrs.get("mode", "constant") != "constant":
+        return None
+    if node.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or node.attrs.get("ceil_mode"):
+        return None
+    rank = graph.rank(node.inputs[0])
+    more = _spatial_pads(graph, pad, rank) if rank is not None else None
+    if more is None or graph.quant(pad.inputs[0]) != graph.quant(pad.outputs[0]):
+        return None
+    own = list(node.attrs.get("pads") or []) if node.attrs.get("auto_pad", "NOTSET") == "NOTSET" else []
+    own = own or [0] * len(more)
+    attrs = node.attrs | {"pads": [a + b for a, b in zip(own, more, strict=True)], "auto_pad": "NOTSET"}
+    value = _fill(graph, pad)
+    if node.op == "Conv":
+        fits = value == 0
+    elif node.op == "AveragePool":
+        fits = value == 0 and (not any(own) or bool(node.attrs.get("count_include_pad"))) and _within(attrs)
+        attrs["count_include_pad"] = 1
+    else:
+        lowest = value is not None and value <= np.finfo(np.float32).min
+        fits = (lowest or (value == 0 and _non_negative(graph, pad.inputs[0]))) and _within(attrs)
+    if not fits:
+        return None
+    patch = Patch(graph, [node])
+    patch.add.append(Node(node.op, [pad.inputs[0], *node.inputs[1:]], list(node.outputs), attrs, node.name))
+    return patch
+
+
+def _spatial_pads(graph: IndexedGraph, pad: Node, rank: int) -> list[int] | None:
+    """The Pad as a `pads` attribute; None where it is unknown, negative, or reaches the first or last axis."""
+    pads = graph.constant(pad.inputs[1])
+    axes = range(rank)
+    if len(pad.inputs) > 3 and pad.inputs[3]:
+        given = graph.constant(pad.inputs[3])
+        if given is None:
+            return None
+        axes = [int(axis) % rank for axis in given.reshape(-1)]
+    if pads is None or (pads < 0).any():
+        return None
+    full = np.zeros((2, rank), np.int64)
+    full[:, list(axes)] = pads.reshape(2, -1)
+    if full[:, 0].any() or full[:, -1].any():
+        return None
+    return [int(item) for item in full[:, 1:-1].reshape(-1)]
+
+
+def _fill(graph: IndexedGraph, pad: Node) -> float | None:
+    """The real number that is padded with; None where it is unknown."""
+    if len(pad.inputs) < 3 or not pad.inputs[2]:
+        return 0.0
+    name = pad.inputs[2]
+    number, quant, x = graph.scalar(name), graph.quant(name), graph.quant(pad.inputs[0])
+    if number is None or x is None or graph.is_float(name):
+        return number
+    quant = quant or x
+    return float((number - quant.zero_point[0]) * quant.scale[0])
+
+
+def _within(attrs: dict) -> bool:
+    """Whether every window of a pool meets an element of the input, so that padding alone is never pooled."""
+    kernel, pads = attrs["kernel_shape"], attrs["pads"]
+    dense = all(step == 1 for step in attrs.get("dilations") or [])
+    return dense and all(pad < size for pad, size in zip(pads, [*kernel, *kernel], strict=True))
+
+
+def _non_negative(graph: IndexedGraph, name: str, depth: int = 0) -> bool:
+    node = graph.producer(name)
+    if node is None or depth > 8:
+        return False
+    if node.op in NON_NEGATIVE or node.attrs.get("activation") in NON_NEGATIVE:
+        return True
+    if node.op in ("MaxPool", "AveragePool", "Transpose", "Reshape", "Concat", "Slice") and not node.attrs.get(
+        "activation"
+    ):
+        sources = node.inputs if node.op == "Concat" else node.inputs[:1]
+        return all(_non_negative(graph, source, depth + 1) for source in sources)
+    return False

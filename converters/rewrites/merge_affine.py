@@ -1,0 +1,63 @@
+"""Chains of additions of constants and multiplications by constants become one of each."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...runtime.graph import Node
+from .constants import evaluated, is_fixed
+from .indexed import IndexedGraph
+from .patch import Patch
+from .rewriter import rewrite_of
+
+
+@rewrite_of("Add", "Sub", "Mul", "Div")
+def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
+    """(x + a) + b, (x * a) * b, and (x + a) * b -> x * b + a * b, so that sums come last and can become a bias.
+
+    Constants are combined in float64. Only where nothing else reads what lies between.
+    """
+    outer = _with_constant(graph, node)
+    if outer is None:
+        return None
+    inner_node = graph.producer_of(outer[0], "Add", "Sub", "Mul", "Div")
+    if inner_node is None or not graph.only_feeds(outer[0], node):
+        return None
+    inner = _with_constant(graph, inner_node)
+    if inner is None:
+        return None
+    x, a, b = inner[0], inner[1], outer[1]
+    if (
+        graph.rank(x) != graph.rank(node.outputs[0])
+        or graph.rank(x) is None
+        or max(a.ndim, b.ndim) > (graph.rank(x) or 0)
+    ):
+        return None
+    added, scaled = inner_node.op in ("Add", "Sub"), node.op in ("Mul", "Div")
+    patch, result, dtype = Patch(graph, [node]), node.outputs[0], graph.dtype(node.outputs[0])
+    if added != scaled:
+        both = a + b if added else a * b
+        constant = patch.constant(f"{result}.constant", both.astype(dtype))
+        patch.node("Add" if added else "Mul", [x, constant], output=result)
+        return patch
+    if not added:
+        return None
+    product = patch.node("Mul", [x, patch.constant(f"{result}.factor", b.astype(dtype))], hint=f"{result}.scaled",
+                         shape=None)  # fmt: skip
+    patch.node("Add", [product, patch.constant(f"{result}.offset", (a * b).astype(dtype))], output=result)
+    return patch
+
+
+def _with_constant(graph: IndexedGraph, node: Node) -> tuple[str, np.ndarray] | None:
+    """(x, c) for the node as x + c or x * c, c in float64; None where it is neither."""
+    if node.attrs.get("activation") is not None or not graph.is_float(node.outputs[0]):
+        return None
+    for x, name in (node.inputs, node.inputs[::-1]):
+        data = evaluated(graph, name) if is_fixed(graph, name) else None
+        if data is None or is_fixed(graph, x) or (node.op in ("Sub", "Div") and name != node.inputs[1]):
+            continue
+        wide = data.astype(np.float64)
+        if node.op == "Div" and not wide.all():
+            return None
+        return x, {"Sub": -wide, "Div": 1 / wide if node.op == "Div" else wide}.get(node.op, wide)
+    return None

@@ -1,0 +1,66 @@
+"""DequantizeLinear -> operator -> QuantizeLinear becomes the operator on integers, where it has integer arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...runtime.graph import Node
+from .indexed import IndexedGraph
+from .patch import Patch
+from .qdq_product import clamped, integers
+from .quantization import activation_source, sole_quantizer
+from .rewriter import rewrite_of
+
+FIRST = (
+    *(
+        "AveragePool",
+        "GlobalAveragePool",
+        "MaxPool",
+        "GlobalMaxPool",
+        "Softmax",
+        "Resize",
+        "ReduceMean",
+        "Relu",
+        "Relu6",
+    ),
+    *(
+        "ReluN1To1",
+        "LeakyRelu",
+        "HardSwish",
+        "HardSigmoid",
+        "Sigmoid",
+        "Tanh",
+        "Gelu",
+        "SiLU",
+        "Softplus",
+        "Elu",
+        "Mish",
+    ),
+    *("Clip", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf"),
+)
+"""Operators of which the first input is data, the others parameters."""
+
+ALL = ("Add", "Sub", "Mul", "Concat")
+"""Operators of which all inputs are data."""
+
+
+@rewrite_of(*FIRST, *ALL)
+def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
+    target = sole_quantizer(graph, node.outputs[0])
+    if target is None or len(node.outputs) != 1:
+        return None
+    count = len(node.inputs) if node.op in ALL else 1
+    sources = [activation_source(graph, name) for name in node.inputs[:count]]
+    found = [source for source in sources if source is not None]
+    if len(found) != len(sources):
+        return None
+    quantize, quant = target
+    attrs = clamped(node.attrs, quant)
+    if attrs is None:
+        return None
+    patch = Patch(graph, [node, quantize])
+    inputs = [integers(patch, source) for source in found] + node.inputs[count:]
+    result = quantize.outputs[0]
+    patch.values[result] = replace(patch.lookup(result), quant=quant)
+    patch.add.append(Node(node.op, inputs, [result], attrs, node.name))
+    return patch

@@ -1,0 +1,94 @@
+"""A Reshape moves past elementwise operators, towards another Reshape or away from a producer that can take them in."""
+
+from __future__ import annotations
+
+from ...runtime.graph import Node
+from .elementwise import BROADCASTING, UNARY
+from .indexed import IndexedGraph, Shape
+from .patch import Patch
+from .reshape_target import significant, target_for
+from .rewriter import rewrite_of
+
+
+@rewrite_of(*UNARY, "Clip", "CastLike")
+def sink_reshape_below_unary(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Where nothing else reads the reshaped tensor."""
+    reshape = _sole_reshape(graph, node.inputs[0], node)
+    if reshape is None or graph.constant(reshape.inputs[0]) is not None:
+        return None
+    if any(name and graph.rank(name) != 0 for name in node.inputs[1:]):
+        return None
+    return _below(graph, node, reshape, [reshape.inputs[0], *node.inputs[1:]])
+
+
+@rewrite_of("QuantizeLinear", "DequantizeLinear")
+def sink_reshape_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Where there is one scale for the whole tensor."""
+    reshape = _sole_reshape(graph, node.inputs[0], node)
+    if reshape is None or graph.constant(reshape.inputs[0]) is not None or graph.rank(node.inputs[1]) != 0:
+        return None
+    return _below(graph, node, reshape, [reshape.inputs[0], *node.inputs[1:]])
+
+
+@rewrite_of(*BROADCASTING)
+def sink_reshape_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Where the Reshape only moves, adds or drops dimensions of size 1 and the other operands can follow: constants,
+    and tensors reshaped likewise."""
+    found = None
+    for name in node.inputs:
+        found = found or _sole_reshape(graph, name, node)
+    if found is None:
+        return None
+    before, after = graph.shape(found.inputs[0]), graph.shape(found.outputs[0])
+    if before is None or after is None or significant(before) != significant(after):
+        return None
+    if graph.shape(node.outputs[0]) != after:
+        return None
+    patch, inputs = Patch(graph, [node]), []
+    for name in node.inputs:
+        moved = _operand(patch, name, before, after)
+        if moved is None:
+            return None
+        inputs.append(moved)
+    return _below(graph, node, found, inputs, patch)
+
+
+def _sole_reshape(graph: IndexedGraph, name: str, reader: Node) -> Node | None:
+    reshape = graph.producer_of(name, "Reshape")
+    if reshape is None or not graph.only_feeds(name, reader) or graph.constant(reshape.inputs[1]) is None:
+        return None
+    return reshape
+
+
+def _operand(patch: Patch, name: str, before: Shape, after: Shape) -> str | None:
+    graph = patch.graph
+    reshape = graph.producer_of(name, "Reshape")
+    if reshape is not None and graph.shape(name) == after and graph.shape(reshape.inputs[0]) == before:
+        return reshape.inputs[0]
+    shape, data, quant = graph.shape(name), graph.constant(name), graph.quant(name)
+    if shape is None or len(shape) > len(after):
+        return None
+    if not significant(shape) and len(shape) <= len(before):
+        return name
+    if data is None or (quant is not None and quant.axis is not None):
+        return None
+    padded = (1,) * (len(after) - len(shape)) + data.shape
+    kept = iter([padded[axis] for axis, dim in enumerate(after) if dim != 1])
+    return patch.constant(name, data.reshape([1 if dim == 1 else next(kept) for dim in before]), quant)
+
+
+def _below(
+    graph: IndexedGraph, node: Node, reshape: Node, inputs: list[str], patch: Patch | None = None
+) -> Patch | None:
+    before, result = graph.shape(reshape.inputs[0]), graph.value(node.outputs[0])
+    if before is None or result is None or result.shape is None:
+        return None
+    target = target_for(before, result.shape)
+    if target is None or (result.quant is not None and result.quant.axis is not None):
+        return None
+    patch = patch or Patch(graph, [node])
+    inner = patch.node(
+        node.op, inputs, dict(node.attrs), hint=result.name, dtype=result.dtype, shape=before, quant=result.quant
+    )
+    patch.node("Reshape", [inner, patch.ints(f"{result.name}.shape", target)], output=result.name)
+    return patch

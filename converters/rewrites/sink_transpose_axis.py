@@ -1,0 +1,134 @@
+"""A Transpose moves past operators that work along axes."""
+
+from __future__ import annotations
+
+from ...runtime.graph import Node, Value
+from .indexed import IndexedGraph
+from .patch import Patch
+from .permutation import (
+    Perm,
+    inverse,
+    operand,
+    permute_quant,
+    permuted,
+    transpose,
+    transposed_from,
+)
+from .rewriter import rewrite_of
+from .sink_transpose import cancelled
+
+REDUCTIONS = (
+    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
+    *("ReduceLogSumExp", "ReduceSumSquare"),
+)
+
+
+@rewrite_of("Softmax", "LogSoftmax", "LpNormalization")
+def sink_transpose_below_softmax(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Not where the axis would no longer be the last one, which is the fast one."""
+    source = transposed_from(graph, node.inputs[0])
+    if source is None:
+        return None
+    x, perm = source
+    last = len(perm) - 1
+    axis = node.attrs.get("axis", -1) % len(perm)
+    if axis == last and perm[axis] != last:
+        return None
+    patch, result = Patch(graph, [node]), graph.value(node.outputs[0])
+    assert result is not None
+    inner = _like(patch, node.op, [x], node.attrs | {"axis": perm[axis]}, result, perm)
+    transpose(patch, inner, perm, result.name)
+    return patch
+
+
+@rewrite_of("Concat")
+def sink_transpose_below_concat(graph: IndexedGraph, node: Node) -> Patch | None:
+    found = next(filter(None, (transposed_from(graph, name) for name in node.inputs)), None)
+    if found is None:
+        return None
+    perm = found[1]
+    patch, inputs = Patch(graph, [node]), []
+    for name in node.inputs:
+        same_rank = graph.rank(name) == len(perm)
+        permuted_name = operand(patch, name, perm) if same_rank else None
+        if permuted_name is None or (permuted_name == name and set(graph.shape(name) or ()) != {1}):
+            if not same_rank or not cancelled(graph, node.outputs[0], perm):
+                return None
+            permuted_name = transpose(patch, name, inverse(perm))
+        inputs.append(permuted_name)
+    result = patch.lookup(node.outputs[0])
+    attrs = node.attrs | {"axis": perm[node.attrs["axis"] % len(perm)]}
+    transpose(patch, _like(patch, "Concat", inputs, attrs, result, perm), perm, result.name)
+    return patch
+
+
+@rewrite_of("Split")
+def sink_transpose_below_split(graph: IndexedGraph, node: Node) -> Patch | None:
+    source = transposed_from(graph, node.inputs[0])
+    if source is None or "" in node.outputs:
+        return None
+    x, perm = source
+    patch, back = Patch(graph, [node]), inverse(perm)
+    parts = []
+    for name in node.outputs:
+        value = patch.lookup(name)
+        part = graph.unique(name, patch.values)
+        patch.values[part] = Value(part, value.dtype, permuted(value.shape, back), permute_quant(value.quant, back))
+        parts.append(part)
+    attrs = node.attrs | {"axis": perm[node.attrs.get("axis", 0) % len(perm)]}
+    patch.add.append(Node("Split", [x, *node.inputs[1:]], parts, attrs, node.name))
+    for part, name in zip(parts, node.outputs, strict=True):
+        transpose(patch, part, perm, name)
+    return patch
+
+
+@rewrite_of(*REDUCTIONS)
+def sink_transpose_below_reduction(graph: IndexedGraph, node: Node) -> Patch | None:
+    source = transposed_from(graph, node.inputs[0])
+    if source is None:
+        return None
+    x, perm = source
+    patch, inputs, gone = Patch(graph, [node]), [x], list(range(len(perm)))
+    if len(node.inputs) > 1 and node.inputs[1]:
+        axes = graph.constant(node.inputs[1])
+        if axes is None:
+            return None
+        if axes.size:
+            gone = sorted(perm[int(axis) % len(perm)] for axis in axes.reshape(-1))
+            inputs.append(patch.ints(f"{node.outputs[0]}.axes", gone))
+        elif node.attrs.get("noop_with_empty_axes"):
+            return None
+    elif node.attrs.get("noop_with_empty_axes"):
+        return None
+    _sink_reduced(patch, node, inputs, perm, set(gone), node.attrs)
+    return patch
+
+
+@rewrite_of("ArgMax", "ArgMin")
+def sink_transpose_below_arg_max(graph: IndexedGraph, node: Node) -> Patch | None:
+    source = transposed_from(graph, node.inputs[0])
+    if source is None:
+        return None
+    x, perm = source
+    axis = perm[node.attrs.get("axis", 0) % len(perm)]
+    patch = Patch(graph, [node])
+    _sink_reduced(patch, node, [x], perm, {axis}, node.attrs | {"axis": axis})
+    return patch
+
+
+def _sink_reduced(patch: Patch, node: Node, inputs: list[str], perm: Perm, gone: set[int], attrs: dict) -> None:
+    """gone: reduced axes of the input of the Transpose."""
+    result = patch.lookup(node.outputs[0])
+    after = perm
+    if not node.attrs.get("keepdims", 1):
+        kept = [axis for axis in range(len(perm)) if axis not in gone]
+        after = tuple(kept.index(axis) for axis in perm if axis not in gone)
+    inner = _like(patch, node.op, inputs, attrs, result, after)
+    transpose(patch, inner, after, result.name)
+
+
+def _like(patch: Patch, op: str, inputs: list[str], attrs: dict, result: Value, perm: Perm) -> str:
+    """A node whose output, permuted, is the result."""
+    back = inverse(perm)
+    shape, quant = permuted(result.shape, back), permute_quant(result.quant, back)
+    return patch.node(op, inputs, attrs, hint=result.name, dtype=result.dtype, shape=shape, quant=quant)
