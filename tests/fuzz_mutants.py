@@ -15,6 +15,38 @@ INTEGERS = [
     *(0, 1, -1, 2, 3, 7, 8, 15, 16, 17, 127, 128, 255, 256, -128, -129, 1000, 4096, 2**15, 2**16, 2**20, 2**24),
     *(2**31 - 1, 2**31, -(2**31), 2**32, 2**32 - 1, 2**53, 2**62, 2**63 - 1, -(2**63), 2**63, 2**64, 10**30),
 ]
+SIZES = [-(2**31), -9, -2, -1, 0, 1, 2, 3, 4, 5, 8, 16, 100, 1000, 2**16, 2**20, 2**31 - 1, 2**40, 2**63 - 1]
+OPS = [
+    *(
+        "Identity",
+        "Relu",
+        "Sigmoid",
+        "Add",
+        "Mul",
+        "Concat",
+        "Reshape",
+        "Transpose",
+        "Expand",
+        "Tile",
+        "Slice",
+        "Gather",
+    ),
+    *(
+        "Gather",
+        "Squeeze",
+        "Unsqueeze",
+        "Split",
+        "ReduceMean",
+        "ReduceMax",
+        "ArgMax",
+        "Shape",
+        "Cast",
+        "Where",
+        "Range",
+        "Pow",
+    ),
+    *("MatMul", "AveragePool", "GlobalMaxPool", "ConvTranspose", "Resize", "DepthToSpace", "Requantize", "TopK", "Pad"),
+]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-38, 1e-300, 3.4e38, 3.5e38, 1e300, -1e300, 255.5]
 WORDS = [
     *("", "x", "N", "Conv", "Gemm", "MaxPool", "Reshape", "Expand", "Tile", "Range", "ConstantOfShape", "Slice", "If"),
@@ -34,8 +66,10 @@ Slot = tuple[Any, Any]
 def mutant(file: bytes, index: int) -> bytes:
     """One damaged copy of a sound file; its checksum, where it still has one, is the sound file's."""
     rng = random.Random(index)
-    kinds: list[Callable[[random.Random, bytes], bytes]] = [damage_bytes, damage_header, damage_graph, damage_data]
-    kind = rng.choices(kinds, (2, 2, 5, 1))[0]
+    kinds: list[Callable[[random.Random, bytes], bytes]] = [
+        *(damage_bytes, damage_header, damage_graph, damage_data, damage_meaning)
+    ]
+    kind = rng.choices(kinds, (2, 2, 4, 1, 6))[0]
     return kind(rng, file)
 
 
@@ -44,7 +78,7 @@ def damage_bytes(rng: random.Random, file: bytes) -> bytes:
     header = 8 + int.from_bytes(file[:8], "little")
     for _ in range(rng.choice((1, 1, 1, 2, 8))):
         size = len(content)
-        at = rng.choice((rng.randrange(min(size, 8) or 1), rng.randrange(min(header, size) or 1), rng.randrange(size or 1)))
+        at = rng.randrange(min(rng.choice((8, header, size)), size) or 1)
         length = min(rng.choice((1, 1, 2, 8, 64, 1000)), size - at)
         change = rng.randrange(8)
         if change == 0:
@@ -95,6 +129,69 @@ def damage_data(rng: random.Random, file: bytes) -> bytes:
         at = rng.randrange(header, len(content)) // 4 * 4
         content[at : at + len(pattern)] = pattern
     return bytes(content[: len(file)])
+
+
+def damage_meaning(rng: random.Random, file: bytes) -> bytes:
+    """Changes that keep to the schema, so that they are found late or not at all."""
+    parts = take_apart(file)
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        change = rng.choice((_damage_node, _damage_node, _damage_value, _damage_indices))
+        change(rng, parts)
+    return _assemble(rng, parts)
+
+
+def _damage_node(rng: random.Random, parts: Parts) -> None:
+    nodes = parts.graph["nodes"]
+    at = rng.randrange(len(nodes))
+    node = nodes[at]
+    attrs = node.setdefault("attrs", {})
+    change = rng.randrange(5)
+    if change == 0:
+        earlier = [name for other in nodes[:at] for name in other["outputs"]]
+        constants = [name for name, value in parts.graph["values"].items() if "data" in value]
+        node["inputs"][rng.randrange(len(node["inputs"]))] = rng.choice((*earlier, *constants, "pixels", ""))
+    elif change == 1:
+        node["op"] = rng.choice([*(other["op"] for other in nodes), *OPS])
+        if rng.random() < 0.5:
+            attrs.clear()
+    elif change == 2:
+        parts.graph["outputs"] = [node["outputs"][0]]
+    elif attrs and change == 3:
+        del attrs[rng.choice(list(attrs))]
+    elif attrs:
+        name = rng.choice(list(attrs))
+        item = attrs[name]
+        if isinstance(item, list) and item:
+            item[rng.randrange(len(item))] = rng.choice(SIZES)
+        elif isinstance(item, int):
+            attrs[name] = rng.choice(SIZES)
+
+
+def _damage_value(rng: random.Random, parts: Parts) -> None:
+    value = rng.choice(list(parts.graph["values"].values()))
+    change = rng.randrange(4)
+    if change == 0:
+        value.pop("quant", None)
+    elif change == 1:
+        value["quant"] = {"scale": rng.choice((1.0, 1e-30, 1e30, 0.02)), "zero_point": rng.choice((0, -128, 127, 5))}
+    elif change == 2:
+        value["dtype"] = rng.choice(("int8", "uint8", "float32", "float16", "int32", "int64", "bool"))
+    elif value.get("shape"):
+        shape = value["shape"]
+        if "data" in value:
+            # The same bytes seen otherwise: the tensor follows its value.
+            rng.shuffle(shape)
+            parts.entries[value["data"]]["shape"] = list(shape)
+        else:
+            shape[rng.randrange(len(shape))] = rng.choice((*SIZES, "M"))
+
+
+def _damage_indices(rng: random.Random, parts: Parts) -> None:
+    entry = rng.choice([entry for entry in parts.entries.values() if entry["dtype"] == "I64"])
+    begin, end = entry["data_offsets"]
+    at = rng.randrange(begin, end, 8)
+    number = rng.choice([size for size in INTEGERS if -(2**63) <= size < 2**63] + SIZES)
+    parts.data = parts.data[:at] + number.to_bytes(8, "little", signed=True) + parts.data[at + 8 :]
 
 
 def _assemble(rng: random.Random, parts: Parts) -> bytes:

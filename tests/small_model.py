@@ -22,6 +22,9 @@ class _Builder:
         data = self.random.normal(0, 0.3, shape).astype(dtype)
         return self.graph.add_constant(name, data)
 
+    def indices(self, name: str, *values: int) -> str:
+        return self.graph.add_constant(name, np.array(values))
+
     def integers(self, name: str, *shape: int, scale: float) -> str:
         data = self.random.integers(-127, 128, shape).astype(np.int8)
         scales = (scale * self.random.uniform(0.5, 1, shape[0])).astype(np.float32)
@@ -50,7 +53,7 @@ class _Builder:
 
 
 def small_graph() -> Graph:
-    """pixels (N, 8, 8, 3) -> scores (N, 10) and the mean of the float features (N, 8)."""
+    """pixels (N, 8, 8, 3) -> scores (N, 10), the mean of the float features (N, 8), the same rearranged (N, 3, 8)."""
     b = _Builder()
     b.graph.add_value(Value("pixels", FLOAT, ("N", 8, 8, 3)))
     b.graph.inputs = ["pixels"]
@@ -68,8 +71,12 @@ def small_graph() -> Graph:
     x = b.node("Conv", [x, half], "depthwise", ("N", 4, 4, 8), pads=[1, 1, 1, 1], group=8, activation="Relu")
     pooled = b.node("MaxPool", [x], "pooled", ("N", 2, 2, 8), kernel_shape=[2, 2], strides=[2, 2])
     mean = b.node("GlobalAveragePool", [x], "global", ("N", 1, 1, 8))
-    axes = b.graph.add_constant("axes", np.array([1, 2]))
-    means = b.node("Squeeze", [mean, axes], "means", ("N", 8))
+    means = b.node("Squeeze", [mean, b.indices("axes", 1, 2)], "means", ("N", 8))
+    padded = b.node("Pad", [means, b.indices("pads", 0, 2, 0, 2)], "padded", ("N", 12))
+    bounds = [b.indices("starts", 1), b.indices("ends", 11), b.indices("along", -1), b.indices("steps", 3)]
+    sliced = b.node("Slice", [padded, *bounds], "sliced", ("N", 4))
+    tiled = b.node("Tile", [sliced, b.indices("repeats", 1, 6)], "tiled", ("N", 24))
+    table = b.node("Reshape", [tiled, b.indices("dims", 0, 3, -1)], "table", ("N", 3, 8))
 
     q_in, q_mid = Quantization.per_tensor(0.02, -3), Quantization.per_tensor(0.05, 4)
     x = b.node("QuantizeLinear", [pooled, *_scale(b, q_in, "q_in")], "quantized", ("N", 2, 2, 8), INT8, q_in)
@@ -81,7 +88,7 @@ def small_graph() -> Graph:
     x = b.node("Gemm", [flat, w4, b.bias("b4", w4, 0.05)], "logits", ("N", 10), INT8, q_out, transB=1)
     x = b.node("DequantizeLinear", [x, *_scale(b, q_out, "q_out")], "real", ("N", 10))
     scores = b.node("Softmax", [x], "scores", ("N", 10), axis=-1)
-    b.graph.outputs = [scores, means]
+    b.graph.outputs = [scores, means, table]
     return b.graph
 
 

@@ -85,7 +85,7 @@ def hole(parts: Parts) -> None:
 
 
 def overlap(parts: Parts) -> None:
-    parts.entries["axes"]["data_offsets"] = [8, 24]
+    parts.entries["b1"]["data_offsets"] = [offset - 4 for offset in parts.entries["b1"]["data_offsets"]]
 
 
 def trailing(parts: Parts) -> None:

@@ -130,7 +130,7 @@ def test_every_dtype_and_shape_of_constant(dtype: str, tmp_path: Path) -> None:
 
 def test_descriptions_and_aliases(path: Path) -> None:
     model = Model.load(path)
-    assert list(model.inputs) == ["pixels"] and list(model.outputs) == ["scores", "means"]
+    assert list(model.inputs) == ["pixels"] and list(model.outputs) == ["scores", "means", "table"]
     assert model.inputs["pixels"].shape == ("N", 8, 8, 3) and model.inputs["pixels"].dtype == np.float32
     assert model.input_name("image") == model.input_name("pixels") == "pixels"
     assert model.output_name("class") == "scores"

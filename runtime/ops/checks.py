@@ -73,7 +73,7 @@ def integer_vector(ctx: Context, index: int) -> list[int] | None:
     data = ctx.optional_constant(index)
     if data is None:
         return None
-    if data.ndim > 1 or data.dtype.kind not in INTEGERS:
+    if data.ndim > 1 or data.dtype.kind not in INTEGERS or ctx.input(index).quant is not None:
         raise ctx.error(f"input {index} must be a list of integers, not {data.dtype} of shape {data.shape}")
     return [int(item) for item in data.reshape(-1)]
 

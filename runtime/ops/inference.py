@@ -60,6 +60,7 @@ def size_problem(tensor: Tensor) -> str | None:
         return f"'{tensor.name}' has {len(shape)} dimensions; at most {RANK_LIMIT} are supported"
     if any(dim < 0 for dim in shape):
         return f"'{tensor.name}' has a negative dimension: {shape}"
-    if prod(shape) * tensor.dtype.itemsize >= TENSOR_LIMIT:
+    # A tensor without elements may not have huge dimensions either: NumPy cannot count them.
+    if prod(max(dim, 1) for dim in shape) * tensor.dtype.itemsize >= TENSOR_LIMIT:
         return f"'{tensor.name}' of shape {shape} ({tensor.dtype}) takes 2 GiB or more"
     return None
