@@ -10,7 +10,10 @@ from numba import njit
 from numba.core import types
 
 from . import atomics
+from .depthwise import DepthwiseTile
+from .depthwise_layout import DepthwiseLayout
 from .tile import Tile
+from .window_tile import WindowTile
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
 
 if TYPE_CHECKING:
@@ -38,6 +41,14 @@ class Isa:
     def tile(self, element: str, rows: int, columns: int) -> Tile:
         """A register tile of rows x columns accumulator vectors for products of "f32" or "i8" elements."""
         return Tile(self.target, element, rows, columns)
+
+    def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool) -> DepthwiseTile:
+        """A tile of int8 depthwise convolution."""
+        return DepthwiseTile(self.target, layout, repeat, dense)
+
+    def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
+        """A tile of float32 depthwise convolution."""
+        return WindowTile(self.target, lanes, kernel, stride, pixels)
 
     @staticmethod
     def inline(function: Any) -> Any:

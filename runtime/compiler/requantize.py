@@ -33,8 +33,14 @@ def requantize_store(
     high: ir.Value,
     tail: int | None,
     clamp: bool,
+    lanes: int | None = None,
 ) -> None:
-    lanes = target.vector_bytes // 4
+    """acc: rows x columns vectors of int32, in the channel order of TileLayout; y, pitch: address and distance of rows.
+
+    scale: address of float32 per lane. tail: channels to write, where fewer than all. lanes: of a vector, where fewer
+    than the target's.
+    """
+    lanes = target.vector_bytes // 4 if lanes is None else lanes
     floats = ir.VectorType(ELEMENTS["f32"], lanes)
     scales = [load_at(b, b.add(scale, I64(4 * lanes * v)), floats) for v in range(columns)]
     words = [
@@ -42,11 +48,14 @@ def requantize_store(
         for r in range(rows)
         for v in range(columns)
     ]
-    narrow = _Narrow(b, target, lanes, zero_point, (low, high) if clamp else None)
     addresses = [y]
     for _ in range(rows - 1):
         addresses.append(b.add(addresses[-1], pitch))
-    if target.family == "arm":
+    narrow = _Narrow(b, target, max(lanes, 4), zero_point, (low, high) if clamp else None)
+    if lanes < 4:
+        for r in range(rows):
+            _store_row_short(b, target, words[r * columns : (r + 1) * columns], addresses[r], zero_point, low, high)
+    elif target.family == "arm":
         for r in range(rows):
             _store_row_arm(b, narrow, words[r * columns : (r + 1) * columns], addresses[r], tail)
     else:
@@ -56,6 +65,10 @@ def requantize_store(
 def round_to_int(b: ir.IRBuilder, target: Target, value: ir.Value) -> ir.Value:
     """float32 to int32, half to even."""
     lanes = value.type.count
+    if lanes < 4:
+        wide = shuffle(b, value, value, [min(i, lanes - 1) for i in range(4)])
+        rounded = round_to_int(b, target, wide)
+        return shuffle(b, rounded, rounded, list(range(lanes)))
     kind = ir.VectorType(I32, lanes)
     if target.family == "arm":
         return call_llvm(b, f"llvm.aarch64.neon.fcvtns.v{lanes}i32.v{lanes}f32", kind, value)
@@ -158,3 +171,28 @@ def _store_row_arm(
         if count < 2 * lanes:
             packed = shuffle(b, packed, packed, list(range(count)))
         store_at(b, packed, b.add(address, I64(v * lanes)))
+
+
+def _store_row_short(
+    b: ir.IRBuilder,
+    target: Target,
+    words: list[ir.Value],
+    address: ir.Value,
+    zero_point: ir.Value,
+    low: ir.Value,
+    high: ir.Value,
+) -> None:
+    """One row of vectors of one or two lanes, in plain arithmetic."""
+    for v, value in enumerate(words):
+        lanes = value.type.count
+        bounds = (-32768, 32767), (0, 255) if target.family == "x86" else (-128, 127)
+        value = _clamp(b, value, *(splat(b, I32(x), lanes) for x in bounds[0]))
+        value = b.add(value, splat(b, b.trunc(zero_point, I32), lanes))
+        value = _clamp(b, value, *(splat(b, I32(x), lanes) for x in bounds[1]))
+        value = _clamp(b, value, *(splat(b, b.trunc(x, I32), lanes) for x in (low, high)))
+        store_at(b, b.trunc(value, ir.VectorType(I8, lanes)), b.add(address, I64(v * lanes)))
+
+
+def _clamp(b: ir.IRBuilder, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
+    suffix = f"v{value.type.count}i32"
+    return call_llvm(b, f"llvm.smin.{suffix}", value.type, call_llvm(b, f"llvm.smax.{suffix}", value.type, value, low), high)

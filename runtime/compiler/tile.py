@@ -107,7 +107,7 @@ class Tile:
                         if count < lanes:
                             part = shuffle(b, part, part, [min(i, count - 1) for i in range(lanes)])
                         value = b.fadd(value, part)
-                    value = function(Traced(b, value)).value
+                    value = function(Traced(b, value, self.target)).value
                     if count < lanes:
                         value = shuffle(b, value, value, list(range(count)))
                     store_at(b, value, self._at(b, y, v))

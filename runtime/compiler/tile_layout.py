@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,16 +46,7 @@ class TileLayout:
 
     def channels(self, columns: int) -> np.ndarray:
         """Output channel, within a block of columns * lanes, of each vector's lanes: int array (columns, lanes)."""
-        natural = np.arange(columns * self.lanes).reshape(columns, self.lanes)
-        if not self.interleaved:
-            return natural
-        order = np.empty_like(natural)
-        for first in range(0, columns, 4):
-            width = min(4, columns - first)
-            lane = np.arange(self.lanes)
-            for v in range(width):
-                order[first + v] = first * self.lanes + 4 * (width * (lane // 4) + v) + lane % 4
-        return order
+        return channel_order(columns, self.lanes, self.interleaved)
 
     def starts(self, count: int, columns: int) -> list[int]:
         """First channel of each block of columns; the last block ends with the last channel and may overlap."""
@@ -90,5 +80,13 @@ class TileLayout:
         return np.stack([padded[start : start + width][order] for start in self.starts(len(values), columns)])
 
 
-def blocks(layout: TileLayout, count: int, columns: int) -> Sequence[int]:
-    return layout.starts(count, columns)
+def channel_order(columns: int, lanes: int, interleaved: bool) -> np.ndarray:
+    """Channel within a block of each vector's lanes: int array (columns, lanes)."""
+    order = np.arange(columns * lanes).reshape(columns, lanes)
+    if interleaved and lanes >= 4:
+        lane = np.arange(lanes)
+        for first in range(0, columns, 4):
+            width = min(4, columns - first)
+            for v in range(width):
+                order[first + v] = first * lanes + 4 * (width * (lane // 4) + v) + lane % 4
+    return order

@@ -6,21 +6,26 @@ instructions in place, so that an elementwise kernel and the epilogue of a convo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
-from .vector import call_llvm, splat
+from .vector import call_llvm, multiply_add, splat
 
-Operand = "Traced | float | int"
+if TYPE_CHECKING:
+    from .target import Target
 
 
 class Traced:
     """One SSA value: a float32 or integer vector, or a vector of booleans."""
 
-    def __init__(self, builder: ir.IRBuilder, value: ir.Value) -> None:
+    def __init__(self, builder: ir.IRBuilder, value: ir.Value, target: Target) -> None:
         self.builder = builder
         self.value = value
+        self.target = target
+
+    def new(self, value: ir.Value) -> Traced:
+        return Traced(self.builder, value, self.target)
 
     @property
     def _scalar(self) -> ir.Type:
@@ -35,13 +40,13 @@ class Traced:
         if isinstance(other, Traced):
             return other
         constant = ir.Constant(self._scalar, float(other) if self.is_float else int(other))
-        return Traced(self.builder, splat(self.builder, constant, self.value.type.count))
+        return self.new(splat(self.builder, constant, self.value.type.count))
 
     def _emit(self, float_op: str | None, int_op: str | None, a: Traced, b: Traced) -> Traced:
         name = float_op if self.is_float else int_op
         if name is None:
             raise TypeError(f"no such operation on {self.value.type}")
-        return Traced(self.builder, getattr(self.builder, name)(a.value, b.value))
+        return self.new(getattr(self.builder, name)(a.value, b.value))
 
     def __add__(self, other: Any) -> Traced:
         return self._emit("fadd", "add", self, self.like(other))
@@ -83,36 +88,36 @@ class Traced:
         return self._emit(None, "ashr", self, self.like(other))
 
     def __neg__(self) -> Traced:
-        return Traced(self.builder, self.builder.fneg(self.value)) if self.is_float else self.like(0) - self
+        return self.new(self.builder.fneg(self.value)) if self.is_float else self.like(0) - self
 
     def compare(self, order: str, other: Any) -> Traced:
         """A vector of booleans; a comparison with NaN is false, except "!=", which is true."""
         right = self.like(other).value
         if not self.is_float:
-            return Traced(self.builder, self.builder.icmp_signed(order, self.value, right))
+            return self.new(self.builder.icmp_signed(order, self.value, right))
         make = self.builder.fcmp_unordered if order == "!=" else self.builder.fcmp_ordered
-        return Traced(self.builder, make(order, self.value, right))
+        return self.new(make(order, self.value, right))
 
     def llvm(self, name: str, *others: Any) -> Traced:
         """The LLVM intrinsic llvm.<name>.<type> of this and other operands of the same type."""
         element = "f32" if self.is_float else f"i{self._scalar.width}"
         operands = [self.value, *(self.like(o).value for o in others)]
         full = f"llvm.{name}.v{self.value.type.count}{element}"
-        return Traced(self.builder, call_llvm(self.builder, full, self.value.type, *operands))
+        return self.new(call_llvm(self.builder, full, self.value.type, *operands))
 
     def bits(self) -> Traced:
         """The float32 lanes' bit patterns as int32."""
-        return Traced(self.builder, self.builder.bitcast(self.value, self._with(ir.IntType(32))))
+        return self.new(self.builder.bitcast(self.value, self._with(ir.IntType(32))))
 
     def from_bits(self) -> Traced:
-        return Traced(self.builder, self.builder.bitcast(self.value, self._with(ir.FloatType())))
+        return self.new(self.builder.bitcast(self.value, self._with(ir.FloatType())))
 
     def to_int(self) -> Traced:
         """int32, truncated toward zero; the value must be in range."""
-        return Traced(self.builder, self.builder.fptosi(self.value, self._with(ir.IntType(32))))
+        return self.new(self.builder.fptosi(self.value, self._with(ir.IntType(32))))
 
     def to_float(self) -> Traced:
-        return Traced(self.builder, self.builder.sitofp(self.value, self._with(ir.FloatType())))
+        return self.new(self.builder.sitofp(self.value, self._with(ir.FloatType())))
 
     def _with(self, scalar: ir.Type) -> ir.VectorType:
         return ir.VectorType(scalar, self.value.type.count)
@@ -121,12 +126,12 @@ class Traced:
 def where(condition: Traced, x: Any, y: Any) -> Traced:
     """x where the condition holds, else y; at least one of x and y is Traced."""
     known = x if isinstance(x, Traced) else y
-    return Traced(condition.builder, condition.builder.select(condition.value, known.like(x).value, known.like(y).value))
+    return condition.new(condition.builder.select(condition.value, known.like(x).value, known.like(y).value))
 
 
 def fma(x: Traced, y: Any, z: Any) -> Traced:
-    """x * y + z, rounded once."""
-    return x.llvm("fma", y, z)
+    """x * y + z, rounded once where the target can."""
+    return x.new(multiply_add(x.builder, x.target, x.value, x.like(y).value, x.like(z).value))
 
 
 def maximum(x: Traced, y: Any) -> Traced:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..planner.builder import Builder
-from ..planner.view import Border, View
-from . import integer, quantized_node
+from ..planner.view import Border, Place, View
+from . import depthwise_lowering, integer, quantized_node
 from .product import Geometry, Requantization, emit_f32, emit_int8
 from .registry import Context
 from .window import Window, window_of
@@ -41,8 +41,8 @@ def lower(ctx: Context, b: Builder) -> bool:
     if (x.dtype != np.float32 or w.dtype != np.float32) if product is None else ctx.optional(3) is not None:
         return False
     group = ctx.attrs["group"]
-    if group > 1 and group * 4 > w.shape[0]:
-        return False
+    if group > 1 and w.shape[-1] == 1:
+        return depthwise_lowering.lower(ctx, b, border(ctx))
     geometries = _Geometries(ctx, b)
     bias_data = None if bias is None else bias.data
     assert w.data is not None

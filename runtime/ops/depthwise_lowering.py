@@ -1,0 +1,169 @@
+"""Depthwise Conv (one input channel per group) onto kernels/depthwise.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..compiler.depthwise_layout import DepthwiseLayout
+from ..kernels.depthwise import depthwise_f32, depthwise_int8
+from ..planner.builder import Builder
+from ..planner.view import Border, View
+from . import integer, quantized_node
+from .registry import Context
+from .window import window_of
+
+PIXELS_F32 = 8
+ACCUMULATORS = 16
+
+
+def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
+    """Whether the node was lowered; the caller has seen that it is depthwise, of rank 3 or 4, with constant weights."""
+    w, bias = ctx.input(1), ctx.optional(2)
+    assert w.data is not None
+    product = quantized_node.product(ctx)
+    if ctx.optional(3) is not None:
+        return False
+    if product is None and ctx.input(0).dtype != np.float32:
+        return False
+    kernel = w.shape[1:-1] if w.data.ndim == 4 else (1, w.shape[1])
+    taps = w.data.reshape(w.shape[0], *kernel)
+    bias_data = None if bias is None else bias.data
+    x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
+    group = ctx.attrs["group"]
+    if w.shape[0] != group:
+        x = _repeat_channels(b, x, w.shape[0] // group)
+    if product is None:
+        _lower_f32(ctx, b, x, taps, bias_data)
+        return True
+    centred = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
+    if np.abs(centred).max(initial=0) > 127:
+        return False
+    _lower_int8(ctx, b, x, centred, bias_data, product)
+    return True
+
+
+def _repeat_channels(b: Builder, x: View, times: int) -> View:
+    """(..., C) -> (..., C * times), every channel repeated in place; the border is repeated with the elements."""
+    border = x.border
+    shape = (*x.shape[:-1], x.shape[-1] * times)
+    wide = b.bordered(shape, x.dtype, border, x.fill, x.flipped) if border else b.temporary(shape, x.dtype, x.flipped)
+    item = x.itemsize
+    source = replace(x, shape=(*x.shape, times), strides=(*x.strides, 0))
+    target = replace(wide, shape=(*x.shape, times), strides=(*wide.strides[:-1], item * times, item))
+    b.copy(source, target)
+    return wide
+
+
+class _Scan:
+    """How the outputs are walked: along the longer axis of the kernel, so that its rows are long."""
+
+    def __init__(self, ctx: Context, x: View, y: View, kernel: tuple[int, int]) -> None:
+        window = window_of(ctx, ctx.input(1).shape[1:-1])
+        two = len(window.kernel) == 2
+        strides = window.strides if two else (1, *window.strides)
+        dilations = window.dilations if two else (1, *window.dilations)
+        begin = window.begin if two else (0, *window.begin)
+        _, x_row, x_pixel = x.pitches()
+        _, y_row, y_pixel = y.pitches()
+        _, height, width, _ = y.channels_last()
+        self.offset = -begin[0] * x_row - begin[1] * x_pixel
+        axes = [(height, strides[0], dilations[0], x_row, y_row, kernel[0]), (width, strides[1], dilations[1], x_pixel, y_pixel, kernel[1])]
+        self.swapped = kernel[0] > kernel[1]
+        if self.swapped:
+            axes.reverse()
+        (self.lines, line_stride, line_dilation, x_line, self.y_line, self.kernel_rows) = axes[0]
+        (self.pixels, self.stride, self.dilation, x_step, self.y_pixel, self.kernel) = axes[1]
+        self.x_line = x_line * line_stride
+        self.kernel_row = x_line * line_dilation
+        self.x_pixel = x_step * self.stride
+        self.x_tap = x_step * self.dilation
+        self.adjacent = x_step
+
+    def rows(self, taps: np.ndarray) -> np.ndarray:
+        """(channels, height, width) -> (kernel rows, kernel, channels)."""
+        return taps.transpose(2, 1, 0) if self.swapped else taps.transpose(1, 2, 0)
+
+    def arguments(self) -> dict[str, int]:
+        return {
+            "lines": self.lines, "pixels": self.pixels, "x_row": self.x_line, "x_pixel": self.x_pixel, "x_tap": self.x_tap,
+            "y_row": self.y_line, "y_pixel": self.y_pixel, "kernel_rows": self.kernel_rows, "kernel_row": self.kernel_row,
+        }  # fmt: skip
+
+
+def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None) -> None:
+    y = b.output()
+    channels = taps.shape[0]
+    scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))
+    lanes = b.tile_layout("f32").lanes
+    while lanes > channels:
+        lanes //= 2
+    count = 1 if scan.dilation > 1 else _even(scan.pixels, PIXELS_F32)
+    starts = [*range(0, channels - lanes, lanes), channels - lanes]
+    weights = np.stack([scan.rows(taps)[..., s : s + lanes] for s in starts]).astype(np.float32)
+    bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
+    constants = {
+        "lanes": lanes, "kernel": scan.kernel, "stride": 1 if count == 1 else scan.stride, "count": count,
+        "activation": ctx.attrs["activation"], "params": tuple(float(p) for p in ctx.attrs["activation_params"]),
+    }  # fmt: skip
+    w, packed_bias = b.constant(weights), b.constant(np.stack([bias[s : s + lanes] for s in starts]))
+    for image in range(x.shape[0]):
+        b.call(
+            depthwise_f32, constants, len(starts) * scan.lines, work=ctx.outputs[0].size * taps[0].size // x.shape[0],
+            x=b.shift(x.at(image), scan.offset), w=w, bias=packed_bias, y=y.at(image),
+            last_channel=channels - lanes, **scan.arguments(),
+        )  # fmt: skip
+
+
+def _lower_int8(
+    ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None, product: quantized_node.Product
+) -> None:
+    y = b.output()
+    channels = taps.shape[0]
+    scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))
+    flip = 128 if b.target.family == "x86" else 0
+    constants, layout = _tile(b, scan, channels)
+    total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
+    start = total - (int(product.x.zero_point[0]) + flip) * taps.sum((1, 2), dtype=np.int64)
+    scale = np.broadcast_to(product.scale, channels).astype(np.float32)
+    low, high = product.low + flip, product.high + flip
+    constants["clamp"] = (low, high) != ((0, 255) if flip else (-128, 127))
+    packed = layout.pack(scan.rows(taps))
+    w = b.constant(packed)
+    bias_place, scale_place = b.constant(layout.pack_channels(start.astype(np.int32))), b.constant(layout.pack_channels(scale))
+    for image in range(x.shape[0]):
+        b.call(
+            depthwise_int8, constants, len(packed) * scan.lines, work=ctx.outputs[0].size * taps[0].size // x.shape[0],
+            x=b.shift(x.at(image), scan.offset), w=w, bias=bias_place, scale=scale_place, y=y.at(image),
+            panel=packed[0].nbytes, last_channel=channels - layout.width,
+            zero_point=int(product.y.zero_point[0]) + flip, low=low, high=high, **scan.arguments(),
+        )  # fmt: skip
+
+
+def _tile(b: Builder, scan: _Scan, channels: int) -> tuple[dict[str, int | bool], DepthwiseLayout]:
+    """The constants that choose the tile, without `clamp`, and its layout."""
+    narrow = False
+    layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
+    if layout.pixels > scan.pixels:
+        narrow = True
+        layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
+    repeat = 1
+    if scan.dilation == 1:
+        most = max(1, min(ACCUMULATORS // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
+        repeat = _even(-(-scan.pixels // layout.pixels), most)
+        repeat = min(repeat, scan.pixels // layout.pixels)
+    dense = scan.adjacent == layout.width and scan.dilation == 1
+    constants: dict[str, int | bool] = {
+        "channels": channels, "kernel": scan.kernel, "stride": scan.stride, "dilation": scan.dilation,
+        "narrow": narrow, "repeat": repeat, "dense": dense,
+    }  # fmt: skip
+    return constants, layout
+
+
+def _even(total: int, most: int) -> int:
+    """The size of equal parts, at most `most`, that cover the total with the least overlap."""
+    most = min(total, most)
+    parts = -(-total // most)
+    return -(-total // parts)
+
