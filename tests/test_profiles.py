@@ -1,0 +1,222 @@
+"""Device profiles: those that ship, those of users, and this computer's."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+
+import pytest
+
+from millijoule import device_profiles
+from millijoule.device_profiles import ProfileError, detect, load, usable_cpus
+from millijoule.device_profiles.cgroup import cpu_quota, memory_limit
+from millijoule.device_profiles.detect import parse_cpu_list
+from millijoule.runtime.compiler.target import TARGETS
+
+MINIMAL = """
+name = "board"
+title = "A board"
+target = "cortex-a53"
+threads = 2
+page_bytes = 4096
+clusters = [{ core = "Cortex-A53", cpus = [0, 1, 2, 3] }]
+"""
+
+
+def write(root: Path, path: str, text: str) -> None:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def make_cpu(root: Path, cpu: int, *, siblings: str = "", capacity: int = 0, midr: int = 0, khz: int = 0) -> None:
+    folder = f"sys/devices/system/cpu/cpu{cpu}"
+    write(root, f"{folder}/topology/thread_siblings_list", (siblings or str(cpu)) + "\n")
+    if capacity:
+        write(root, f"{folder}/cpu_capacity", f"{capacity}\n")
+    if midr:
+        write(root, f"{folder}/regs/identification/midr_el1", f"0x{midr:016x}\n")
+    if khz:
+        write(root, f"{folder}/cpufreq/cpuinfo_max_freq", f"{khz}\n")
+
+
+def make_cache(root: Path, cpu: int, index: int, level: int, kind: str, size: str, shared: str) -> None:
+    folder = f"sys/devices/system/cpu/cpu{cpu}/cache/index{index}"
+    for name, text in {"level": str(level), "type": kind, "size": size, "shared_cpu_list": shared}.items():
+        write(root, f"{folder}/{name}", text + "\n")
+    write(root, f"{folder}/coherency_line_size", "64\n")
+
+
+@pytest.mark.parametrize("name", device_profiles.names())
+def test_profiles_that_ship(name: str) -> None:
+    profile = load(name)
+    assert profile.name == name and profile.target in TARGETS
+    assert profile.memory and profile.title and profile.cluster.cache(1)
+
+
+def test_raspberry_pi_5() -> None:
+    pi = load("raspberry-pi-5")
+    assert pi.target == "aarch64-dotprod" and pi.page_bytes == 16384 and pi.threads == pi.cores == 4
+    assert pi.cluster.core == "Cortex-A76" and pi.cluster.mhz == 2400
+    levels = [pi.cluster.cache(level) for level in (1, 2, 3)]
+    assert [(c.size, c.shared_by) for c in levels if c] == [(65536, 1), (524288, 1), (2 << 20, 4)]
+
+
+def test_jetson_nano() -> None:
+    nano = load("jetson-nano")
+    assert nano.target == "cortex-a57" and nano.memory == 4 << 30 and nano.cores == 4
+    assert [(c.level, c.kind, c.kib, c.shared_by) for c in nano.cluster.caches] == [
+        (1, "data", 32, 1),
+        (1, "instruction", 48, 1),
+        (2, "unified", 2048, 4),
+    ]
+
+
+def test_this_computer() -> None:
+    host = load()
+    assert host == load("host") and host.name == host.target == "host"
+    assert 1 <= host.threads <= usable_cpus() <= len(os.sched_getaffinity(0))
+    assert host.page_bytes == mmap.PAGESIZE and host.memory
+    assert {cpu for cluster in host.clusters for cpu in cluster.cpus} <= os.sched_getaffinity(0)
+
+
+def test_big_little(tmp_path: Path) -> None:
+    for cpu in range(4):
+        make_cpu(tmp_path, cpu, capacity=446, midr=0x410FD034, khz=1_400_000)
+    for cpu in (4, 5):
+        make_cpu(tmp_path, cpu, capacity=1024, midr=0x410FD083, khz=1_800_000)
+        make_cache(tmp_path, cpu, 0, 1, "Data", "32K", str(cpu))
+        make_cache(tmp_path, cpu, 1, 1, "Instruction", "48K", str(cpu))
+        make_cache(tmp_path, cpu, 2, 2, "Unified", "1M", "4-5")
+    write(tmp_path, "proc/meminfo", "MemTotal:        3884000 kB\nMemFree: 1 kB\n")
+    write(tmp_path, "proc/device-tree/model", "Radxa ROCK Pi 4\0")
+    profile = detect(tmp_path, range(6))
+    assert [(c.core, c.cpus, c.mhz) for c in profile.clusters] == [
+        ("Cortex-A72", [4, 5], 1800),
+        ("Cortex-A53", [0, 1, 2, 3], 1400),
+    ]
+    assert profile.threads == 2 and profile.cores == 6 and profile.title == "Radxa ROCK Pi 4"
+    assert profile.memory_mib == 3884000 // 1024
+    assert [(c.level, c.kind, c.kib, c.shared_by) for c in profile.cluster.caches] == [
+        (1, "data", 32, 1),
+        (1, "instruction", 48, 1),
+        (2, "unified", 1024, 2),
+    ]
+    assert profile.clusters[1].caches == []
+
+
+def test_hardware_threads_are_one_core(tmp_path: Path) -> None:
+    for cpu in range(8):
+        make_cpu(tmp_path, cpu, siblings=f"{cpu % 4},{cpu % 4 + 4}")
+        make_cache(tmp_path, cpu, 3, 3, "Unified", "8192K", "0-7")
+    write(tmp_path, "proc/cpuinfo", "processor\t: 0\nmodel name\t: Some CPU @ 2 GHz\n")
+    profile = detect(tmp_path, range(8))
+    assert profile.cluster.cpus == [0, 1, 2, 3] and profile.threads == 4
+    assert profile.cluster.core == "Some CPU @ 2 GHz"
+    cache = profile.cluster.cache(3)
+    assert cache and cache.shared_by == 4
+    assert detect(tmp_path, [1, 5, 6]).cluster.cpus == [1, 6]
+
+
+def test_efficient_cores_of_x86_are_a_cluster_of_their_own(tmp_path: Path) -> None:
+    for cpu in range(6):
+        make_cpu(tmp_path, cpu, siblings=("0-1", "2-3")[cpu // 2] if cpu < 4 else "", khz=4_000_000 - 1000 * cpu)
+    write(tmp_path, "sys/devices/cpu_core/cpus", "0-3\n")
+    write(tmp_path, "sys/devices/cpu_atom/cpus", "4-5\n")
+    assert [cluster.cpus for cluster in detect(tmp_path, range(6)).clusters] == [[0, 2], [4, 5]]
+
+
+def test_the_affinity_mask_counts(tmp_path: Path) -> None:
+    for cpu in range(4):
+        make_cpu(tmp_path, cpu)
+    profile = detect(tmp_path, [1, 3])
+    assert profile.cluster.cpus == [1, 3] and profile.threads == 2
+    assert usable_cpus(tmp_path, [3]) == 1
+
+
+def test_a_system_that_tells_nothing(tmp_path: Path) -> None:
+    profile = detect(tmp_path, [0])
+    assert profile.threads == 1 and profile.memory is None and profile.cluster.caches == []
+
+
+@pytest.mark.parametrize(
+    ("limit", "threads"), [("150000 100000", 1), ("200000 100000", 2), ("50000 100000", 1), ("max 100000", 4)]
+)
+def test_cpu_quota_of_control_groups_2(tmp_path: Path, limit: str, threads: int) -> None:
+    write(tmp_path, "proc/self/cgroup", "0::/user.slice/app.scope\n")
+    write(tmp_path, "sys/fs/cgroup/user.slice/app.scope/cpu.max", "max 100000\n")
+    write(tmp_path, "sys/fs/cgroup/user.slice/cpu.max", limit + "\n")
+    write(tmp_path, "sys/fs/cgroup/cpu.max", "900000 100000\n")
+    for cpu in range(4):
+        make_cpu(tmp_path, cpu)
+    assert detect(tmp_path, range(4)).threads == threads
+
+
+def test_control_groups_1(tmp_path: Path) -> None:
+    write(tmp_path, "proc/self/cgroup", "4:memory:/docker/abc\n3:cpu,cpuacct:/docker/abc\n0::/\n")
+    # In a container the group's own folder is the mount's root.
+    write(tmp_path, "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n")
+    write(tmp_path, "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n")
+    write(tmp_path, "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", f"{512 << 20}\n")
+    write(tmp_path, "sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n")
+    write(tmp_path, "proc/meminfo", "MemTotal: 8000000 kB\n")
+    assert cpu_quota(tmp_path) == 2.5 and memory_limit(tmp_path) == 512 << 20
+    assert usable_cpus(tmp_path, range(8)) == 2
+    assert detect(tmp_path, range(8)).memory_mib == 512
+
+
+@pytest.mark.parametrize("text", ["-1", "", "x", "0"])
+def test_no_quota(tmp_path: Path, text: str) -> None:
+    write(tmp_path, "proc/self/cgroup", "3:cpu:/../..\n3:cpu:/a\n0::/\n")
+    write(tmp_path, "sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", text)
+    write(tmp_path, "sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000")
+    assert cpu_quota(tmp_path) is None
+
+
+def test_cpu_lists() -> None:
+    assert parse_cpu_list("0-2,5\n") == [0, 1, 2, 5] and parse_cpu_list("7") == [7] and parse_cpu_list("") == []
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "board.toml"
+    path.write_text(MINIMAL)
+    assert load(path) == load(str(path)) and load(path).threads == 2 and load(path).memory is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("threads = 2", "threads = 5", "first cluster has 4 cores"),
+        ("threads = 2", "threads = 0", r"threads"),
+        ("threads = 2", "", "threads"),
+        ("threads = 2", "threads = 2\nspeed = 3", "speed"),
+        ("4096", "5000", "power of two"),
+        ('"board"', '"Böard"', "name"),
+        ("[0, 1, 2, 3]", "[0, 0]", "twice"),
+        ("[0, 1, 2, 3]", "[]", "cpus"),
+        ("[0, 1, 2, 3]", "[0, -1]", "cpus"),
+        ("clusters = [", "clusters = [[", "valid"),
+        ("[0, 1, 2, 3]", '[0, 1], caches = [{ level = 9, kind = "data", kib = 1 }]', "level"),
+    ],
+)
+def test_files_that_are_no_profiles(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = tmp_path / "board.toml"
+    assert old in MINIMAL
+    path.write_text(MINIMAL.replace(old, new))
+    with pytest.raises(ProfileError, match=message) as caught:
+        load(path)
+    assert "board.toml" in str(caught.value)
+
+
+def test_names_that_are_no_profiles(tmp_path: Path) -> None:
+    with pytest.raises(ProfileError, match="no device profile 'pi'; there are host, jetson-nano, raspberry-pi-5"):
+        load("pi")
+    for missing in ("missing.toml", str(tmp_path / "missing"), tmp_path):
+        with pytest.raises(ProfileError, match="cannot read device profile"):
+            load(missing)
+    (tmp_path / "huge.toml").write_text("#" * (2 << 20))
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\0")
+    for wrong in ("huge", "binary"):
+        with pytest.raises(ProfileError, match=wrong):
+            load(tmp_path / f"{wrong}.toml")
