@@ -46,9 +46,11 @@ def test_shifts(direction: str) -> None:
     np.testing.assert_array_equal(found, run_onnxruntime("BitShift", *inputs, direction=direction)[0], strict=True)
 
 
-def test_shift_by_the_width_gives_zero_and_unknown_directions_are_refused() -> None:
+def test_shifts_keep_the_sign_and_know_their_directions() -> None:
     one = np.array([1], np.uint8)
     assert run_reference("BitShift", one, one * 8, direction="LEFT")[0].tolist() == [0]
+    signed, amounts = np.array([-8, -8, -8, 64], np.int8), np.array([1, 8, -1, 9], np.int8)
+    assert run_reference("BitShift", signed, amounts, direction="RIGHT")[0].tolist() == [-4, -1, -1, 0]
     with pytest.raises(ModelError, match="neither LEFT nor RIGHT"):
         run_reference("BitShift", one, one, direction="UP")
     with pytest.raises(ModelError, match="'direction' is missing"):

@@ -18,7 +18,7 @@ def infer_shift(ctx: Context) -> list[Inferred]:
     if ctx.attrs["direction"] not in ("LEFT", "RIGHT"):
         raise ctx.error(f"direction '{ctx.attrs['direction']}' is neither LEFT nor RIGHT")
     for index in range(2):
-        require_kind(ctx, ctx.input(index), "u")
+        require_kind(ctx, ctx.input(index), INTEGERS)
     return infer_elementwise(ctx)
 
 
@@ -39,7 +39,7 @@ def bitwise_not(a: np.ndarray) -> np.ndarray:
 
 
 def bit_shift(a: np.ndarray, b: np.ndarray, *, direction: str) -> np.ndarray:
-    """Shifting by the width of the dtype or more gives 0."""
+    """Shifting by the width of the dtype or more, or by less than nothing, leaves 0, or the sign to the right."""
     return np.asarray(a << b if direction == "LEFT" else a >> b)
 
 
