@@ -30,7 +30,14 @@ for _kind, _name in BINARY.items():
 
 @handles("ADD_N")
 def add_n(op: Operator) -> None:
-    op.node("Sum", [op.input(position) for position in range(op.input_count)], [op.output()])
+    """A chain of additions."""
+    total = op.input(0)
+    for position in range(1, op.input_count - 1):
+        total = op.new("Add", [total, op.input(position)])
+    if op.input_count == 1:
+        op.node("Identity", [total], [op.output()])
+    else:
+        op.node("Add", [total, op.input(op.input_count - 1)], [op.output()])
 
 
 @handles("SQUARED_DIFFERENCE")

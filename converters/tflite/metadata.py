@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
-from ...runtime.errors import ModelError
 from ..imported import Normalization
 from .records import ModelRecord
 
@@ -92,7 +91,7 @@ def _lines(model: ModelRecord, name: str) -> list[str]:
     with zipfile.ZipFile(io.BytesIO(model.content)) as archive, archive.open(name) as file:
         content = file.read(LABEL_FILE_LIMIT + 1)
     if len(content) > LABEL_FILE_LIMIT:
-        raise ModelError(f"{model.path}: its label file '{name}' is larger than {LABEL_FILE_LIMIT} bytes")
+        raise ValueError(f"the label file '{name}' is larger than {LABEL_FILE_LIMIT} bytes")
     return content.decode("utf-8", "replace").splitlines()
 
 

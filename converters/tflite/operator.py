@@ -23,7 +23,7 @@ FUSING = frozenset(
 )
 """Operators that take an activation as an attribute; behind others it becomes a node of its own."""
 
-_FUSED = {"NONE": None, "RELU": "Relu", "RELU_N1_TO_1": "ReluN1To1", "RELU6": "Relu6", "TANH": "Tanh"}
+_FUSED = {"NONE": None, "RELU": "Relu", "RELU_N1_TO_1": "ReluN1To1", "RELU6": "Relu6"}
 
 
 class Operator:
@@ -154,13 +154,11 @@ class Operator:
         return output
 
     def activation(self) -> str | None:
-        """The fused activation's name in the graph."""
+        """The fused activation's name in the graph. LiteRT itself ignores TANH and SIGN_BIT here."""
         code = self.option("FusedActivationFunction", 0)
         name = ACTIVATIONS.get(code, f"function {code}")
         if name not in _FUSED:
             raise self.unsupported(f"fused activation {name} is not supported")
-        if name == "TANH" and self.value(self.output()).quant is not None:
-            raise self.unsupported("fused activation TANH of a quantized operator is not supported")
         return _FUSED[name]
 
     def finish(self, op: str, inputs: Sequence[str], **attrs: Attribute) -> None:
