@@ -19,12 +19,12 @@ COMPILERS: Final = ("numba", "llvmlite")
 
 def kernel_key(kernel: str, target: Target) -> str:
     """The key of one kernel's object; kernel names the factory and its constants (see `abi.kernel_name`)."""
-    return _hash(source_digest(), target.fingerprint, kernel)
+    return _hash("kernel", source_digest(), target.fingerprint, kernel)
 
 
 def blob_key(kernels: Iterable[str], target: Target) -> str:
     """The key of the blob linked from a set of kernels; their order does not matter."""
-    return _hash(source_digest(), target.fingerprint, *sorted(set(kernels)))
+    return _hash("blob", source_digest(), target.fingerprint, *sorted(set(kernels)))
 
 
 @cache
