@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from ...runtime.errors import ModelError
-from ...runtime.graph import Attribute, Dim, Graph, Node, Value
+from ...runtime.graph import Attribute, Graph, Node, Value
 from ...runtime.ops.attribute_types import check as check_attributes
 from ...runtime.ops.registry import find
+from ..rewrites import shapes
+from ..rewrites.indexed import IndexedGraph
 from . import dtypes
 from .job import Job, Unsupported
-from .types import Hint
+from .types import Hint, unknown_sizes
 
-Shape = tuple[Dim, ...]
 Mark = tuple[int, int]
 
 
@@ -54,22 +56,42 @@ class Builder:
         inputs: Sequence[str],
         outputs: Sequence[str],
         attrs: Mapping[str, Attribute],
-        hints: Sequence[Hint],
         name: str,
+        declared: Sequence[Hint] = (),
     ) -> None:
-        """Appends a node and the values that it makes. Unsupported: no such operator, or not in this form."""
+        """Appends a node and the values that it makes, whose dtypes and shapes are inferred. declared: what the model
+        says of them, for where that fails. Unsupported: no such operator, or not in this form."""
         inputs, outputs = _trimmed(inputs), [item or self.job.unique(f"{name}.unused") for item in _trimmed(outputs)]
         node = Node(op, inputs, outputs, dict(attrs), name)
         self.check(node)
         known = [self.value(item) for item in inputs]
         found = dtypes.of_outputs(op, [None if v is None else v.dtype for v in known], attrs, len(outputs))
+        hints = [*declared, *[Hint()] * (len(outputs) - len(declared))]
         for output, dtype, hint in zip(outputs, found, hints, strict=False):
             dtype = dtype or hint.dtype
             if dtype is None:
                 raise Unsupported(f"the element type of its result '{output}' is not known")
-            self.define(Value(output, dtype, hint.shape))
+            self.define(Value(output, dtype))
             self.producers[output] = node
         self.graph.nodes.append(node)
+        self._infer(node)
+        for output, hint in zip(outputs, hints, strict=False):
+            value = self.graph.values[output]
+            if value.shape is None and hint.shape is not None:
+                value.shape = unknown_sizes(output, len(hint.shape))
+
+    def _infer(self, node: Node) -> None:
+        """Shapes of the node's results, as far as they can be known before the inputs' sizes are."""
+        self.index.insert(node, len(self.graph.nodes))
+        try:
+            shapes.infer(self.index, node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise Unsupported(f"its attributes do not fit its inputs ({error})") from None
+
+    @cached_property
+    def index(self) -> IndexedGraph:
+        """Made when the first node is, as its symbols must not be those of the graph's inputs."""
+        return IndexedGraph(self.graph, self.outer.index if self.outer else None)
 
     def check(self, node: Node) -> None:
         """Unsupported where no operator takes a node of this form."""
@@ -88,6 +110,8 @@ class Builder:
     def rollback(self, mark: Mark) -> None:
         """Forgets nodes and values added since mark."""
         nodes, values = mark
+        for node in self.graph.nodes[nodes:]:
+            self.index.discard(node)
         del self.graph.nodes[nodes:]
         for name in list(self.graph.values)[values:]:
             del self.graph.values[name]
@@ -108,14 +132,13 @@ class Builder:
             if value.data.ndim != len(perm):
                 raise Unsupported(f"'{x}' has {value.data.ndim} dimensions, not {len(perm)}")
             return self.add_constant(f"{x}.channels_last", np.ascontiguousarray(value.data.transpose(perm)))
-        shape = permuted(None if value is None else value.shape, perm)
         output = self.job.unique(f"{x}.channels_last")
         chain = self._behind(x, perm, node)
         if chain is not None:
             op, inputs, attrs = chain
-            self.emit(op, inputs, [output], attrs, [Hint(shape=shape)], node)
+            self.emit(op, inputs, [output], attrs, node)
         else:
-            self.emit("Transpose", [x], [output], {"perm": list(perm)}, [Hint(shape=shape)], node)
+            self.emit("Transpose", [x], [output], {"perm": list(perm)}, node)
         return output
 
     def _behind(self, x: str, perm: tuple[int, ...], node: str) -> tuple[str, list[str], dict[str, Attribute]] | None:
@@ -150,13 +173,6 @@ class Builder:
                 return False
             producer = before
         return False
-
-
-def permuted(shape: Shape | None, perm: Sequence[int]) -> Shape | None:
-    """shape with its dimensions in the order of perm; None where shape is unknown or of another rank."""
-    if shape is None or len(shape) != len(perm):
-        return None
-    return tuple(shape[axis] for axis in perm)
 
 
 def _trimmed(names: Sequence[str]) -> list[str]:

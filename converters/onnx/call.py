@@ -100,22 +100,15 @@ class Call:
         """A constant named after the node's first result."""
         return self.builder.add_constant(f"{self.name}.{what}", np.asarray(data, dtype))
 
-    def make(
-        self,
-        op: str,
-        inputs: Sequence[str],
-        attrs: Mapping[str, Attribute] | None = None,
-        shape: tuple[Dim, ...] | None = None,
-        dtype: np.dtype | None = None,
-    ) -> str:
-        """Appends a node with one result, of which shape and dtype are known if given, and returns the result."""
+    def make(self, op: str, inputs: Sequence[str], attrs: Mapping[str, Attribute] | None = None) -> str:
+        """Appends a node with one result and returns that."""
         output = self.scope.job.unique(f"{self.name}.{op.lower()}")
-        self.builder.emit(op, inputs, [output], attrs or {}, [Hint(dtype, shape)], self.name)
+        self.builder.emit(op, inputs, [output], attrs or {}, self.name)
         return output
 
     def finish(self, op: str, inputs: Sequence[str], attrs: Mapping[str, Attribute] | None = None) -> None:
         """Appends the node that makes this node's results."""
-        self.builder.emit(op, inputs, self.outputs, attrs or {}, self.hints, self.name)
+        self.builder.emit(op, inputs, self.outputs, attrs or {}, self.name, self.hints)
 
     def only_first_output(self) -> None:
         if any(self.outputs[1:]):

@@ -16,7 +16,6 @@ from .job import Job
 from .metadata import labels
 from .reader import Source, load, opsets
 from .scope import Scope
-from .types import hints, infer
 
 
 def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
@@ -28,10 +27,8 @@ def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
     loaded = load(source)
     model, job = loaded.model, _job(loaded)
     constants = initializers(model.graph, job)
-    declared = hints((*model.graph.value_info, *model.graph.output))
-    inferred = infer(model, constants)
     scope = Scope(Builder(job, name=model.graph.name), opsets(model.opset_import, loaded.label))
-    graph = import_graph(inferred.graph, scope, constants, declared)
+    graph = import_graph(model.graph, scope, constants)
     job.raise_problems()
     prune(graph)
     description = model.doc_string or model.graph.doc_string

@@ -9,6 +9,7 @@ import numpy as np
 from onnx import defs
 
 from ...runtime.graph import Attribute, Graph
+from .tensors import DTYPES
 
 Dtypes = list["np.dtype | None"]
 
@@ -57,15 +58,11 @@ def _concrete(text: str, schema: defs.OpSchema) -> np.dtype | None:
     if len(allowed) != 1 or not allowed[0].startswith("tensor("):
         return None
     name = allowed[0][len("tensor(") : -1]
-    try:
-        return np.dtype(_NAMES.get(name, name))
-    except TypeError:
-        return None
+    return next((dtype for dtype in DTYPES.values() if dtype.name == _NAMES.get(name, name)), None)
 
 
 def _named(attrs: Mapping[str, Attribute], key: str) -> np.dtype | None:
-    name = attrs.get(key)
-    return np.dtype(name) if isinstance(name, str) else None
+    return next((dtype for dtype in DTYPES.values() if dtype.name == attrs.get(key)), None)
 
 
 def _cast(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:

@@ -14,11 +14,8 @@ from .call import Call
 from .job import MAX_DEPTH, MAX_NODES, Unsupported
 from .reader import MAX_OPSET, opsets
 from .scope import Scope
-from .types import Hint, hints
 
 ImportNodes = Callable[[Scope, Iterable[onnx.NodeProto], Iterable[str]], None]
-
-_SMALL = 1024
 
 
 def collect(model: onnx.ModelProto, label: str) -> dict[tuple[str, str, str], onnx.FunctionProto]:
@@ -90,7 +87,7 @@ def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import
     scope = call.scope
     if len(call.inputs) > len(function.input) or len(call.outputs) > len(function.output):
         raise Unsupported("the call has more inputs or outputs than the function")
-    given = {attr.name: attr for attr in function.attribute_proto} | {attr.name: attr for attr in node.attribute}
+    given = _defaults(call, node) | {attr.name: attr for attr in (*function.attribute_proto, *node.attribute)}
     nodes = [_bound(inner, given) for inner in function.node]
     versions = opsets(function.opset_import, f"{scope.job.label}: function '{function.name}'")
     inner = Scope(
@@ -101,13 +98,28 @@ def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import
     )
     inputs = list(call.inputs) + [""] * (len(function.input) - len(call.inputs))
     inner.names.update(zip(function.input, inputs, strict=True))
-    pairs = [pair for pair in zip(function.output, call.outputs, call.hints, strict=False) if pair[1]]
-    inner.results = {formal: actual for formal, actual, _ in pairs}
-    inner.hints = _infer(call, function, nodes, versions) | {formal: hint for formal, _, hint in pairs}
+    pairs = [pair for pair in zip(function.output, call.outputs, strict=False) if pair[1]]
+    inner.results = dict(pairs)
     import_nodes(inner, nodes, function.output)
-    for formal, actual, hint in pairs:
+    for formal, actual in pairs:
         if formal in function.input:
-            call.builder.emit("Identity", [inner.resolve(formal, node)], [actual], {}, [hint], call.name)
+            call.builder.emit("Identity", [inner.resolve(formal, node)], [actual], {}, call.name)
+
+
+def _defaults(call: Call, node: onnx.NodeProto) -> dict[str, onnx.AttributeProto]:
+    """The defaults of the attributes of one of ONNX's own operators."""
+    if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, call.version, ""):
+        return {}
+    attributes = defs.get_schema(node.op_type, call.version, "").attributes
+    found = {name: attr.default_value for name, attr in attributes.items() if attr.default_value.type}
+    return {name: _named(value, name) for name, value in found.items()}
+
+
+def _named(attr: onnx.AttributeProto, name: str) -> onnx.AttributeProto:
+    copy = onnx.AttributeProto()
+    copy.CopyFrom(attr)
+    copy.name = name
+    return copy
 
 
 def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
@@ -119,9 +131,7 @@ def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> on
         if attr.ref_attr_name:
             if attr.ref_attr_name not in given:
                 continue
-            copy = bound.attribute.add()
-            copy.CopyFrom(given[attr.ref_attr_name])
-            copy.name = attr.name
+            bound.attribute.append(_named(given[attr.ref_attr_name], attr.name))
             continue
         copy = bound.attribute.add()
         copy.CopyFrom(attr)
@@ -130,30 +140,6 @@ def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> on
             del graph.node[:]
             graph.node.extend(inner)
     return bound
-
-
-def _infer(
-    call: Call, function: onnx.FunctionProto, nodes: list[onnx.NodeProto], versions: Mapping[str, int]
-) -> dict[str, Hint]:
-    """What shape inference finds out about the values inside of the body, whose inputs are known."""
-    graph = onnx.GraphProto(name=function.name)
-    graph.node.extend(nodes)
-    for formal, actual in zip(function.input, call.inputs, strict=False):
-        value = call.builder.value(actual) if actual else None
-        if value is None:
-            continue
-        if value.data is not None and value.data.size <= _SMALL:
-            graph.initializer.append(onnx.numpy_helper.from_array(value.data, formal))
-        else:
-            graph.input.append(onnx.ValueInfoProto(name=formal, type=_type_of(call, actual)))
-    model = onnx.ModelProto(ir_version=10, graph=graph)
-    if any(node.domain not in ("", "ai.onnx") for node in nodes):
-        model.functions.extend(call.scope.job.functions.values())
-    model.opset_import.extend(helper.make_opsetid(domain, version) for domain, version in versions.items())
-    try:
-        return hints(onnx.shape_inference.infer_shapes(model, data_prop=True).graph.value_info)
-    except (RuntimeError, ValueError, onnx.shape_inference.InferenceError):
-        return {}
 
 
 def _type_of(call: Call, name: str) -> onnx.TypeProto:

@@ -29,7 +29,9 @@ def known_attributes(call: Call, op: str, skip: tuple[str, ...] = ()) -> dict[st
     for name, value in call.attrs.items():
         if name in skip:
             continue
-        if name in _DTYPES and isinstance(value, int):
+        if name in _DTYPES:
+            if not isinstance(value, int):
+                raise Unsupported(f"attribute '{name}' must be the number of an element type, not {value!r:.60}")
             if value == 0:
                 continue
             dtype = DTYPES.get(value)

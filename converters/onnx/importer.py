@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -48,21 +48,22 @@ def import_graph(
     proto: onnx.GraphProto,
     scope: Scope,
     constants: Mapping[str, np.ndarray],
-    declared: Mapping[str, Hint],
+    fed: Sequence[np.dtype | None] = (),
 ) -> Graph:
-    """Fills scope's graph from proto. declared: types to believe where inference found none."""
+    """Fills scope's graph from proto. fed: dtypes of what the node around a subgraph gives to its inputs."""
     job, graph = scope.job, scope.builder.graph
-    scope.hints = {**declared, **hints(proto.value_info), **_completed(hints(proto.output), declared)}
-    for info in proto.input:
+    scope.hints = hints((*proto.value_info, *proto.output))
+    for position, info in enumerate(proto.input):
         if info.name in constants:
             continue
-        hint = input_hint(info, job.label) if scope.outer is None else hints([info]).get(info.name, Hint())
         if not info.name:
             raise job.error("an input has no name")
-        if hint.dtype is None:
-            raise job.error(f"input '{info.name}' of the subgraph '{proto.name}' has no supported element type")
+        hint = input_hint(info, job.label) if scope.outer is None else hints([info]).get(info.name, Hint())
+        dtype = hint.dtype or (fed[position] if position < len(fed) else None)
+        if dtype is None:
+            raise Unsupported(f"input '{info.name}' of its subgraph '{proto.name}' has no supported element type")
         name = scope.define(info.name)
-        scope.builder.define(Value(name, hint.dtype, hint.shape))
+        scope.builder.define(Value(name, dtype, hint.shape))
         graph.inputs.append(name)
     for name, array in constants.items():
         inner = scope.define(name)
@@ -123,8 +124,8 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
                 builder.define(Value(name, hint.dtype or np.dtype(np.float32), hint.shape))
 
 
-def import_subgraph(call: Call, proto: onnx.GraphProto) -> Graph:
-    """A graph that an attribute of the node holds; it sees the values around the node."""
+def import_subgraph(call: Call, proto: onnx.GraphProto, fed: Sequence[np.dtype | None]) -> Graph:
+    """A graph that an attribute of the node holds; it sees the values around the node. fed: dtypes of its inputs."""
     scope = call.scope
     inner = Scope(
         Builder(scope.job, scope.builder, proto.name),
@@ -133,7 +134,7 @@ def import_subgraph(call: Call, proto: onnx.GraphProto) -> Graph:
         prefix=scope.prefix,
         depth=scope.depth + 1,
     )
-    return import_graph(proto, inner, initializers(proto, scope.job), {})
+    return import_graph(proto, inner, initializers(proto, scope.job), fed)
 
 
 def _convert(call: Call, node: onnx.NodeProto, domain: str) -> None:
@@ -198,21 +199,6 @@ def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
             if node.op_type == "Constant":
                 raise job.error(f"{describe(node)}: {error}") from None
             raise Unsupported(str(error)) from None
-    return found
-
-
-def _completed(inferred: Mapping[str, Hint], declared: Mapping[str, Hint]) -> dict[str, Hint]:
-    """Inferred types of outputs, with what was declared where inference found nothing or made up a symbol."""
-    found = {}
-    for name, hint in inferred.items():
-        stated = declared.get(name, Hint())
-        shape = hint.shape
-        if shape is None:
-            shape = stated.shape
-        elif stated.shape is not None and len(stated.shape) == len(shape):
-            pairs = zip(shape, stated.shape, strict=True)
-            shape = tuple(said if isinstance(dim, str) and isinstance(said, str) else dim for dim, said in pairs)
-        found[name] = Hint(hint.dtype or stated.dtype, shape)
     return found
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ...runtime.graph import Attribute
-from .builder import permuted
 from .call import Call
 from .job import Unsupported
-from .types import Hint
+from .types import unknown_sizes
 
 
 def to_last(rank: int) -> list[int]:
@@ -30,22 +29,22 @@ def spatial(
     attrs: Mapping[str, Attribute] | None = None,
 ) -> str:
     """Appends op on x moved to channels-last and returns its result, channels-last. others: further inputs as they
-    are. The result has the shape of the call's first."""
+    are."""
     if rank < 3:
         raise Unsupported(f"its input has rank {rank}; it takes images of at least one spatial dimension")
-    moved = call.builder.transpose(x, to_last(rank), call.name)
-    return call.make(op, [moved, *others], attrs, permuted(call.hints[0].shape, to_last(rank)))
+    y = call.make(op, [call.builder.transpose(x, to_last(rank), call.name), *others], attrs)
+    value = call.value(y)
+    if value.shape is None:
+        value.shape = unknown_sizes(y, rank)
+    return y
 
 
 def channels_first(call: Call, y: str, rank: int) -> str:
     """y moved back from channels-last."""
-    return call.make("Transpose", [y], {"perm": to_first(rank)}, call.hints[0].shape)
+    return call.make("Transpose", [y], {"perm": to_first(rank)})
 
 
 def finish_first(call: Call, y: str, rank: int) -> None:
-    """Makes the call's result of y, which is channels-last. Where its shape is unknown, its rank no longer is."""
-    hint = call.hints[0]
-    if hint.shape is None:
-        hint = Hint(hint.dtype, tuple(f"{call.outputs[0]}[{axis}]" for axis in range(rank)))
+    """Makes the call's result of y, which is channels-last."""
     call.only_first_output()
-    call.builder.emit("Transpose", [y], call.outputs, {"perm": to_first(rank)}, [hint], call.name)
+    call.finish("Transpose", [y], {"perm": to_first(rank)})

@@ -10,7 +10,12 @@ from .generic import known_attributes
 from .handlers import handles
 from .job import Unsupported
 
-_NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
+_NUMBERS = {
+    "value_float": (np.float32, float),
+    "value_floats": (np.float32, float),
+    "value_int": (np.int64, int),
+    "value_ints": (np.int64, int),
+}
 
 
 @handles("Constant")
@@ -19,8 +24,9 @@ def constant(call: Call) -> None:
     if len(given) != 1:
         raise Unsupported("needs exactly one value")
     name, value = given[0]
-    if name in _NUMBERS:
-        value = np.array(value, _NUMBERS[name])
+    dtype, kind = _NUMBERS.get(name, (None, None))
+    if kind is not None and all(isinstance(item, kind) for item in (value if isinstance(value, list) else [value])):
+        value = np.array(value, dtype)
     if not isinstance(value, np.ndarray) or name not in ("value", "sparse_value", *_NUMBERS):
         raise Unsupported(f"constants given by '{name}' are not supported")
     call.builder.define(Value(call.outputs[0], value.dtype, value.shape, data=value))
@@ -51,11 +57,11 @@ def dropout(call: Call) -> None:
     if call.has(2) and (mode is None or mode.any()):
         raise Unsupported("training mode is not supported")
     if call.outputs[0]:
-        call.builder.emit("Identity", [call.input(0)], call.outputs[:1], {}, call.hints[:1], call.name)
+        call.builder.emit("Identity", [call.input(0)], call.outputs[:1], {}, call.name)
     if call.wants(1):
         shape = call.make("Shape", [call.input(0)])
         full = {"value": np.ones(1, np.bool_)}
-        call.builder.emit("ConstantOfShape", [shape], call.outputs[1:2], full, call.hints[1:2], call.name)
+        call.builder.emit("ConstantOfShape", [shape], call.outputs[1:2], full, call.name)
 
 
 @handles("Cast")

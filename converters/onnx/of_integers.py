@@ -32,16 +32,15 @@ def conv_integer(call: Call) -> None:
 
 def centred(call: Call, x: str, zero_point: str, dtype: np.dtype, spread: Sequence[int]) -> str:
     """x - zero_point in dtype; spread: the shape that a zero point of several elements needs to broadcast."""
-    shape, data = call.value(x).shape, call.builder.constant(x)
-    offset = call.builder.constant(zero_point) if zero_point else None
-    if offset is not None and offset.size > 1:
-        offset = offset.reshape(spread)
-    if data is not None and (offset is not None or not zero_point):
-        exact = data.astype(dtype) - (0 if offset is None else offset.astype(dtype))
-        return call.add_constant(exact.astype(dtype), "centred")
-    wide = call.make("Cast", [x], {"to": dtype.name}, shape)
+    data = call.builder.constant(x)
+    offset = call.builder.constant(zero_point) if zero_point else np.zeros((), dtype)
+    if data is not None and offset is not None:
+        offset = offset.reshape(spread) if offset.size > 1 else offset.reshape(())
+        return call.add_constant(data.astype(dtype) - offset.astype(dtype), "centred")
+    wide = call.make("Cast", [x], {"to": dtype.name})
     if not zero_point:
         return wide
-    if offset is not None:
-        return call.make("Sub", [wide, call.add_constant(offset.astype(dtype), "offset")], shape=shape)
-    return call.make("Sub", [wide, call.make("Cast", [zero_point], {"to": dtype.name})], shape=shape)
+    moved = call.make("Cast", [zero_point], {"to": dtype.name})
+    if call.value(zero_point).shape not in ((), (1,)):
+        moved = call.make("Reshape", [moved, call.add_constant(spread, "spread", np.int64)])
+    return call.make("Sub", [wide, moved])

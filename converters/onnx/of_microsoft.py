@@ -38,7 +38,7 @@ def q_linear_unary(call: Call) -> None:
         and call.integer("axis", -1) not in (-1, (call.rank() or 0) - 1)
     ):
         raise Unsupported("its meaning before operator set 13 is supported for the last axis only")
-    y = call.make(op, [x], known_attributes(call, op, skip=("opset",)), call.shape())
+    y = call.make(op, [x], known_attributes(call, op, skip=("opset",)))
     finish_quantized(call, y, call.input(3), call.optional(4))
 
 
@@ -91,7 +91,7 @@ def fused_conv(call: Call) -> None:
     rank = image_rank(call, call.input(0), w)
     y = channels_first(call, convolve(call, "Conv", call.input(0), w, call.optional(2), rank), rank)
     if call.has(3):
-        y = call.make("Add", [y, call.input(3)], shape=call.hints[0].shape)
+        y = call.make("Add", [y, call.input(3)])
     params = call.attrs.get("activation_params", [])
     _activate(call, y, call.text("activation", ""), params if isinstance(params, list) else [])
 
@@ -135,7 +135,7 @@ def fused_matmul(call: Call) -> None:
         call.finish("MatMul", sides)
     else:
         factor = call.add_constant(alpha, "alpha", call.dtype())
-        call.finish("Mul", [call.make("MatMul", sides, shape=call.hints[0].shape), factor])
+        call.finish("Mul", [call.make("MatMul", sides), factor])
 
 
 @handles("Gelu", domain=MICROSOFT)
@@ -145,7 +145,7 @@ def gelu(call: Call) -> None:
 
 @handles("BiasGelu", "FastGelu", domain=MICROSOFT)
 def bias_gelu(call: Call) -> None:
-    x = call.make("Add", [call.input(0), call.input(1)], shape=call.shape()) if call.has(1) else call.input(0)
+    x = call.make("Add", [call.input(0), call.input(1)]) if call.has(1) else call.input(0)
     call.finish("Gelu", [x], {"approximate": "tanh"} if call.op == "FastGelu" else {})
 
 

@@ -42,7 +42,7 @@ def lp_pool(call: Call) -> None:
     if call.integer("ceil_mode", 0) or p < 1 or not prod(kernel):
         raise Unsupported(f"ceil_mode or p = {p} is not supported")
     dtype = call.dtype()
-    powered = _power(call, call.make("Abs", [call.input(0)], shape=call.shape()), p, dtype)
+    powered = _power(call, call.make("Abs", [call.input(0)]), p, dtype)
     rank = len(kernel) + 2
     attrs = known_attributes(call, "AveragePool", ("auto_pad", "pads", "p", "ceil_mode")) | padding(call)
     average = spatial(call, "AveragePool", powered, rank, attrs={**attrs, "count_include_pad": 1})
@@ -62,4 +62,4 @@ def global_lp_pool(call: Call) -> None:
 def _power(call: Call, x: str, exponent: float, dtype: np.dtype) -> str:
     if exponent == 1:
         return x
-    return call.make("Pow", [x, call.add_constant(exponent, "exponent", dtype)], shape=call.value(x).shape)
+    return call.make("Pow", [x, call.add_constant(exponent, "exponent", dtype)])

@@ -29,7 +29,7 @@ def dequantize_linear(call: Call) -> None:
 def dequantized(call: Call, x: str, scale: str, zero_point: str, axis: int = 1) -> str:
     """The real numbers that x stands for; axis: along which scale varies, if it does."""
     attrs = {"axis": axis} if call.value(scale).shape not in ((), (1,)) else {}
-    return call.make("DequantizeLinear", [x, scale, zero_point], attrs, call.value(x).shape)
+    return call.make("DequantizeLinear", [x, scale, zero_point], attrs)
 
 
 def finish_quantized(call: Call, y: str, scale: str, zero_point: str) -> None:
@@ -68,4 +68,4 @@ def q_linear_matmul(call: Call) -> None:
     row of a and column of b."""
     a = dequantized(call, call.input(0), call.input(1), call.input(2), axis=-2)
     b = dequantized(call, call.input(3), call.input(4), call.input(5), axis=-1)
-    finish_quantized(call, call.make("MatMul", [a, b], shape=call.hints[0].shape), call.input(6), call.input(7))
+    finish_quantized(call, call.make("MatMul", [a, b]), call.input(6), call.input(7))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import DecodeError, Message
 
 from ...runtime.errors import ModelError
 
@@ -69,9 +70,31 @@ def _parse(data: bytes, path: Path) -> onnx.ModelProto:
     if data.startswith(b"version https://git-lfs"):
         raise ModelError(f"{path}: is a Git LFS pointer, not the model; run `git lfs pull`")
     try:
-        return onnx.ModelProto.FromString(data)
-    except (DecodeError, UnicodeDecodeError, RecursionError):
+        model = onnx.ModelProto.FromString(data)
+    except (DecodeError, RecursionError):
         raise ModelError(f"{path}: is not an ONNX model, or it is truncated or damaged ({len(data)} bytes)") from None
+    if not _text_is_valid(model):
+        raise ModelError(f"{path}: is damaged: a name in it is not UTF-8 text")
+    return model
+
+
+def _text_is_valid(model: Message) -> bool:
+    """Whether all strings are text: protobuf hands out bytes where the file's are not."""
+    pending: list[Message] = [model]
+    while pending:
+        message = pending.pop()
+        if isinstance(message, onnx.TensorProto):
+            if not isinstance(message.name, str):
+                return False
+            pending.extend(message.external_data)
+            continue
+        for field, value in message.ListFields():
+            values = [value] if isinstance(value, (str, bytes, Message)) else value
+            if field.type == FieldDescriptor.TYPE_STRING and any(not isinstance(item, str) for item in values):
+                return False
+            if field.type == FieldDescriptor.TYPE_MESSAGE:
+                pending.extend(values)
+    return True
 
 
 def _check(loaded: Source) -> None:

@@ -1,4 +1,4 @@
-"""What an ONNX model says of its values: element types and shapes, declared or inferred by the onnx package."""
+"""What an ONNX model declares of its values: element types and shapes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from .tensors import DTYPES, element_type
 _MAX_DIM = (1 << 31) - 1
 _MAX_ELEMENTS = 1 << 40
 _NAMELESS = {"", "?", "None", "-1"}
-_LARGE = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Hint:
-    """What is known of a value beforehand; None: unknown."""
+    """What a model declares of a value; None: nothing."""
 
     dtype: np.dtype | None = None
     shape: tuple[Dim, ...] | None = None
@@ -46,6 +45,11 @@ def input_hint(info: onnx.ValueInfoProto, label: str) -> Hint:
         if any(size > _MAX_DIM for size in sizes) or prod(sizes) > _MAX_ELEMENTS:
             raise ModelError(f"{label}: input '{info.name}' of shape {list(shape)} is too large")
     return Hint(dtype, shape)
+
+
+def unknown_sizes(name: str, rank: int) -> tuple[Dim, ...]:
+    """The shape of a value of which only the rank is known."""
+    return tuple(f"{name}[{axis}]" for axis in range(rank))
 
 
 def hints(infos: Iterable[onnx.ValueInfoProto]) -> dict[str, Hint]:
@@ -74,29 +78,3 @@ def _shape(info: onnx.ValueInfoProto) -> tuple[Dim, ...] | None:
         else:
             dims.append(dim.dim_param)
     return tuple(dims)
-
-
-def infer(model: onnx.ModelProto, weights: dict[str, np.ndarray]) -> onnx.ModelProto:
-    """The model with the value_info that onnx's shape inference finds, in subgraphs too.
-
-    Modifies model: initializers that weights holds become inputs where they are large, so that inference copies no
-    weight, and what the model declares about intermediate values is dropped, as stale declarations are common.
-    Where inference fails, the model returned says nothing about intermediate values.
-    """
-    graph = model.graph
-    given = {info.name for info in graph.input}
-    small = [tensor for tensor in graph.initializer if tensor.name in weights and weights[tensor.name].size <= _LARGE]
-    small = [onnx.TensorProto.FromString(tensor.SerializeToString()) for tensor in small]
-    for name, array in weights.items():
-        if array.size > _LARGE and name not in given:
-            code = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
-            graph.input.append(onnx.helper.make_tensor_value_info(name, code, array.shape))
-    del graph.value_info[:], graph.initializer[:], graph.sparse_initializer[:]
-    graph.initializer.extend(small)
-    for output in graph.output:
-        if output.type.WhichOneof("value") == "tensor_type":
-            output.type.tensor_type.ClearField("shape")
-    try:
-        return onnx.shape_inference.infer_shapes(model, data_prop=True)
-    except (RuntimeError, ValueError, onnx.shape_inference.InferenceError):
-        return model
