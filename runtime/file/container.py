@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import mmap
 import os
 import stat
@@ -119,7 +120,7 @@ def _tensors(mapping: mmap.mmap, header: dict[str, Any], start: int) -> dict[str
         if schema.byte_size(record.shape, dtype) > schema.MAX_TENSOR_BYTES:
             raise ModelError(f"tensor {key!r}: shape {record.shape} is too large")
         begin, end = record.data_offsets
-        nbytes = dtype.itemsize * int(np.prod(record.shape, dtype=np.int64))
+        nbytes = dtype.itemsize * math.prod(record.shape)
         if end - begin != nbytes:
             raise ModelError(f"tensor {key!r}: {end - begin} bytes do not hold {record.dtype} of shape {record.shape}")
         if end > len(mapping) - start:

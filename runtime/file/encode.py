@@ -45,7 +45,7 @@ class _Encoder:
 
     def value(self, value: Value) -> schema.ValueRecord:
         return schema.ValueRecord(
-            value.dtype.name,  # type: ignore[arg-type]  # validated: one of the names
+            value.dtype.name,
             None if value.shape is None else [dim if isinstance(dim, str) else int(dim) for dim in value.shape],
             None if value.data is None else self.tensor(value.name, value.data),
             None if value.quant is None else self.quantization(value.name, value.quant),
@@ -85,8 +85,8 @@ class _Encoder:
     def tensor(self, name: str, data: np.ndarray) -> str:
         """The key that data is stored under: name made unique, or the key of equal data."""
         data = np.require(data, data.dtype.newbyteorder("<"), ["C_CONTIGUOUS"])
-        raw = data.reshape(-1).view(np.uint8) if data.size else b""
-        found = self.stored.setdefault((data.dtype.str, data.shape, zlib.crc32(raw)), [])
+        raw = data.reshape(-1).view(np.uint8)
+        found = self.stored.setdefault((data.dtype.str, data.shape, zlib.crc32(raw.data)), [])
         for key in found:
             if _same_bytes(self.tensors[key], data):
                 return key

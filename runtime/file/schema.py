@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -36,7 +37,8 @@ SAFETENSORS_DTYPES: Final = {
     "F64": np.dtype("<f8"),
 }
 DTYPES: Final = {dtype.name: dtype for dtype in SAFETENSORS_DTYPES.values()}
-QUANTIZED: Final = {"int8", "uint8", "int16", "uint16", "int32", "int64"}
+SUPPORTED: Final = frozenset(DTYPES.values())
+QUANTIZED: Final = frozenset(DTYPES[name] for name in ("int8", "uint8", "int16", "uint16", "int32", "int64"))
 
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 Named = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -49,7 +51,7 @@ DtypeName = Literal[
 # fmt: on
 
 
-class Record(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+class Record(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """A JSON object of which every key is known."""
 
 
@@ -140,7 +142,7 @@ class TensorEntry(Record):
     data_offsets: tuple[Annotated[int, Meta(ge=0, le=2**63 - 1)], Annotated[int, Meta(ge=0, le=2**63 - 1)]]
 
 
-def byte_size(shape: list[int | str] | tuple[int | str, ...], dtype: np.dtype) -> int:
+def byte_size(shape: Sequence[int | str], dtype: np.dtype) -> int:
     """Bytes of a tensor, with 1 for every symbolic or zero dimension: what NumPy must be able to count to."""
     size = dtype.itemsize
     for dim in shape:

@@ -71,7 +71,7 @@ def _produce(name: str, producer: str, known: set[str]) -> None:
 
 def _validate_value(value: Value) -> None:
     what = f"value '{value.name}'"
-    if schema.DTYPES.get(value.dtype.name) != value.dtype:
+    if value.dtype not in schema.SUPPORTED:
         raise ModelError(f"{what}: dtype {value.dtype} is not supported")
     if value.shape is not None:
         _validate_shape(what, value.shape, value.dtype)
@@ -98,7 +98,7 @@ def _validate_shape(what: str, shape: tuple[int | str, ...], dtype: np.dtype) ->
 
 
 def _validate_array(what: str, data: np.ndarray) -> None:
-    if schema.DTYPES.get(data.dtype.name) != data.dtype:
+    if data.dtype not in schema.SUPPORTED:
         raise ModelError(f"{what}: dtype {data.dtype} is not supported")
     _validate_shape(what, data.shape, data.dtype)
     if has_nan(data):
@@ -120,7 +120,7 @@ def has_nan(data: np.ndarray) -> bool:
 
 
 def _validate_quantization(what: str, value: Value, quant: Quantization) -> None:
-    if value.dtype.name not in schema.QUANTIZED:
+    if value.dtype not in schema.QUANTIZED:
         raise ModelError(f"{what}: {value.dtype} cannot be quantized")
     length: int | str = 1
     if quant.axis is not None:
