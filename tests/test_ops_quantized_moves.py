@@ -100,6 +100,13 @@ def test_concat_of_quantized_and_other_integers_is_refused() -> None:
         run_quantized("Concat", [X, X], [QUANT, None], [QUANT], axis=0)
 
 
+def test_shape_size_and_zeros_of_a_quantized_tensor() -> None:
+    assert run_quantized("Shape", [X], [QUANT], [None], start=1)[0].tolist() == [3, 4]
+    assert run_quantized("Size", [X], [QUANT], [None])[0].item() == 24
+    flat = np.array([-7, 0, 5, -7, 1], np.int8)
+    assert run_quantized("NonZero", [flat], [QUANT], [None])[0].tolist() == [[1, 2, 4]]
+
+
 def test_order_is_that_of_the_real_numbers() -> None:
     assert run_quantized("ArgMax", [X], [QUANT], [None], axis=2)[0].tolist() == X.argmax(2, keepdims=True).tolist()
     less = run_quantized("Less", [X, X[::-1].copy()], [QUANT, OTHER], [None])[0]

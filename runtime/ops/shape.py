@@ -16,4 +16,8 @@ def shape(data: np.ndarray, *, start: int = 0, end: int | None = None) -> np.nda
     return np.array(data.shape[start:end], np.int64)
 
 
-register(Op("Shape", shape, infer))
+def quantized(ctx: Context, data: np.ndarray) -> np.ndarray:
+    return shape(data, **ctx.attrs)
+
+
+register(Op("Shape", shape, infer, quantized=quantized))
