@@ -39,5 +39,9 @@ def _checked(info: TensorInfo, value: Any) -> np.ndarray:
 
 
 def _describe(info: TensorInfo) -> str:
-    shape = "any shape" if info.shape is None else f"({', '.join(map(str, info.shape))}{',' if len(info.shape) == 1 else ''})"
+    shape = (
+        "any shape"
+        if info.shape is None
+        else f"({', '.join(map(str, info.shape))}{',' if len(info.shape) == 1 else ''})"
+    )
     return f"input '{info.name}' {info.dtype} {shape}"

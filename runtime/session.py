@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-
-
-
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 
 from .arena import Arena
 from .engine import Engine
-from .errors import Error, InputError
+from .errors import Error
 from .feeds import check_feeds
 from .model import Model, TensorInfo
 
@@ -143,7 +140,9 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -171,5 +170,3 @@ class Session:
     def _check_open(self) -> None:
         if self._closed:
             raise Error("this session is closed")
-
-

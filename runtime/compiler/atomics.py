@@ -5,7 +5,7 @@ Atomics follow the C++11 memory model through LLVM; see kernels/execute.py for t
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -56,7 +56,7 @@ compare_exchange = primitive(lambda address, old, new: types.boolean, _exchange)
 """compare_exchange(address, old, new) -> whether it was old, and now is new."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def pause(target: Target) -> Any:
     """pause(): tells the core that this is a spin loop."""
 
@@ -79,7 +79,7 @@ _FUTEX = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def futex(target: Target) -> Any:
     """futex(address, operation, value) -> the system call's result; waits without a time limit."""
     code = _FUTEX[target.family]
@@ -100,7 +100,7 @@ def futex(target: Target) -> Any:
 X86_FTZ_DAZ, ARM_FZ = 0x8040, 1 << 24
 
 
-@lru_cache(maxsize=None)
+@cache
 def flush_denormals(target: Target) -> Any:
     """flush_denormals() -> the floating-point mode before: denormals count as zero from now on."""
 
@@ -112,7 +112,7 @@ def flush_denormals(target: Target) -> Any:
     return primitive(lambda: types.int64, emit)
 
 
-@lru_cache(maxsize=None)
+@cache
 def restore_mode(target: Target) -> Any:
     """restore_mode(mode)."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -13,8 +13,8 @@ from . import atomics
 from .depthwise import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
 from .tile import Tile
-from .window_tile import WindowTile
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
+from .window_tile import WindowTile
 
 if TYPE_CHECKING:
     from .target import Target
@@ -135,13 +135,13 @@ class Isa:
         return store(lanes)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(element: str, lanes: int) -> Any:
     kind = Vector(element, lanes)
     return primitive(lambda address: kind, lambda b, c, k, address: load_at(b, address, kind.llvm))
 
 
-@lru_cache(maxsize=None)
+@cache
 def store(lanes: int | None = None) -> Any:
     def emit(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value, address: ir.Value) -> ir.Value:
         if lanes is not None and lanes < k[0].lanes:
@@ -152,7 +152,7 @@ def store(lanes: int | None = None) -> Any:
     return primitive(lambda value, address: types.none, emit)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scalar_load(element: str) -> Any:
     result = types.float32 if element == "f32" else types.int64
 
@@ -163,7 +163,7 @@ def scalar_load(element: str) -> Any:
     return primitive(lambda address: result, emit)
 
 
-@lru_cache(maxsize=None)
+@cache
 def scalar_store(element: str) -> Any:
     def emit(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value, address: ir.Value) -> ir.Value:
         if isinstance(value.type, ir.IntType) and value.type.width > ELEMENTS[element].width:
@@ -174,7 +174,7 @@ def scalar_store(element: str) -> Any:
     return primitive(lambda value, address: types.none, emit)
 
 
-@lru_cache(maxsize=None)
+@cache
 def broadcast(element: str, lanes: int) -> Any:
     kind = Vector(element, lanes)
     scalar = ELEMENTS[element]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
@@ -51,7 +51,7 @@ class _TargetCodegen(AOTCPUCodegen):
         return module
 
 
-@lru_cache(maxsize=None)
+@cache
 def _codegen(target: Target) -> _TargetCodegen:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from . import activation as act
-from . import conv_lowering, integer, quantized_node
+from . import integer, quantized_node
 from .registry import Context, Inferred, Op, register
 from .window import Window, pad, patches, slide, tap, window_of
 
@@ -127,4 +127,4 @@ def macs(ctx: Context) -> int:
     return ctx.outputs[0].size * math.prod(ctx.input(1).shape[1:])
 
 
-register(Op("Conv", conv, infer, quantized=quantized, macs=macs, lower=conv_lowering.lower, border=conv_lowering.border))
+register(Op("Conv", conv, infer, quantized=quantized, macs=macs))

@@ -10,16 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError
 from ..graph import Attribute, Node, Quantization
-
-if TYPE_CHECKING:
-    from ..planner.builder import Builder
-    from ..planner.view import Border
 
 Shape = tuple[int, ...]
 Inferred = tuple[Shape, np.dtype]
@@ -79,7 +75,6 @@ class Context:
 
 
 Infer = Callable[[Context], Sequence[Inferred]]
-Lower = Callable[[Context, "Builder"], bool]
 
 
 @dataclass(frozen=True)
@@ -92,11 +87,7 @@ class Op:
         dequantized, the reference runs in float32 and its outputs are quantized.
     moves_data: the operator only copies elements, so quantized tensors pass through it unchanged
         (where input and output carry the same quantization).
-    lower: appends kernel calls to a Builder and returns True, or returns False where no kernel serves the node,
-        in which case the reference runs inside the program.
     macs: multiply-adds of one node.
-    border: padding that the operator wants around its first input's elements in memory, and its value (quantized
-        integers: the zero point); None where it wants none.
     """
 
     name: str
@@ -104,9 +95,7 @@ class Op:
     infer: Infer
     quantized: Callable[..., Any] | None = None
     moves_data: bool = False
-    lower: Lower | None = None
     macs: Callable[[Context], int] | None = None
-    border: Callable[[Context], tuple[Border, int] | None] | None = None
 
     @cached_property
     def defaults(self) -> Mapping[str, Attribute]:

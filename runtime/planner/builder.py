@@ -12,6 +12,7 @@ from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
 from ..compiler.target import Target
 from ..compiler.tile_layout import TileLayout
 from ..kernels.copy import COPY_LEVELS, copy, fill_border
+from ..lowering.registry import find as find_lowering
 from ..ops.registry import Context, Op, Tensor
 from ..reference import evaluate
 from .program import Call, PythonStep
@@ -121,7 +122,13 @@ class Builder:
         return Place(self._scratch, offset)
 
     def call(
-        self, kernel: Kernel, constants: Mapping[str, Any], chunks: int, *, work: int = 0, **arguments: Place | int | float
+        self,
+        kernel: Kernel,
+        constants: Mapping[str, Any],
+        chunks: int,
+        *,
+        work: int = 0,
+        **arguments: Place | int | float,
     ) -> None:
         """Appends a kernel call. chunks: independent units of work; work: multiply-adds or elements in all of them."""
         if chunks <= 0:
@@ -175,10 +182,11 @@ class Builder:
         return view
 
     def _try(self, op: Op, ctx: Context) -> bool:
-        if op.lower is None:
+        lowering = find_lowering(op.name)
+        if lowering is None:
             return False
         mark, views = len(self.steps), dict(self._views)
-        if op.lower(ctx, self):
+        if lowering.lower(ctx, self):
             return True
         if len(self.steps) != mark:
             raise RuntimeError(f"{ctx.node}: lower() returned False after it had emitted steps")
@@ -199,7 +207,12 @@ class Builder:
         return storage
 
     def _flips(self, tensor: Tensor) -> bool:
-        return self._target is not None and self._target.family == "x86" and tensor.dtype == np.int8 and tensor.quant is not None
+        return (
+            self._target is not None
+            and self._target.family == "x86"
+            and tensor.dtype == np.int8
+            and tensor.quant is not None
+        )
 
     def _canonical(self, tensor: Tensor) -> View:
         view = self._views.get(tensor.name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-
 from ..compiler.target import Target
 from ..graph import Graph
+from ..lowering.registry import find
 from ..ops.registry import Shape
 from ..shapes import Instance, instantiate
 from . import arena
@@ -20,7 +20,12 @@ SHARED_MACS = 4_000_000
 
 
 def plan(
-    graph: Graph, shapes: Mapping[str, Shape], target: Target | None, weights: Weights, threads: int, outputs: Sequence[str] = ()
+    graph: Graph,
+    shapes: Mapping[str, Shape],
+    target: Target | None,
+    weights: Weights,
+    threads: int,
+    outputs: Sequence[str] = (),
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone.
@@ -57,7 +62,8 @@ def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:
     """For each value, the largest border that its consumers want; the first one's fill decides where they differ."""
     found: dict[str, tuple[Border, float]] = {}
     for step in instance.steps:
-        wanted = step.op.border(step.ctx) if step.op.border is not None else None
+        lowering = find(step.op.name)
+        wanted = lowering.border(step.ctx) if lowering is not None and lowering.border is not None else None
         tensor = step.ctx.optional(0)
         if wanted is None or tensor is None or tensor.data is not None:
             continue
@@ -66,5 +72,3 @@ def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:
         if known[1] == fill:
             found[tensor.name] = (known[0].union(border), fill)
     return found
-
-

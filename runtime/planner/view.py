@@ -71,7 +71,9 @@ class View:
 
     @property
     def contiguous(self) -> bool:
-        return all(n == 1 or s == d for n, s, d in zip(self.shape, self.strides, dense(self.shape, self.itemsize), strict=True))
+        return all(
+            n == 1 or s == d for n, s, d in zip(self.shape, self.strides, dense(self.shape, self.itemsize), strict=True)
+        )
 
     @property
     def itemsize(self) -> int:
@@ -133,4 +135,3 @@ def levels(shape: Shape, strides: tuple[Shape, ...]) -> tuple[Shape, tuple[Shape
     if not merged:
         merged = [(1, *(0 for _ in strides))]
     return tuple(m[0] for m in merged), tuple(tuple(m[i + 1] for m in merged) for i in range(len(strides)))
-

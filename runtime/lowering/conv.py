@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..ops import integer, quantized_node
+from ..ops.registry import Context
+from ..ops.window import Window, window_of
 from ..planner.builder import Builder
 from ..planner.view import Border, Place, View
-from . import depthwise_lowering, integer, quantized_node
+from . import depthwise
 from .product import Geometry, Requantization, emit_f32, emit_int8
-from .registry import Context
-from .window import Window, window_of
+from .registry import lowers
 
 LINES_PER_THREAD = 8
 
@@ -32,6 +34,7 @@ def _border(window: Window) -> Border:
     return Border(window.begin[0], window.begin[1], window.end[0], window.end[1])
 
 
+@lowers("Conv", border=border)
 def lower(ctx: Context, b: Builder) -> bool:
     x, w = ctx.input(0), ctx.input(1)
     bias = ctx.optional(2)
@@ -42,7 +45,7 @@ def lower(ctx: Context, b: Builder) -> bool:
         return False
     group = ctx.attrs["group"]
     if group > 1 and w.shape[-1] == 1:
-        return depthwise_lowering.lower(ctx, b, border(ctx))
+        return depthwise.lower(ctx, b, border(ctx))
     geometries = _Geometries(ctx, b)
     bias_data = None if bias is None else bias.data
     assert w.data is not None
@@ -92,7 +95,9 @@ class _Geometries:
         self.x = b.input(0, border=wanted[0] if wanted else None, fill=fill)
         self.group = ctx.attrs["group"]
         self.images, _, _, self.channels = self.x.channels_last()
-        kernel, strides, dilations = (self._two(v) for v in (self.window.kernel, self.window.strides, self.window.dilations))
+        kernel, strides, dilations = (
+            self._two(v) for v in (self.window.kernel, self.window.strides, self.window.dilations)
+        )
         self.kernel, self.strides, self.dilations = kernel, strides, dilations
         self.image_pitch, self.row_pitch, self.pixel_pitch = self.x.pitches()
         packed = self.pixel_pitch == self.channels * self.x.itemsize

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..compiler.depthwise_layout import DepthwiseLayout
 from ..kernels.depthwise import depthwise_f32, depthwise_int8
+from ..ops import integer, quantized_node
+from ..ops.registry import Context
+from ..ops.window import window_of
 from ..planner.builder import Builder
 from ..planner.view import Border, View
-from . import integer, quantized_node
-from .registry import Context
-from .window import window_of
 
 PIXELS_F32 = 8
 ACCUMULATORS = 16
@@ -69,7 +69,10 @@ class _Scan:
         _, y_row, y_pixel = y.pitches()
         _, height, width, _ = y.channels_last()
         self.offset = -begin[0] * x_row - begin[1] * x_pixel
-        axes = [(height, strides[0], dilations[0], x_row, y_row, kernel[0]), (width, strides[1], dilations[1], x_pixel, y_pixel, kernel[1])]
+        axes = [
+            (height, strides[0], dilations[0], x_row, y_row, kernel[0]),
+            (width, strides[1], dilations[1], x_pixel, y_pixel, kernel[1]),
+        ]
         self.swapped = kernel[0] > kernel[1]
         if self.swapped:
             axes.reverse()
@@ -131,7 +134,10 @@ def _lower_int8(
     constants["clamp"] = (low, high) != ((0, 255) if flip else (-128, 127))
     packed = layout.pack(scan.rows(taps))
     w = b.constant(packed)
-    bias_place, scale_place = b.constant(layout.pack_channels(start.astype(np.int32))), b.constant(layout.pack_channels(scale))
+    bias_place, scale_place = (
+        b.constant(layout.pack_channels(start.astype(np.int32))),
+        b.constant(layout.pack_channels(scale)),
+    )
     for image in range(x.shape[0]):
         b.call(
             depthwise_int8, constants, len(packed) * scan.lines, work=ctx.outputs[0].size * taps[0].size // x.shape[0],
@@ -166,4 +172,3 @@ def _even(total: int, most: int) -> int:
     most = min(total, most)
     parts = -(-total // most)
     return -(-total // parts)
-

@@ -1,0 +1,5 @@
+"""Trained models in, graphs out."""
+
+from .convert import convert
+
+__all__ = ["convert"]

@@ -1,0 +1,1 @@
+"""How operators become kernel calls: one file per operator or family, each with `@lowers`."""

@@ -1,0 +1,5 @@
+"""Imports every lowering, so that each registers itself."""
+
+from . import conv
+
+__all__ = ["conv"]
