@@ -16,8 +16,8 @@ SPECIAL = np.array([np.nan, np.inf, -np.inf, 0, -0.0, 1.5], np.float32)
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.int64])
 @pytest.mark.parametrize("op", ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual"])
-def test_comparisons(op: str, dtype: type) -> None:
-    inputs = A.astype(dtype), B.astype(dtype)
+def test_comparisons(op: str, dtype: type[np.generic]) -> None:
+    inputs: tuple[np.ndarray, ...] = A.astype(dtype), B.astype(dtype)
     np.testing.assert_array_equal(run_reference(op, *inputs)[0], run_onnxruntime(op, *inputs)[0], strict=True)
 
 
@@ -34,8 +34,8 @@ def test_logic(op: str) -> None:
 
 @pytest.mark.parametrize("op", ["BitwiseAnd", "BitwiseOr", "BitwiseXor", "BitwiseNot"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32])
-def test_bits(op: str, dtype: type) -> None:
-    inputs = (A.astype(dtype),) if op == "BitwiseNot" else (A.astype(dtype), B.astype(dtype))
+def test_bits(op: str, dtype: type[np.generic]) -> None:
+    inputs: tuple[np.ndarray, ...] = (A.astype(dtype),) if op == "BitwiseNot" else (A.astype(dtype), B.astype(dtype))
     np.testing.assert_array_equal(run_reference(op, *inputs)[0], run_onnxruntime(op, *inputs)[0], strict=True)
 
 
@@ -81,9 +81,9 @@ CASTS = [
 
 
 @pytest.mark.parametrize(("source", "target", "values"), CASTS)
-def test_casts(source: type, target: str, values: list[float]) -> None:
+def test_casts(source: type[np.generic], target: str, values: list[float]) -> None:
     onnx = pytest.importorskip("onnx")
-    data = np.array(values, source)
+    data: np.ndarray = np.array(values, source)
     wanted = run_onnxruntime("Cast", data, to=onnx.helper.np_dtype_to_tensor_dtype(np.dtype(target)))[0]
     np.testing.assert_array_equal(run_reference("Cast", data, to=target)[0], wanted, strict=True)
     like = run_reference("CastLike", data, np.zeros(1, target))[0]
@@ -120,8 +120,8 @@ def test_constants_of_a_shape() -> None:
         (np.float64, 0.5, 3.5, 1),
     ],
 )
-def test_ranges(dtype: type, start: float, limit: float, delta: float) -> None:
-    inputs = tuple(np.array(value, dtype) for value in (start, limit, delta))
+def test_ranges(dtype: type[np.generic], start: float, limit: float, delta: float) -> None:
+    inputs: tuple[np.ndarray, ...] = tuple(np.array(value, dtype) for value in (start, limit, delta))
     found = run_reference("Range", *inputs)[0]
     np.testing.assert_allclose(found, run_onnxruntime("Range", *inputs)[0], rtol=1e-6, atol=1e-6, strict=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,11 @@ def ints(*values: int) -> np.ndarray:
 
 
 def run_quantized(
-    op: str, inputs: list[np.ndarray], quants: list[Quantization | None], out: list[Quantization | None], **attrs: Any
+    op: str,
+    inputs: Sequence[np.ndarray],
+    quants: Sequence[Quantization | None],
+    out: Sequence[Quantization | None],
+    **attrs: Any,
 ) -> list[np.ndarray]:
     node = node_of(op, len(inputs), len(out), attrs)
     tensors = [
@@ -89,7 +94,7 @@ def test_concat_brings_its_inputs_to_one_scale(activation: str | None, params: t
     if activation == "Relu":
         real = np.maximum(real, 0)
     elif activation == "Clip":
-        real = np.clip(real, *params)
+        real = np.clip(real, params[0], params[1])
     elif activation == "Sigmoid":
         real = 1 / (1 + np.exp(-real))
     np.testing.assert_array_equal(found, quantize(real, OTHER, np.int8), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,7 +145,7 @@ def test_einsum_refuses(equation: str) -> None:
 @pytest.mark.parametrize("axis", [-1, 1, 0])
 def test_layer_normalization(axis: int) -> None:
     inputs = (X, RNG.random(X.shape[axis:], np.float32), RNG.random(X.shape[-1:], np.float32))
-    attrs = {"axis": axis, "epsilon": 1e-3}
+    attrs: dict[str, Any] = {"axis": axis, "epsilon": 1e-3}
     found = run_reference("LayerNormalization", *inputs[: 2 + (axis == -1)], outputs=3, **attrs)
     wanted = run_onnxruntime("LayerNormalization", *inputs[: 2 + (axis == -1)], outputs=3, **attrs)
     for ours, theirs in zip(found, wanted, strict=True):

@@ -20,12 +20,13 @@ def graph_of(
     nodes: Sequence[Node],
     outputs: Sequence[str] = ("y",),
     inputs: dict[str, tuple[Dim, ...] | None] | None = None,
-    **constants: np.ndarray,
+    constants: dict[str, np.ndarray] | None = None,
+    **more: np.ndarray,
 ) -> Graph:
     graph = Graph(nodes=list(nodes), inputs=list(inputs or {"x": ("N", 4)}), outputs=list(outputs))
     for name, shape in (inputs or {"x": ("N", 4)}).items():
         graph.add_value(Value(name, F32, shape))
-    for name, data in constants.items():
+    for name, data in {**(constants or {}), **more}.items():
         graph.add_constant(name, data)
     return graph
 
@@ -99,7 +100,7 @@ def test_folding_stops_where_constants_would_grow_too_much(monkeypatch: pytest.M
         Node("Expand", ["c", "small"], ["d"]),
     ]
     constants = {"c": np.ones(1, np.float32), "small": ints(150), "large": ints(500)}
-    instance = instantiate(graph_of(nodes, outputs=["a", "b", "d"], **constants), {"x": (1, 4)})
+    instance = instantiate(graph_of(nodes, outputs=["a", "b", "d"], constants=constants), {"x": (1, 4)})
     assert [step.node.outputs for step in instance.steps] == [["b"], ["d"]]
     expanded = instance.tensors["a"].data
     assert expanded is not None and expanded.flags.c_contiguous and expanded.strides == (4,)
@@ -214,7 +215,7 @@ def test_constants_are_folded_once_for_all_shapes() -> None:
         Node("Not", ["flag"], ["also"]),
     ]
     constants = {"w16": np.arange(8, dtype=np.float16).reshape(4, 2), "flag": np.array([True])}
-    graph = graph_of(nodes, outputs=["y", "also"], **constants)
+    graph = graph_of(nodes, outputs=["y", "also"], constants=constants)
     folded = fold_constants(graph)
     assert [node.op for node in folded.nodes] == ["Concat"]
     assert set(folded.values) == {"x", "wt", "also"}
