@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tflite_builder import Model, Operator, Tensor, converted, one_operator
 
 from millijoule.converters.tflite.convert import convert
 from millijoule.converters.tflite.handlers import names
-from millijoule.runtime.errors import ModelError
+from millijoule.runtime.errors import Error, ModelError
 from millijoule.runtime.ops import registry
 from millijoule.runtime.reference import run
 
@@ -205,6 +207,14 @@ def test_buffers_behind_the_flatbuffer(tmp_path: Path) -> None:
     assert bytes(reader.buffer(1) or b"") == b"\1\2\3\4"
     with pytest.raises(ModelError, match="truncated"):
         reader.buffer(2)
+
+
+def test_without_the_package_tflite_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("millijoule.converters.tflite")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tflite", None)
+    with pytest.raises(Error, match=r"millijoule\[tflite\]"):
+        importlib.import_module("millijoule.converters.tflite")
 
 
 def test_every_handler_emits_operators_that_exist() -> None:

@@ -14,7 +14,10 @@ def quantize(op: Operator) -> None:
     target = op.value(op.output())
     if target.quant is None:
         raise op.unsupported(f"its output '{target.name}' is {target.dtype} without a scale")
-    if op.quantized():
+    source = op.value(op.input(0))
+    if source.quant == target.quant and source.dtype == target.dtype:
+        op.node("Identity", [source.name], [target.name])
+    elif source.quant is not None:
         op.node("Requantize", [op.input(0)], [target.name], to=target.dtype.name)
     else:
         x = op.real_input(0)

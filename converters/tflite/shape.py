@@ -15,9 +15,7 @@ def reshape(op: Operator) -> None:
     if op.present(1):
         shape = op.int64_input(1, "shape")
     else:
-        wanted = op.option("NewShape", list(op.result_tensor().shape))
-        if None in wanted:
-            raise op.unsupported("its new shape is stored nowhere")
+        wanted = op.option("NewShape")
         shape = op.int64s([] if wanted == [0] else wanted, "shape")
     op.node("Reshape", [op.input(0), shape], [op.output()], allowzero=1)
 
