@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -66,7 +67,7 @@ def schema_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx
     """ONNX's definition of the node's operator in terms of others, if there is one."""
     if domain not in ("", "ai.onnx.ml") or not defs.has(node.op_type, call.version, domain):
         return None
-    schema = defs.get_schema(node.op_type, call.version, domain)
+    schema: Any = defs.get_schema(node.op_type, call.version, domain)
     body = b""
     plain = [version for version in schema.function_opset_versions if version <= MAX_OPSET]
     built = [version for version in schema.context_dependent_function_opset_versions if version <= MAX_OPSET]

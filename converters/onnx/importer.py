@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnx
@@ -23,25 +25,30 @@ from .scope import Scope, describe
 from .tensors import is_narrow, sparse_to_array, to_array
 from .types import Hint, hints, input_hint
 
+T = TypeVar("T")
+
 
 def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
     """The graph's constants by name. ModelError: nameless, doubled or damaged ones."""
     found: dict[str, np.ndarray] = {}
-    tensors = [(tensor.name, tensor) for tensor in graph.initializer]
-    sparse = [(tensor.values.name, tensor) for tensor in graph.sparse_initializer]
-    for name, tensor in (*tensors, *sparse):
-        if not name or name in found:
-            raise job.error(f"two initializers are named '{name}'" if name else "an initializer has no name")
-        try:
-            if isinstance(tensor, onnx.SparseTensorProto):
-                found[name] = sparse_to_array(tensor, job.folder)
-                continue
-            found[name] = to_array(tensor, job.folder)
-            if is_narrow(tensor.data_type):
-                job.narrow.add(name)
-        except ModelError as error:
-            raise job.error(str(error)) from None
+    for tensor in graph.initializer:
+        _add(found, tensor.name, tensor, to_array, job)
+        if is_narrow(tensor.data_type):
+            job.narrow.add(tensor.name)
+    for sparse in graph.sparse_initializer:
+        _add(found, sparse.values.name, sparse, sparse_to_array, job)
     return found
+
+
+def _add(
+    found: dict[str, np.ndarray], name: str, tensor: T, read: Callable[[T, Path | None], np.ndarray], job: Job
+) -> None:
+    if not name or name in found:
+        raise job.error(f"two initializers are named '{name}'" if name else "an initializer has no name")
+    try:
+        found[name] = read(tensor, job.folder)
+    except ModelError as error:
+        raise job.error(str(error)) from None
 
 
 def import_graph(

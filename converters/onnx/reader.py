@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx
 from google.protobuf.descriptor import FieldDescriptor
@@ -41,7 +43,7 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto) -> Source:
     return loaded
 
 
-def opsets(entries: list[onnx.OperatorSetIdProto], label: str) -> dict[str, int]:
+def opsets(entries: Iterable[onnx.OperatorSetIdProto], label: str) -> dict[str, int]:
     """Domain -> operator set version; the default domain is the empty string."""
     found: dict[str, int] = {}
     for entry in entries:
@@ -89,7 +91,7 @@ def _text_is_valid(model: Message) -> bool:
             pending.extend(message.external_data)
             continue
         for field, value in message.ListFields():
-            values = [value] if isinstance(value, (str, bytes, Message)) else value
+            values: Any = [value] if isinstance(value, (str, bytes, Message)) else value
             if field.type == FieldDescriptor.TYPE_STRING and any(not isinstance(item, str) for item in values):
                 return False
             if field.type == FieldDescriptor.TYPE_MESSAGE:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import SparseTensorProto, TensorProto
 
 from ...runtime.errors import ModelError
 from . import external
@@ -47,10 +49,8 @@ MAX_SPARSE_BYTES = 1 << 28
 
 def element_type(code: int) -> str:
     """The name of an ONNX element type, for messages."""
-    try:
-        return TensorProto.DataType.Name(code).lower()
-    except ValueError:
-        return f"number {code}"
+    names: Any = TensorProto.DataType
+    return next((name.lower() for name, number in names.items() if number == code), f"number {code}")
 
 
 def is_narrow(code: int) -> bool:
@@ -81,7 +81,7 @@ def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) 
     return _finite(array.reshape(shape), where, allow_nan)
 
 
-def sparse_to_array(sparse: TensorProto, folder: Path | None) -> np.ndarray:
+def sparse_to_array(sparse: SparseTensorProto, folder: Path | None) -> np.ndarray:
     """A SparseTensorProto as a dense array, of at most MAX_SPARSE_BYTES."""
     values = to_array(sparse.values, folder)
     indices = to_array(sparse.indices, folder)
@@ -103,7 +103,7 @@ def sparse_to_array(sparse: TensorProto, folder: Path | None) -> np.ndarray:
     return dense.reshape(shape)
 
 
-def _shape(dims: list[int], dtype: np.dtype, where: str) -> tuple[int, ...]:
+def _shape(dims: Iterable[int], dtype: np.dtype, where: str) -> tuple[int, ...]:
     shape = tuple(int(dim) for dim in dims)
     if any(dim < 0 for dim in shape) or len(shape) > 32 or prod(max(dim, 1) for dim in shape) > MAX_BYTES:
         raise ModelError(f"{where}: shape {shape} is not possible")
