@@ -58,7 +58,7 @@ def lower(ctx: Context, b: Builder) -> bool:
             for g in range(group):
                 part = _channels(w.shape[0], group, g)
                 emit_f32(
-                    b, geometries.of(y, image, g), geometries.weights(w.data[part]),
+                    b, geometries.of(y, image, g, residual), geometries.weights(w.data[part]),
                     None if bias_data is None else bias_data[part],
                     ctx.attrs["activation"], ctx.attrs["activation_params"],
                     geometries.residual(residual, y, image, g),
@@ -124,8 +124,8 @@ class _Geometries:
         even = all(v.pitches()[0] == rows * v.pitches()[1] for v in views) if len(self.x.shape) == 4 else True
         return not (even and self.image_pitch == rows * stride * self.row_pitch) and not self._pointwise(*views)
 
-    def of(self, y: View, image: int | None, group: int) -> Geometry:
-        """The geometry of one image (None: of all of them) and one group."""
+    def of(self, y: View, image: int | None, group: int, residual: View | None = None) -> Geometry:
+        """The geometry of one image (None: of all of them) and one group. residual: what is added, if anything."""
         item = self.x.itemsize
         per_group = self.channels // self.group
         _, height, width, outputs = y.channels_last()
@@ -136,7 +136,7 @@ class _Geometries:
         x_place = self.b.shift(self.x.at(), first * self.image_pitch - top * self.row_pitch - left * self.pixel_pitch)
         lines, pixels = images * height, width
         x_row, y_row_ = self.row_pitch * self.strides[0], y_row
-        if self._pointwise(y):
+        if self._pointwise(*(view for view in (y, residual) if view is not None)):
             total = images * height * width
             lines = self._lines(total, height * images)
             pixels = total // lines
@@ -154,8 +154,8 @@ class _Geometries:
             return None
         outputs = y.shape[-1] // self.group
         place = self.b.shift(view.at(image or 0), group * outputs * view.itemsize)
-        if self._pointwise(y) and self._pointwise(view):
-            return place, self.of(y, image, group).y_row
+        if self._pointwise(y, view):
+            return place, self.of(y, image, group, view).y_row
         return place, view.pitches()[1]
 
     def _begin(self) -> tuple[int, int]:
