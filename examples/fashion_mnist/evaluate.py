@@ -1,4 +1,4 @@
-"""Measures the accuracy of the example's two models on the Fashion-MNIST test set, with onnxruntime.
+"""Measures the accuracy of the example's two models on the Fashion-MNIST test set, in onnxruntime and in millijoule.
 
 python examples/fashion_mnist/evaluate.py --data /usr/share/datasets/fashion-mnist
 """
@@ -6,6 +6,7 @@ python examples/fashion_mnist/evaluate.py --data /usr/share/datasets/fashion-mni
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,21 @@ import onnxruntime
 from dataset import normalized, read_split
 from numpy.typing import NDArray
 
+import millijoule as mj
+
 HERE = Path(__file__).parent
 
+Classify = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
-def right_answers(path: Path, images: NDArray[np.float32], labels: NDArray[np.int64]) -> int:
+
+def in_onnxruntime(path: Path) -> Classify:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    scores = [np.asarray(session.run(["scores"], {"image": image[None]})[0]) for image in images]
-    return int(np.count_nonzero(np.concatenate(scores).argmax(axis=1) == labels))
+    return lambda image: np.asarray(session.run(["scores"], {"image": image})[0])
+
+
+def in_millijoule(path: Path) -> Classify:
+    session = mj.load(mj.convert(path))
+    return lambda image: session.run({"image": image})["scores"]
 
 
 def main() -> None:
@@ -30,8 +39,11 @@ def main() -> None:
     images, labels = read_split(arguments.data, "t10k")
     prepared = normalized(images)
     for path in arguments.models:
-        right = right_answers(path, prepared, labels)
-        print(f"{path.name}: {right} of {len(labels)} right, {path.stat().st_size} bytes")
+        for name, runtime in (("onnxruntime", in_onnxruntime), ("millijoule", in_millijoule)):
+            classify = runtime(path)
+            found = [int(classify(image[None]).argmax()) for image in prepared]
+            right = int(np.count_nonzero(np.asarray(found) == labels))
+            print(f"{path.name} in {name}: {right} of {len(labels)} right")
 
 
 if __name__ == "__main__":
