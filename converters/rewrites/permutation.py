@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...runtime.graph import Node, Quantization
+from ...runtime.graph import Attribute, Node, Quantization
 from .constants import concrete, is_fixed
 from .indexed import IndexedGraph, Shape
 from .patch import Patch
 from .reshape_target import significant, target_for
 
 Perm = tuple[int, ...]
+CHANNELS_LAST = ".channels_last"
 
 
 def perm_of(graph: IndexedGraph, node: Node) -> Perm | None:
@@ -43,6 +44,25 @@ def transpose(patch: Patch, name: str, perm: Perm, output: str | None = None, qu
     return patch.node(
         "Transpose", [name], {"perm": list(perm)}, output=output, quant=quant or permute_quant(source.quant, perm)
     )
+
+
+def sink(patch: Patch, op: str, inputs: list[str], attrs: dict[str, Attribute], result: str, perm: Perm) -> Patch:
+    """Adds op on the given inputs, of which the value `result` becomes the Transpose by perm."""
+    value, back = patch.lookup(result), inverse(perm)
+    shape, quant = permuted(value.shape, back), permute_quant(value.quant, back)
+    hint = channels_last_name(result) if perm == to_channels_first(len(perm)) else result
+    inner = patch.node(op, inputs, attrs, hint=hint, dtype=value.dtype, shape=shape, quant=quant)
+    transpose(patch, inner, perm, result)
+    return patch
+
+
+def to_channels_first(rank: int) -> Perm:
+    return (0, rank - 1, *range(1, rank - 1))
+
+
+def channels_last_name(name: str) -> str:
+    """What a tensor that the source has channels-first is called once it is channels-last."""
+    return f"{name.removesuffix(CHANNELS_LAST)}{CHANNELS_LAST}"
 
 
 def permute_quant(quant: Quantization | None, perm: Perm) -> Quantization | None:

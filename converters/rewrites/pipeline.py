@@ -26,7 +26,8 @@ from .indexed import IndexedGraph
 from .mean_to_pool import mean_to_pool
 from .merge_affine import merge_affine
 from .merge_reshapes import merge_reshapes
-from .merge_transposes import merge_transposes
+from .merge_transposes import merge_transposes, order_ones
+from .name_channels_last import name_channels_last
 from .permute_product_weights import permute_product_weights
 from .prelu import prelu_to_leaky_relu
 from .qdq_annotate import annotate_quantized, dequantize_from_signed, quantize_to_signed
@@ -63,7 +64,7 @@ from .to_reshape import to_reshape
 
 CLEAN = (
     *(fold_constants, fold_shape, fix_reshape_target, remove_identity, remove_noop, merge_common_subexpressions),
-    *(hoist_to_constant, merge_reshapes, merge_transposes),
+    *(hoist_to_constant, merge_reshapes, merge_transposes, order_ones),
 )
 """Goes with every stage: what the others leave behind."""
 
@@ -95,7 +96,7 @@ FOLDING = (decompose_batch_norm, fold_scale, fold_offset, merge_affine, fold_inp
 FUSION = (fuse_residual, fuse_activation)
 
 STAGES: tuple[tuple[Rewrite, ...], ...] = (
-    CLEAN,
+    (*CLEAN, name_channels_last),
     CLEAN + NAMES,
     CLEAN + NAMES + REAL_LAYOUT + (decompose_batch_norm, fold_scale, fold_offset),
     CLEAN + QUANTIZED,

@@ -6,7 +6,7 @@ from ...runtime.graph import Node
 from .elementwise import BROADCASTING, UNARY
 from .indexed import IndexedGraph
 from .patch import Patch
-from .permutation import Perm, inverse, operand, perm_of, permute_quant, permuted, transpose, transposed_from
+from .permutation import Perm, inverse, operand, perm_of, sink, transpose, transposed_from
 from .rewriter import rewrite_of
 
 LOOK_AHEAD = 12
@@ -17,9 +17,8 @@ def sink_transpose_below_unary(graph: IndexedGraph, node: Node) -> Patch | None:
     source = transposed_from(graph, node.inputs[0])
     if source is None or any(name and graph.rank(name) != 0 for name in node.inputs[1:]):
         return None
-    patch = Patch(graph, [node])
-    _replace(patch, node, [source[0], *node.inputs[1:]], source[1], dict(node.attrs))
-    return patch
+    inputs = [source[0], *node.inputs[1:]]
+    return sink(Patch(graph, [node]), node.op, inputs, dict(node.attrs), node.outputs[0], source[1])
 
 
 @rewrite_of("QuantizeLinear", "DequantizeLinear")
@@ -31,9 +30,7 @@ def sink_transpose_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | 
     attrs = dict(node.attrs)
     if rank == 1:
         attrs["axis"] = perm[attrs.get("axis", 1) % len(perm)]
-    patch = Patch(graph, [node])
-    _replace(patch, node, [x, *node.inputs[1:]], perm, attrs)
-    return patch
+    return sink(Patch(graph, [node]), node.op, [x, *node.inputs[1:]], attrs, node.outputs[0], perm)
 
 
 @rewrite_of(*BROADCASTING)
@@ -55,23 +52,7 @@ def sink_transpose_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch 
                 return None
             permuted_name = transpose(patch, name, inverse(perm))
         inputs.append(permuted_name)
-    _replace(patch, node, inputs, perm, dict(node.attrs))
-    return patch
-
-
-def _replace(patch: Patch, node: Node, inputs: list[str], perm: Perm, attrs: dict) -> None:
-    result = patch.lookup(node.outputs[0])
-    back = inverse(perm)
-    inner = patch.node(
-        node.op,
-        inputs,
-        attrs,
-        hint=result.name,
-        dtype=result.dtype,
-        shape=permuted(result.shape, back),
-        quant=permute_quant(result.quant, back),
-    )
-    transpose(patch, inner, perm, result.name)
+    return sink(patch, node.op, inputs, dict(node.attrs), node.outputs[0], perm)
 
 
 def cancelled(graph: IndexedGraph, name: str, perm: Perm, depth: int = 0) -> bool:

@@ -5,15 +5,7 @@ from __future__ import annotations
 from ...runtime.graph import Node, Value
 from .indexed import IndexedGraph
 from .patch import Patch
-from .permutation import (
-    Perm,
-    inverse,
-    operand,
-    permute_quant,
-    permuted,
-    transpose,
-    transposed_from,
-)
+from .permutation import Perm, inverse, operand, permute_quant, permuted, sink, transpose, transposed_from
 from .rewriter import rewrite_of
 from .sink_transpose import cancelled
 
@@ -34,11 +26,8 @@ def sink_transpose_below_softmax(graph: IndexedGraph, node: Node) -> Patch | Non
     axis = node.attrs.get("axis", -1) % len(perm)
     if axis == last and perm[axis] != last:
         return None
-    patch, result = Patch(graph, [node]), graph.value(node.outputs[0])
-    assert result is not None
-    inner = _like(patch, node.op, [x], node.attrs | {"axis": perm[axis]}, result, perm)
-    transpose(patch, inner, perm, result.name)
-    return patch
+    attrs = node.attrs | {"axis": perm[axis]}
+    return sink(Patch(graph, [node]), node.op, [x], attrs, node.outputs[0], perm)
 
 
 @rewrite_of("Concat")
@@ -56,10 +45,8 @@ def sink_transpose_below_concat(graph: IndexedGraph, node: Node) -> Patch | None
                 return None
             permuted_name = transpose(patch, name, inverse(perm))
         inputs.append(permuted_name)
-    result = patch.lookup(node.outputs[0])
     attrs = node.attrs | {"axis": perm[node.attrs["axis"] % len(perm)]}
-    transpose(patch, _like(patch, "Concat", inputs, attrs, result, perm), perm, result.name)
-    return patch
+    return sink(patch, "Concat", inputs, attrs, node.outputs[0], perm)
 
 
 @rewrite_of("Split")
@@ -100,8 +87,7 @@ def sink_transpose_below_reduction(graph: IndexedGraph, node: Node) -> Patch | N
             return None
     elif node.attrs.get("noop_with_empty_axes"):
         return None
-    _sink_reduced(patch, node, inputs, perm, set(gone), node.attrs)
-    return patch
+    return _sink_reduced(patch, node, inputs, perm, set(gone), node.attrs)
 
 
 @rewrite_of("ArgMax", "ArgMin")
@@ -111,24 +97,13 @@ def sink_transpose_below_arg_max(graph: IndexedGraph, node: Node) -> Patch | Non
         return None
     x, perm = source
     axis = perm[node.attrs.get("axis", 0) % len(perm)]
-    patch = Patch(graph, [node])
-    _sink_reduced(patch, node, [x], perm, {axis}, node.attrs | {"axis": axis})
-    return patch
+    return _sink_reduced(Patch(graph, [node]), node, [x], perm, {axis}, node.attrs | {"axis": axis})
 
 
-def _sink_reduced(patch: Patch, node: Node, inputs: list[str], perm: Perm, gone: set[int], attrs: dict) -> None:
+def _sink_reduced(patch: Patch, node: Node, inputs: list[str], perm: Perm, gone: set[int], attrs: dict) -> Patch:
     """gone: reduced axes of the input of the Transpose."""
-    result = patch.lookup(node.outputs[0])
     after = perm
     if not node.attrs.get("keepdims", 1):
         kept = [axis for axis in range(len(perm)) if axis not in gone]
         after = tuple(kept.index(axis) for axis in perm if axis not in gone)
-    inner = _like(patch, node.op, inputs, attrs, result, after)
-    transpose(patch, inner, after, result.name)
-
-
-def _like(patch: Patch, op: str, inputs: list[str], attrs: dict, result: Value, perm: Perm) -> str:
-    """A node whose output, permuted, is the result."""
-    back = inverse(perm)
-    shape, quant = permuted(result.shape, back), permute_quant(result.quant, back)
-    return patch.node(op, inputs, attrs, hint=result.name, dtype=result.dtype, shape=shape, quant=quant)
+    return sink(patch, node.op, inputs, attrs, node.outputs[0], after)

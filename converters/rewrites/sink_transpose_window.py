@@ -7,17 +7,8 @@ import numpy as np
 from ...runtime.graph import Node
 from .indexed import IndexedGraph
 from .patch import Patch
-from .permutation import Perm, inverse, permute_quant, permuted, transpose, transposed_from
+from .permutation import inverse, sink, transposed_from
 from .rewriter import rewrite_of
-
-
-def _sink(patch: Patch, node: Node, inputs: list[str], perm: Perm, attrs: dict) -> Patch:
-    """perm: between the new node's output and the old one's."""
-    result, back = patch.lookup(node.outputs[0]), inverse(perm)
-    shape, quant = permuted(result.shape, back), permute_quant(result.quant, back)
-    inner = patch.node(node.op, inputs, attrs, hint=result.name, dtype=result.dtype, shape=shape, quant=quant)
-    transpose(patch, inner, perm, result.name)
-    return patch
 
 
 @rewrite_of("Slice")
@@ -35,7 +26,7 @@ def sink_transpose_below_slice(graph: IndexedGraph, node: Node) -> Patch | None:
         return None
     patch = Patch(graph, [node])
     mapped = patch.ints(f"{node.outputs[0]}.axes", [perm[int(axis) % len(perm)] for axis in axes.reshape(-1)])
-    return _sink(patch, node, [x, *node.inputs[1:3], mapped, *node.inputs[4:]], perm, node.attrs)
+    return sink(patch, node.op, [x, *node.inputs[1:3], mapped, *node.inputs[4:]], node.attrs, node.outputs[0], perm)
 
 
 @rewrite_of("Pad")
@@ -56,7 +47,7 @@ def sink_transpose_below_pad(graph: IndexedGraph, node: Node) -> Patch | None:
         back, flat = inverse(perm), [int(item) for item in pads.reshape(-1)]
         ordered = [flat[axis] for axis in back] + [flat[rank + axis] for axis in back]
         inputs[1] = patch.ints(f"{node.outputs[0]}.pads", ordered)
-    return _sink(patch, node, inputs, perm, node.attrs)
+    return sink(patch, node.op, inputs, node.attrs, node.outputs[0], perm)
 
 
 @rewrite_of("Gather")
@@ -68,7 +59,7 @@ def sink_transpose_below_gather(graph: IndexedGraph, node: Node) -> Patch | None
     x, perm = source
     axis = perm[node.attrs.get("axis", 0) % len(perm)]
     after = perm if rank == 1 else tuple(a - (a > axis) for a in perm if a != axis)
-    return _sink(Patch(graph, [node]), node, [x, node.inputs[1]], after, node.attrs | {"axis": axis})
+    return sink(Patch(graph, [node]), node.op, [x, node.inputs[1]], node.attrs | {"axis": axis}, node.outputs[0], after)
 
 
 @rewrite_of("Expand", "Tile")
@@ -80,4 +71,4 @@ def sink_transpose_below_expand(graph: IndexedGraph, node: Node) -> Patch | None
     padded = [1] * (len(perm) - sizes.size) + [int(size) for size in sizes.reshape(-1)]
     patch = Patch(graph, [node])
     ordered = patch.ints(f"{node.outputs[0]}.sizes", [padded[axis] for axis in inverse(perm)])
-    return _sink(patch, node, [x, ordered], perm, node.attrs)
+    return sink(patch, node.op, [x, ordered], node.attrs, node.outputs[0], perm)
