@@ -10,7 +10,7 @@ from ..compiler.abi import Int, Ptr
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
 
-COPY_LEVELS = 6
+COPY_LEVELS, FILL_LEVELS = 6, 4
 
 
 def copy(isa: Isa, itemsize: int, rows: bool, flip: bool) -> Callable[..., None]:
@@ -71,5 +71,26 @@ def fill_border(isa: Isa) -> Callable[..., None]:
                 fill(at, gap, value)
                 at = at + row
             fill(at, after, value)
+
+    return kernel
+
+
+def fill_rows(isa: Isa) -> Callable[..., None]:
+    """Fills rows of `size` bytes (at least 8, a multiple of the element) with an element repeated in the 8 bytes at
+    word; sizes and pitches as of `copy`. A chunk is one of the outermost level."""
+    load, store = isa.scalar_load("i64"), isa.scalar_store("i64")
+
+    def kernel(
+        start: Int, stop: Int, y: Ptr, word: Ptr, n1: Int, n2: Int, size: Int, y0: Int, y1: Int, y2: Int,
+    ) -> None:  # fmt: skip
+        value = load(word)
+        for i0 in range(start, stop):
+            for i1 in range(n1):
+                for i2 in range(n2):
+                    row = y + i0 * y0 + i1 * y1 + i2 * y2
+                    at = 0
+                    while at < size:
+                        store(value, row + min(at, size - 8))
+                        at = at + 8
 
     return kernel

@@ -1,5 +1,5 @@
 """Imports every lowering, so that each registers itself."""
 
-from . import conv
+from . import conv, dense, movement
 
-__all__ = ["conv"]
+__all__ = ["conv", "dense", "movement"]

@@ -57,7 +57,7 @@ def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int
     lanes = b.tile_layout(element).lanes
     free = b.target.vector_registers - 2
     best, best_cost = (1, 1), float("inf")
-    for columns in range(1, 5):
+    for columns in range(1, 9):
         blocks = len(b.tile_layout(element).starts(channels, columns))
         if columns > 1 and (columns - 1) * lanes >= channels:
             break
@@ -67,6 +67,8 @@ def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int
             accumulators = rows * columns
             step = max(accumulators, DOT_LATENCY, rows + columns)
             tile = steps * step + accumulators * EPILOGUE[element] + TILE_OVERHEAD
+            if columns > 4 and rows > 1:
+                break
             cost = blocks * lines * -(-pixels // rows) * tile
             if cost < best_cost * 0.999:
                 best, best_cost = (rows, columns), cost

@@ -11,7 +11,7 @@ import numpy as np
 from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
 from ..compiler.target import Target
 from ..compiler.tile_layout import TileLayout
-from ..kernels.copy import COPY_LEVELS, copy, fill_border
+from ..kernels.copy import COPY_LEVELS, FILL_LEVELS, copy, fill_border, fill_rows
 from ..lowering.registry import find as find_lowering
 from ..ops.registry import Context, Op, Tensor
 from ..reference import evaluate
@@ -140,6 +140,24 @@ class Builder:
             if isinstance(value, Place):
                 value.storage.touch(len(self.steps))
         self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain))
+
+    def fill(self, view: View, value: np.ndarray) -> None:
+        """Writes one element's bytes to every element of a view."""
+        raw = value.astype(view.dtype).reshape(1)
+        if view.flipped:
+            raw = raw ^ np.int8(-128)
+        word = np.frombuffer(raw.tobytes() * (8 // view.itemsize), np.int64)
+        source = View(self.constant(word).storage, 0, view.shape, (0,) * len(view.shape), view.dtype, flipped=view.flipped)
+        sizes, (to,) = levels(view.shape, (view.strides,))
+        if to[-1] != view.itemsize or sizes[-1] * view.itemsize < 8 or len(sizes) > FILL_LEVELS:
+            self.copy(source, view)
+            return
+        lead = FILL_LEVELS - len(sizes)
+        sizes, to = (1,) * lead + sizes, (0,) * lead + to
+        self.call(
+            fill_rows, {}, sizes[0], work=view.size // 16, y=view.at(), word=source.at(), n1=sizes[1], n2=sizes[2],
+            size=sizes[3] * view.itemsize, y0=to[0], y1=to[1], y2=to[2],
+        )  # fmt: skip
 
     def copy(self, source: View, destination: View) -> None:
         """Copies elements between views of one shape, flipping bytes where the two disagree."""

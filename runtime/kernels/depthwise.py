@@ -1,0 +1,98 @@
+"""Depthwise convolution. The channel block is the outermost loop, so that rows of input stay in L1.
+
+The axis called "row" is the one that kernel rows are read along; for kernels taller than wide, callers swap the axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..compiler.abi import Int, Ptr
+
+if TYPE_CHECKING:
+    from ..compiler.isa import Isa
+
+
+def depthwise_int8(
+    isa: Isa, channels: int, kernel: int, stride: int, dilation: int, narrow: bool, repeat: int, dense: bool, clamp: bool
+) -> Callable[..., None]:
+    """A chunk is one row of outputs of one channel block. channels, kernel, stride, dilation and narrow: as
+    DepthwiseLayout.of takes them.
+
+    x, y: first element inside the border; pitches in bytes. x_pixel: between neighbouring outputs' inputs; x_tap:
+    between taps. panel: bytes of packed weights per block. pixels: at least the tile's.
+    """
+    from ..compiler.depthwise_layout import DepthwiseLayout
+
+    layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, dilation, narrow)
+    tile = isa.depthwise(layout, repeat, dense)
+    init, step, store = tile.init, tile.step, tile.store(clamp)
+    width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
+
+    def kernel_(
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
+        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
+        kernel_rows: Int, kernel_row: Int, panel: Int, last_channel: Int, zero_point: Int, low: Int, high: Int,
+    ) -> None:  # fmt: skip
+        for chunk in range(start, stop):
+            block = chunk // lines
+            line = chunk - block * lines
+            first = min(block * width, last_channel)
+            weights = w + block * panel
+            block_bias = bias + block * width * 4
+            block_scale = scale + block * width * 4
+            out = y + line * y_row + first
+            row = x + line * x_row + first
+            done = 0
+            while done < pixels:
+                pixel = min(done, pixels - count)
+                done = done + count
+                acc = init(block_bias)
+                a = row + pixel * x_pixel
+                b = weights
+                for _ in range(kernel_rows):
+                    acc = step(acc, a, x_tap, b)
+                    a = a + kernel_row
+                    b = b + row_bytes
+                store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
+
+    return kernel_
+
+
+def depthwise_f32(
+    isa: Isa, lanes: int, kernel: int, stride: int, count: int, activation: str | None, params: Sequence[float]
+) -> Callable[..., None]:
+    """A chunk is one row of outputs of one vector of channels; count: outputs of a tile. stride: in taps."""
+    from .functions import bind
+
+    tile = isa.window(lanes, kernel, stride, count)
+    init, step, store = tile.init, tile.step, tile.store(bind(activation, params))
+
+    def kernel_(
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, y: Ptr,
+        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
+        kernel_rows: Int, kernel_row: Int, last_channel: Int,
+    ) -> None:  # fmt: skip
+        for chunk in range(start, stop):
+            block = chunk // lines
+            line = chunk - block * lines
+            first = min(block * lanes, last_channel) * 4
+            weights = w + block * (kernel_rows * kernel * lanes * 4)
+            block_bias = bias + block * lanes * 4
+            out = y + line * y_row + first
+            row = x + line * x_row + first
+            done = 0
+            while done < pixels:
+                pixel = min(done, pixels - count)
+                done = done + count
+                acc = init(block_bias)
+                a = row + pixel * x_pixel
+                b = weights
+                for _ in range(kernel_rows):
+                    acc = step(acc, a, x_tap, b)
+                    a = a + kernel_row
+                    b = b + kernel * lanes * 4
+                store(acc, out + pixel * y_pixel, y_pixel)
+
+    return kernel_

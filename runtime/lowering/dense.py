@@ -1,0 +1,82 @@
+"""Gemm and MatMul with constant weights: convolutions of one line of pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..ops import integer, quantized_node
+from ..ops.registry import Context
+from ..planner.builder import Builder
+from .product import Geometry, Requantization, emit_f32, emit_int8
+from .registry import lowers
+
+
+@lowers("Gemm")
+def gemm(ctx: Context, b: Builder) -> bool:
+    a, w, c = ctx.input(0), ctx.input(1), ctx.optional(2)
+    attrs = ctx.attrs
+    rows, outputs = ctx.outputs[0].shape
+    if w.data is None or attrs["transA"] or (c is not None and (c.data is None or c.size not in (1, outputs) or c.shape[:-1] not in ((), (1,)))):
+        return False
+    bias = None if c is None or c.data is None else np.broadcast_to(c.data.reshape(-1), outputs)
+    weights = w.data if attrs["transB"] else w.data.T
+    if a.quant is None and w.quant is None and a.dtype == np.float32:
+        scaled = weights if attrs["alpha"] == 1 else weights * np.float32(attrs["alpha"])
+        if bias is not None and attrs["beta"] != 1:
+            bias = bias * np.float32(attrs["beta"])
+        _float(ctx, b, rows, scaled, bias)
+        return True
+    if (attrs["alpha"], attrs["beta"]) != (1, 1):
+        return False
+    return _integer(ctx, b, rows, attrs["transB"], bias)
+
+
+@lowers("MatMul")
+def matmul(ctx: Context, b: Builder) -> bool:
+    a, w, c = ctx.input(0), ctx.input(1), ctx.optional(2)
+    if w.data is None or w.data.ndim != 2 or len(a.shape) < 2 or (c is not None and c.data is None):
+        return False
+    bias = None if c is None else c.data
+    rows = a.size // a.shape[-1]
+    if a.quant is None and w.quant is None and a.dtype == np.float32:
+        _float(ctx, b, rows, w.data.T, bias)
+        return True
+    return _integer(ctx, b, rows, 0, bias)
+
+
+def _geometry(ctx: Context, b: Builder, rows: int, outputs: int) -> Geometry:
+    x = b.input(0, contiguous=True)
+    y = b.output(contiguous=True)
+    inner = x.shape[-1]
+    lines = next((n for n in range(4 * b.threads, 0, -1) if rows % n == 0), 1) if b.threads > 1 and rows > 64 else 1
+    pixels = rows // lines
+    x_pixel, y_pixel = inner * x.itemsize, outputs * y.itemsize
+    return Geometry(
+        lines=lines, pixels=pixels, x=x.at(), x_row=pixels * x_pixel, x_pixel=x_pixel,
+        y=y.at(), y_row=pixels * y_pixel, y_pixel=y_pixel,
+        kernel_rows=1, kernel_row=0, taps=1, kernel_tap=0, run=inner,
+    )  # fmt: skip
+
+
+def _float(ctx: Context, b: Builder, rows: int, weights: np.ndarray, bias: np.ndarray | None) -> None:
+    """weights: (outputs, inner)."""
+    geometry = _geometry(ctx, b, rows, weights.shape[0])
+    attrs = ctx.attrs
+    emit_f32(b, geometry, weights[:, None], bias, attrs["activation"], attrs["activation_params"])
+
+
+def _integer(ctx: Context, b: Builder, rows: int, transposed: int, bias: np.ndarray | None) -> bool:
+    product = quantized_node.product(ctx)
+    w = ctx.input(1)
+    if product is None or product.w.axis not in (None, 0 if transposed else 1) or w.data is None:
+        return False
+    centred = integer.centred(w.data, product.w, np.int16)
+    weights = centred if transposed else centred.T
+    outputs = weights.shape[0]
+    start = 0 if bias is None else int(np.abs(bias.astype(np.int64)).max(initial=0))
+    if int(np.abs(weights.astype(np.int64)).sum(1).max(initial=0)) * 255 * 2 + start >= 2**31:
+        return False
+    scale = np.broadcast_to(product.scale, outputs)
+    out = Requantization(scale, int(product.y.zero_point[0]), product.low, product.high)
+    x_zero_point = int(product.x.zero_point[0])
+    return emit_int8(b, _geometry(ctx, b, rows, outputs), weights[:, None], bias, x_zero_point, out)

@@ -1,0 +1,204 @@
+"""Operators that only rename, reorder or repeat elements: views where no byte moves, strided copies elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ops.registry import Context
+from ..planner.builder import Builder
+from ..planner.view import Border, View, dense
+from .registry import lowers
+
+
+def unchanged(ctx: Context) -> bool:
+    """Whether stored elements are the output's: all tensors that carry data have the same quantization."""
+    first = ctx.input(0)
+    return all(out.quant == first.quant and out.dtype == first.dtype for out in ctx.outputs)
+
+
+@lowers("Reshape", "Flatten", "Squeeze", "Unsqueeze")
+def reshape(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    b.alias(b.input(0, contiguous=True).reshape(ctx.outputs[0].shape))
+    return True
+
+
+@lowers("Identity", "Cast", "CastLike")
+def identity(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    b.alias(b.input(0))
+    return True
+
+
+@lowers("Transpose")
+def transpose(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    x = b.input(0)
+    perm = ctx.attrs["perm"] or list(reversed(range(len(x.shape))))
+    b.copy(_view(x, tuple(x.shape[i] for i in perm), tuple(x.strides[i] for i in perm)), b.output())
+    return True
+
+
+@lowers("Slice")
+def slice_(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    x = b.input(0)
+    starts, ends = ctx.constant(1).reshape(-1), ctx.constant(2).reshape(-1)
+    axes, steps = ctx.optional_constant(3), ctx.optional_constant(4)
+    offset, strides = x.offset, list(x.strides)
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis = i if axes is None else int(axes.reshape(-1)[i])
+        step = 1 if steps is None else int(steps.reshape(-1)[i])
+        first, _, _ = slice(int(start), int(end), step).indices(x.shape[axis])
+        offset += first * x.strides[axis]
+        strides[axis] *= step
+    _alias_or_copy(ctx, b, _view(x, ctx.outputs[0].shape, tuple(strides), offset), 0)
+    return True
+
+
+@lowers("Split")
+def split(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    x = b.input(0)
+    axis = ctx.attrs["axis"] % len(x.shape)
+    offset = x.offset
+    for index, output in enumerate(ctx.outputs):
+        _alias_or_copy(ctx, b, _view(x, output.shape, x.strides, offset), index)
+        offset += output.shape[axis] * x.strides[axis]
+    return True
+
+
+@lowers("Gather")
+def gather(ctx: Context, b: Builder) -> bool:
+    """Constant indices in arithmetic progression are a slice."""
+    indices = ctx.input(1)
+    if not unchanged(ctx) or indices.data is None or indices.data.ndim > 1:
+        return False
+    x = b.input(0)
+    axis = ctx.attrs["axis"] % len(x.shape)
+    places = np.where(indices.data < 0, indices.data + x.shape[axis], indices.data).reshape(-1).astype(int)
+    steps = np.diff(places)
+    if len(set(steps.tolist())) > 1:
+        return False
+    step = int(steps[0]) if len(steps) else 1
+    shape, strides = list(x.shape), list(x.strides)
+    offset = x.offset + int(places[0]) * x.strides[axis]
+    if indices.data.ndim:
+        shape[axis], strides[axis] = len(places), step * x.strides[axis]
+    else:
+        del shape[axis], strides[axis]
+    _alias_or_copy(ctx, b, _view(x, tuple(shape), tuple(strides), offset), 0)
+    return True
+
+
+@lowers("Concat")
+def concat(ctx: Context, b: Builder) -> bool:
+    out = ctx.outputs[0]
+    inputs = [ctx.input(i) for i in range(len(ctx.inputs))]
+    if ctx.attrs["activation"] is not None or any(t.quant != out.quant for t in inputs):
+        return False
+    y = b.output()
+    axis = ctx.attrs["axis"] % len(out.shape)
+    offset = y.offset
+    for index, tensor in enumerate(inputs):
+        part = _view(y, tensor.shape, y.strides, offset)
+        if tensor.size:
+            b.copy(b.input(index), part)
+        offset += tensor.shape[axis] * y.strides[axis]
+    return True
+
+
+@lowers("Expand")
+def expand(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    b.copy(broadcast(b.input(0), ctx.outputs[0].shape), b.output())
+    return True
+
+
+@lowers("Pad")
+def pad(ctx: Context, b: Builder) -> bool:
+    x, out, value = ctx.input(0), ctx.outputs[0], ctx.optional(2)
+    if not unchanged(ctx) or ctx.attrs["mode"] != "constant" or (value is not None and value.data is None):
+        return False
+    if value is None:
+        filling = np.full(1, 0 if x.quant is None else x.quant.zero_point[0], x.dtype)
+    elif x.quant is not None and value.quant != x.quant:
+        return False
+    else:
+        filling = value.data.reshape(1)  # type: ignore[union-attr]
+    rank = len(x.shape)
+    pads, axes = ctx.constant(1).reshape(-1), ctx.optional_constant(3)
+    begins = np.zeros(rank, int)
+    for i, axis in enumerate(range(rank) if axes is None else axes.reshape(-1).tolist()):
+        begins[axis] = pads[i]
+        if min(pads[i], pads[i + len(pads) // 2]) < 0:
+            return False
+    source, y = b.input(0), b.output()
+    inside = _view(y, x.shape, y.strides, y.offset + int(np.dot(begins, y.strides)))
+    _fill_around(b, y, inside, begins, filling)
+    if x.size:
+        b.copy(source, inside)
+    assert out.size
+    return True
+
+
+def _fill_around(b: Builder, y: View, inside: View, begins: np.ndarray, filling: np.ndarray) -> None:
+    """Fills what `inside` leaves of y: two slabs per dimension, each within what the dimensions before leave."""
+    shape, offset = list(y.shape), y.offset
+    for axis, begin in enumerate(begins):
+        after = y.shape[axis] - int(begin) - inside.shape[axis]
+        for size, at in ((int(begin), 0), (after, y.shape[axis] - after)):
+            if size:
+                slab = (*shape[:axis], size, *shape[axis + 1 :])
+                b.fill(_view(y, slab, y.strides, offset + at * y.strides[axis]), filling)
+        shape[axis] = inside.shape[axis]
+        offset += int(begin) * y.strides[axis]
+
+
+@lowers("DepthToSpace", "SpaceToDepth")
+def depth_space(ctx: Context, b: Builder) -> bool:
+    if not unchanged(ctx):
+        return False
+    x, y = b.input(0, contiguous=True), b.output(contiguous=True)
+    block, out = ctx.attrs["blocksize"], ctx.outputs[0].shape
+    to_space = ctx.node.op == "DepthToSpace"
+    n, height, width, _ = x.shape if to_space else out
+    depth = out[3] if to_space else x.shape[3]
+    spread = (n, height, block, width, block, depth)
+    middle = (n, height, width, block, block, depth) if ctx.attrs["mode"] == "DCR" else (n, height, width, depth, block, block)
+    order = (0, 1, 3, 2, 4, 5) if ctx.attrs["mode"] == "DCR" else (0, 1, 4, 2, 5, 3)
+    deep = (x if to_space else y).reshape(middle)
+    deep = _view(deep, spread, tuple(deep.strides[i] for i in order))
+    flat = (y if to_space else x).reshape(spread)
+    b.copy(deep, flat) if to_space else b.copy(flat, deep)
+    return True
+
+
+def broadcast(x: View, shape: tuple[int, ...]) -> View:
+    """The view with size-1 and missing leading dimensions repeated without memory."""
+    lead = len(shape) - len(x.shape)
+    strides = tuple(
+        0 if i < lead or (x.shape[i - lead] == 1 and n != 1) else x.strides[i - lead] for i, n in enumerate(shape)
+    )
+    return _view(x, shape, strides)
+
+
+def _view(x: View, shape: tuple[int, ...], strides: tuple[int, ...], offset: int | None = None) -> View:
+    return replace(x, shape=shape, strides=strides, offset=x.offset if offset is None else offset, border=Border())
+
+
+def _alias_or_copy(ctx: Context, b: Builder, view: View, index: int) -> None:
+    """Kernels want contiguous pixels; anything else is copied out at once."""
+    inner = dense(view.shape, view.itemsize)[-1:] if view.shape else ()
+    if view.size and (not view.shape or view.strides[-1:] == inner or view.shape[-1] == 1):
+        b.alias(view, index)
+    elif view.size:
+        b.copy(view, b.output(index))
