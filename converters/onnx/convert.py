@@ -9,6 +9,7 @@ import onnx
 
 from ...runtime.graph import Graph, outer_reads, subgraphs
 from ..imported import Imported
+from . import families as families
 from .builder import Builder
 from .functions import collect
 from .importer import import_graph, initializers

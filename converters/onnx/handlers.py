@@ -29,14 +29,11 @@ def handles(*ops: str, since: int = 1, domain: str = "") -> Callable[[Handler], 
 
 
 def find_handler(domain: str, op: str, version: int) -> Handler | None:
-    from . import families  # noqa: F401  imports every file of handlers
-
+    """The handler of an operator in the form that the given version of its operator set defines."""
     forms = [handler for since, handler in _handlers.get((domain, op), []) if since <= version]
     return forms[-1] if forms else None
 
 
 def handled() -> set[tuple[str, str]]:
     """(domain, operator) of every handler."""
-    from . import families  # noqa: F401
-
     return set(_handlers)
