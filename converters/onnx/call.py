@@ -85,8 +85,7 @@ class Call:
         return self._typed(name, default, lambda v: isinstance(v, str), "text")
 
     def integers(self, name: str, default: Sequence[int] | None = None) -> list[int]:
-        found = self._typed(name, default, _are_ints, "a list of integers")
-        return list(found)
+        return self._typed(name, None if default is None else list(default), _are_ints, "a list of integers")
 
     def _typed(self, name: str, default: Any, fits: Any, wanted: str) -> Any:
         found = self.attrs.get(name, default)
