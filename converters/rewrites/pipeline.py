@@ -10,7 +10,11 @@ from .clip_forms import clip_from_min_max, merge_clips, name_clip
 from .common_subexpressions import merge_common_subexpressions
 from .concat_to_pad import concat_to_pad
 from .decompose_batch_norm import decompose_batch_norm
+from .drop_expand import drop_expand
+from .drop_implied_clamp import drop_implied_clamp
+from .focus_to_conv import focus_to_conv
 from .fold_constants import fold_constants
+from .fold_input_offset import fold_input_offset
 from .fold_input_scale import fold_input_scale
 from .fold_offset import fold_offset
 from .fold_pad import fold_pad
@@ -23,7 +27,7 @@ from .gelu import recognise_gelu
 from .hard_swish import recognise_clipped_line, recognise_hard_sigmoid, recognise_hard_swish
 from .hoist_to_constant import hoist_to_constant
 from .indexed import IndexedGraph
-from .mean_to_pool import mean_to_pool
+from .mean_to_pool import mean_to_pool, whole_window_to_global_pool
 from .merge_affine import merge_affine
 from .merge_reshapes import merge_reshapes
 from .merge_transposes import merge_transposes, order_ones
@@ -39,6 +43,7 @@ from .remove_identity import remove_identity
 from .remove_noop import remove_noop
 from .rewriter import Rewrite, Rewriter
 from .silu import recognise_silu
+from .simplify_pow import simplify_pow
 from .sink_reshape import sink_reshape_below_broadcasting, sink_reshape_below_quantizers, sink_reshape_below_unary
 from .sink_transpose import (
     sink_transpose_below_broadcasting,
@@ -53,6 +58,7 @@ from .sink_transpose_axis import (
     sink_transpose_below_split,
 )
 from .sink_transpose_reshape import sink_transpose_below_reshape
+from .sink_transpose_squeeze import sink_transpose_below_squeeze, sink_transpose_below_unsqueeze
 from .sink_transpose_window import (
     sink_transpose_below_expand,
     sink_transpose_below_gather,
@@ -79,6 +85,7 @@ LAYOUT = (
     *(sink_transpose_below_softmax, sink_transpose_below_concat, sink_transpose_below_split),
     *(sink_transpose_below_reduction, sink_transpose_below_arg_max, sink_transpose_below_slice),
     *(sink_transpose_below_pad, sink_transpose_below_gather, sink_transpose_below_expand),
+    *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze),
     *(sink_transpose_below_reshape, sink_reshape_below_unary, sink_reshape_below_broadcasting),
     *(gather_to_slice, slice_of_split, concat_to_pad),
 )
@@ -92,8 +99,11 @@ QUANTIZED = (
     *(quantize_product, quantize_operator),
 )
 
-FOLDING = (decompose_batch_norm, fold_scale, fold_offset, merge_affine, fold_input_scale, fold_pad, mean_to_pool)
-FUSION = (fuse_residual, fuse_activation)
+FOLDING = (
+    *(decompose_batch_norm, fold_scale, fold_offset, merge_affine, fold_input_scale, fold_input_offset, fold_pad),
+    *(mean_to_pool, whole_window_to_global_pool, drop_expand, simplify_pow, focus_to_conv),
+)
+FUSION = (fuse_residual, fuse_activation, drop_implied_clamp)
 
 STAGES: tuple[tuple[Rewrite, ...], ...] = (
     (*CLEAN, name_channels_last),
@@ -114,22 +124,20 @@ def rewrite(graph: Graph, debug: bool | None = None, outer: IndexedGraph | None 
     """
     if debug is None:
         debug = bool(os.environ.get("MILLIJOULE_DEBUG"))
-    applied: dict[str, int] = {}
     indexed = IndexedGraph(graph, outer)
     rewriter = Rewriter(indexed, debug)
     rewriter.remove_dead()
     indexed.sort()
     shapes.propagate(indexed, graph.nodes)
-    for node in graph.nodes:
+    for node in [node for node in graph.nodes if next(subgraphs(node), None) is not None]:
+        position = indexed.position(node)
+        indexed.discard(node)
         for inner in subgraphs(node):
             for name, count in rewrite(inner, debug, indexed).items():
-                applied[name] = applied.get(name, 0) + count
-    indexed = IndexedGraph(graph, outer)
-    rewriter = Rewriter(indexed, debug)
+                rewriter.applied[name] = rewriter.applied.get(name, 0) + count
+        indexed.insert(node, position)
     for stage in STAGES:
         rewriter.run(stage)
     rewriter.remove_dead()
     indexed.sort()
-    for name, count in rewriter.applied.items():
-        applied[name] = applied.get(name, 0) + count
-    return applied
+    return rewriter.applied

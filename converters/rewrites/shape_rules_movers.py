@@ -5,10 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from ...runtime.graph import Dim
+from ...runtime.ops.inference import TENSOR_LIMIT
 from .indexed import Shape
 from .shape_rules import Query, broadcast, rule
-
-Shapes = "list[Shape | None]"
 
 
 @rule("Transpose")
@@ -140,6 +139,8 @@ def slices(query: Query) -> list[Shape | None]:
     if axes is None:
         length = query.shape(1)
         axes = list(range(length[0])) if length and isinstance(length[0], int) else list(range(len(shape)))
+    dtype = query.graph.dtype(query.node.inputs[0])
+    largest = TENSOR_LIMIT // (1 if dtype is None else dtype.itemsize)
     result = list(shape)
     for index, axis in enumerate(axes):
         dim = shape[axis]
@@ -149,7 +150,7 @@ def slices(query: Query) -> list[Shape | None]:
         step = steps[index] if steps else 1
         if isinstance(dim, int):
             result[axis] = len(range(*slice(starts[index], ends[index], step).indices(dim)))
-        elif not (starts[index] == 0 and ends[index] >= 2**31 - 1 and step == 1):
+        elif not (starts[index] == 0 and ends[index] >= largest and step == 1):
             result[axis] = query.symbol(f"{dim}[{starts[index]}:{ends[index]}:{step}]")
     return [tuple(result)]
 
