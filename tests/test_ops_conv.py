@@ -88,9 +88,94 @@ def test_conv_transpose_is_onnxruntimes(case: tuple) -> None:
     x, w, b, attrs = case
     try:
         (got,) = run_reference("ConvTranspose", x, w, b, **attrs)
-    except ModelError:
-        with pytest.raises(Exception):
-            run_onnxruntime("ConvTranspose", channels_first(x), channels_first(w), b, **attrs)
+    except ModelError as problem:
+        assert "not positive" in str(problem)
         return
     (want,) = run_onnxruntime("ConvTranspose", channels_first(x), channels_first(w), b, **attrs)
     np.testing.assert_allclose(got, channels_last(want), rtol=1e-4, atol=1e-4)
+
+
+def test_conv_transpose_is_the_gradient_of_conv() -> None:
+    rng = np.random.default_rng(5)
+    x, w = floats(rng, 2, 7, 6, 4), floats(rng, 6, 3, 2, 2)
+    attrs = {"strides": [2, 1], "pads": [1, 0, 1, 1], "group": 2}
+    (y,) = run_reference("Conv", x, w, **attrs)
+    upstream = floats(rng, *y.shape)
+    (back,) = run_reference("ConvTranspose", upstream, w, **attrs)
+    assert np.vdot(y, upstream) == pytest.approx(np.vdot(x, back), rel=1e-4)
+
+
+def test_residual_comes_before_the_activation() -> None:
+    rng = np.random.default_rng(2)
+    x, w, b, residual = floats(rng, 1, 5, 3), floats(rng, 4, 1, 3), floats(rng, 4), floats(rng, 1, 5, 4)
+    (y,) = run_reference("Conv", x, w, b, residual, activation="Clip", activation_params=[-0.5, 0.75])
+    want = np.clip(x @ w[:, 0].T + b + residual, -0.5, 0.75)
+    np.testing.assert_allclose(y, want, rtol=1e-5, atol=1e-6)
+
+
+def test_half_precision_is_accumulated_in_single() -> None:
+    x, w = np.full((1, 1, 4096), 0.1, np.float16), np.ones((1, 1, 4096), np.float16)
+    (y,) = run_reference("Conv", x, w)
+    assert y.dtype == np.float16 and y.item() == pytest.approx(4096 * float(np.float16(0.1)), rel=1e-3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(lists(st.integers(1, 5), 3), st.booleans(), st.booleans(), st.integers(0, 3), st.integers())
+def test_gemm_is_onnxruntimes(sizes: list[int], trans_a: bool, trans_b: bool, c_form: int, seed: int) -> None:
+    m, k, n = sizes
+    rng = np.random.default_rng(abs(seed))
+    a, b = floats(rng, *((k, m) if trans_a else (m, k))), floats(rng, *((n, k) if trans_b else (k, n)))
+    c = [[], [floats(rng, n)], [floats(rng, m, 1)], [floats(rng)]][c_form]
+    attrs = {"alpha": 0.5, "beta": 2.0, "transA": int(trans_a), "transB": int(trans_b)}
+    (want,) = run_onnxruntime("Gemm", a, b, *c, **attrs)
+    (got,) = run_reference("Gemm", a, b, *c, **attrs)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [((3, 4), (4, 5)), ((2, 1, 3, 4), (5, 4, 2)), ((4,), (4, 5)), ((3, 4), (4,)), ((4,), (4,)), ((2, 3, 4), (4,))],
+)
+def test_matmul_is_onnxruntimes(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    for x, y in ((floats(rng, *a), floats(rng, *b)), (rng.integers(-9, 9, a), rng.integers(-9, 9, b))):
+        (want,) = run_onnxruntime("MatMul", x, y)
+        (got,) = run_reference("MatMul", x, y)
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+
+
+def test_matmul_adds_its_bias_along_the_last_axis() -> None:
+    rng = np.random.default_rng(0)
+    a, b, bias = floats(rng, 2, 3, 4), floats(rng, 4, 5), floats(rng, 5)
+    (y,) = run_reference("MatMul", a, b, bias, activation="Relu")
+    np.testing.assert_allclose(y, np.maximum(a @ b + bias, 0), rtol=1e-5)
+
+
+ZEROS = np.zeros((1, 4, 4, 4), np.float32)
+BAD = [
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 3), np.float32)), {}, "do not fit 4 input channels"),
+    ("Conv", (ZEROS, np.zeros((3, 1, 1, 2), np.float32)), {"group": 2}, "do not fit 4 input channels"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 4), np.float32)), {}, "do not make a convolution"),
+    ("Conv", (ZEROS, np.zeros((2, 7, 1, 4), np.float32)), {}, "larger than the padded input"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32)), {"strides": [1, 0]}, "strides"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32)), {"dilations": [1, -2]}, "dilations"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32)), {"pads": [1, 1]}, "pads"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float64)), {}, "float64"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32), np.zeros(3, np.float32)), {}, "bias"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32)), {"activation": "Foo"}, "cannot be fused"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32)), {"activation": "Clip"}, "takes 2 parameters"),
+    ("Conv", (ZEROS, np.zeros((2, 1, 1, 4), np.float32), None, ZEROS), {}, "residual"),
+    ("Conv", (ZEROS.astype(np.int8), np.zeros((2, 1, 1, 4), np.int8)), {}, "without a quantization"),
+    ("ConvTranspose", (ZEROS, np.zeros((3, 1, 1, 2), np.float32)), {}, "do not fit 4 input channels"),
+    ("ConvTranspose", (ZEROS, np.zeros((4, 1, 1, 2), np.float32)), {"pads": [3, 0, 3, 0]}, "not positive"),
+    ("ConvTranspose", (ZEROS, np.zeros((4, 1, 1, 2), np.float32)), {"output_padding": [2, 0]}, "output_padding"),
+    ("Gemm", (ZEROS[0, 0], np.zeros((3, 4), np.float32)), {}, "inner dimension"),
+    ("Gemm", (ZEROS[0, 0], np.zeros((4, 3), np.float32), np.zeros(4, np.float32)), {}, "does not broadcast"),
+    ("MatMul", (ZEROS, np.zeros((2, 4, 3), np.float32)), {}, "do not broadcast"),
+]
+
+
+@pytest.mark.parametrize(("op", "inputs", "attrs", "words"), BAD)
+def test_bad_nodes_are_told(op: str, inputs: tuple, attrs: dict[str, Any], words: str) -> None:
+    with pytest.raises(ModelError, match=f"tested.*{words}"):
+        run_reference(op, *inputs, **attrs)

@@ -129,11 +129,14 @@ def softmax_table(scale: float) -> np.ndarray:
 
 
 def softmax(q: np.ndarray, table: np.ndarray, quant: Quantization, dtype: np.dtype | type) -> np.ndarray:
-    """Softmax along the last axis of int8 or uint8 q (LiteRT's kernel), quant that of the output."""
+    """Softmax along the last axis of int8 or uint8 q, quant that of the output, as LiteRT computes it in float32.
+
+    The exponentials are summed in order; a probability p becomes floor(p / scale + 0.5) + zero_point.
+    """
     distance = q.max(axis=-1, keepdims=True).astype(np.int64) - q
     exponentials = table[distance]
     total = np.add.accumulate(exponentials, axis=-1)[..., -1:]
     inverse = np.float32(1) / (total * quant.scale[0])
     limits = np.iinfo(dtype)
-    steps = np.rint(exponentials * inverse).astype(np.int64) + quant.zero_point[0]
+    steps = np.floor(exponentials * inverse + np.float32(0.5)).astype(np.int64) + quant.zero_point[0]
     return np.clip(steps, limits.min, limits.max).astype(dtype)

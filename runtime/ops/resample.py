@@ -39,8 +39,9 @@ class Method:
 class Taps:
     """Output i is the sum over t of input[indices[i, t]] * weights[i, t].
 
-    indices: int64, within the axis. weights: float32, each row summing to 1 (to 0 where exclude_outside left nothing). outside: bool (output,), which outputs
-    lie outside the input (of a tf_crop_and_resize crop) and take the extrapolation value.
+    indices: int64, within the axis. weights: float32, each row summing to 1 (to 0 where
+    exclude_outside left nothing). outside: bool (output,), which outputs lie outside the input (of a
+    tf_crop_and_resize crop) and take the extrapolation value.
     """
 
     indices: np.ndarray

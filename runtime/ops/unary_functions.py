@@ -79,7 +79,7 @@ def celu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
 
 
 def thresholded_relu(x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
-    return np.where(x <= alpha, x.dtype.type(0), x)
+    return np.where(x > alpha, x, x.dtype.type(0))
 
 
 def erf(x: np.ndarray) -> np.ndarray:
