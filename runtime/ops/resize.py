@@ -172,9 +172,9 @@ def infer(ctx: Context) -> list[Inferred]:
     normalize_axes(ctx, attrs["axes"], len(x.shape))
     if 0 in x.shape:
         raise ctx.error(f"input of shape {x.shape} has nothing to resample")
-    constants = [ctx.optional_constant(index) for index in (1, 2, 3)]
+    roi, scales, sizes = (ctx.optional_constant(index) for index in (1, 2, 3))
     try:
-        planned = plan(x.shape, *constants, attrs["axes"], attrs["keep_aspect_ratio_policy"])
+        planned = plan(x.shape, roi, scales, sizes, attrs["axes"], attrs["keep_aspect_ratio_policy"])
     except ValueError as problem:
         raise ctx.error(str(problem)) from None
     return [(tuple(planned[i].output if i in planned else size for i, size in enumerate(x.shape)), x.dtype)]
