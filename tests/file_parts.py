@@ -24,6 +24,13 @@ class Parts:
     def node(self, op: str) -> dict[str, Any]:
         return next(node for node in self.graph["nodes"] if node["op"] == op)
 
+    def index(self, name: str) -> int:
+        """Where the main graph's value of this name stands, by which nodes refer to it."""
+        return next(at for at, value in enumerate(self.graph["values"]) if value["name"] == name)
+
+    def value(self, name: str) -> dict[str, Any]:
+        return self.graph["values"][self.index(name)]
+
 
 def compact(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"), sort_keys=True)

@@ -106,7 +106,7 @@ def damage_bytes(rng: random.Random, file: bytes) -> bytes:
 
 def damage_header(rng: random.Random, file: bytes) -> bytes:
     parts = take_apart(file)
-    names = [*parts.graph["values"], *parts.entries]
+    names = [*(value["name"] for value in parts.graph["values"]), *parts.entries]
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         _damage_tree(rng, parts.entries, names)
     return _assemble(rng, parts)
@@ -114,7 +114,7 @@ def damage_header(rng: random.Random, file: bytes) -> bytes:
 
 def damage_graph(rng: random.Random, file: bytes) -> bytes:
     parts = take_apart(file)
-    names = [*parts.graph["values"], *parts.entries]
+    names = [*(value["name"] for value in parts.graph["values"]), *parts.entries]
     targets = [parts.record, parts.graph, parts.graph["nodes"], parts.graph["values"]]
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 5))):
         _damage_tree(rng, rng.choice(targets), names)
@@ -147,9 +147,9 @@ def _damage_node(rng: random.Random, parts: Parts) -> None:
     attrs = node.setdefault("attrs", {})
     change = rng.randrange(5)
     if change == 0:
-        earlier = [name for other in nodes[:at] for name in other["outputs"]]
-        constants = [name for name, value in parts.graph["values"].items() if "data" in value]
-        node["inputs"][rng.randrange(len(node["inputs"]))] = rng.choice((*earlier, *constants, "pixels", ""))
+        earlier = [index for other in nodes[:at] for index in other["outputs"]]
+        constants = [index for index, value in enumerate(parts.graph["values"]) if "data" in value]
+        node["inputs"][rng.randrange(len(node["inputs"]))] = rng.choice((*earlier, *constants, 0, -1))
     elif change == 1:
         node["op"] = rng.choice([*(other["op"] for other in nodes), *OPS])
         if rng.random() < 0.5:
@@ -168,7 +168,7 @@ def _damage_node(rng: random.Random, parts: Parts) -> None:
 
 
 def _damage_value(rng: random.Random, parts: Parts) -> None:
-    value = rng.choice(list(parts.graph["values"].values()))
+    value = rng.choice(parts.graph["values"])
     change = rng.randrange(4)
     if change == 0:
         value.pop("quant", None)

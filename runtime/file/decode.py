@@ -57,21 +57,23 @@ class _Decoder:
         self.depth += 1
         if self.depth > schema.MAX_DEPTH:
             raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
-        graph = Graph(
-            values={name: self.value(name, value) for name, value in record.values.items()},
-            nodes=[self.node(node) for node in record.nodes],
-            inputs=record.inputs,
-            outputs=record.outputs,
-            name=record.name,
-        )
+        graph = Graph(name=record.name)
+        for value in record.values:
+            if value.name in graph.values:
+                raise ModelError(f"value {value.name!r} is declared twice")
+            graph.add_value(self.value(value))
+        names = _Names(graph.values)
+        graph.inputs = [names.resolve("an input of the graph", reference) for reference in record.inputs]
+        graph.outputs = [names.resolve("an output of the graph", reference) for reference in record.outputs]
+        graph.nodes = [self.node(node, names) for node in record.nodes]
         self.depth -= 1
         return graph
 
-    def value(self, name: str, record: schema.ValueRecord) -> Value:
-        what = f"value {name!r}"
+    def value(self, record: schema.ValueRecord) -> Value:
+        what = f"value {record.name!r}"
         data = None if record.data is None else self.tensor(what, record.data)
         return Value(
-            name,
+            record.name,
             schema.DTYPES[record.dtype],
             None if record.shape is None else tuple(record.shape),
             None if record.quant is None else self.quantization(what, record.quant),
@@ -92,10 +94,12 @@ class _Decoder:
             zero_point = np.full(scale.shape, record.zero_point, np.int32)
         return Quantization(scale, zero_point, record.axis)
 
-    def node(self, record: schema.NodeRecord) -> Node:
-        what = f"{record.op} {record.name or (record.outputs[0] if record.outputs else '')!r}"
+    def node(self, record: schema.NodeRecord, names: _Names) -> Node:
+        what = f"{record.op} {record.name!r}"
+        inputs = [names.resolve(what, reference) for reference in record.inputs]
+        outputs = [names.resolve(what, reference) for reference in record.outputs]
         attrs = {name: self.attribute(f"{what}, attribute {name!r}", value) for name, value in record.attrs.items()}
-        return Node(record.op, record.inputs, record.outputs, attrs, record.name)
+        return Node(record.op, inputs, outputs, attrs, record.name)
 
     def attribute(self, what: str, record: schema.AttributeRecord) -> Attribute:
         if isinstance(record, list):
@@ -117,3 +121,21 @@ class _Decoder:
             raise ModelError(f"{what}: the file has no tensor {key!r}")
         self.used.add(key)
         return self.tensors[key]
+
+
+class _Names:
+    """The names of a graph's values, for the references to them."""
+
+    def __init__(self, values: Mapping[str, Value]) -> None:
+        self.values = values
+        self.names = list(values)
+
+    def resolve(self, what: str, reference: int | str) -> str:
+        """The name that a reference stands for; empty for an absent input or output."""
+        if isinstance(reference, str):
+            if reference in self.values:
+                raise ModelError(f"{what}: {reference!r} must be referred to by its index")
+            return reference
+        if reference >= len(self.names):
+            raise ModelError(f"{what}: there is no value {reference}")
+        return "" if reference < 0 else self.names[reference]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value, outer_reads
 from ..metadata import Metadata
 from . import schema
+
+ABSENT = -1
 
 
 def encode_model(graph: Graph, metadata: Metadata) -> tuple[schema.ModelRecord, dict[str, np.ndarray]]:
@@ -34,17 +36,24 @@ class _Encoder:
     def graph(self, graph: Graph) -> int:
         """The index of the graph's record; subgraphs get theirs in the order in which nodes' attributes are sorted."""
         index = len(self.graphs)
-        self.graphs.append(schema.GraphRecord({}, [], [], []))
+        self.graphs.append(schema.GraphRecord([], [], [], []))
         used = {*graph.inputs, *graph.outputs}
         for node in graph.nodes:
             used.update(node.inputs, node.outputs, outer_reads(node))
-        values = {name: self.value(value) for name, value in graph.values.items() if name in used}
-        nodes = [self.node(node) for node in graph.nodes]
-        self.graphs[index] = schema.GraphRecord(values, nodes, list(graph.inputs), list(graph.outputs), graph.name)
+        values = [value for value in graph.values.values() if value.name in used]
+        places = {value.name: place for place, value in enumerate(values)}
+        self.graphs[index] = schema.GraphRecord(
+            [self.value(value) for value in values],
+            [self.node(node, places) for node in graph.nodes],
+            [places[name] for name in graph.inputs],
+            [places.get(name, name) for name in graph.outputs],
+            graph.name,
+        )
         return index
 
     def value(self, value: Value) -> schema.ValueRecord:
         return schema.ValueRecord(
+            value.name,
             value.dtype.name,
             None if value.shape is None else [dim if isinstance(dim, str) else int(dim) for dim in value.shape],
             None if value.data is None else self.tensor(value.name, value.data),
@@ -59,10 +68,12 @@ class _Encoder:
         zero_point = int(zeros[0]) if uniform else self.tensor(f"{name}.zero_point", zeros)
         return schema.QuantizationRecord(self.tensor(f"{name}.scale", quant.scale), zero_point, quant.axis)
 
-    def node(self, node: Node) -> schema.NodeRecord:
+    def node(self, node: Node, places: Mapping[str, int]) -> schema.NodeRecord:
+        inputs: list[int | str] = [places.get(name, name) if name else ABSENT for name in node.inputs]
+        outputs = [places[name] if name else ABSENT for name in node.outputs]
         # In the file attributes are sorted, and a reader meets their graphs in that order.
         attrs = {name: self.attribute(node, name, node.attrs[name]) for name in sorted(node.attrs)}
-        return schema.NodeRecord(node.op, list(node.inputs), list(node.outputs), attrs, node.name)
+        return schema.NodeRecord(node.op, inputs, outputs, attrs, node.name)
 
     def attribute(self, node: Node, name: str, value: Attribute) -> schema.AttributeRecord:
         if isinstance(value, (list, tuple)):
@@ -83,14 +94,15 @@ class _Encoder:
         raise ModelError(f"{node}: attribute '{name}' cannot be written to a file: {value!r:.60}")
 
     def tensor(self, name: str, data: np.ndarray) -> str:
-        """The key that data is stored under: name made unique, or the key of equal data."""
+        """The key that data is stored under: name, shortened and made unique, or the key of equal data."""
         data = np.require(data, data.dtype.newbyteorder("<"), ["C_CONTIGUOUS"])
         raw = data.reshape(-1).view(np.uint8)
         found = self.stored.setdefault((data.dtype.str, data.shape, zlib.crc32(raw.data)), [])
         for key in found:
             if _same_bytes(self.tensors[key], data):
                 return key
-        key = unique(name, self.tensors)
+        # TFLite joins the names of all operators that were fused into one; the last says enough.
+        key = unique(name.rsplit(";", 1)[-1], self.tensors)
         self.tensors[key] = data
         found.append(key)
         return key
@@ -101,7 +113,7 @@ def _same_bytes(first: np.ndarray, second: np.ndarray) -> bool:
     return first is second or first.tobytes() == second.tobytes()
 
 
-def unique(name: str, taken: dict[str, np.ndarray] | Sequence[str]) -> str:
+def unique(name: str, taken: Container[str]) -> str:
     """name, with a number behind it where it is taken or the container's own."""
     candidate = name
     number = 1

@@ -14,7 +14,7 @@ from ..metadata import Metadata
 VERSION: Final = 1
 METADATA_KEY: Final = "millijoule"
 
-MAX_HEADER: Final = 16 << 20
+MAX_HEADER: Final = 8 << 20
 MAX_RANK: Final = 16
 MAX_DIM: Final = 2**31 - 1
 MAX_TENSOR_BYTES: Final = 2**31 - 1
@@ -89,29 +89,37 @@ class QuantizationRecord(Record):
 class ValueRecord(Record):
     """data: the key of a constant's tensor."""
 
+    name: Named
     dtype: DtypeName
     shape: Annotated[list[Dim], Meta(max_length=MAX_RANK)] | None = None
     data: Named | None = None
     quant: QuantizationRecord | None = None
 
 
+Reference = Annotated[int, Meta(ge=-1, le=MAX_DIM)] | Named
+"""A value: its index in the graph's values, the name of a value of a graph around it, or -1 for none."""
+
+
 class NodeRecord(Record):
     """One operation, as graph.Node."""
 
     op: Named
-    inputs: list[Name]
-    outputs: list[Name]
+    inputs: list[Reference]
+    outputs: list[Annotated[int, Meta(ge=-1, le=MAX_DIM)]]
     attrs: dict[Named, AttributeRecord] = {}
     name: Name = ""
 
 
 class GraphRecord(Record):
-    """One graph, as graph.Graph; the graphs in attributes are records of their own."""
+    """One graph, as graph.Graph; the graphs in attributes are records of their own.
 
-    values: dict[Named, ValueRecord]
+    Names are long and read by many, so each is written once and then referred to by its index.
+    """
+
+    values: list[ValueRecord]
     nodes: list[NodeRecord]
-    inputs: list[Named]
-    outputs: list[Named]
+    inputs: list[Annotated[int, Meta(ge=0, le=MAX_DIM)]]
+    outputs: list[Reference]
     name: Name = ""
 
 

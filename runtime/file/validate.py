@@ -11,16 +11,19 @@ from . import schema
 
 NAN_CHUNK = 1 << 20
 
+Scopes = tuple[set[str], ...]
+"""What each of the graphs around a graph has produced so far, the outermost first."""
+
 
 def validate(graph: Graph) -> None:
     """ModelError that names the first node or value at fault."""
     if len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError("the graph names one output twice")
-    _validate_graph(graph, frozenset(), 1)
+    _validate_graph(graph, ())
 
 
-def _validate_graph(graph: Graph, outer: frozenset[str], depth: int) -> None:
-    if depth > schema.MAX_DEPTH:
+def _validate_graph(graph: Graph, outer: Scopes) -> None:
+    if len(outer) >= schema.MAX_DEPTH:
         raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
     for name, value in graph.values.items():
         if name != value.name:
@@ -32,13 +35,13 @@ def _validate_graph(graph: Graph, outer: frozenset[str], depth: int) -> None:
             raise ModelError(f"input '{name}' of the graph is not declared")
         _produce(name, f"input '{name}'", known)
     for node in graph.nodes:
-        _validate_node(node, graph, known, outer, depth)
+        _validate_node(node, graph, known, outer)
     for name in graph.outputs:
         if not _readable(name, graph, known, outer):
             raise ModelError(f"output '{name}' of the graph is produced by no node")
 
 
-def _validate_node(node: Node, graph: Graph, known: set[str], outer: frozenset[str], depth: int) -> None:
+def _validate_node(node: Node, graph: Graph, known: set[str], outer: Scopes) -> None:
     op = registry.find(node.op)
     if op is None:
         raise ModelError(f"{node}: there is no operator {node.op!r}; a newer millijoule may know it")
@@ -50,7 +53,7 @@ def _validate_node(node: Node, graph: Graph, known: set[str], outer: frozenset[s
         if name and not _readable(name, graph, known, outer):
             raise ModelError(f"{node}: input '{name}' is not produced by an earlier node")
     for inner in subgraphs(node):
-        _validate_graph(inner, outer | known, depth + 1)
+        _validate_graph(inner, (*outer, known))
     for name in node.outputs:
         if name and name not in graph.values:
             raise ModelError(f"{node}: output '{name}' is not declared")
@@ -58,9 +61,9 @@ def _validate_node(node: Node, graph: Graph, known: set[str], outer: frozenset[s
             _produce(name, str(node), known)
 
 
-def _readable(name: str, graph: Graph, known: set[str], outer: frozenset[str]) -> bool:
+def _readable(name: str, graph: Graph, known: set[str], outer: Scopes) -> bool:
     """A graph's own value hides an outer one of its name even before it is produced."""
-    return name in known or (name in outer and name not in graph.values)
+    return name in known or (name not in graph.values and any(name in scope for scope in outer))
 
 
 def _produce(name: str, producer: str, known: set[str]) -> None:
