@@ -278,7 +278,7 @@ def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:
         if fill != 0:
             raise ValueError("a border of wide elements is filled with zeros")
         return 0
-    return int(fill) + (128 if flipped else 0)
+    return (int(fill) + (128 if flipped else 0)) & 0xFF
 
 
 __all__ = ["Border", "Builder", "Place", "View", "replace"]
