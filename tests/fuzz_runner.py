@@ -19,13 +19,18 @@ Answer = Mapping[str, np.ndarray]
 Load = Callable[[Path, bool], Answer]
 """(path, verify) -> the outputs for some fixed inputs, or an Error."""
 
+RESET_PEAK = Path("/proc/self/clear_refs")
+"""Writing 5 here makes the peak of resident memory start anew; Linux, Documentation/filesystems/proc.rst."""
+
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds: for one file. memory: bytes of address space above what the process has before its first file."""
+    """seconds: for one file. address_space: bytes above what the process has before its first file. resident: bytes of
+    memory that one file may make it touch."""
 
     seconds: float = 10.0
-    memory: int = 128 << 20
+    address_space: int = 128 << 20
+    resident: int = 96 << 20
 
 
 @dataclass(frozen=True)
@@ -114,17 +119,22 @@ def _work(
     """A child's whole life; it leaves through os._exit, so that nothing of the test's own runs twice."""
     status = 1
     try:
-        size = _address_space() + limits.memory
+        size = _memory("VmSize") + limits.address_space
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         with report.open("w", buffering=1, encoding="utf-8") as lines:
             for index in indices:
                 content = contents(index)
+                RESET_PEAK.write_text("5")
+                before = _memory("VmRSS")
                 signal.setitimer(signal.ITIMER_REAL, limits.seconds)
-                result = judge(content, load, sound, folder / f"{os.getpid()}-{index}.mj")
+                failure, answered = judge(content, load, sound, folder / f"{os.getpid()}-{index}.mj")
                 signal.setitimer(signal.ITIMER_REAL, 0)
-                lines.write(json.dumps(result) + "\n")
+                swollen = _memory("VmHWM") - before
+                if not failure and swollen > limits.resident:
+                    failure = f"touched {swollen >> 20} MiB"
+                lines.write(json.dumps((failure, answered)) + "\n")
         status = 0
     except BaseException:
         traceback.print_exc()
@@ -132,5 +142,7 @@ def _work(
         os._exit(status)
 
 
-def _address_space() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+def _memory(kind: str) -> int:
+    """Bytes, as /proc/self/status counts them: VmSize address space, VmRSS resident, VmHWM the peak of that."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split(kind + ":", 1)[1].split(maxsplit=1)[0])
