@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -56,19 +57,21 @@ def _through_reals(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) ->
     ]
 
 
-def run(
-    graph: Graph,
-    feeds: Mapping[str, np.ndarray],
-    outputs: Iterable[str] | None = None,
-    outer: Mapping[str, Tensor] | None = None,
-) -> dict[str, np.ndarray]:
+def run(graph: Graph, feeds: Mapping[str, np.ndarray], outputs: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """The graph's outputs, or those values of it that `outputs` names.
 
-    feeds: arrays of the inputs; a value fed that some node produces is taken as given. outer: what a subgraph sees of
-    the graphs around it. InputError on a missing or unknown feed, ModelError where the graph is at fault.
+    feeds: arrays of the inputs; a value fed that some node produces is taken as given. InputError on a missing or
+    unknown feed, ModelError where the graph is at fault.
     """
     wanted = list(graph.outputs if outputs is None else outputs)
-    scope = dict(outer or {})
+    return {name: _data(tensor) for name, tensor in _run(graph, feeds, wanted, {}).items()}
+
+
+def _run(
+    graph: Graph, feeds: Mapping[str, np.ndarray], wanted: Sequence[str], outer: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The wanted values. outer: what a subgraph sees of the graphs around it."""
+    scope = dict(outer)
     scope |= {name: _tensor(value, value.data) for name, value in graph.values.items() if value.data is not None}
     for name, array in feeds.items():
         if name not in graph.values:
@@ -87,7 +90,7 @@ def run(
             pending[name] -= 1
             if not pending[name]:
                 scope.pop(name, None)
-    return {name: _data(scope, name) for name in wanted}
+    return {name: _find(scope, name) for name in wanted}
 
 
 def _reads(node: Node) -> set[str]:
@@ -117,15 +120,15 @@ def _run_node(graph: Graph, node: Node, scope: Mapping[str, Tensor]) -> dict[str
 
 
 def _run_if(node: Node, scope: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    branch = node.attrs.get("then_branch" if _data(scope, node.inputs[0]).any() else "else_branch")
+    condition = _data(_find(scope, node.inputs[0]))
+    branch = node.attrs.get("then_branch" if condition.any() else "else_branch")
     if not isinstance(branch, Graph):
         raise ModelError(f"{node}: a branch is missing")
-    found = run(branch, {}, outer=scope)
     if len(branch.outputs) != len(node.outputs):
         raise ModelError(f"{node}: a branch has {len(branch.outputs)} outputs, the node {len(node.outputs)}")
+    found = _run(branch, {}, branch.outputs, scope)
     return {
-        name: Tensor(name, found[inner].shape, found[inner].dtype, branch.values[inner].quant, found[inner])
-        for name, inner in zip(node.outputs, branch.outputs, strict=True)
+        name: replace(found[inner], name=name) for name, inner in zip(node.outputs, branch.outputs, strict=True) if name
     }
 
 
@@ -133,8 +136,14 @@ def _tensor(value: Value, data: np.ndarray) -> Tensor:
     return Tensor(value.name, data.shape, data.dtype, value.quant, data)
 
 
-def _data(scope: Mapping[str, Tensor], name: str) -> np.ndarray:
+def _find(scope: Mapping[str, Tensor], name: str) -> Tensor:
     tensor = scope.get(name)
-    if tensor is None or tensor.data is None:
+    if tensor is None:
         raise ModelError(f"value '{name}' is not computed by any node")
+    return tensor
+
+
+def _data(tensor: Tensor) -> np.ndarray:
+    if tensor.data is None:
+        raise ModelError(f"value '{tensor.name}' has no data")
     return tensor.data

@@ -66,6 +66,12 @@ def test_branches_see_outer_values() -> None:
     np.testing.assert_array_equal(run(graph, {"x": X, "flag": np.array(False)})["y"], X + 2)
 
 
+def test_a_branch_may_hand_on_an_outer_value() -> None:
+    graph = conditional()
+    graph.nodes[0].attrs["then_branch"] = Graph(outputs=["x"])
+    np.testing.assert_array_equal(run(graph, {"x": X, "flag": np.array(True)})["y"], X)
+
+
 def test_data_movers_keep_stored_integers() -> None:
     graph = graph_of(Node("Transpose", ["x"], ["y"], {"perm": [1, 0]}))
     for name in ("x", "y"):

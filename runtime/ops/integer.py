@@ -35,10 +35,10 @@ def dequantize(q: np.ndarray, quant: Quantization) -> np.ndarray:
 
 
 def centred(q: np.ndarray, quant: Quantization, dtype: np.dtype | type) -> np.ndarray:
-    """q - zero_point, exactly, in a floating dtype wide enough for it."""
+    """q - zero_point in dtype, which must hold 17 bits; of int32 rounded once, after the subtraction."""
     zero_point = quant.along(q.ndim)[1]
-    if not zero_point.any():
-        return q.astype(dtype)
+    if q.dtype.itemsize <= 2:
+        return q.astype(dtype) - zero_point.astype(dtype)
     return (q.astype(np.int64) - zero_point).astype(dtype)
 
 
