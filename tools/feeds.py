@@ -1,0 +1,66 @@
+"""What is fed to a model: files that the user names, or random numbers."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from ..runtime.model import Model
+
+Arrays = dict[str, np.ndarray]
+
+
+def read_inputs(model: Model, files: Mapping[str, str]) -> Arrays:
+    """Arrays by input name from .npy, .npz and image files; InputError names the file that is at fault."""
+    return {name: _read(model, name, file) for name, file in files.items()}
+
+
+def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
+    """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans."""
+    random = np.random.default_rng(seed)
+    return {name: _random(random, model.inputs[name].dtype, shape) for name, shape in shapes.items()}
+
+
+def _random(random: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(dtype)
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        limits = np.iinfo(dtype)
+        return random.integers(limits.min, limits.max + 1, shape).astype(dtype)
+    return random.integers(0, 2, shape).astype(dtype)
+
+
+def _read(model: Model, name: str, file: str) -> np.ndarray:
+    suffix = Path(file).suffix.lower()
+    if suffix not in (".npy", ".npz"):
+        from ..runtime.preprocess import image_input
+
+        return image_input(model, name, file)
+    try:
+        if suffix == ".npy":
+            return np.load(file, allow_pickle=False)
+        with np.load(file, allow_pickle=False) as arrays:
+            return _pick(model, name, file, arrays)
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
+        raise InputError(f"{file} is not a sound {suffix} file: {reason}") from None
+
+
+def _pick(model: Model, name: str, file: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    names = [name, *(alias for alias, known in model.metadata.input_aliases.items() if known == name)]
+    for candidate in names:
+        if candidate in arrays:
+            return arrays[candidate]
+    listed = list(arrays)
+    if len(listed) == 1 and len(model.inputs) == 1:
+        return arrays[listed[0]]
+    raise InputError(f"{file} has no array '{name}'; it has {', '.join(listed) or 'none'}")

@@ -1,0 +1,104 @@
+"""The command `mj`: which subcommands there are, and how every one of them ends.
+
+Exit status: 0 done, 1 a bug (with its traceback) or a comparison beyond its tolerance, 2 what the user can mend, 130
+interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from ..runtime.errors import Error
+
+COMMANDS = ("bench",)
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Subcommands in files of their own, imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{name}", __package__).command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            with _plain_warnings():
+                result = super().invoke(ctx)
+                sys.stdout.flush()
+        except Error as error:
+            click.echo(f"mj: {error}", err=True)
+            ctx.exit(2)
+        except BrokenPipeError:
+            # What reads our output has seen enough; the interpreter must not try to flush the rest.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            ctx.exit(INTERRUPTED)
+        return result
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        click.echo(f"millijoule {version('millijoule')}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say which version."
+)
+def cli() -> None:
+    """Convert a trained model into one compact file and run it fast on this CPU.
+
+    \b
+    A first try:
+      mj convert model.onnx -o model.mj
+      mj run model.mj --input photo.jpg
+
+    Every command that takes a MODEL takes a .mj file, or an .onnx or .tflite file straight.
+    """
+
+
+def main() -> NoReturn:
+    """The console script."""
+    try:
+        status = cli.main(prog_name="mj", standalone_mode=False)
+    except click.Abort:
+        status = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        # Click gives some of these 1, which is for bugs here.
+        status = 2
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Warnings as one line each, without the line of code that gave them, and each only once."""
+    seen: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        text = str(message)
+        if text not in seen:
+            seen.add(text)
+            click.echo(f"mj: warning: {text}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,45 @@
+"""Options that several subcommands share, each declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+model = click.argument("model", metavar="MODEL")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of tables for people.")
+threads = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", help="Use at most N threads (default: what the CPU grants)."
+)
+target = click.option(
+    "--target",
+    metavar="NAME",
+    help="Compile for this instruction set instead of the CPU's own; 'numpy' uses no machine code at all.",
+)
+kernels = click.option(
+    "--kernels", metavar="FILE.mjk", help="Take the kernels from a file that `mj compile` wrote; nothing is compiled."
+)
+shapes = click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="NAME=1,3,224,224",
+    help="The shape of an input whose dimensions are symbolic; NAME= may be left out where there is one input.",
+)
+inputs = click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="What to feed: a .npy file, an .npz file (of which the array NAME is taken) or an image. NAME= may be left "
+    "out where the model has one input.",
+)
+seed = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers that are fed otherwise.")
+
+
+def running(function: F) -> F:
+    """--threads, --target and --kernels."""
+    return threads(target(kernels(function)))

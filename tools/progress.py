@@ -1,0 +1,63 @@
+"""Shows what takes long, on standard error, so that standard output stays the result."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+QUIET = 1.0
+"""Seconds that may pass in silence where standard error is no terminal."""
+INTERVAL = 5.0
+
+
+class CompileProgress:
+    """Called as progress(done, total, kernel); a bar on a terminal, else a line now and then."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._began: float | None = None
+        self._said = 0.0
+
+    def __call__(self, done: int, total: int, kernel: str) -> None:
+        if sys.stderr.isatty():
+            self._draw(done, total, kernel)
+        else:
+            self._say(done, total)
+
+    def _draw(self, done: int, total: int, kernel: str) -> None:
+        if self._bar is None or self._task is None:
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+            columns = (
+                TextColumn("compiling kernels"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("[dim]{task.description}"),
+            )
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("", total=total)
+        self._bar.update(self._task, completed=done, total=total, description=kernel.partition("(")[0], refresh=True)
+        if done == total:
+            self._bar.stop()
+            self._bar = self._task = None
+
+    def _say(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._began is None:
+            self._began, self._said = now, now - INTERVAL
+        if now - self._began < QUIET:
+            return
+        if done == total:
+            print(f"compiled {total} kernels in {now - self._began:.1f} s", file=sys.stderr)
+            self._began = None
+        elif now - self._said >= INTERVAL:
+            self._said = now
+            print(f"compiling kernels for this CPU, once: {done} of {total}", file=sys.stderr, flush=True)
