@@ -55,7 +55,9 @@ def test_conv_of_any_rank(spatial: tuple[int, ...], group: int) -> None:
 def test_windows(op: str, attrs: dict[str, Any]) -> None:
     constants = {"w": weights(5, 3, 3, 3)} if op == "Conv" else {}
     extra = {} if op == "Conv" else {"kernel_shape": [3, 3]}
-    agree([node(op, "x w" if constants else "x", "y", **attrs, **extra)], image(1, 3, 8, 7), constants=constants, opset=12)
+    agree(
+        [node(op, "x w" if constants else "x", "y", **attrs, **extra)], image(1, 3, 8, 7), constants=constants, opset=12
+    )
 
 
 def test_dilation() -> None:
@@ -105,7 +107,11 @@ def test_global_pools(op: str, spatial: tuple[int, ...]) -> None:
 
 @pytest.mark.parametrize("p", [1, 2, 3])
 def test_norm_pools(p: int) -> None:
-    agree([node("LpPool", "x", "y", p=p, kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1])], image(1, 2, 5, 6), opset=11)
+    agree(
+        [node("LpPool", "x", "y", p=p, kernel_shape=[2, 3], pads=[1, 0, 0, 1], strides=[2, 1])],
+        image(1, 2, 5, 6),
+        opset=11,
+    )
     if p < 3:
         agree([node("GlobalLpPool", "x", "y", p=p)], image(1, 2, 5, 6), opset=7)
 

@@ -163,7 +163,9 @@ def test_variadic_operators(op: str, count: int) -> None:
 def test_gemm(opset: int) -> None:
     inputs = {"a": ((4, 3), "float32"), "b": ((5, 4), "float32")}
     constants = {"c": np.arange(5, dtype=np.float32)}
-    agree([node("Gemm", "a b c", "y", transA=1, transB=1, alpha=0.5, beta=2.0)], inputs, constants=constants, opset=opset)
+    agree(
+        [node("Gemm", "a b c", "y", transA=1, transB=1, alpha=0.5, beta=2.0)], inputs, constants=constants, opset=opset
+    )
 
 
 def test_gemm_without_c() -> None:

@@ -68,6 +68,8 @@ def schema_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx
     if domain not in ("", "ai.onnx.ml") or not defs.has(node.op_type, call.version, domain):
         return None
     schema: Any = defs.get_schema(node.op_type, call.version, domain)
+    if any(attr.name not in schema.attributes for attr in node.attribute):
+        return None
     body = b""
     plain = [version for version in schema.function_opset_versions if version <= MAX_OPSET]
     built = [version for version in schema.context_dependent_function_opset_versions if version <= MAX_OPSET]

@@ -1,0 +1,22 @@
+"""ONNX's own test cases of single operators: all that once passed still do."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("onnx")
+
+from onnx_node_suite import cases, failures, listed
+
+FEWEST = 1400
+
+
+def test_list_is_sorted_and_known() -> None:
+    names = listed()
+    assert names == sorted(set(names)) and len(names) > FEWEST
+    assert len(set(names) & set(cases())) > FEWEST // 2, "the onnx package has lost most cases, or names them anew"
+
+
+def test_cases_that_pass_still_pass() -> None:
+    found = [f"{name}: {problem}" for name, problem in failures(listed())]
+    assert not found, "\n".join(found)
