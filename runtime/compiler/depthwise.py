@@ -93,6 +93,8 @@ class DepthwiseTile:
         pixels = [load_at(b, b.add(x, b.mul(pitch, I64(o))), kind) for o in offsets]
         if depth == 1:
             return [shuffle(b, pixels[0], pixels[0], [int(ch) for ch in order[v]]) for v in range(layout.columns)]
+        if depth == 4 and layout.interleaved and layout.columns == 4:
+            return self._unpack_quads(b, pixels)
         pairs = [self._interleave(b, pixels[i], pixels[i + 1], width) for i in range(0, depth, 2)]
         if depth == 2:
             return [self._select(b, pairs[0], order[v], 2) for v in range(layout.columns)]
@@ -100,6 +102,11 @@ class DepthwiseTile:
         quads = self._interleave(b, words[0], words[1], width)
         flat = b.bitcast(quads, ir.VectorType(I8, 4 * width))
         return [self._select(b, flat, order[v], 4) for v in range(layout.columns)]
+
+    def _unpack_quads(self, b: ir.IRBuilder, pixels: list[ir.Value]) -> list[ir.Value]:
+        """Four whole vectors of bytes transposed by in-lane unpacking, whose order the in-lane packing undoes."""
+        halves = [_unpack(b, pixels[i], pixels[i + 1], 1, high) for high in (False, True) for i in (0, 2)]
+        return [_unpack(b, halves[h], halves[h + 1], 2, high) for h in (0, 2) for high in (False, True)]
 
     @staticmethod
     def _interleave(b: ir.IRBuilder, x: ir.Value, y: ir.Value, count: int) -> ir.Value:
@@ -145,3 +152,14 @@ class DepthwiseTile:
         for i, value in enumerate(vectors):
             tile = b.insert_value(tile, value, i)
         return tile
+
+
+def _unpack(b: ir.IRBuilder, x: ir.Value, y: ir.Value, size: int, high: bool) -> ir.Value:
+    """punpckl/h: within each 16 bytes, the low or high halves of x and y interleaved in units of `size` bytes."""
+    count = x.type.count
+    indices: list[int] = []
+    for lane in range(0, count, 16):
+        for unit in range(8 // size):
+            at = lane + (8 if high else 0) + unit * size
+            indices += [at + i for i in range(size)] + [count + at + i for i in range(size)]
+    return shuffle(b, x, y, indices)
