@@ -1,7 +1,8 @@
 """The arithmetic of quantized operators. It is the specification: kernels match these functions bit for bit.
 
-real = scale * (q - zero_point). Except for `add`, a product of integers becomes an output by
-float32(accumulator) * float32(scale), rounded half to even, which is what XNNPACK (and so LiteRT) computes.
+real = scale * (q - zero_point). Sums and products of integers become an output by
+float32(accumulator) * float32(scale), rounded half to even, as in XNNPACK (and so LiteRT); `add`, `average` and
+`softmax` have LiteRT's own arithmetic.
 """
 
 from __future__ import annotations
@@ -102,7 +103,10 @@ def mean(
 
 
 def rescale(q: np.ndarray, x: Quantization, y: Quantization, low: int, high: int, dtype: np.dtype | type) -> np.ndarray:
-    """Stored integers from quantization x to y, both per tensor, clamped to low..high."""
+    """Stored integers from quantization x to y, both per tensor, clamped to low..high.
+
+    With different scales this is `requantize`; XNNPACK, whose multiplier has 8 fraction bits here, is up to 1 off.
+    """
     if np.array_equal(x.scale, y.scale):
         shifted = q.astype(np.int64) + (int(y.zero_point[0]) - int(x.zero_point[0]))
         return np.clip(shifted, low, high).astype(dtype)
