@@ -24,26 +24,46 @@ from millijoule.runtime import reference
 from millijoule.runtime.errors import Error, InputError, ModelError
 from millijoule.runtime.file.write import serialize
 from millijoule.runtime.model import Model
+from millijoule.runtime.session import load
 from millijoule.runtime.shapes import instantiate
 
 COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
 DECLARED = 16 << 20
+SOUND = {"scores": np.arange(10, dtype=np.float32)}
 PIXELS = np.random.default_rng(3).normal(size=(2, 8, 8, 3)).astype(np.float32)
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits a process as Linux does")
 
 
-def answer(path: Path, verify: bool) -> Answer:
-    """The model's outputs for PIXELS."""
-    model = Model.load(path, verify=verify)
-    tensors = instantiate(model.graph, {"pixels": PIXELS.shape}).tensors.values()
-    if sum(tensor.size * tensor.dtype.itemsize for tensor in tensors) > DECLARED:
-        raise Error("the graph openly declares more memory than this test grants")
+def by_reference(path: Path, verify: bool) -> Answer:
+    """The outputs for PIXELS that the NumPy references give."""
+    model = sparing(Model.load(path, verify=verify))
     try:
         return reference.run(model.graph, {"pixels": PIXELS})
     except MemoryError as error:
         # References make temporary arrays that no arena declares; reading the file, above, may not run out.
         raise Error(f"the NumPy reference needs more memory than this test grants: {error}") from None
+
+
+def by_session(path: Path, verify: bool) -> Answer:
+    """The outputs for PIXELS that a session gives, its steps compiled where they have a kernel."""
+    with load(sparing(Model.load(path, verify=verify)), threads=1) as session:
+        return session.run({"pixels": PIXELS})
+
+
+def sparing(model: Model) -> Model:
+    """The model, unless it openly declares more memory than this test grants."""
+    tensors = instantiate(model.graph, {"pixels": PIXELS.shape}).tensors.values()
+    if sum(tensor.size * tensor.dtype.itemsize for tensor in tensors) > DECLARED:
+        raise Error("the graph declares more memory than this test grants")
+    return model
+
+
+# A session reserves address space for weights without touching it, and a mutant's kernel may have to be compiled.
+WAYS = [
+    pytest.param(by_reference, Limits(), id="reference"),
+    pytest.param(by_session, Limits(address_space=4 << 30, resident=256 << 20), id="session"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +72,13 @@ def file() -> bytes:
     return serialize(model.graph, model.metadata)
 
 
-@pytest.fixture(scope="module")
-def sound(file: bytes, tmp_path_factory: pytest.TempPathFactory) -> Answer:
-    path = tmp_path_factory.mktemp("sound") / "sound.mj"
+@pytest.mark.parametrize(("way", "limits"), WAYS)
+def test_mutants(file: bytes, way: Load, limits: Limits, tmp_path: Path) -> None:
+    path = tmp_path / "sound.mj"
     path.write_bytes(file)
-    return answer(path, True)
-
-
-def test_mutants(file: bytes, sound: Answer, tmp_path: Path) -> None:
-    outcome = fuzz_runner.run(
-        lambda index: mutant(file, index), range(COUNT), answer, sound, tmp_path, Limits(), workers=2
-    )
+    sound = way(path, True)
+    path.unlink()
+    outcome = fuzz_runner.run(lambda index: mutant(file, index), range(COUNT), way, sound, tmp_path, limits, workers=2)
     failures = outcome.failures
     assert not failures, f"{len(failures)} of {COUNT}:\n" + "\n".join(failures[:20])
     # Mutants that all fail at the door would prove little about the rooms behind it.
@@ -103,7 +119,7 @@ def grumble(path: Path, verify: bool) -> Answer:
 
 
 @pytest.mark.parametrize(
-    ("load", "symptom"),
+    ("way", "symptom"),
     [
         (crash, "died of SIGSEGV"),
         (hang, "died of SIGALRM"),
@@ -114,19 +130,20 @@ def grumble(path: Path, verify: bool) -> Answer:
         (grumble, "InputError"),
     ],
 )
-def test_the_runner_sees_what_it_is_for(load: Load, symptom: str, sound: Answer, tmp_path: Path) -> None:
-    outcome = fuzz_runner.run(lambda index: b"", range(3), load, sound, tmp_path, Limits(seconds=0.2))
+def test_the_runner_sees_what_it_is_for(way: Load, symptom: str, tmp_path: Path) -> None:
+    limits = Limits(seconds=0.2 if way is hang else 10)
+    outcome = fuzz_runner.run(lambda index: b"", range(3), way, SOUND, tmp_path, limits)
     assert len(outcome.failures) == 3 and not outcome.answered
     assert all(re.search(symptom, failure) for failure in outcome.failures), outcome.failures
 
 
-def test_errors_are_as_good_as_the_sound_answer(sound: Answer, tmp_path: Path) -> None:
-    def load(path: Path, verify: bool) -> Answer:
+def test_errors_are_as_good_as_the_sound_answer(tmp_path: Path) -> None:
+    def answer(path: Path, verify: bool) -> Answer:
         if path.read_bytes() == b"0":
-            return sound
+            return SOUND
         raise ModelError("refused") if verify else Error("refused")
 
-    outcome = fuzz_runner.run(lambda index: b"%d" % index, range(3), load, sound, tmp_path, Limits())
+    outcome = fuzz_runner.run(lambda index: b"%d" % index, range(3), answer, SOUND, tmp_path, Limits())
     assert outcome == fuzz_runner.Outcome([], 1)
 
 
