@@ -85,7 +85,7 @@ def run(
     answered = 0
     shares = [list(indices[worker::workers]) for worker in range(workers)]
     while any(shares):
-        children = []
+        children: list[tuple[int, list[int], Path]] = []
         for share in shares:
             report = folder / f"report-{len(children)}"
             child = os.fork()

@@ -19,7 +19,7 @@ class _Builder:
         self.random = np.random.default_rng(7)
 
     def weights(self, name: str, *shape: int, dtype: type = np.float32) -> str:
-        data = self.random.normal(0, 0.3, shape).astype(dtype)
+        data: np.ndarray = self.random.normal(0, 0.3, shape).astype(dtype)
         return self.graph.add_constant(name, data)
 
     def indices(self, name: str, *values: int) -> str:

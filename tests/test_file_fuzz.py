@@ -107,7 +107,8 @@ def touch(path: Path, verify: bool) -> Answer:
 
 
 def stumble(path: Path, verify: bool) -> Answer:
-    return {}["scores"]
+    answer: Answer = {}
+    return {"scores": answer["scores"]}
 
 
 def differ(path: Path, verify: bool) -> Answer:

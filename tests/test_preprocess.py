@@ -12,7 +12,7 @@ import pytest
 from millijoule.runtime.errors import InputError
 from millijoule.runtime.graph import Dim, Graph, Quantization, Value
 from millijoule.runtime.labels import Ranked, label, read_labels, score_output, top_k
-from millijoule.runtime.metadata import Metadata, Preprocessing
+from millijoule.runtime.metadata import Interpolation, Metadata, Preprocessing, Resize
 from millijoule.runtime.model import Model
 from millijoule.runtime.preprocess import image_input
 
@@ -87,7 +87,9 @@ def test_bgr_turns_the_channels_before_their_means() -> None:
     settings = Preprocessing(mean=(104.0, 117.0, 123.0), color="bgr")
     pixels = photograph(6, 8)
     found = image_input(taking((1, 6, 8, 3), settings), "x", pixels)
-    np.testing.assert_array_equal(found[0], pixels[..., ::-1].astype(np.float32) - np.float32([104, 117, 123]))
+    np.testing.assert_array_equal(
+        found[0], pixels[..., ::-1].astype(np.float32) - np.array([104, 117, 123], np.float32)
+    )
 
 
 def test_a_gray_preprocessing_fills_every_channel() -> None:
@@ -170,7 +172,7 @@ def test_pad_keeps_everything() -> None:
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic"])
 @pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 300), (300, 1), (7, 5)])
-def test_every_size_becomes_the_input(height: int, width: int, resize: str, interpolation: str) -> None:
+def test_every_size_becomes_the_input(height: int, width: int, resize: Resize, interpolation: Interpolation) -> None:
     settings = Preprocessing(resize=resize, interpolation=interpolation, pad_value=200.0)
     pixels = np.full((height, width, 3), 200, np.uint8)
     found = image_input(taking((1, 16, 24, 3), settings), "x", pixels)
@@ -264,7 +266,7 @@ def test_top_k_ranks_reals() -> None:
     assert [(one.index, one.label) for one in found] == [(1, "b"), (4, "e"), (0, "a")]
     assert found[0].score == pytest.approx(0.7)
     assert [one.index for one in top_k(scores, 99)] == [1, 4, 0, 2, 3]
-    assert top_k(np.float32([0.5]), 5) == [Ranked(0, "class 0", 0.5)]
+    assert top_k(np.array([0.5]), 5) == [Ranked(0, "class 0", 0.5)]
     assert top_k(scores, 0) == []
 
 
