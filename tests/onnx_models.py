@@ -20,8 +20,8 @@ MICROSOFT = "com.microsoft"
 
 def node(op: str, inputs: str, outputs: str, **attrs: Any) -> onnx.NodeProto:
     """inputs, outputs: names separated by blanks, - for an absent one."""
-    names = [["" if name == "-" else name for name in text.split()] for text in (inputs, outputs)]
-    return helper.make_node(op, *names, **attrs)
+    read, made = (["" if name == "-" else name for name in text.split()] for text in (inputs, outputs))
+    return helper.make_node(op, read, made, **attrs)
 
 
 def info(name: str, kind: Type | None = None) -> onnx.ValueInfoProto:

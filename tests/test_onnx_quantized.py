@@ -171,7 +171,7 @@ def test_convolution_with_everything_fused() -> None:
 
 
 def test_fused_products() -> None:
-    inputs = {"a": ((2, 5, 3), "float32"), "b": ((2, 4, 5), "float32")}
+    inputs: dict[str, Type] = {"a": ((2, 5, 3), "float32"), "b": ((2, 4, 5), "float32")}
     agree([node("FusedMatMul", "a b", "y", domain=MICROSOFT, transA=1, transB=1, alpha=0.5)], inputs)
     inputs = {"a": ((4, 3), "float32"), "b": ((3, 2), "float32")}
     attrs = {"activation": "LeakyRelu", "activation_alpha": 0.3}

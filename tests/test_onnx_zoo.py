@@ -84,8 +84,9 @@ def test_every_step_between_two_quantizations(name: str) -> None:
     graph = convert(model).graph
     made = {found.outputs[0]: found for found in graph.nodes if found.op == "QuantizeLinear"}
     model.graph.output.extend(onnx.ValueInfoProto(name=key) for key in made if key in _results(model))
-    inputs = {key: np.random.default_rng(0).uniform(-1, 1, graph.values[key].shape) for key in graph.inputs}
-    feeds = {key: data.astype(np.float32) for key, data in inputs.items()}
+    shapes = {key: [dim for dim in graph.values[key].shape or () if isinstance(dim, int)] for key in graph.inputs}
+    rng = np.random.default_rng(0)
+    feeds = {key: rng.uniform(-1, 1, shape).astype(np.float32) for key, shape in shapes.items()}
     wanted = onnxruntime_of(model, feeds, optimize=False)
     compared = {}
     for key, found in made.items():
