@@ -83,10 +83,13 @@ class DepthwiseTile:
         last = (self.pixels - 1) * layout.stride + layout.kernel - 1
         offsets = [min(first + i, last) for i in range(depth)]
         order = layout.order()
-        if self.dense and offsets == list(range(first, first + depth)) and width * depth <= self.target.vector_bytes:
-            block = load_at(b, b.add(x, I64(first * width)), ir.VectorType(I8, width * depth))
+        consecutive = offsets == list(range(first, first + depth))
+        if self.dense and consecutive and width * depth <= 2 * self.target.vector_bytes:
+            size = min(width * depth, self.target.vector_bytes)
+            kind = ir.VectorType(I8, size)
+            blocks = [load_at(b, b.add(x, I64(first * width + at)), kind) for at in range(0, width * depth, size)]
             return [
-                shuffle(b, block, block, [i * width + int(ch) for ch in order[v] for i in range(depth)])
+                shuffle(b, blocks[0], blocks[-1], [i * width + int(ch) for ch in order[v] for i in range(depth)])
                 for v in range(layout.columns)
             ]
         kind = ir.VectorType(I8, width)

@@ -43,9 +43,8 @@ class DepthwiseLayout:
             depth, dtype = 4, np.dtype(np.int8)
         elif target.family == "x86":
             depth = 2
-        columns = max(c for c in ((4, 2, 1) if depth == 4 or target.family == "arm" else (2, 1)) if c * lanes <= channels)
-        if channels % (columns * lanes) and columns > 1 and channels % (columns * lanes) <= columns * lanes // 2:
-            columns //= 2
+        most = 4 if depth == 4 or target.family == "arm" else 2
+        columns = max(c for c in (4, 2, 1) if c <= most and c * lanes <= channels)
         pixels = 1
         if depth > 1 and dilation == 1 and stride == 1 and not narrow:
             pixels = depth if kernel > 3 or depth == 2 else 4 - kernel + 1

@@ -75,6 +75,36 @@ def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int
     return best
 
 
+def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray, item: int) -> int:
+    """How many neighbouring pixels to compute as if they were channels of one: more than 1 where a pixel's channels
+    fill less than half a vector and its neighbours' inputs overlap enough."""
+    channels, rows, run = weights.shape
+    best, least = 1, float("inf")
+    if g.taps > 1 or g.y_pixel != channels * item or g.x_pixel % item:
+        return 1
+    for count in (1, 2, 4, 8):
+        if count > 1 and (count * channels > layout.lanes or g.pixels % count):
+            break
+        steps = rows * -(-(run + (count - 1) * g.x_pixel // item) // layout.depth)
+        cost = (steps + EPILOGUE["i8"]) / count
+        if cost < least:
+            best, least = count, cost
+    return best
+
+
+def _join(g: Geometry, weights: np.ndarray, count: int, item: int) -> tuple[Geometry, np.ndarray]:
+    """The geometry and weights (count * channels, kernel rows, longer run) of `count` pixels computed as one."""
+    channels, rows, run = weights.shape
+    step = g.x_pixel // item
+    wide = np.zeros((count, channels, rows, run + (count - 1) * step), weights.dtype)
+    for i in range(count):
+        wide[i, ..., i * step : i * step + run] = weights
+    joined = replace(
+        g, pixels=g.pixels // count, x_pixel=g.x_pixel * count, y_pixel=g.y_pixel * count, run=wide.shape[-1]
+    )
+    return joined, wide.reshape(count * channels, rows, -1)
+
+
 def emit_f32(
     b: Builder,
     g: Geometry,
@@ -85,13 +115,17 @@ def emit_f32(
     residual: tuple[Place, int] | None = None,
 ) -> None:
     """weights: (channels, kernel_rows * taps, run) float32. residual: place and row pitch; pixels as the output's."""
-    channels, segments, _ = weights.shape
     layout = b.tile_layout("f32")
+    bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
+    count = side_by_side(layout, g, weights, 4)
+    if count > 1:
+        g, weights = _join(g, weights, count, 4)
+        bias = np.tile(bias, count)
+    channels, segments, _ = weights.shape
     rows, columns = choose_tile(b, "f32", g.lines, g.pixels, channels, segments * g.run)
     packed = layout.pack(weights, columns)
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
-    bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
     other, other_row = residual or (g.y, 0)
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail,
@@ -118,16 +152,19 @@ def emit_int8(
     start = total - (x_zero_point + flip) * weights.astype(np.int64).sum((1, 2))
     if max(reach.max(), np.abs(start).max()) >= 2**31 or (reach * out.scale).max() >= 2**31 - 2**16:
         return False
+    scale, count = out.scale.astype(np.float32), side_by_side(layout, g, weights, 1)
+    if count > 1:
+        g, weights = _join(g, weights, count, 1)
+        start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
     rows, columns = choose_tile(b, "i8", g.lines, g.pixels, channels, weights.shape[1] * -(-g.run // layout.depth))
     packed = layout.pack(weights, columns)
     low, high = out.low + flip, out.high + flip
     clamp = (low, high) != ((0, 255) if flip else (-128, 127))
     tail = channels if channels < columns * layout.lanes else None
-    scale = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns))
     b.call(
         conv_int8, {"rows": rows, "columns": columns, "tail": tail, "clamp": clamp}, len(packed) * g.lines,
-        work=g.lines * g.pixels * weights.size // 4, scale=scale, zero_point=out.zero_point + flip, low=low, high=high,
+        work=g.lines * g.pixels * weights.size // 4, scale=b.constant(layout.pack_channels(scale, columns)), zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
     )  # fmt: skip
     return True
