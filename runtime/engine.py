@@ -13,11 +13,13 @@ from ..device_profiles import Profile, ProfileError
 from ..device_profiles import load as load_profile
 from .arena import Plan
 from .compiler import loader
+from .compiler.abi import Kernel
 from .compiler.build import Progress, build
 from .compiler.cache import default_cache
 from .compiler.executable import ExecutableMemoryError
 from .compiler.target import Target, resolve
 from .errors import InputError, TargetError
+from .graph import Graph
 from .kernels.execute import assist, dismiss, execute, lead
 from .model import Model
 from .planner.plan import plan
@@ -51,14 +53,15 @@ class Engine:
     ) -> None:
         self.model = model
         self.profile = _profile(profile)
-        self.code: Code | None = None if kernels is None else loader.load(kernels)
+        self.code: Code | None = None if kernels is None else _load(kernels)
         asked = target or (None if self.profile.target == "host" else self.profile.target)
-        self.target = _target(asked if self.code is None else self.code.target)
+        if kernels is not None:
+            asked = NUMPY if self.code is None else _agreed(self.code.target, target)
+        self.target = _target(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
         self._graph = fold_constants(model.graph)
-        constants = sum(v.data.nbytes for v in self._graph.values.values() if v.data is not None)
-        self.weights = Weights(8 * constants + (64 << 20))
+        self.weights = Weights(packing_space(self._graph))
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._lock = threading.RLock()
         self._progress = progress
@@ -83,7 +86,8 @@ class Engine:
             shape = wanted.get(name, info.shape)
             if shape is None or any(isinstance(n, str) for n in shape):
                 raise InputError(
-                    f"input '{name}' has the symbolic shape {info.shape}; call run, or resize({{'{name}': (...)}}), first"
+                    f"input '{name}' has the symbolic shape {info.shape}; "
+                    f"call run, or resize({{'{name}': (...)}}), first"
                 )
             found[name] = tuple(int(n) for n in shape)
         return found
@@ -116,21 +120,21 @@ class Engine:
         program = self.program(shapes, outputs)
         if self.target is None:
             return Plan(program, encode_program(program, {}, {}), None, self.weights)
-        needed = {**STEP_LOOP, **program.kernels()}
+        needed = needed_kernels(program)
         if self._fixed:
             assert self.code is not None
             code = self.code
             lacking = sorted(needed.keys() - code.kernels.keys())
             if lacking:
                 raise TargetError(
-                    f"the kernel file lacks {lacking[0]} and {len(lacking) - 1} more that this model needs for these shapes; "
-                    "write it anew with `mj compile` from the same model and version"
+                    f"the kernel file lacks {lacking[0]} and {len(lacking) - 1} more that this model needs for these "
+                    "shapes; write it anew with `mj compile` from the same model and version"
                 )
         else:
             try:
                 code = build(needed, self.target, default_cache(), self._progress)
             except ExecutableMemoryError as problem:
-                warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=4)
+                _warn_slow(problem)
                 self.target = None
                 return self._make(shapes, outputs)
         offsets = {name: kernel.offset for name, kernel in code.kernels.items()}
@@ -138,6 +142,16 @@ class Engine:
         made = Plan(program, encode_program(program, offsets, signatures), code, self.weights)
         self.model.release_pages()
         return made
+
+
+def packing_space(graph: Graph) -> int:
+    """Bytes of address space to reserve for the packed weights of a few plans."""
+    return 8 * sum(value.data.nbytes for value in graph.values.values() if value.data is not None) + (64 << 20)
+
+
+def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
+    """The kernels of a program and of the loop that runs it, by name."""
+    return {**STEP_LOOP, **program.kernels()}
 
 
 def _profile(name: str) -> Profile:
@@ -156,8 +170,28 @@ def _target(name: str | None) -> Target | None:
     except TargetError as problem:
         if asked and asked != "host":
             raise
-        warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=4)
+        _warn_slow(problem)
         return None
+
+
+def _load(kernels: str | os.PathLike[str]) -> Code | None:
+    """The code of a kernel file; None, with a warning, where the system grants no executable memory."""
+    try:
+        return loader.load(kernels)
+    except ExecutableMemoryError as problem:
+        _warn_slow(problem)
+        return None
+
+
+def _agreed(compiled: str, asked: str | None) -> str:
+    """The target of a kernel file; TargetError where another one was asked for."""
+    if asked is not None and (asked == NUMPY or resolve(asked).name != compiled):
+        raise TargetError(f"the kernel file is for target {compiled}, not {asked}; leave one of the two out")
+    return compiled
+
+
+def _warn_slow(problem: Exception) -> None:
+    warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=5)
 
 
 def _threads(asked: int | None, profile: Profile) -> int:

@@ -56,6 +56,11 @@ class Session:
         self._closed = False
 
     @property
+    def engine(self) -> Engine:
+        """What this session shares with its clones, for tools that look inside."""
+        return self._engine
+
+    @property
     def model(self) -> Model:
         return self._engine.model
 

@@ -156,7 +156,7 @@ def _report(
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
-    from .display import emit, emit_json, microseconds, table
+    from .display import duration, emit, emit_json, table
 
     if as_json:
         emit_json(report)
@@ -165,7 +165,7 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     rows = []
     for name, found in report["seconds"].items():
         peer = report["peers"].get(name)
-        times = [microseconds(found[key]) for key in ("median", "p90", "p99", "min")]
+        times = [duration(found[key]) for key in ("median", "p90", "p99", "min")]
         spread = f"{min(peer['round_ratios']):.2f}..{max(peer['round_ratios']):.2f}" if peer else ""
         rows.append([name, *times, found["calls"], f"{peer['ratio']:.2f}" if peer else "", spread])
     rounds = len(report["round_medians"][OURS])

@@ -32,7 +32,8 @@ def emit_json(value: Any) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table whose columns are left-aligned, or right-aligned where their name begins with '>'."""
+    """A table whose columns are left-aligned, or right-aligned where their name begins with '>'; without a head where
+    no column has a name."""
     from io import StringIO
 
     from rich import box
@@ -40,7 +41,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    made = Table(
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_header=any(columns),
+    )
     for name in columns:
         right = name.startswith(">")
         made.add_column(name.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
@@ -54,7 +62,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     emit("\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()) + "\n")
 
 
-def microseconds(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A duration in the unit that reads best."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.1f} us"
@@ -73,4 +81,8 @@ def size(count: int) -> str:
 
 
 def shape(dims: Sequence[int | str] | None) -> str:
-    return "any" if dims is None else "x".join(map(str, dims)) or "scalar"
+    if dims is None:
+        return "any"
+    if any(isinstance(dim, str) for dim in dims):
+        return f"({', '.join(map(str, dims))})"
+    return "x".join(map(str, dims)) or "scalar"

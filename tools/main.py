@@ -18,7 +18,7 @@ import click
 
 from ..runtime.errors import Error
 
-COMMANDS = ("bench",)
+COMMANDS = ("convert", "run", "inspect", "bench", "compile")
 INTERRUPTED = 130
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,4 +62,16 @@ class CompileProgress:
             self._began = None
         elif now - self._said >= INTERVAL:
             self._said = now
-            print(f"compiling kernels for this CPU, once: {done} of {total}", file=sys.stderr, flush=True)
+            print(f"compiling kernels, which is done once: {done} of {total}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def busy(what: str) -> Iterator[None]:
+    """A spinner while the block runs, where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
