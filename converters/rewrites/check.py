@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...runtime.errors import ModelError
 from ...runtime.graph import Node, outer_reads
 from ...runtime.ops import registry
 from .indexed import IndexedGraph
@@ -20,7 +21,7 @@ def check(graph: IndexedGraph, moment: str) -> None:
     ]
     try:
         topological(graph.nodes.values(), lambda node: (graph.position(node), id(node)))
-    except ValueError as error:
+    except ModelError as error:
         problems.append(str(error))
     if problems:
         raise RuntimeError(f"broken graph {moment}: " + "; ".join(problems))
@@ -48,9 +49,10 @@ def _node(graph: IndexedGraph, node: Node) -> list[str]:
         value = graph.value(name)
         if value is None:
             problems.append(f"{node} reads '{name}', which is not in values")
-        elif value.data is None and name not in graph.graph.inputs and graph.producer(name) is None:
-            if name in graph.graph.values:
-                problems.append(f"{node} reads '{name}', which nothing produces")
+        elif name in graph.graph.values and not (
+            value.data is not None or name in graph.graph.inputs or graph.producer(name)
+        ):
+            problems.append(f"{node} reads '{name}', which nothing produces")
         if node not in graph.consumers(name):
             problems.append(f"{node} is not among the readers of '{name}'")
     for name in filter(None, node.outputs):

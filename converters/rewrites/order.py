@@ -6,12 +6,13 @@ import heapq
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...runtime.errors import ModelError
 from ...runtime.graph import Node, outer_reads
 
 
 def topological(nodes: Iterable[Node], key: Callable[[Node], Any]) -> list[Node]:
     """The nodes, each after those whose outputs it (or its subgraphs) reads; among the free ones the smallest key
-    comes first. Keys must be distinct. ValueError where the nodes form a cycle."""
+    comes first. Keys must be distinct. ModelError where the nodes form a cycle."""
     listed = list(nodes)
     producer = {name: index for index, node in enumerate(listed) for name in node.outputs if name}
     readers: list[list[int]] = [[] for _ in listed]
@@ -33,5 +34,5 @@ def topological(nodes: Iterable[Node], key: Callable[[Node], Any]) -> list[Node]
                 heapq.heappush(free, (key(listed[reader]), reader))
     if len(ordered) != len(listed):
         stuck = next(node for index, node in enumerate(listed) if missing[index] > 0)
-        raise ValueError(f"{stuck} depends on itself")
+        raise ModelError(f"{stuck} depends on its own result")
     return ordered

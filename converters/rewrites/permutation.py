@@ -75,13 +75,17 @@ def permute_quant(quant: Quantization | None, perm: Perm) -> Quantization | None
 def operand(patch: Patch, name: str, perm: Perm, *, constants: bool = True) -> str | None:
     """An operand of an elementwise operator for the operator to work on x instead of Transpose(x, perm).
 
-    That is: what lies behind the same Transpose; a constant, permuted; a tensor of one element as it is; or a tensor in
-    which only dimensions of size 1 have to move, reshaped. None for anything else.
+    That is: what lies behind the same Transpose; what some other node gets the operand transposed to channels-last as; a
+    constant, permuted; a tensor of one element as it is; or a tensor in which only dimensions of size 1 have to move,
+    reshaped. None for anything else.
     """
     graph = patch.graph
     source = transposed_from(graph, name)
     if source is not None and source[1] == perm:
         return source[0]
+    twin = channels_last_twin(graph, name, perm)
+    if twin is not None:
+        return twin
     shape = graph.shape(name)
     if shape is None or len(shape) > len(perm):
         return None
@@ -103,6 +107,19 @@ def operand(patch: Patch, name: str, perm: Perm, *, constants: bool = True) -> s
         return _transposed_constant(patch, name, padded, back) if constants and is_fixed(graph, name) else None
     target = target_for(shape, after)
     return None if target is None else patch.node("Reshape", [name, patch.ints(f"{name}.shape", target)], quant=quant)
+
+
+def channels_last_twin(graph: IndexedGraph, name: str, perm: Perm) -> str | None:
+    """Transpose(name) to channels-last where it exists already and perm is back to channels-first.
+
+    For this direction only, so that no two rewrites undo each other.
+    """
+    if perm != to_channels_first(len(perm)) or len(perm) < 3:
+        return None
+    for reader in graph.consumers(name):
+        if reader.op == "Transpose" and perm_of(graph, reader) == inverse(perm):
+            return reader.outputs[0]
+    return None
 
 
 def _transposed_constant(patch: Patch, name: str, padded: Shape, back: Perm) -> str | None:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from ...runtime.errors import ModelError
 from ...runtime.graph import Node, Value
 from . import shapes
 from .check import check
@@ -76,7 +77,7 @@ class Rewriter:
             if not self.graph.alive(node):
                 continue
             for function in table.get(node.op, anywhere):
-                patch = function(self.graph, node)
+                patch = self._look(function, node)
                 if patch is None:
                     continue
                 count += 1
@@ -89,6 +90,15 @@ class Rewriter:
                     check(self.graph, f"after {function.__name__} of {node}")
                 break
         return count
+
+    def _look(self, function: RewriteFunction, node: Node) -> Patch | None:
+        """What the function makes of the node. A node whose attributes do not fit its inputs is the model's fault."""
+        try:
+            return function(self.graph, node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if self.debug:
+                raise
+            raise ModelError(f"{node}: its inputs and attributes do not fit each other ({error})") from error
 
     def apply(self, patch: Patch) -> list[Node]:
         """Changes the graph; returns the nodes whose surroundings changed, some of which may be gone."""

@@ -31,11 +31,18 @@ def infer(graph: IndexedGraph, node: Node) -> bool:
 
 
 def propagate(graph: IndexedGraph, nodes: Iterable[Node]) -> None:
-    """Infers the nodes' output shapes, and those of their readers for as long as anything new comes out."""
+    """Infers the nodes' output shapes, and those of their readers for as long as anything new comes out.
+
+    ModelError where a node's attributes do not fit its inputs.
+    """
     queue = deque(nodes)
     while queue:
         node = queue.popleft()
-        if infer(graph, node):
+        try:
+            news = infer(graph, node)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise ModelError(f"{node}: its inputs and attributes do not fit each other ({error})") from error
+        if news:
             queue.extend(reader for name in node.outputs for reader in graph.consumers(name))
 
 
