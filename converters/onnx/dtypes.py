@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 
 import numpy as np
 from onnx import defs
 
 from ...runtime.graph import Attribute, Graph
+from .schemas import find_schema
 from .tensors import DTYPES
 
 Dtypes = list["np.dtype | None"]
@@ -31,7 +31,7 @@ def of_outputs(
 
 
 def _from_schema(op: str, inputs: Sequence[np.dtype | None], count: int) -> list[np.dtype | None]:
-    schema = _schema(op)
+    schema = find_schema(op)
     if schema is None:
         return [None] * count
     bound: dict[str, np.dtype] = {}
@@ -45,11 +45,6 @@ def _from_schema(op: str, inputs: Sequence[np.dtype | None], count: int) -> list
         text = schema.outputs[min(position, len(schema.outputs) - 1)].type_str
         found.append(bound[text] if text in bound else _concrete(text, schema))
     return found
-
-
-@cache
-def _schema(op: str) -> defs.OpSchema | None:
-    return defs.get_schema(op) if defs.has(op) else None
 
 
 def _concrete(text: str, schema: defs.OpSchema) -> np.dtype | None:

@@ -14,6 +14,7 @@ from ...runtime.errors import ModelError
 from .call import Call
 from .job import MAX_DEPTH, MAX_NODES, Unsupported
 from .reader import MAX_OPSET, opsets
+from .schemas import find_schema
 from .scope import Scope
 
 ImportNodes = Callable[[Scope, Iterable[onnx.NodeProto], Iterable[str]], None]
@@ -65,11 +66,14 @@ def local_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.
 
 def schema_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.FunctionProto, onnx.NodeProto] | None:
     """ONNX's definition of the node's operator in terms of others, if there is one."""
-    if domain not in ("", "ai.onnx.ml") or not defs.has(node.op_type, call.version, domain):
+    schema: Any = find_schema(node.op_type, call.version, domain) if domain in ("", "ai.onnx.ml") else None
+    if schema is None or any(attr.name not in schema.attributes for attr in node.attribute):
         return None
-    schema: Any = defs.get_schema(node.op_type, call.version, domain)
-    if any(attr.name not in schema.attributes for attr in node.attribute):
-        return None
+    if not domain and call.version > defs.onnx_opset_version():
+        raise Unsupported(
+            f"there is no such operator in millijoule, and the installed onnx package is too old (operator sets up to "
+            f"{defs.onnx_opset_version()}) to express it by others"
+        )
     body = b""
     plain = [version for version in schema.function_opset_versions if version <= MAX_OPSET]
     built = [version for version in schema.context_dependent_function_opset_versions if version <= MAX_OPSET]
@@ -111,10 +115,10 @@ def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import
 
 def _defaults(call: Call, node: onnx.NodeProto) -> dict[str, onnx.AttributeProto]:
     """The defaults of the attributes of one of ONNX's own operators."""
-    if node.domain not in ("", "ai.onnx") or not defs.has(node.op_type, call.version, ""):
+    schema = find_schema(node.op_type, call.version) if node.domain in ("", "ai.onnx") else None
+    if schema is None:
         return {}
-    attributes = defs.get_schema(node.op_type, call.version, "").attributes
-    found = {name: attr.default_value for name, attr in attributes.items() if attr.default_value.type}
+    found = {name: attr.default_value for name, attr in schema.attributes.items() if attr.default_value.type}
     return {name: _named(value, name) for name, value in found.items()}
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from onnx import defs, helper
+from onnx import helper
 
 from ...runtime.ops.registry import find
 from .call import Call
 from .job import Unsupported
+from .schemas import find_schema
 from .tensors import DTYPES, element_type
 
 _DTYPES = ("to", "dtype", "output_dtype", "output_datatype")
@@ -48,12 +49,10 @@ def known_attributes(call: Call, op: str, skip: tuple[str, ...] = ()) -> dict[st
 
 def is_default(call: Call, name: str, value: Any) -> bool:
     """Whether ONNX gives the attribute this value where it is left out, or ONNX does not know it at all."""
-    if not defs.has(call.op, call.version, ""):
+    schema = find_schema(call.op, call.version)
+    if schema is None or name not in schema.attributes:
         return False
-    attributes = defs.get_schema(call.op, call.version, "").attributes
-    if name not in attributes:
-        return False
-    default = attributes[name].default_value
+    default = schema.attributes[name].default_value
     return bool(default.type) and np.array_equal(_plain(helper.get_attribute_value(default)), value)
 
 

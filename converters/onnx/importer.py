@@ -21,6 +21,7 @@ from .handlers import Handler, find_handler
 from .job import Job, Unsupported
 from .order import arrange, reads
 from .reader import MAX_OPSET
+from .schemas import find_schema
 from .scope import Scope, describe
 from .tensors import is_narrow, sparse_to_array, to_array
 from .types import Hint, hints, input_hint
@@ -189,10 +190,9 @@ def _check_version(call: Call) -> None:
             f"operator set {call.version} is newer than {MAX_OPSET}, the newest supported, and the installed onnx "
             f"package (up to {newest}) cannot tell what has changed"
         )
-    if onnx.defs.has(call.op, call.version, ""):
-        since = onnx.defs.get_schema(call.op, call.version, "").since_version
-        if since > MAX_OPSET:
-            raise Unsupported(f"its form of operator set {since}; supported are forms up to {MAX_OPSET}")
+    schema = find_schema(call.op, call.version)
+    if schema is not None and schema.since_version > MAX_OPSET:
+        raise Unsupported(f"its form of operator set {schema.since_version}; supported are forms up to {MAX_OPSET}")
 
 
 def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
