@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from numba.core import types
 from . import atomics
 from .depthwise import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
+from .pool_tile import PoolTile
 from .tile import Tile
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
 from .window_tile import WindowTile
@@ -42,13 +44,17 @@ class Isa:
         """A register tile of rows x columns accumulator vectors for products of "f32" or "i8" elements."""
         return Tile(self.target, element, rows, columns)
 
-    def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool) -> DepthwiseTile:
+    def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int) -> DepthwiseTile:
         """A tile of int8 depthwise convolution."""
-        return DepthwiseTile(self.target, layout, repeat, dense)
+        return DepthwiseTile(self.target, layout, repeat, dense, joined)
 
     def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
         """A tile of float32 depthwise convolution."""
         return WindowTile(self.target, lanes, kernel, stride, pixels)
+
+    def pool(self, element: str, operation: str, lanes: int, offsets: Sequence[int]) -> PoolTile:
+        """Accumulators of sums and extremes over windows."""
+        return PoolTile(self.target, element, operation, lanes, offsets)
 
     @staticmethod
     def inline(function: Any) -> Any:

@@ -73,12 +73,14 @@ def primitive(result: Callable[..., types.Type], emit: Emit) -> Any:
     return intrinsic(call)
 
 
-def call_llvm(builder: ir.IRBuilder, name: str, result: ir.Type, *values: ir.Value) -> ir.Value:
+def call_llvm(
+    builder: ir.IRBuilder, name: str, result: ir.Type, *values: ir.Value, fastmath: tuple[str, ...] = ()
+) -> ir.Value:
     """A call of an LLVM intrinsic by its full name."""
     function = builder.module.globals.get(name)
     if function is None:
         function = ir.Function(builder.module, ir.FunctionType(result, [v.type for v in values]), name=name)
-    return builder.call(function, values)
+    return builder.call(function, values, fastmath=fastmath)
 
 
 def pointer(builder: ir.IRBuilder, address: ir.Value, kind: ir.Type) -> ir.Value:

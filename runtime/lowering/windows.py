@@ -1,0 +1,161 @@
+"""Lowering of what sums up or compares the elements of windows, onto kernels/pool.py: pools and reductions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.pool import pool
+from ..ops.window import Window
+from ..planner.builder import Builder
+from ..planner.view import Place, View
+
+SHORT_SUM = 256
+GROUP = 8
+VECTORS = 4
+SEPARATE = 1.5
+"""How many times fewer elements two passes must read than one, to be worth the temporary between them."""
+EXACT_COUNT = 1 << 14
+"""Elements from which on PoolTile.store_average is not exact."""
+REACH = 1 << 30
+"""What scaled totals must stay below, to be int32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The windows along one axis, one row per output: byte offset into x, byte offset into y, elements of the window
+    inside x, elements that a mean counts. tap: bytes between a window's elements."""
+
+    entries: np.ndarray
+    tap: int
+
+    @property
+    def widest(self) -> int:
+        return int(self.entries[:, 2].max())
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """What is done to the elements of each window; see kernels/pool.py. Integers are those of int8, never flipped."""
+
+    operation: str
+    epilogue: str
+    activation: str | None = None
+    params: tuple[float, ...] = ()
+    bias: int = 0
+    pad_bias: int = 0
+    ratio: float = 1.0
+    offset: float = 0.0
+    zero_point: int = 0
+    low: int = -128
+    high: int = 127
+
+
+def single(x_pitch: int = 0, y_pitch: int = 0, count: int = 1) -> Table:
+    """`count` windows of one element each."""
+    steps = np.arange(count)
+    return Table(np.stack([steps * x_pitch, steps * y_pitch, steps * 0 + 1, steps * 0 + 1], 1), 0)
+
+
+def whole(count: int, pitch: int) -> Table:
+    """One window of `count` elements."""
+    return Table(np.array([[0, 0, count, count]]), pitch)
+
+
+def sliding(window: Window, axis: int, size: int, pitches: tuple[int, int], include_pad: bool) -> Table:
+    """The windows of a pool along one spatial axis of `size` elements; pitches: of x and y."""
+    kernel, stride, dilation = window.kernel[axis], window.strides[axis], window.dilations[axis]
+    outputs = np.arange(window.output[axis])
+    start = outputs * stride - window.begin[axis]
+
+    def taps_below(limit: int) -> np.ndarray:
+        return np.clip(-((start - limit) // dilation), 0, kernel)
+
+    skipped, within = taps_below(0), taps_below(size)
+    inside = np.maximum(within - skipped, 0)
+    count = taps_below(size + window.given_end[axis]) if include_pad else inside
+    first = np.clip(start + skipped * dilation, 0, size - 1)
+    return Table(np.stack([first * pitches[0], outputs * pitches[1], inside, count], 1), dilation * pitches[0])
+
+
+def counted(window: Window, spatial: Sequence[int], include_pad: bool) -> bool:
+    """Whether every window counts at least one element."""
+    tables = [sliding(window, axis, size, (0, 0), include_pad) for axis, size in enumerate(spatial)]
+    return all(bool((table.entries[:, 3] > 0).all()) for table in tables)
+
+
+def repeated(table: Table, images: int, x_image: int, y_image: int) -> Table:
+    """The table of one image for each of several."""
+    if images == 1:
+        return table
+    shift = np.arange(images)[:, None, None] * np.array([x_image, y_image, 0, 0])
+    return Table((table.entries[None] + shift).reshape(-1, 4), table.tap)
+
+
+def channel_vectors(channels: int, widest: int) -> tuple[int, tuple[int, ...], int]:
+    """How a line of channels is covered: lanes of a vector (a power of two, at most widest), first channels of a
+    block's vectors, blocks. The last block and, in a single block, the last vector may overlap the one before."""
+    lanes = min(widest, 1 << (channels.bit_length() - 1))
+    vectors = -(-channels // lanes)
+    if vectors <= VECTORS:
+        return lanes, tuple(min(v * lanes, channels - lanes) for v in range(vectors)), 1
+    blocks = -(-vectors // VECTORS)
+    columns = min(-(-vectors // blocks), channels // lanes)
+    return lanes, tuple(v * lanes for v in range(columns)), -(-channels // (columns * lanes))
+
+
+def emit(b: Builder, x: Place, y: Place, like: View, channels: int, rows: Table, columns: Table, r: Reduction) -> None:
+    """Appends the call. like: a view with the element type and the form (flipped or not) of both x and y."""
+    rows, columns = _joined(rows, columns)
+    element = "f32" if like.dtype == np.float32 else "u8" if like.flipped or like.dtype == np.uint8 else "i8"
+    lanes, offsets, blocks = channel_vectors(channels, _widest(b, element, r.operation))
+    long = element != "f32" and r.operation == "sum" and rows.widest * columns.widest > SHORT_SUM
+    width = offsets[-1] + lanes
+    flip = 128 if like.flipped else 0
+    constants = {
+        "element": element, "operation": r.operation, "lanes": lanes, "offsets": offsets, "epilogue": r.epilogue,
+        "taps": _group(columns.widest), "long": long, "activation": r.activation, "params": r.params,
+    }  # fmt: skip
+    lines = len(rows.entries)
+    b.call(
+        pool, constants, blocks * lines, work=_work(rows, columns, channels), x=x, y=y,
+        rows=b.constant(rows.entries.astype(np.int32)), columns=b.constant(columns.entries.astype(np.int32)),
+        lines=lines, pixels=len(columns.entries), tap_row=rows.tap, tap=columns.tap, last_channel=channels - width,
+        bias=r.bias - flip, pad_bias=r.pad_bias, ratio=r.ratio, offset=r.offset,
+        zero_point=r.zero_point + flip, low=r.low + flip, high=r.high + flip,
+    )  # fmt: skip
+
+
+def separable(rows: Table, columns: Table, height: int) -> bool:
+    """Whether windows of rows x columns are read in two passes, first along the lines of `height` rows."""
+    tall, wide, lines = rows.widest, columns.widest, len(rows.entries)
+    return lines * tall * wide > SEPARATE * (height * wide + lines * tall)
+
+
+def _joined(rows: Table, columns: Table) -> tuple[Table, Table]:
+    """One long row of elements where a window's rows follow each other in memory and one column is left."""
+    tall = rows.widest
+    if len(columns.entries) > 1 or columns.widest * columns.tap != rows.tap or (rows.entries[:, 2] != tall).any():
+        return rows, columns
+    one = [1, 1, 0, 1] * rows.entries
+    one[:, 2] = 1
+    return Table(one, 0), Table([1, 1, tall, 1] * columns.entries, columns.tap)
+
+
+def _widest(b: Builder, element: str, operation: str) -> int:
+    """Lanes of a whole vector of accumulators."""
+    size = 4 if element == "f32" else 2 if operation == "sum" else 1
+    return b.target.vector_bytes // size
+
+
+def _group(taps: int) -> int:
+    """Elements of a row that are read together: a divisor of their number if there is one."""
+    if taps <= GROUP:
+        return max(taps, 1)
+    return next((n for n in range(GROUP, 2, -1) if taps % n == 0), GROUP // 2)
+
+
+def _work(rows: Table, columns: Table, channels: int) -> int:
+    return int(rows.entries[:, 2].sum()) * int(columns.entries[:, 2].sum()) * channels // 4
