@@ -26,6 +26,7 @@ from .gather_to_slice import gather_to_slice
 from .gelu import recognise_gelu
 from .hard_swish import recognise_clipped_line, recognise_hard_sigmoid, recognise_hard_swish
 from .hoist_to_constant import hoist_to_constant
+from .hoist_transpose import hoist_transpose_above_reshape
 from .indexed import IndexedGraph
 from .mean_to_pool import mean_to_pool, whole_window_to_global_pool
 from .merge_affine import merge_affine
@@ -44,7 +45,12 @@ from .remove_noop import remove_noop
 from .rewriter import Rewrite, Rewriter
 from .silu import recognise_silu
 from .simplify_pow import simplify_pow
-from .sink_reshape import sink_reshape_below_broadcasting, sink_reshape_below_quantizers, sink_reshape_below_unary
+from .sink_reshape import (
+    sink_reshape_below_broadcasting,
+    sink_reshape_below_concat,
+    sink_reshape_below_quantizers,
+    sink_reshape_below_unary,
+)
 from .sink_transpose import (
     sink_transpose_below_broadcasting,
     sink_transpose_below_quantizers,
@@ -87,6 +93,7 @@ LAYOUT = (
     *(sink_transpose_below_pad, sink_transpose_below_gather, sink_transpose_below_expand),
     *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze),
     *(sink_transpose_below_reshape, sink_reshape_below_unary, sink_reshape_below_broadcasting),
+    *(sink_reshape_below_concat, hoist_transpose_above_reshape),
     *(gather_to_slice, slice_of_split, concat_to_pad),
 )
 

@@ -53,6 +53,47 @@ def sink_reshape_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | 
     return _below(graph, node, found, inputs, patch)
 
 
+@rewrite_of("Concat")
+def sink_reshape_below_concat(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Where all inputs are reshaped alike, none of them more than dimensions of size 1."""
+    reshapes = [_sole_reshape(graph, name, node) for name in node.inputs]
+    axes = {_source_axis(graph, node, reshape) for reshape in reshapes}
+    result = graph.value(node.outputs[0])
+    if len(axes) != 1 or None in axes or result is None or result.shape is None:
+        return None
+    axis = axes.pop()
+    shapes = [graph.shape(reshape.inputs[0]) for reshape in reshapes if reshape is not None]
+    rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes if shape is not None and axis is not None}
+    sizes = [shape[axis] for shape in shapes if shape is not None and axis is not None]
+    if len(rest) != 1 or axis is None or any(isinstance(size, str) for size in sizes):
+        return None
+    others = rest.pop()
+    joined = (*others[:axis], sum(size for size in sizes if isinstance(size, int)), *others[axis:])
+    target = target_for(joined, result.shape)
+    if target is None or significant(joined) != significant(result.shape):
+        return None
+    patch = Patch(graph, [node])
+    inputs = [reshape.inputs[0] for reshape in reshapes if reshape is not None]
+    inner = patch.node(
+        "Concat", inputs, node.attrs | {"axis": axis}, hint=result.name, shape=joined, quant=result.quant
+    )
+    patch.node("Reshape", [inner, patch.ints(f"{result.name}.shape", target)], output=result.name)
+    return patch
+
+
+def _source_axis(graph: IndexedGraph, node: Node, reshape: Node | None) -> int | None:
+    """The axis before the Reshape that the Concat's axis was, where only dimensions of size 1 are moved."""
+    before = None if reshape is None else graph.shape(reshape.inputs[0])
+    after = None if reshape is None else graph.shape(reshape.outputs[0])
+    if before is None or after is None or significant(before) != significant(after):
+        return None
+    axis = node.attrs["axis"] % len(after)
+    if after[axis] == 1:
+        return None
+    place = len(significant(after[:axis]))
+    return [index for index, dim in enumerate(before) if dim != 1][place]
+
+
 def _sole_reshape(graph: IndexedGraph, name: str, reader: Node) -> Node | None:
     reshape = graph.producer_of(name, "Reshape")
     if reshape is None or not graph.only_feeds(name, reader) or graph.constant(reshape.inputs[1]) is None:

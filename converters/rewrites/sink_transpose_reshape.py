@@ -23,7 +23,7 @@ def sink_transpose_below_reshape(graph: IndexedGraph, node: Node) -> Patch | Non
     if source is None or before is None or after is None or (quant is not None and quant.axis is not None):
         return None
     x, perm = source
-    moved = _reorder(before, after, perm)
+    moved = reorder(before, after, perm)
     shape = graph.shape(x)
     if moved is None or shape is None:
         return None
@@ -37,7 +37,7 @@ def sink_transpose_below_reshape(graph: IndexedGraph, node: Node) -> Patch | Non
     return patch
 
 
-def _reorder(before: Shape, after: Shape, perm: Perm) -> tuple[Shape, Perm] | None:
+def reorder(before: Shape, after: Shape, perm: Perm) -> tuple[Shape, Perm] | None:
     """(shape, permutation): reshaping the Transpose's input to shape and permuting that gives the same as reshaping its
     output, of shape `before`, to `after`."""
     groups = regroup(before, after)
