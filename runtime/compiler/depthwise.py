@@ -25,11 +25,12 @@ class DepthwiseTile:
     """init(bias) -> tile; step(tile, x, pitch, w) -> tile; store(tile, y, pitch, scale, zero_point, low, high).
 
     A tile is `repeat` times layout.pixels outputs of layout.width channels. pitch: bytes between pixels that a kernel
-    row reads one after the other. dense: a pixel's block of channels is followed by the next pixel's.
+    row reads one after the other. dense: a pixel's block of channels is followed by the next pixel's. joined: a block
+    holds the channels of so many neighbouring outputs, whose weights are shifted; only where dense.
     """
 
-    def __init__(self, target: Target, layout: DepthwiseLayout, repeat: int, dense: bool) -> None:
-        self.target, self.layout, self.repeat, self.dense = target, layout, repeat, dense
+    def __init__(self, target: Target, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int) -> None:
+        self.target, self.layout, self.repeat, self.dense, self.joined = target, layout, repeat, dense, joined
         self.pixels = repeat * layout.pixels
         self.kind = TileType("i32", self.pixels, layout.columns, layout.lanes)
         self.init = primitive(lambda bias: self.kind, self._init)
@@ -79,10 +80,11 @@ class DepthwiseTile:
 
         Pixels beyond the last that any output needs are read from the last instead: their weights are zero.
         """
-        layout, width, depth = self.layout, self.layout.width, self.layout.depth
+        layout, depth = self.layout, self.layout.depth
+        width = layout.width // self.joined
         last = (self.pixels - 1) * layout.stride + layout.kernel - 1
         offsets = [min(first + i, last) for i in range(depth)]
-        order = layout.order()
+        order = layout.order() % width
         consecutive = offsets == list(range(first, first + depth))
         if self.dense and consecutive and width * depth <= 2 * self.target.vector_bytes:
             size = min(width * depth, self.target.vector_bytes)

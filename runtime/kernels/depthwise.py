@@ -15,10 +15,19 @@ if TYPE_CHECKING:
 
 
 def depthwise_int8(
-    isa: Isa, channels: int, kernel: int, stride: int, dilation: int, narrow: bool, repeat: int, dense: bool, clamp: bool
+    isa: Isa,
+    channels: int,
+    kernel: int,
+    stride: int,
+    dilation: int,
+    narrow: bool,
+    repeat: int,
+    dense: bool,
+    joined: int,
+    clamp: bool,
 ) -> Callable[..., None]:
     """A chunk is one row of outputs of one channel block. channels, kernel, stride, dilation and narrow: as
-    DepthwiseLayout.of takes them.
+    DepthwiseLayout.of takes them. joined: see DepthwiseTile.
 
     x, y: first element inside the border; pitches in bytes. x_pixel: between neighbouring outputs' inputs; x_tap:
     between taps. panel: bytes of packed weights per block. pixels: at least the tile's.
@@ -26,7 +35,7 @@ def depthwise_int8(
     from ..compiler.depthwise_layout import DepthwiseLayout
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, dilation, narrow)
-    tile = isa.depthwise(layout, repeat, dense)
+    tile = isa.depthwise(layout, repeat, dense, joined)
     init, step, store = tile.init, tile.step, tile.store(clamp)
     width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
 

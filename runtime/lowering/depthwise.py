@@ -16,6 +16,8 @@ from ..planner.view import Border, View
 
 PIXELS_F32 = 8
 ACCUMULATORS = 16
+TILE_OVERHEAD = 0.5
+"""Of a tile of int8 outputs, in outputs."""
 
 
 def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
@@ -73,7 +75,9 @@ class _Scan:
             (height, strides[0], dilations[0], x_row, y_row, kernel[0]),
             (width, strides[1], dilations[1], x_pixel, y_pixel, kernel[1]),
         ]
-        self.swapped = kernel[0] > kernel[1]
+        # Outputs are computed in pairs and more: along a square kernel's axis that wastes fewer.
+        wasteful = kernel[0] == kernel[1] and strides[0] == strides[1] and width % 2 > height % 2 and width < height
+        self.swapped = kernel[0] > kernel[1] or wasteful
         if self.swapped:
             axes.reverse()
         (self.lines, line_stride, line_dilation, x_line, self.y_line, self.kernel_rows) = axes[0]
@@ -87,6 +91,14 @@ class _Scan:
     def rows(self, taps: np.ndarray) -> np.ndarray:
         """(channels, height, width) -> (kernel rows, kernel, channels)."""
         return taps.transpose(2, 1, 0) if self.swapped else taps.transpose(1, 2, 0)
+
+    def join(self, count: int) -> None:
+        """Takes `count` neighbouring outputs as channels of one."""
+        self.kernel += (count - 1) * self.stride
+        self.stride *= count
+        self.pixels //= count
+        self.x_pixel *= count
+        self.y_pixel *= count
 
     def arguments(self) -> dict[str, int]:
         return {
@@ -126,13 +138,19 @@ def _lower_int8(
     channels = taps.shape[0]
     scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))
     flip = 128 if b.target.family == "x86" else 0
-    constants, layout = _tile(b, scan, channels)
+    rows = scan.rows(taps)
+    joined = _joined(b, scan, channels)
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
     start = total - (int(product.x.zero_point[0]) + flip) * taps.sum((1, 2), dtype=np.int64)
     scale = np.broadcast_to(product.scale, channels).astype(np.float32)
     low, high = product.low + flip, product.high + flip
+    if joined > 1:
+        rows = _side_by_side(rows, joined, scan.stride)
+        start, scale, channels = np.tile(start, joined), np.tile(scale, joined), channels * joined
+        scan.join(joined)
+    constants, layout = _tile(b, scan, channels, joined)
     constants["clamp"] = (low, high) != ((0, 255) if flip else (-128, 127))
-    packed = layout.pack(scan.rows(taps))
+    packed = layout.pack(rows)
     w = b.constant(packed)
     bias_place, scale_place = (
         b.constant(layout.pack_channels(start.astype(np.int32))),
@@ -147,9 +165,26 @@ def _lower_int8(
         )  # fmt: skip
 
 
-def _tile(b: Builder, scan: _Scan, channels: int) -> tuple[dict[str, int | bool], DepthwiseLayout]:
+def _joined(b: Builder, scan: _Scan, channels: int) -> int:
+    """How many neighbouring outputs fill a vector that one's channels do not."""
+    count = b.tile_layout("i8").lanes // channels
+    dense = scan.adjacent == channels == scan.y_pixel and scan.dilation == 1
+    fits = b.target.vnni and count * channels == b.tile_layout("i8").lanes and channels >= 4
+    return count if count > 1 and dense and fits and scan.pixels % count == 0 else 1
+
+
+def _side_by_side(rows: np.ndarray, count: int, stride: int) -> np.ndarray:
+    """(kernel rows, kernel, channels) -> (kernel rows, wider kernel, count * channels), shifted by the stride."""
+    height, kernel, channels = rows.shape
+    wide = np.zeros((height, kernel + (count - 1) * stride, count, channels), rows.dtype)
+    for i in range(count):
+        wide[:, i * stride : i * stride + kernel, i] = rows
+    return wide.reshape(height, -1, count * channels)
+
+
+def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str, int | bool], DepthwiseLayout]:
     """The constants that choose the tile, without `clamp`, and its layout."""
-    narrow = False
+    narrow = joined > 1
     layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
     if layout.pixels > scan.pixels:
         narrow = True
@@ -157,14 +192,18 @@ def _tile(b: Builder, scan: _Scan, channels: int) -> tuple[dict[str, int | bool]
     repeat = 1
     if scan.dilation == 1:
         most = max(1, min(ACCUMULATORS // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
-        repeat = _even(-(-scan.pixels // layout.pixels), most)
-        repeat = min(repeat, scan.pixels // layout.pixels)
-    dense = scan.adjacent == layout.width and scan.dilation == 1
+        repeat = min(range(1, most + 1), key=lambda n: _cost(scan.pixels, n * layout.pixels))
+    dense = scan.adjacent * joined == layout.width and scan.dilation == 1
     constants: dict[str, int | bool] = {
         "channels": channels, "kernel": scan.kernel, "stride": scan.stride, "dilation": scan.dilation,
-        "narrow": narrow, "repeat": repeat, "dense": dense,
+        "narrow": narrow, "repeat": repeat, "dense": dense, "joined": joined,
     }  # fmt: skip
     return constants, layout
+
+
+def _cost(pixels: int, tile: int) -> float:
+    """Relative time of a row of outputs in tiles that may overlap."""
+    return -(-pixels // tile) * (tile + TILE_OVERHEAD)
 
 
 def _even(total: int, most: int) -> int:

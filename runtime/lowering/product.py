@@ -13,9 +13,9 @@ from ..planner.builder import Builder
 from ..planner.view import Place
 
 DOT_LATENCY = 8
-EPILOGUE = {"f32": 2.0, "i8": 4.5}
-"""Cycles per accumulator vector for the epilogue, beside one per multiply-add vector."""
-TILE_OVERHEAD = 12.0
+EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
+"""Cycles per accumulator vector for the epilogue, by columns; the last number holds for all wider tiles."""
+TILE_OVERHEAD = {"f32": 12.0, "i8": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int
                 break
             accumulators = rows * columns
             step = max(accumulators, DOT_LATENCY, rows + columns)
-            tile = steps * step + accumulators * EPILOGUE[element] + TILE_OVERHEAD
+            epilogue = EPILOGUE[element][min(columns, len(EPILOGUE[element])) - 1]
+            tile = steps * step + accumulators * epilogue + TILE_OVERHEAD[element]
             if columns > 4 and rows > 1:
                 break
             cost = blocks * lines * -(-pixels // rows) * tile
@@ -86,7 +87,7 @@ def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray, item: int
         if count > 1 and (count * channels > layout.lanes or g.pixels % count):
             break
         steps = rows * -(-(run + (count - 1) * g.x_pixel // item) // layout.depth)
-        cost = (steps + EPILOGUE["i8"]) / count
+        cost = (steps + EPILOGUE["i8"][0]) / count
         if cost < least:
             best, least = count, cost
     return best
