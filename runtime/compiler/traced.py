@@ -137,10 +137,14 @@ def fma(x: Traced, y: Any, z: Any) -> Traced:
 def maximum(x: Traced, y: Any) -> Traced:
     """The larger; NaN in x stays NaN."""
     y = x.like(y)
+    if x.target.family == "arm" and x.is_float:
+        return x.llvm("maximum", y)
     return where(x.compare("<", y), y, x)
 
 
 def minimum(x: Traced, y: Any) -> Traced:
     """The smaller; NaN in x stays NaN."""
     y = x.like(y)
+    if x.target.family == "arm" and x.is_float:
+        return x.llvm("minimum", y)
     return where(x.compare(">", y), y, x)
