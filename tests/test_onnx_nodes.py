@@ -23,3 +23,10 @@ def test_list_is_sorted_and_known() -> None:
 def test_cases_that_pass_still_pass() -> None:
     found = [f"{name}: {problem}" for name, problem in failures(listed())]
     assert not found, "\n".join(found)
+
+
+def test_cases_pass_with_symbolic_sizes_too() -> None:
+    """Nothing that the converter does depends on sizes, but for one operator that ONNX defines by its kernel's."""
+    names = [name for name in listed() if "causal_conv_with_state" not in name]
+    found = [f"{name}: {problem}" for name, problem in failures(names, symbolic=True)]
+    assert not found, "\n".join(found)

@@ -96,8 +96,13 @@ class Call:
         return found
 
     def add_constant(self, data: Any, what: str, dtype: Any = None) -> str:
-        """A constant named after the node's first result."""
-        return self.builder.add_constant(f"{self.name}.{what}", np.asarray(data, dtype))
+        """A constant named after the node."""
+        try:
+            with np.errstate(over="ignore"):
+                array = np.asarray(data, dtype)
+        except (OverflowError, ValueError):
+            raise Unsupported(f"its {what} {data!r:.60} does not fit {np.dtype(dtype)}") from None
+        return self.builder.add_constant(f"{self.name}.{what}", array)
 
     def make(self, op: str, inputs: Sequence[str], attrs: Mapping[str, Attribute] | None = None) -> str:
         """Appends a node with one result and returns that."""

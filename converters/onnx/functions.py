@@ -100,7 +100,7 @@ def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import
     inner = Scope(
         scope.builder,
         {**scope.opsets, **versions},
-        prefix=f"{scope.prefix}{call.name}/" if not call.name.startswith(scope.prefix) else f"{call.name}/",
+        prefix=f"{call.name}/",
         depth=scope.depth + 1,
     )
     inputs = list(call.inputs) + [""] * (len(function.input) - len(call.inputs))

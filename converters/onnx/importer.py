@@ -81,9 +81,10 @@ def import_graph(
         raise job.error(f"an output has no name or is listed twice: {wanted}")
     import_nodes(scope, proto.node, wanted)
     for name in wanted:
-        if not scope.known(name):
+        found = scope.find(name)
+        if found is None:
             raise job.error(f"nothing produces the output '{name}'")
-        graph.outputs.append(_lookup(scope, name))
+        graph.outputs.append(found)
     return graph
 
 
@@ -207,7 +208,3 @@ def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
                 raise job.error(f"{describe(node)}: {error}") from None
             raise Unsupported(str(error)) from None
     return found
-
-
-def _lookup(scope: Scope, name: str) -> str:
-    return scope.resolve(name, onnx.NodeProto(op_type="output"))

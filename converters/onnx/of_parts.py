@@ -71,5 +71,7 @@ def top_k_1(call: Call) -> None:
 def transpose(call: Call) -> None:
     """Without perm the axes are reversed."""
     rank = call.rank()
-    perm = call.integers("perm", range(rank - 1, -1, -1) if rank is not None else None)
-    call.finish("Transpose", call.inputs, {"perm": perm})
+    if "perm" not in call.attrs and rank is None:
+        call.finish("Transpose", call.inputs)
+    else:
+        call.finish("Transpose", call.inputs, {"perm": call.integers("perm", range(rank or 0)[::-1])})

@@ -23,7 +23,7 @@ _MAX_FILE = (1 << 31) - 1
 
 @dataclass(slots=True)
 class Source:
-    """A parsed model that the importer may modify. folder: where its external data lies, if it came from a file."""
+    """A parsed model. folder: where its external data lies, if it came from a file."""
 
     model: onnx.ModelProto
     label: str
@@ -33,9 +33,7 @@ class Source:
 def load(source: str | os.PathLike[str] | onnx.ModelProto) -> Source:
     """Reads and checks a model. ModelError: no such file, not ONNX, damaged, no graph, versions not supported."""
     if isinstance(source, onnx.ModelProto):
-        model = onnx.ModelProto()
-        model.CopyFrom(source)
-        loaded = Source(model, "ONNX model", None)
+        loaded = Source(source, "ONNX model", None)
     else:
         path = Path(source)
         loaded = Source(_parse(_read(path), path), str(path), path.parent)

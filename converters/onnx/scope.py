@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import onnx
 
-from ...runtime.errors import ModelError
 from .builder import Builder
 from .job import MAX_DEPTH, Job
 from .types import Hint
@@ -15,8 +14,8 @@ from .types import Hint
 @dataclass(slots=True)
 class Scope:
     """opsets: domain -> version. names: ONNX name -> name in the graph, where values are already defined.
-    hints: what shape inference found. results: names that a function's results must get. outer: the scope around a
-    subgraph. prefix: of names inside a function body.
+    hints: what the model declares of values. results: names that a function's results must get. outer: the scope
+    around a subgraph. prefix: of names inside a function body.
     """
 
     builder: Builder
@@ -36,19 +35,21 @@ class Scope:
     def job(self) -> Job:
         return self.builder.job
 
-    def known(self, name: str) -> bool:
-        return name in self.names or (self.outer is not None and self.outer.known(name))
-
-    def resolve(self, name: str, node: onnx.NodeProto) -> str:
-        """The graph's name for what the node reads; the empty string stands for an absent input."""
-        if not name:
-            return ""
+    def find(self, name: str) -> str | None:
+        """The graph's name for a value of this scope or one around it; None where there is no such value."""
         scope: Scope | None = self
         while scope is not None:
             if name in scope.names:
                 return scope.names[name]
             scope = scope.outer
-        raise ModelError(f"{self.job.label}: node {describe(node)} reads '{name}', which nothing produces")
+        return None
+
+    def resolve(self, name: str, node: onnx.NodeProto) -> str:
+        """The graph's name for what the node reads; the empty string stands for an absent input."""
+        found = self.find(name) if name else ""
+        if found is None:
+            raise self.job.error(f"node {describe(node)} reads '{name}', which nothing produces")
+        return found
 
     def define(self, name: str) -> str:
         """The graph's name for a value about to be defined. ModelError where it is defined already."""
