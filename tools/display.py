@@ -86,3 +86,8 @@ def shape(dims: Sequence[int | str] | None) -> str:
     if any(isinstance(dim, str) for dim in dims):
         return f"({', '.join(map(str, dims))})"
     return "x".join(map(str, dims)) or "scalar"
+
+
+def shorten(text: str, most: int = 60) -> str:
+    """Both ends of a long name."""
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}..{text[-(most // 2 - 1) :]}"

@@ -18,7 +18,7 @@ import click
 
 from ..runtime.errors import Error
 
-COMMANDS = ("convert", "run", "inspect", "bench", "compile")
+COMMANDS = ("convert", "run", "inspect", "compare", "bench", "compile", "doctor")
 INTERRUPTED = 130
 
 

@@ -57,7 +57,7 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dic
 
 def show_steps(steps: Sequence[Mapping[str, Any]], *, only_numpy: bool = False) -> None:
     """A table of steps; their time, where it was measured, also as a share of the whole."""
-    from .display import duration, table
+    from .display import duration, shorten, table
 
     timed = bool(steps) and "seconds" in steps[0]
     whole = sum(step["seconds"] for step in steps) if timed else 0.0
@@ -69,7 +69,7 @@ def show_steps(steps: Sequence[Mapping[str, Any]], *, only_numpy: bool = False) 
         row = [step["index"], step["operator"], kernel, f"{step['macs']:,}" if step["macs"] else ""]
         if timed:
             row += [duration(step["seconds"]), f"{100 * step['seconds'] / whole:.1f} %" if whole else ""]
-        rows.append([*row, _short(step["node"])])
+        rows.append([*row, shorten(step["node"])])
     columns = [">step", "operator", "kernel", ">multiply-adds", *([">time", ">share"] if timed else []), "node"]
     table("Steps that run in NumPy" if only_numpy else "Steps", columns, rows)
 
@@ -83,7 +83,8 @@ def _time(arena: Arena, feeds: Mapping[str, np.ndarray], count: int) -> tuple[fl
     _feed(arena, feeds)
     arena.execute()
     calls = [arena.step(index) for index in range(count)]
-    wholes, parts = [], []
+    wholes: list[float] = []
+    parts: list[list[float]] = []
     until = time.perf_counter() + SECONDS
     while len(wholes) < LEAST_PASSES or time.perf_counter() < until:
         _feed(arena, feeds)
@@ -102,7 +103,3 @@ def _clock(call: Callable[[], None]) -> float:
     began = time.perf_counter_ns()
     call()
     return (time.perf_counter_ns() - began) * 1e-9
-
-
-def _short(text: str, most: int = 60) -> str:
-    return text if len(text) <= most else f"{text[: most // 2 - 1]}..{text[-(most // 2 - 1) :]}"

@@ -1,0 +1,245 @@
+"""`mj compare`: a model beside the engine that its source was made for, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from . import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ..runtime.model import Model
+    from ..runtime.session import Session
+    from .distance import Distance
+
+ORACLES: Final = {"onnx": ("oracle_onnxruntime", "onnxruntime"), "tflite": ("oracle_litert", "ai-edge-litert")}
+BEYOND = 1
+"""Exit status where an output is further away than allowed."""
+Arrays = dict[str, "np.ndarray"]
+
+
+@click.command("compare", short_help="Compare a model's results with ONNX Runtime or LiteRT, layer by layer.")
+@options.model
+@click.argument("source", metavar="SRC", required=False)
+@options.inputs
+@options.shapes
+@options.seed
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Compare on random inputs of "
+              "so many seeds, and show the worst of each.")  # fmt: skip
+@click.option(
+    "--layers/--no-layers", default=True, show_default=True, help="Also what lies between inputs and outputs."
+)
+@click.option("--tolerance", default=1e-3, show_default=True, type=click.FloatRange(min=0), help="How far an output of "
+              "real numbers may be off, as a share of its largest magnitude.")  # fmt: skip
+@click.option("--quanta", default=0.25, show_default=True, type=click.FloatRange(min=0), help="How far quantized "
+              "outputs may be off, on average, in steps of their scale.")  # fmt: skip
+@options.running
+@options.as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str,
+    source: str | None,
+    inputs: tuple[str, ...],
+    shapes: tuple[str, ...],
+    seed: int,
+    seeds: int,
+    layers: bool,
+    tolerance: float,
+    quanta: float,
+    threads: int | None,
+    target: str | None,
+    kernels: str | None,
+    as_json: bool,
+) -> None:
+    """Compare MODEL with what ONNX Runtime or LiteRT computes from SRC, the .onnx or .tflite file it came from.
+
+    SRC may be left out where MODEL is a source itself or lies beside it. Exit status 1 where an output is beyond the
+    tolerance. Layers are compared on the same inputs of the whole model, so that errors add up along the way.
+
+    \b
+    Examples:
+      mj compare model.mj model.onnx
+      mj compare model.tflite --seeds 5 --no-layers
+    """
+    from .sources import find_source, load, open_model
+
+    opened = open_model(model)
+    origin = find_source(model, source, opened)
+    feeds = _feeds(opened, inputs, shapes, range(seed, seed + (1 if inputs else seeds)))
+    oracle, description = _oracle(origin, layers)
+    with load(opened, threads, target, kernels) as session:
+        rows: dict[tuple[str, bool], dict[str, Any]] = {}
+        for feed in feeds:
+            _compare(session, oracle, feed, rows)
+        report = _report(model, origin, description, session.target, rows.values(), tolerance, quanta, len(feeds))
+    _show(report, as_json)
+    if not report["within"]:
+        ctx.exit(BEYOND)
+
+
+def _feeds(model: Model, inputs: tuple[str, ...], shapes: tuple[str, ...], seeds: range) -> list[Arrays]:
+    from ..runtime.feeds import check_feeds
+    from .feeds import random_inputs, read_inputs
+    from .sources import concrete_shapes, parse_named, parse_shapes
+
+    if inputs:
+        return [check_feeds(model, read_inputs(model, parse_named(model, inputs, "--input")))]
+    sizes = concrete_shapes(model, parse_shapes(model, shapes))
+    return [random_inputs(model, sizes, seed) for seed in seeds]
+
+
+def _oracle(source: str, layers: bool) -> tuple[Any, str]:
+    from ..converters.convert import FORMATS
+    from ..runtime.errors import Error, ModelError
+
+    kind = next((kind for suffix, kind in FORMATS.items() if source.lower().endswith(suffix)), None)
+    if kind is None:
+        raise ModelError(f"{source}: not an .onnx or .tflite file, so there is nothing to compare with")
+    adapter, distribution = ORACLES[kind]
+    try:
+        module = import_module(f".{adapter}", __package__)
+    except ImportError as error:
+        raise Error(
+            f"comparing with {source} takes {distribution}: pip install 'millijoule[bench]' ({error})"
+        ) from None
+    try:
+        return module.Oracle(source, layers=layers), module.DESCRIPTION
+    except (RuntimeError, ValueError) as error:
+        raise ModelError(f"{distribution} cannot load {source}: {str(error).strip().splitlines()[0]}") from None
+
+
+def _compare(session: Session, oracle: Any, feeds: Arrays, rows: dict[tuple[str, bool], dict[str, Any]]) -> None:
+    """Adds a row for each output and layer, or makes the row there as bad as this one."""
+    from .distance import distance
+    from .layers import match_layers
+
+    model, tensors = session.model, oracle.layers(feeds)
+    layers = match_layers(model.graph, tensors)
+    wanted = [layer.value for layer in layers]
+    found = session.run(feeds, outputs=list(dict.fromkeys([*wanted, *model.outputs])))
+    values = model.graph.values
+    for layer in layers:
+        ours, theirs = found[layer.value], layer.arrange(tensors[layer.tensor])
+        if ours.shape == theirs.shape and theirs.dtype.kind in "fiub":
+            away = distance(ours, theirs, values[layer.value].quant if layer.value in values else None)
+            _add(rows, layer.tensor, layer.operator, False, ours, away)
+    producers = model.graph.producers()
+    for name, theirs in _by_our_names(model, oracle.outputs(feeds)).items():
+        if found[name].shape != theirs.shape:
+            away = _infinitely_far()
+        else:
+            away = distance(found[name], theirs, model.outputs[name].quant)
+        operator = producers[name].op if name in producers else "input"
+        _add(rows, name, operator, True, found[name], away)
+
+
+def _by_our_names(model: Model, outputs: Mapping[str, np.ndarray]) -> Arrays:
+    return {model.output_name(name): array for name, array in outputs.items()}
+
+
+def _infinitely_far() -> Distance:
+    from .distance import Distance
+
+    return Distance(float("inf"), 0.0, float("-inf"))
+
+
+def _add(
+    rows: dict[tuple[str, bool], dict[str, Any]], name: str, operator: str, output: bool, array: np.ndarray,
+    away: Distance,
+) -> None:  # fmt: skip
+    row = rows.setdefault((name, output), {"name": name, "operator": operator, "output": output})
+    row["shape"], row["dtype"] = list(array.shape), str(array.dtype)
+    row["distance"] = row["distance"].worse(away) if "distance" in row else away
+
+
+def _report(
+    model: str, source: str, description: str, target: str, rows: Any, tolerance: float, quanta: float, runs: int
+) -> dict[str, Any]:
+    tensors = []
+    for row in rows:
+        away = row["distance"]
+        numbers = {
+            "max_abs": away.max_abs,
+            "relative": away.relative,
+            "largest": away.largest,
+            "snr_db": away.snr,
+            "max_quanta": away.max_quanta,
+            "mean_quanta": away.mean_quanta,
+        }
+        tensors.append({**row, **numbers, "within": away.within(tolerance, quanta)})
+        del tensors[-1]["distance"]
+    return {
+        "model": model,
+        "source": source,
+        "oracle": description,
+        "target": target,
+        "inputs_compared": runs,
+        "tolerance": tolerance,
+        "quanta": quanta,
+        "within": all(row["within"] for row in tensors if row["output"]),
+        "tensors": tensors,
+    }
+
+
+def _show(report: Mapping[str, Any], as_json: bool) -> None:
+    from .display import emit, emit_json, shape, shorten, table
+
+    if as_json:
+        emit_json({**report, "tensors": [_without_infinities(row) for row in report["tensors"]]})
+        return
+    for title, rows in _parts(report["tensors"]):
+        cells = [
+            [
+                row["operator"],
+                shape(row["shape"]),
+                row["dtype"],
+                *_numbers(row),
+                "" if row["within"] else "beyond",
+                shorten(row["name"]),
+            ]
+            for row in rows
+        ]
+        columns = [
+            "operator",
+            ">shape",
+            "dtype",
+            ">max error",
+            ">relative",
+            ">SNR dB",
+            ">max quanta",
+            ">mean quanta",
+            "",
+            "name",
+        ]
+        table(title, columns, cells)
+    emit(f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)")
+    first = next((row["name"] for row in report["tensors"] if not row["within"]), None)
+    if first is not None:
+        emit(f"the first result beyond the tolerance is '{first}'")
+    limits = f"{report['tolerance']:g} of the largest magnitude, or {report['quanta']:g} quanta on average"
+    emit(f"every output is within {limits}" if report["within"] else f"outputs are beyond {limits}")
+
+
+def _parts(tensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    parts = [
+        ("Layers", [row for row in tensors if not row["output"]]),
+        ("Outputs", [row for row in tensors if row["output"]]),
+    ]
+    return [part for part in parts if part[1]]
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    quanta = ["" if row[key] is None else f"{row[key]:.4g}" for key in ("max_quanta", "mean_quanta")]
+    return [f"{row['max_abs']:.3g}", f"{row['relative']:.2e}", f"{row['snr_db']:.1f}", *quanta]
+
+
+def _without_infinities(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinities: an SNR without noise, or an error without bound, becomes null."""
+    infinite = (float("inf"), float("-inf"))
+    return {key: None if isinstance(value, float) and value in infinite else value for key, value in row.items()}

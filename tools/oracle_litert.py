@@ -1,0 +1,62 @@
+"""What LiteRT computes: its outputs with the default kernels, every tensor between with the reference ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
+DISTRIBUTION = "ai-edge-litert"
+
+
+class Oracle:
+    """One source file, ready for inputs of any shape."""
+
+    def __init__(self, source: str, *, layers: bool) -> None:
+        self._default: Any = Interpreter(model_path=source)
+        self._every: Any = None
+        if layers:
+            kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            self._every = Interpreter(
+                model_path=source, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True
+            )
+
+    def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        _invoke(self._default, feeds)
+        return {item["name"]: self._default.get_tensor(item["index"]) for item in self._default.get_output_details()}
+
+    def layers(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every tensor of the main graph that has numbers, by name."""
+        if self._every is None:
+            return {}
+        _invoke(self._every, feeds)
+        found = {}
+        for item in self._every.get_tensor_details():
+            # Constants are no results, and some tensors of an operator's own have no memory.
+            if item["name"] and item["index"] not in found:
+                array = _tensor(self._every, item["index"])
+                if array is not None:
+                    found[item["name"]] = array
+        return found
+
+
+def _invoke(interpreter: Any, feeds: Mapping[str, np.ndarray]) -> None:
+    for item in interpreter.get_input_details():
+        array = feeds[item["name"]]
+        if tuple(item["shape"]) != array.shape:
+            interpreter.resize_tensor_input(item["index"], array.shape)
+    interpreter.allocate_tensors()
+    for item in interpreter.get_input_details():
+        interpreter.set_tensor(item["index"], feeds[item["name"]])
+    interpreter.invoke()
+
+
+def _tensor(interpreter: Any, index: int) -> np.ndarray | None:
+    try:
+        array: np.ndarray = interpreter.get_tensor(index)
+    except ValueError:
+        return None
+    return array
