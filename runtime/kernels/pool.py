@@ -64,7 +64,7 @@ def pool(
             x_line = x + load(row) + first
             y_line = y + load(row + 4) + first
             tall, row_count = load(row + 8), load(row + 12)
-            column = columns
+            column = columns + 0
             for _ in range(pixels):
                 wide = load(column + 8)
                 total = zero()

@@ -139,9 +139,9 @@ def _joined(rows: Table, columns: Table) -> tuple[Table, Table]:
     tall = rows.widest
     if len(columns.entries) > 1 or columns.widest * columns.tap != rows.tap or (rows.entries[:, 2] != tall).any():
         return rows, columns
-    one = [1, 1, 0, 1] * rows.entries
-    one[:, 2] = 1
-    return Table(one, 0), Table([1, 1, tall, 1] * columns.entries, columns.tap)
+    lines, one = rows.entries.copy(), columns.entries.copy()
+    lines[:, 2], one[:, 2] = 1, tall * columns.widest
+    return Table(lines, 0), Table(one, columns.tap)
 
 
 def _widest(b: Builder, element: str, operation: str) -> int:

@@ -1,0 +1,63 @@
+"""Softmax of rows, on float32 and on quantized int8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..compiler.abi import Float, Int, Ptr
+
+if TYPE_CHECKING:
+    from ..compiler.isa import Isa
+
+
+def softmax_int8(isa: Isa) -> Callable[..., None]:
+    """Softmax of int8 rows of n elements, as ops/integer.softmax computes it. A chunk is one row.
+
+    x, y: rows one after the other, flipped on x86 (and so are zero_point, low and high). table: float32 exponentials
+    by distance from the maximum. memory: 4 * n bytes, and a vector more, private to the thread. scale: of the output.
+    """
+    from ..compiler.horizontal import keep, reduce, store_first
+    from ..compiler.isa import floor, imax, imin, to_int, trunc8, umax
+
+    unsigned = isa.target.family == "x86"
+    largest, across, least = (umax, reduce("umax"), 0) if unsigned else (imax, reduce("max"), -128)
+    mask = 255 if unsigned else -1
+    bytes_, width = isa.target.vector_bytes, isa.lanes
+    load, load_float, splat_byte = isa.load("i8"), isa.load("f32"), isa.splat("i8")
+    splat, splat_int, store = isa.splat("f32"), isa.splat("i32"), isa.store()
+    load1, load_f, store_f = isa.scalar_load("i8"), isa.scalar_load("f32"), isa.scalar_store("f32")
+    none, half, one = np.float32(0), np.float32(0.5), np.float32(1)
+
+    def kernel(
+        start: Int, stop: Int, x: Ptr, y: Ptr, table: Ptr, memory: Ptr, n: Int, scale: Float, zero_point: Int,
+        low: Int, high: Int,
+    ) -> None:  # fmt: skip
+        for row in range(start, stop):
+            source, target = x + row * n, y + row * n
+            lowest = splat_byte(least)
+            peaks = lowest
+            at = 0
+            while at < n:
+                peaks = largest(peaks, keep(load(source + at), n - at, lowest))
+                at = at + bytes_
+            peak = across(peaks)
+            total = none
+            for i in range(n):
+                exponential = load_f(table + 4 * (peak - (load1(source + i) & mask)))
+                store_f(exponential, memory + 4 * i)
+                total = total + exponential
+            inverse = splat(one) / (splat(total) * splat(scale))
+            at = 0
+            while at < n:
+                steps = to_int(floor(load_float(memory + 4 * at) * inverse + splat(half))) + splat_int(zero_point)
+                found = trunc8(imin(imax(steps, splat_int(low)), splat_int(high)))
+                if n - at >= width:
+                    store(found, target + at)
+                else:
+                    store_first(found, target + at, n - at)
+                at = at + width
+
+    return kernel
