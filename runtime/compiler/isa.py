@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from . import atomics
 from .depthwise import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
 from .pool_tile import PoolTile
+from .row_step import Row, RowStep, spare
 from .tile import Tile
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
 from .window_tile import WindowTile
@@ -39,6 +40,7 @@ class Isa:
         self.futex = atomics.futex(target)
         self.flush_denormals = atomics.flush_denormals(target)
         self.restore_mode = atomics.restore_mode(target)
+        self.spare = spare
 
     def tile(self, element: str, rows: int, columns: int) -> Tile:
         """A register tile of rows x columns accumulator vectors for products of "f32" or "i8" elements."""
@@ -55,6 +57,12 @@ class Isa:
     def pool(self, element: str, operation: str, lanes: int, offsets: Sequence[int]) -> PoolTile:
         """Accumulators of sums and extremes over windows."""
         return PoolTile(self.target, element, operation, lanes, offsets)
+
+    def row_step(
+        self, operands: Sequence[Row], result: str, function: Callable[..., Any], parameters: int, vectors: int
+    ) -> RowStep:
+        """A step of an elementwise kernel."""
+        return RowStep(self.target, operands, result, function, parameters, vectors)
 
     @staticmethod
     def inline(function: Any) -> Any:

@@ -1,5 +1,5 @@
 """Imports every lowering, so that each registers itself."""
 
-from . import conv, dense, movement, pool
+from . import conv, dense, elementwise, movement, pool, softmax
 
-__all__ = ["conv", "dense", "movement", "pool"]
+__all__ = ["conv", "dense", "elementwise", "movement", "pool", "softmax"]

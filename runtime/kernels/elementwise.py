@@ -1,0 +1,163 @@
+"""Elementwise kernels: one skeleton of loops over rows for one operand, one for two.
+
+The operands' dimensions are n0 x n1 x n2 rows of n3 elements; pitches in bytes, 0 where an operand is repeated. A chunk
+is `part` elements of each row (the last part of a row may be shorter) and `group` indices of the outermost dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..compiler.abi import Int, Ptr
+
+if TYPE_CHECKING:
+    from ..compiler.isa import Isa
+    from ..compiler.traced import Traced
+
+LEVELS = 4
+PART = 8192
+"""Elements of a chunk, about."""
+
+
+def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[..., None]:
+    """y = function(x), an entry of functions.FUNCTIONS; p is not read."""
+    from ..compiler.row_step import Row
+    from .functions import bind
+
+    return one_operand(isa, Row("f32"), "f32", bind(function, params))
+
+
+def binary_f32(
+    isa: Isa, function: str, a_scalar: bool, b_scalar: bool, activation: str | None, params: Sequence[float]
+) -> Callable[..., None]:
+    """y = activation(function(a, b)), function an entry of functions.BINARY; p is not read.
+
+    *_scalar: one element of that operand serves a whole row.
+    """
+    from ..compiler.row_step import Row
+    from .functions import BINARY, bind
+
+    combine, after = BINARY[function], bind(activation, params)
+    return two_operands(isa, Row("f32", a_scalar), Row("f32", b_scalar), "f32", lambda a, b: after(combine(a, b)))
+
+
+def one_operand(
+    isa: Isa, row: Any, result: str, function: Callable[..., Traced], parameters: int = 0, small: int = 1
+) -> Callable[..., None]:
+    """The kernel of a function of one Row; see RowStep. small: vectors of the step that does the rest of a row."""
+    big_step, small_step = (isa.row_step([row], result, function, parameters, n) for n in (4, small))
+    prepare, big, little = big_step.prepare, big_step.step, small_step.step
+    most, least, x_pitch, y_pitch = big_step.elements, small_step.elements, row.pitch, big_step.pitch
+    spare, finish = isa.spare, _finish(isa, y_pitch)
+
+    def kernel(
+        start: Int, stop: Int, x: Ptr, y: Ptr, p: Ptr, n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
+        x0: Int, x1: Int, x2: Int, y0: Int, y1: Int, y2: Int,
+    ) -> None:  # fmt: skip
+        state = prepare(p)
+        buffer = spare()
+        parts = (n3 + part - 1) // part
+        for chunk in range(start, stop):
+            block = chunk // parts
+            first = block * group
+            begin = (chunk - block * parts) * part
+            count = min(part, n3 - begin)
+            xa = x + first * x0 + begin * x_pitch
+            ya = y + first * y0 + begin * y_pitch
+            for _ in range(min(group, n0 - first)):
+                xb, yb = xa, ya
+                for _ in range(n1):
+                    xc, yc = xb, yb
+                    for _ in range(n2):
+                        at = 0
+                        while at + most <= count:
+                            big(state, xc + at * x_pitch, yc + at * y_pitch)
+                            at = at + most
+                        if at < count:
+                            out = yc if count >= least else buffer
+                            last = max(count - least, 0)
+                            while at < count:
+                                to = min(at, last)
+                                little(state, xc + to * x_pitch, out + to * y_pitch)
+                                at = at + least
+                            if count < least:
+                                finish(buffer, yc, count)
+                        xc = xc + x2
+                        yc = yc + y2
+                    xb = xb + x1
+                    yb = yb + y1
+                xa = xa + x0
+                ya = ya + y0
+
+    return kernel
+
+
+def two_operands(
+    isa: Isa, row_a: Any, row_b: Any, result: str, function: Callable[..., Traced], parameters: int = 0, small: int = 1
+) -> Callable[..., None]:
+    """The same of two Rows."""
+    big_step, small_step = (isa.row_step([row_a, row_b], result, function, parameters, n) for n in (4, small))
+    prepare, big, little = big_step.prepare, big_step.step, small_step.step
+    most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
+    a_pitch, b_pitch = row_a.pitch, row_b.pitch
+    spare, finish = isa.spare, _finish(isa, y_pitch)
+
+    def kernel(
+        start: Int, stop: Int, a: Ptr, b: Ptr, y: Ptr, p: Ptr,
+        n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
+        a0: Int, a1: Int, a2: Int, b0: Int, b1: Int, b2: Int, y0: Int, y1: Int, y2: Int,
+    ) -> None:  # fmt: skip
+        state = prepare(p)
+        buffer = spare()
+        parts = (n3 + part - 1) // part
+        for chunk in range(start, stop):
+            block = chunk // parts
+            first = block * group
+            begin = (chunk - block * parts) * part
+            count = min(part, n3 - begin)
+            aa = a + first * a0 + begin * a_pitch
+            ba = b + first * b0 + begin * b_pitch
+            ya = y + first * y0 + begin * y_pitch
+            for _ in range(min(group, n0 - first)):
+                ab, bb, yb = aa, ba, ya
+                for _ in range(n1):
+                    ac, bc, yc = ab, bb, yb
+                    for _ in range(n2):
+                        at = 0
+                        while at + most <= count:
+                            big(state, ac + at * a_pitch, bc + at * b_pitch, yc + at * y_pitch)
+                            at = at + most
+                        if at < count:
+                            out = yc if count >= least else buffer
+                            last = max(count - least, 0)
+                            while at < count:
+                                to = min(at, last)
+                                little(state, ac + to * a_pitch, bc + to * b_pitch, out + to * y_pitch)
+                                at = at + least
+                            if count < least:
+                                finish(buffer, yc, count)
+                        ac, bc, yc = ac + a2, bc + b2, yc + y2
+                    ab, bb, yb = ab + a1, bb + b1, yb + y1
+                aa, ba, ya = aa + a0, ba + b0, ya + y0
+
+    return kernel
+
+
+def _finish(isa: Isa, pitch: int) -> Any:
+    """finish(source, destination, count): copies fewer elements than a vector has."""
+    load8, store8 = isa.scalar_load("i64"), isa.scalar_store("i64")
+    element = "i32" if pitch == 4 else "i8"
+    load, store = isa.scalar_load(element), isa.scalar_store(element)
+
+    def finish(source, destination, count):  # type: ignore[no-untyped-def]
+        size = count * pitch
+        at = 0
+        while at + 8 <= size:
+            store8(load8(source + at), destination + at)
+            at = at + 8
+        while at < size:
+            store(load(source + at), destination + at)
+            at = at + pitch
+
+    return isa.inline(finish)
