@@ -22,7 +22,8 @@ I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
 
 class DepthwiseTile:
-    """init(bias) -> tile; step(tile, x, pitch, w) -> tile; store(tile, y, pitch, scale, zero_point, low, high).
+    """init(bias) -> tile; step(tile, x, pitch, w) -> tile; scan(tile, tile, tile, x, pitch, w) -> the three tiles, each
+    with the same input row times its own row of weights, the first tile's last; store(tile, y, pitch, scale, zero_point, low, high).
 
     A tile is `repeat` times layout.pixels outputs of layout.width channels. pitch: bytes between pixels that a kernel
     row reads one after the other. dense: a pixel's block of channels is followed by the next pixel's. joined: a block
@@ -35,6 +36,8 @@ class DepthwiseTile:
         self.kind = TileType("i32", self.pixels, layout.columns, layout.lanes)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.step = primitive(lambda tile, x, pitch, w: self.kind, self._step)
+        triple = types.UniTuple(self.kind, 3)
+        self.scan = primitive(lambda first, second, third, x, pitch, w: triple, self._scan)
 
     def store(self, clamp: bool) -> Any:
         def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
@@ -54,26 +57,33 @@ class DepthwiseTile:
     def _step(
         self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, x: ir.Value, pitch: ir.Value, w: ir.Value
     ) -> ir.Value:
+        return self._add_row(b, [tile], x, pitch, w)[0]
+
+    def _scan(self, b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
+        *tiles, x, pitch, w = values
+        return c.make_tuple(b, types.UniTuple(self.kind, 3), self._add_row(b, tiles, x, pitch, w))
+
+    def _add_row(
+        self, b: ir.IRBuilder, tiles: list[ir.Value], x: ir.Value, pitch: ir.Value, w: ir.Value
+    ) -> list[ir.Value]:
+        """Adds one row of input to tiles of as many output rows, each by its own row of weights."""
         layout = self.layout
-        acc = [b.extract_value(tile, i) for i in range(self.pixels * layout.columns)]
+        acc = [[b.extract_value(tile, i) for i in range(self.pixels * layout.columns)] for tile in tiles]
         products = layout.products()
-        weights: dict[tuple[int, int, int], ir.Value] = {}
         for repeat in range(self.repeat):
             first = repeat * layout.pixels * layout.stride
             for group in range(layout.groups):
                 vectors = self._gather(b, x, pitch, first + group * layout.depth)
-                for index, (p, g) in enumerate(products):
-                    if g != group:
-                        continue
-                    for v in range(layout.columns):
-                        key = (p, g, v)
-                        if key not in weights:
-                            at = (index * layout.columns + v) * layout.vector_bytes
-                            kind = ir.VectorType(I8, layout.vector_bytes)
-                            weights[key] = load_at(b, b.add(w, I64(at)), kind)
-                        i = (repeat * layout.pixels + p) * layout.columns + v
-                        acc[i] = self._multiply(b, acc[i], vectors[v], weights[key])
-        return self._pack(b, acc)
+                for row, tile in enumerate(acc):
+                    for index, (p, g) in enumerate(products):
+                        if g != group:
+                            continue
+                        for v in range(layout.columns):
+                            at = row * layout.row_bytes + (index * layout.columns + v) * layout.vector_bytes
+                            weights = load_at(b, b.add(w, I64(at)), ir.VectorType(I8, layout.vector_bytes))
+                            i = (repeat * layout.pixels + p) * layout.columns + v
+                            tile[i] = self._multiply(b, tile[i], vectors[v], weights)
+        return [self._pack(b, tile) for tile in acc]
 
     def _gather(self, b: ir.IRBuilder, x: ir.Value, pitch: ir.Value, first: int) -> list[ir.Value]:
         """`depth` pixels from `first` on, as one vector of bytes per column: lane by lane the pixels of one channel.

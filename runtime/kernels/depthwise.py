@@ -69,6 +69,51 @@ def depthwise_int8(
     return kernel_
 
 
+def depthwise_scan_int8(
+    isa: Isa, channels: int, kernel: int, stride: int, narrow: bool, repeat: int, dense: bool, joined: int, clamp: bool
+) -> Callable[..., None]:
+    """Three kernel rows, row stride 1: walks down a strip of outputs, and transposes each input row once for the three
+    output rows that read it. A chunk is one band of `lines` output rows of one strip of one channel block.
+
+    Parameters as of depthwise_int8; rows: of outputs in all; strips: tiles per row; bands: per strip. Packed weights
+    hold the last kernel row first.
+    """
+    from ..compiler.depthwise_layout import DepthwiseLayout
+
+    layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, 1, narrow)
+    tile = isa.depthwise(layout, repeat, dense, joined)
+    init, scan, store = tile.init, tile.scan, tile.store(clamp)
+    width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
+
+    def kernel_(
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
+        rows: Int, lines: Int, strips: Int, bands: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int,
+        y_row: Int, y_pixel: Int, panel: Int, last_channel: Int, zero_point: Int, low: Int, high: Int,
+    ) -> None:  # fmt: skip
+        for chunk in range(start, stop):
+            strip = chunk // bands
+            top = (chunk - strip * bands) * lines
+            block = strip // strips
+            pixel = min((strip - block * strips) * count, pixels - count)
+            first = min(block * width, last_channel)
+            weights = w + block * panel
+            block_bias = bias + block * width * 4
+            block_scale = scale + block * width * 4
+            a = x + top * x_row + pixel * x_pixel + first
+            out = y + top * y_row + pixel * y_pixel + first
+            blank = init(block_bias)
+            _, _, upper = scan(blank, blank, blank, a, x_tap, weights)
+            _, upper, lower = scan(blank, upper, blank, a + x_row, x_tap, weights)
+            a = a + 2 * x_row
+            for _ in range(min(lines, rows - top)):
+                done, upper, lower = scan(upper, lower, init(block_bias), a, x_tap, weights)
+                store(done, out, y_pixel, block_scale, zero_point, low, high)
+                a = a + x_row
+                out = out + y_row
+
+    return kernel_
+
+
 def depthwise_f32(
     isa: Isa, lanes: int, kernel: int, stride: int, count: int, activation: str | None, params: Sequence[float]
 ) -> Callable[..., None]:

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 
 from ..compiler.depthwise_layout import DepthwiseLayout
-from ..kernels.depthwise import depthwise_f32, depthwise_int8
+from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_int8
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import window_of
 from ..planner.builder import Builder
-from ..planner.view import Border, View
+from ..planner.view import Border, Place, View
 
 PIXELS_F32 = 8
-ACCUMULATORS = 16
+ACCUMULATORS = 8
 TILE_OVERHEAD = 0.5
 """Of a tile of int8 outputs, in outputs."""
 
@@ -80,10 +80,10 @@ class _Scan:
         self.swapped = kernel[0] > kernel[1] or wasteful
         if self.swapped:
             axes.reverse()
-        (self.lines, line_stride, line_dilation, x_line, self.y_line, self.kernel_rows) = axes[0]
+        (self.lines, self.line_stride, self.line_dilation, x_line, self.y_line, self.kernel_rows) = axes[0]
         (self.pixels, self.stride, self.dilation, x_step, self.y_pixel, self.kernel) = axes[1]
-        self.x_line = x_line * line_stride
-        self.kernel_row = x_line * line_dilation
+        self.x_line = x_line * self.line_stride
+        self.kernel_row = x_line * self.line_dilation
         self.x_pixel = x_step * self.stride
         self.x_tap = x_step * self.dilation
         self.adjacent = x_step
@@ -91,6 +91,11 @@ class _Scan:
     def rows(self, taps: np.ndarray) -> np.ndarray:
         """(channels, height, width) -> (kernel rows, kernel, channels)."""
         return taps.transpose(2, 1, 0) if self.swapped else taps.transpose(1, 2, 0)
+
+    @property
+    def scanned(self) -> bool:
+        """Whether the kernel that walks down strips of outputs serves."""
+        return (self.kernel_rows, self.line_stride, self.line_dilation, self.dilation) == (3, 1, 1, 1)
 
     def join(self, count: int) -> None:
         """Takes `count` neighbouring outputs as channels of one."""
@@ -150,19 +155,30 @@ def _lower_int8(
         scan.join(joined)
     constants, layout = _tile(b, scan, channels, joined)
     constants["clamp"] = (low, high) != ((0, 255) if flip else (-128, 127))
+    if scan.scanned:
+        rows = rows[::-1]
     packed = layout.pack(rows)
-    w = b.constant(packed)
-    bias_place, scale_place = (
-        b.constant(layout.pack_channels(start.astype(np.int32))),
-        b.constant(layout.pack_channels(scale)),
-    )
+    shared: dict[str, Place | int] = {
+        "w": b.constant(packed),
+        "bias": b.constant(layout.pack_channels(start.astype(np.int32))),
+        "scale": b.constant(layout.pack_channels(scale)),
+        "panel": packed[0].nbytes, "last_channel": channels - layout.width,
+        "zero_point": int(product.y.zero_point[0]) + flip, "low": low, "high": high,
+    }  # fmt: skip
     for image in range(x.shape[0]):
-        b.call(
-            depthwise_int8, constants, len(packed) * scan.lines, work=ctx.outputs[0].size * taps[0].size // x.shape[0],
-            x=b.shift(x.at(image), scan.offset), w=w, bias=bias_place, scale=scale_place, y=y.at(image),
-            panel=packed[0].nbytes, last_channel=channels - layout.width,
-            zero_point=int(product.y.zero_point[0]) + flip, low=low, high=high, **scan.arguments(),
-        )  # fmt: skip
+        shared |= {"x": b.shift(x.at(image), scan.offset), "y": y.at(image)}
+        work = ctx.outputs[0].size * taps[0].size // x.shape[0]
+        if scan.scanned:
+            del constants["dilation"]
+            count = layout.pixels * int(constants["repeat"])
+            strips = -(-scan.pixels // count)
+            bands = 1 if b.threads == 1 else max(1, min(4 * b.threads, scan.lines // 8))
+            arguments = scan.arguments()
+            arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
+            del arguments["kernel_rows"], arguments["kernel_row"]
+            b.call(depthwise_scan_int8, constants, len(packed) * strips * bands, work=work, **shared, **arguments)
+        else:
+            b.call(depthwise_int8, constants, len(packed) * scan.lines, work=work, **shared, **scan.arguments())
 
 
 def _joined(b: Builder, scan: _Scan, channels: int) -> int:
@@ -191,7 +207,11 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
         layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
     repeat = 1
     if scan.dilation == 1:
-        most = max(1, min(ACCUMULATORS // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
+        room = 2 * ACCUMULATORS
+        if scan.scanned:
+            # Three tiles are alive; transposing half-width blocks takes registers of its own.
+            room = ACCUMULATORS // 2 if layout.columns == 2 else ACCUMULATORS
+        most = max(1, min(room // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
         repeat = min(range(1, most + 1), key=lambda n: _cost(scan.pixels, n * layout.pixels))
     dense = scan.adjacent * joined == layout.width and scan.dilation == 1
     constants: dict[str, int | bool] = {
