@@ -9,10 +9,31 @@ from .indexed import IndexedGraph, Shape
 
 LONGEST = 32
 DEEPEST = 24
+LARGEST = 1 << 63
 
 
-def partial_vector(graph: IndexedGraph, name: str, depth: int = 0) -> Shape | None:
+Found = dict[str, "Shape | None"]
+
+
+def partial_vector(graph: IndexedGraph, name: str) -> Shape | None:
     """The elements of an integer vector or scalar, each a number or the symbol of a dimension; None where unknown."""
+    return _vector(graph, name, 0, {})
+
+
+def _vector(graph: IndexedGraph, name: str, depth: int, found: Found) -> Shape | None:
+    """found: results so far, as a value read along several ways must not be searched once for each."""
+    if name not in found:
+        dims = _search(graph, name, depth, found)
+        found[name] = dims if dims is not None and _is_possible(dims) else None
+    return found[name]
+
+
+def _is_possible(dims: Shape) -> bool:
+    """Whether these can be sizes: nodes that double their input would otherwise grow them without bounds."""
+    return len(dims) <= LONGEST and all(isinstance(dim, str) or -LARGEST <= dim <= LARGEST for dim in dims)
+
+
+def _search(graph: IndexedGraph, name: str, depth: int, found: Found) -> Shape | None:
     data = graph.constant(name)
     if data is not None:
         if data.ndim > 1 or data.size > LONGEST or data.dtype.kind not in "iu":
@@ -30,19 +51,19 @@ def partial_vector(graph: IndexedGraph, name: str, depth: int = 0) -> Shape | No
         return (prod(numbers),) if shape is not None and len(numbers) == len(shape) else None
     if node.op in ("Identity", "Cast"):
         dtype = graph.dtype(name)
-        return partial_vector(graph, node.inputs[0], depth + 1) if dtype is not None and dtype.kind in "iu" else None
+        return _vector(graph, node.inputs[0], depth + 1, found) if dtype is not None and dtype.kind in "iu" else None
     if node.op in ("Squeeze", "Unsqueeze", "Reshape"):
         rank = graph.rank(name)
-        return partial_vector(graph, node.inputs[0], depth + 1) if rank is not None and rank <= 1 else None
+        return _vector(graph, node.inputs[0], depth + 1, found) if rank is not None and rank <= 1 else None
     if node.op in ("Gather", "Slice", "Concat"):
-        return _selected(graph, node, depth)
+        return _selected(graph, node, depth, found)
     if node.op in ("Add", "Sub", "Mul", "Div"):
-        return _computed(graph, node, depth)
+        return _computed(graph, node, depth, found)
     return None
 
 
-def _selected(graph: IndexedGraph, node: Node, depth: int) -> Shape | None:
-    parts = [partial_vector(graph, name, depth + 1) for name in node.inputs if name]
+def _selected(graph: IndexedGraph, node: Node, depth: int, found: Found) -> Shape | None:
+    parts = [_vector(graph, name, depth + 1, found) for name in node.inputs if name]
     known = [part for part in parts if part is not None]
     if len(known) != len(parts):
         return None
@@ -59,8 +80,8 @@ def _selected(graph: IndexedGraph, node: Node, depth: int) -> Shape | None:
     return known[0][numbers[0] : numbers[1] : step] if step else None
 
 
-def _computed(graph: IndexedGraph, node: Node, depth: int) -> Shape | None:
-    a, b = (partial_vector(graph, name, depth + 1) for name in node.inputs)
+def _computed(graph: IndexedGraph, node: Node, depth: int, found: Found) -> Shape | None:
+    a, b = (_vector(graph, name, depth + 1, found) for name in node.inputs)
     if a is None or b is None or len(a) != len(b):
         return None
     result: list[Dim] = []
