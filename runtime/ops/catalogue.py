@@ -1,59 +1,118 @@
-"""Imports every operator file, each of which registers its operators. Sorted; one line per file."""
+"""Which file has which operators, so that only those that a model needs are imported. Sorted by file."""
 
-from . import arg_max as arg_max
-from . import arithmetic as arithmetic
-from . import average_pool as average_pool
-from . import batch_normalization as batch_normalization
-from . import bitwise as bitwise
-from . import cast as cast
-from . import comparison as comparison
-from . import compress as compress
-from . import concat as concat
-from . import constant_of_shape as constant_of_shape
-from . import conv as conv
-from . import conv_transpose as conv_transpose
-from . import cum_sum as cum_sum
-from . import depth_to_space as depth_to_space
-from . import einsum as einsum
-from . import expand as expand
-from . import eye_like as eye_like
-from . import flatten as flatten
-from . import gather as gather
-from . import gather_elements as gather_elements
-from . import gather_nd as gather_nd
-from . import gemm as gemm
-from . import global_pool as global_pool
-from . import identity as identity
-from . import instance_normalization as instance_normalization
-from . import is_nan as is_nan
-from . import layer_normalization as layer_normalization
-from . import logic as logic
-from . import lp_normalization as lp_normalization
-from . import lrn as lrn
-from . import matmul as matmul
-from . import max_pool as max_pool
-from . import non_zero as non_zero
-from . import one_hot as one_hot
-from . import pad as pad
-from . import quantize as quantize
-from . import range as range
-from . import reduce as reduce
-from . import reduce_mean as reduce_mean
-from . import reduce_sum as reduce_sum
-from . import reshape as reshape
-from . import resize as resize
-from . import reverse_sequence as reverse_sequence
-from . import scatter as scatter
-from . import shape as shape
-from . import size as size
-from . import slice as slice
-from . import softmax as softmax
-from . import split as split
-from . import squeeze as squeeze
-from . import tile as tile
-from . import top_k as top_k
-from . import transpose as transpose
-from . import trilu as trilu
-from . import unary as unary
-from . import unsqueeze as unsqueeze
-from . import where as where
+from __future__ import annotations
+
+from typing import Final
+
+FILES: Final[dict[str, tuple[str, ...]]] = {
+    "arg_max": ("ArgMax", "ArgMin"),
+    "arithmetic": ("Add", "Div", "Max", "Min", "Mod", "Mul", "Pow", "Sub"),
+    "average_pool": ("AveragePool",),
+    "batch_normalization": ("BatchNormalization",),
+    "bitwise": ("BitShift", "BitwiseAnd", "BitwiseNot", "BitwiseOr", "BitwiseXor"),
+    "cast": ("Cast", "CastLike"),
+    "comparison": ("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+    "compress": ("Compress",),
+    "concat": ("Concat",),
+    "constant_of_shape": ("ConstantOfShape",),
+    "conv": ("Conv",),
+    "conv_transpose": ("ConvTranspose",),
+    "cum_sum": ("CumSum",),
+    "depth_to_space": ("DepthToSpace", "SpaceToDepth"),
+    "einsum": ("Einsum",),
+    "expand": ("Expand",),
+    "eye_like": ("EyeLike",),
+    "flatten": ("Flatten",),
+    "gather": ("Gather",),
+    "gather_elements": ("GatherElements",),
+    "gather_nd": ("GatherND",),
+    "gemm": ("Gemm",),
+    "global_pool": ("GlobalAveragePool", "GlobalMaxPool"),
+    "identity": ("Identity",),
+    "instance_normalization": ("InstanceNormalization",),
+    "is_nan": ("IsInf", "IsNaN"),
+    "layer_normalization": ("LayerNormalization",),
+    "logic": ("And", "Not", "Or", "Xor"),
+    "lp_normalization": ("LpNormalization",),
+    "lrn": ("LRN",),
+    "matmul": ("MatMul",),
+    "max_pool": ("MaxPool",),
+    "non_zero": ("NonZero",),
+    "one_hot": ("OneHot",),
+    "pad": ("Pad",),
+    "quantize": ("DequantizeLinear", "QuantizeLinear", "Requantize"),
+    "range": ("Range",),
+    "reduce": (
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSumSquare",
+    ),
+    "reduce_mean": ("ReduceMean",),
+    "reduce_sum": ("ReduceSum",),
+    "reshape": ("Reshape",),
+    "resize": ("Resize",),
+    "reverse_sequence": ("ReverseSequence",),
+    "scatter": ("ScatterElements", "ScatterND"),
+    "shape": ("Shape",),
+    "size": ("Size",),
+    "slice": ("Slice",),
+    "softmax": ("LogSoftmax", "Softmax"),
+    "split": ("Split",),
+    "squeeze": ("Squeeze",),
+    "tile": ("Tile",),
+    "top_k": ("TopK",),
+    "transpose": ("Transpose",),
+    "trilu": ("Trilu",),
+    "unary": (
+        "Abs",
+        "Acos",
+        "Acosh",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Cos",
+        "Cosh",
+        "Elu",
+        "Erf",
+        "Exp",
+        "Floor",
+        "Gelu",
+        "HardSigmoid",
+        "HardSwish",
+        "LeakyRelu",
+        "Log",
+        "Mish",
+        "Neg",
+        "PRelu",
+        "Reciprocal",
+        "Relu",
+        "Relu6",
+        "ReluN1To1",
+        "Round",
+        "Selu",
+        "SiLU",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Sinh",
+        "Softplus",
+        "Softsign",
+        "Sqrt",
+        "Tan",
+        "Tanh",
+        "ThresholdedRelu",
+    ),
+    "unsqueeze": ("Unsqueeze",),
+    "where": ("Where",),
+}
+HOMES: Final = {name: file for file, names in FILES.items() for name in names}
+"""The file of each operator."""

@@ -10,12 +10,14 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from ..errors import ModelError
 from ..graph import Attribute, Node, Quantization
+from .catalogue import HOMES
 
 Shape = tuple[int, ...]
 Inferred = tuple[Shape, np.dtype]
@@ -141,12 +143,12 @@ def register(op: Op) -> Op:
 
 
 def find(name: str) -> Op | None:
-    from . import catalogue  # noqa: F401  imports every operator file
-
+    """The operator of that name, whose file is imported when it is first asked for; None where there is none."""
+    if name not in _ops and name in HOMES:
+        import_module(f".{HOMES[name]}", __package__)
     return _ops.get(name)
 
 
 def names() -> list[str]:
-    from . import catalogue  # noqa: F401
-
-    return sorted(_ops)
+    """Every operator there is."""
+    return sorted(HOMES)
