@@ -20,7 +20,9 @@ I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 VOID = ir.VoidType()
 
 
-def _call(b: ir.IRBuilder, c: Any, k: Any, code: ir.Value, bases: ir.Value, params: ir.Value, *span: ir.Value) -> ir.Value:
+def _call(
+    b: ir.IRBuilder, c: Any, k: Any, code: ir.Value, bases: ir.Value, params: ir.Value, *span: ir.Value
+) -> ir.Value:
     kind = ir.FunctionType(VOID, [I64.as_pointer(), I32.as_pointer(), I64, I64])
     b.call(pointer(b, code, kind), [pointer(b, bases, I64), pointer(b, params, I32), *span])
     return c.get_dummy_value()

@@ -23,7 +23,8 @@ I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
 class DepthwiseTile:
     """init(bias) -> tile; step(tile, x, pitch, w) -> tile; scan(tile, tile, tile, x, pitch, w) -> the three tiles, each
-    with the same input row times its own row of weights, the first tile's last; store(tile, y, pitch, scale, zero_point, low, high).
+    with the same input row times its own row of weights, the first tile's last; store(tile, y, pitch, scale,
+    zero_point, low, high).
 
     A tile is `repeat` times layout.pixels outputs of layout.width channels. pitch: bytes between pixels that a kernel
     row reads one after the other. dense: a pixel's block of channels is followed by the next pixel's. joined: a block
@@ -36,14 +37,14 @@ class DepthwiseTile:
         self.kind = TileType("i32", self.pixels, layout.columns, layout.lanes)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.step = primitive(lambda tile, x, pitch, w: self.kind, self._step)
-        triple = types.UniTuple(self.kind, 3)
+        triple = types.Tuple([self.kind] * 3)
         self.scan = primitive(lambda first, second, third, x, pitch, w: triple, self._scan)
 
     def store(self, clamp: bool) -> Any:
         def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
             acc = [b.extract_value(tile, i) for i in range(self.pixels * self.layout.columns)]
             requantize_store(
-                b, self.target, self.pixels, self.layout.columns, acc, *rest, None, clamp, lanes=self.layout.lanes
+                b, self.target, self.pixels, self.layout.columns, acc, rest, None, clamp, self.layout.lanes
             )
             return c.get_dummy_value()
 
@@ -61,7 +62,7 @@ class DepthwiseTile:
 
     def _scan(self, b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
         *tiles, x, pitch, w = values
-        return c.make_tuple(b, types.UniTuple(self.kind, 3), self._add_row(b, tiles, x, pitch, w))
+        return c.make_tuple(b, types.Tuple([self.kind] * 3), self._add_row(b, tiles, x, pitch, w))
 
     def _add_row(
         self, b: ir.IRBuilder, tiles: list[ir.Value], x: ir.Value, pitch: ir.Value, w: ir.Value
@@ -138,7 +139,9 @@ class DepthwiseTile:
         if depth == 4 and self.target.family == "arm":
             if lanes == 4:
                 return call_llvm(b, "llvm.aarch64.neon.sdot.v4i32.v16i8", kind, acc, x, w)
-            return call_llvm(b, "llvm.aarch64.neon.sdot.v2i32.v8i8", kind, acc, x, w) if lanes == 2 else self._plain(b, acc, x, w)
+            if lanes == 2:
+                return call_llvm(b, "llvm.aarch64.neon.sdot.v2i32.v8i8", kind, acc, x, w)
+            return self._plain(b, acc, x, w)
         if depth == 4 and lanes >= 4:
             words = ir.VectorType(I32, lanes)
             name = f"llvm.x86.avx512.vpdpbusd.{32 * lanes}"

@@ -20,7 +20,8 @@ class DepthwiseLayout:
     The row's input pixels are taken in groups of `depth` (4: dot products of bytes, 2: of 16-bit pairs, 1: single
     products); each output multiplies each group that it overlaps with weights shifted to its place.
 
-    lanes, columns: channels of a block as vectors of accumulators. dtype: of packed weights. interleaved: see TileLayout.
+    lanes, columns: channels of a block as vectors of accumulators. dtype: of packed weights.
+    interleaved: see TileLayout.
     """
 
     depth: int
@@ -38,9 +39,10 @@ class DepthwiseLayout:
         lanes = target.vector_bytes // 4
         while lanes > channels:
             lanes //= 2
-        depth, dtype = 1, np.dtype(np.int16)
+        depth = 1
+        dtype: np.dtype = np.dtype(np.int16)
         if target.vnni or target.dotprod:
-            depth, dtype = 4, np.dtype(np.int8)
+            depth, dtype = 4, np.dtype("int8")
         elif target.family == "x86":
             depth = 2
         most = 4 if depth == 4 or target.family == "arm" else 2

@@ -7,6 +7,7 @@ unsigned (q + 128, and so is the zero point) on x86, signed on Arm.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llvmlite import ir
@@ -25,21 +26,17 @@ def requantize_store(
     rows: int,
     columns: int,
     acc: list[ir.Value],
-    y: ir.Value,
-    pitch: ir.Value,
-    scale: ir.Value,
-    zero_point: ir.Value,
-    low: ir.Value,
-    high: ir.Value,
+    operands: Sequence[ir.Value],
     tail: int | None,
     clamp: bool,
     lanes: int | None = None,
 ) -> None:
-    """acc: rows x columns vectors of int32, in the channel order of TileLayout; y, pitch: address and distance of rows.
+    """acc: rows x columns vectors of int32, in the channel order of TileLayout.
 
-    scale: address of float32 per lane. tail: channels to write, where fewer than all. lanes: of a vector, where fewer
-    than the target's.
+    operands: address of the first row, distance of rows, address of float32 scales per lane, zero point, low, high.
+    tail: channels to write, where fewer than all. lanes: of a vector, where fewer than the target's.
     """
+    y, pitch, scale, zero_point, low, high = operands
     lanes = target.vector_bytes // 4 if lanes is None else lanes
     floats = ir.VectorType(ELEMENTS["f32"], lanes)
     scales = [load_at(b, b.add(scale, I64(4 * lanes * v)), floats) for v in range(columns)]
@@ -119,7 +116,12 @@ class _Narrow:
     """Saturating int32 -> int16 -> + zero point -> 8 bits -> clamp."""
 
     def __init__(
-        self, b: ir.IRBuilder, target: Target, lanes: int, zero_point: ir.Value, bounds: tuple[ir.Value, ir.Value] | None
+        self,
+        b: ir.IRBuilder,
+        target: Target,
+        lanes: int,
+        zero_point: ir.Value,
+        bounds: tuple[ir.Value, ir.Value] | None,
     ) -> None:
         self.b, self.arm, self.lanes = b, target.family == "arm", lanes
         self.zero_point = splat(b, b.trunc(zero_point, I16), 8 if self.arm else 2 * lanes)
@@ -133,7 +135,7 @@ class _Narrow:
         if self.arm:
             half = ir.VectorType(I16, lanes)
             parts = [call_llvm(b, "llvm.aarch64.neon.sqxtn.v4i16", half, v) for v in (x, y)]
-            packed = shuffle(b, *parts, list(range(2 * lanes)))
+            packed = shuffle(b, parts[0], parts[1], list(range(2 * lanes)))
             return call_llvm(b, "llvm.aarch64.neon.sqadd.v8i16", kind, packed, self.zero_point)
         name = {4: "sse2.packssdw.128", 8: "avx2.packssdw", 16: "avx512.packssdw.512"}[lanes]
         packed = call_llvm(b, f"llvm.x86.{name}", kind, x, y)
@@ -232,4 +234,5 @@ def _store_row_short(
 
 def _clamp(b: ir.IRBuilder, value: ir.Value, low: ir.Value, high: ir.Value) -> ir.Value:
     suffix = f"v{value.type.count}i32"
-    return call_llvm(b, f"llvm.smin.{suffix}", value.type, call_llvm(b, f"llvm.smax.{suffix}", value.type, value, low), high)
+    raised = call_llvm(b, f"llvm.smax.{suffix}", value.type, value, low)
+    return call_llvm(b, f"llvm.smin.{suffix}", value.type, raised, high)

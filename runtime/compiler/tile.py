@@ -124,7 +124,7 @@ class Tile:
         """
 
         def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
-            requantize_store(b, self.target, self.rows, self.columns, self._unpack(b, tile), *rest, tail, clamp)
+            requantize_store(b, self.target, self.rows, self.columns, self._unpack(b, tile), rest, tail, clamp)
             return c.get_dummy_value()
 
         return primitive(lambda tile, y, pitch, scale, zero_point, low, high: types.none, emit)

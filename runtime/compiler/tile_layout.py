@@ -65,7 +65,8 @@ class TileLayout:
         order = self.channels(columns)
         blocks = np.stack([padded[start : start + width][order] for start in self.starts(channels, columns)])
         # (blocks, columns, lanes, segments, steps, depth) -> (blocks, segments, steps, columns, lanes, depth)
-        blocks = blocks.reshape(len(blocks), columns, self.lanes, segments, steps, self.depth).transpose(0, 3, 4, 1, 2, 5)
+        blocks = blocks.reshape(len(blocks), columns, self.lanes, segments, steps, self.depth)
+        blocks = blocks.transpose(0, 3, 4, 1, 2, 5)
         if self.pairs:
             halves = blocks.reshape(*blocks.shape[:-1], 2, self.depth // 2)
             blocks = np.moveaxis(halves, -2, -3)

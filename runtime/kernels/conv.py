@@ -31,7 +31,8 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, clamp: bool) 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
         lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
-        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int, panel: Int, last_channel: Int,
+        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
+        panel: Int, last_channel: Int,
         zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
         for chunk in range(start, stop):
@@ -78,7 +79,8 @@ def conv_f32(
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
         lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
-        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int, panel: Int, last_channel: Int,
+        kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
+        panel: Int, last_channel: Int,
     ) -> None:  # fmt: skip
         for chunk in range(start, stop):
             block = chunk // lines

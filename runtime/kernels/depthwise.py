@@ -83,7 +83,7 @@ def depthwise_scan_int8(
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, 1, narrow)
     tile = isa.depthwise(layout, repeat, dense, joined)
     init, scan, store = tile.init, tile.scan, tile.store(clamp)
-    width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
+    width, count = layout.width, tile.pixels
 
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,

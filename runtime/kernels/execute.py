@@ -46,7 +46,7 @@ def execute(isa: Isa) -> Callable[..., None]:
 
 def lead(isa: Isa) -> Callable[..., None]:
     """Runs steps start <= i < stop of a table, sharing grains with the helpers of a control block."""
-    call, load, load8, store8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_load("i64"), isa.scalar_store("i64")
+    call, load, store8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_store("i64")
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
     atomic_load, atomic_store, atomic_add, exchange = (
         isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.compare_exchange,

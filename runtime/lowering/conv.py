@@ -129,7 +129,7 @@ class _Geometries:
         item = self.x.itemsize
         per_group = self.channels // self.group
         _, height, width, outputs = y.channels_last()
-        y_image, y_row, y_pixel = y.pitches()
+        _, y_row, y_pixel = y.pitches()
         images = self.images if image is None else 1
         first = image or 0
         top, left = self._begin()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ops import integer, quantized_node
-from ..ops.registry import Context
+from ..ops.registry import Context, Tensor
 from ..planner.builder import Builder
 from .product import Geometry, Requantization, emit_f32, emit_int8
 from .registry import lowers
@@ -16,7 +16,7 @@ def gemm(ctx: Context, b: Builder) -> bool:
     a, w, c = ctx.input(0), ctx.input(1), ctx.optional(2)
     attrs = ctx.attrs
     rows, outputs = ctx.outputs[0].shape
-    if w.data is None or attrs["transA"] or (c is not None and (c.data is None or c.size not in (1, outputs) or c.shape[:-1] not in ((), (1,)))):
+    if w.data is None or attrs["transA"] or (c is not None and not _per_output(c, outputs)):
         return False
     bias = None if c is None or c.data is None else np.broadcast_to(c.data.reshape(-1), outputs)
     weights = w.data if attrs["transB"] else w.data.T
@@ -42,6 +42,11 @@ def matmul(ctx: Context, b: Builder) -> bool:
         _float(ctx, b, rows, w.data.T, bias)
         return True
     return _integer(ctx, b, rows, 0, bias)
+
+
+def _per_output(c: Tensor, outputs: int) -> bool:
+    """Whether C is a constant with one number per output, or one for all."""
+    return c.data is not None and c.size in (1, outputs) and c.shape[:-1] in ((), (1,))
 
 
 def _geometry(ctx: Context, b: Builder, rows: int, outputs: int) -> Geometry:

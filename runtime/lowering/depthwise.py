@@ -107,8 +107,10 @@ class _Scan:
 
     def arguments(self) -> dict[str, int]:
         return {
-            "lines": self.lines, "pixels": self.pixels, "x_row": self.x_line, "x_pixel": self.x_pixel, "x_tap": self.x_tap,
-            "y_row": self.y_line, "y_pixel": self.y_pixel, "kernel_rows": self.kernel_rows, "kernel_row": self.kernel_row,
+            "lines": self.lines, "pixels": self.pixels,
+            "x_row": self.x_line, "x_pixel": self.x_pixel, "x_tap": self.x_tap,
+            "y_row": self.y_line, "y_pixel": self.y_pixel,
+            "kernel_rows": self.kernel_rows, "kernel_row": self.kernel_row,
         }  # fmt: skip
 
 

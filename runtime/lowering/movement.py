@@ -125,7 +125,7 @@ def expand(ctx: Context, b: Builder) -> bool:
 
 @lowers("Pad")
 def pad(ctx: Context, b: Builder) -> bool:
-    x, out, value = ctx.input(0), ctx.outputs[0], ctx.optional(2)
+    x, value = ctx.input(0), ctx.optional(2)
     if not unchanged(ctx) or ctx.attrs["mode"] != "constant" or (value is not None and value.data is None):
         return False
     if value is None:
@@ -146,7 +146,6 @@ def pad(ctx: Context, b: Builder) -> bool:
     _fill_around(b, y, inside, begins, filling)
     if x.size:
         b.copy(source, inside)
-    assert out.size
     return True
 
 
@@ -173,8 +172,10 @@ def depth_space(ctx: Context, b: Builder) -> bool:
     n, height, width, _ = x.shape if to_space else out
     depth = out[3] if to_space else x.shape[3]
     spread = (n, height, block, width, block, depth)
-    middle = (n, height, width, block, block, depth) if ctx.attrs["mode"] == "DCR" else (n, height, width, depth, block, block)
-    order = (0, 1, 3, 2, 4, 5) if ctx.attrs["mode"] == "DCR" else (0, 1, 4, 2, 5, 3)
+    if ctx.attrs["mode"] == "DCR":
+        middle, order = (n, height, width, block, block, depth), (0, 1, 3, 2, 4, 5)
+    else:
+        middle, order = (n, height, width, depth, block, block), (0, 1, 4, 2, 5, 3)
     deep = (x if to_space else y).reshape(middle)
     deep = _view(deep, spread, tuple(deep.strides[i] for i in order))
     flat = (y if to_space else x).reshape(spread)

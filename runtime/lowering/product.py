@@ -145,7 +145,7 @@ def emit_int8(
 
     Returns False, having emitted nothing, where an accumulator could overflow.
     """
-    channels, segments, _ = weights.shape
+    channels = weights.shape[0]
     layout = b.tile_layout("i8")
     flip = 128 if b.target.family == "x86" else 0
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
@@ -165,7 +165,8 @@ def emit_int8(
     tail = channels if channels < columns * layout.lanes else None
     b.call(
         conv_int8, {"rows": rows, "columns": columns, "tail": tail, "clamp": clamp}, len(packed) * g.lines,
-        work=g.lines * g.pixels * weights.size // 4, scale=b.constant(layout.pack_channels(scale, columns)), zero_point=out.zero_point + flip, low=low, high=high,
+        work=g.lines * g.pixels * weights.size // 4, scale=b.constant(layout.pack_channels(scale, columns)),
+        zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
     )  # fmt: skip
     return True

@@ -147,7 +147,8 @@ class Builder:
         if view.flipped:
             raw = raw ^ np.int8(-128)
         word = np.frombuffer(raw.tobytes() * (8 // view.itemsize), np.int64)
-        source = View(self.constant(word).storage, 0, view.shape, (0,) * len(view.shape), view.dtype, flipped=view.flipped)
+        place, repeated = self.constant(word), (0,) * len(view.shape)
+        source = View(place.storage, 0, view.shape, repeated, view.dtype, flipped=view.flipped)
         sizes, (to,) = levels(view.shape, (view.strides,))
         if to[-1] != view.itemsize or sizes[-1] * view.itemsize < 8 or len(sizes) > FILL_LEVELS:
             self.copy(source, view)

@@ -2,43 +2,60 @@
 
 from __future__ import annotations
 
-import hashlib
-import mmap
+from collections.abc import Callable
 
 import numpy as np
 
-from ..errors import ModelError
+from ..hashing import blake2b
+from ..memory import zeros
 
 ALIGNMENT = 64
+PACE = 4 << 20
+"""Bytes packed between two calls of `packed`."""
+
+
+class WeightsFull(Exception):
+    """The constants of a program do not fit in the address space reserved; larger blocks can be had."""
 
 
 class Weights:
     """Append-only, at a fixed address: memory is reserved at once, and the system provides pages as they are written.
 
-    reserve: bytes of address space.
+    reserve: bytes of address space. packed: called now and then, when what was added so far need not be kept elsewhere.
     """
 
-    def __init__(self, reserve: int) -> None:
-        self._memory = mmap.mmap(-1, max(reserve, mmap.PAGESIZE))
-        self.memory = np.frombuffer(self._memory, np.uint8)
+    def __init__(self, reserve: int, packed: Callable[[], None] | None = None) -> None:
+        self.memory = zeros(reserve)
         self._known: dict[bytes, int] = {}
+        self._packed = packed
+        self._unreported = 0
         self.used = 0
 
     @property
     def address(self) -> int:
         return self.memory.ctypes.data
 
+    @property
+    def reserve(self) -> int:
+        return self.memory.size
+
     def add(self, data: np.ndarray) -> int:
-        """Copies data in and returns its offset; equal bytes are kept once."""
+        """Copies data in and returns its offset; equal bytes are kept once. Raises WeightsFull."""
         raw = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
-        key = hashlib.blake2b(raw, digest_size=16).digest() + raw.size.to_bytes(8, "little")
+        key = blake2b(raw.data, digest_size=16).digest() + raw.size.to_bytes(8, "little")
         if key not in self._known:
-            end = self.used + raw.size
-            if end + ALIGNMENT > len(self.memory):
-                raise ModelError(
-                    f"packed weights need more than the {len(self.memory)} bytes reserved; close other plans or reload"
-                )
-            self.memory[self.used : end] = raw
-            self._known[key] = self.used
+            start, end = self.used, self.used + raw.size
+            if end + ALIGNMENT > self.reserve:
+                raise WeightsFull
+            self.memory[start:end] = raw
+            # In this order, so that a process forked between the two wastes bytes instead of writing them twice.
             self.used = -(-end // ALIGNMENT) * ALIGNMENT
+            self._known[key] = start
+            self._report(raw.size)
         return self._known[key]
+
+    def _report(self, size: int) -> None:
+        self._unreported += size
+        if self._packed is not None and self._unreported >= PACE:
+            self._unreported = 0
+            self._packed()
