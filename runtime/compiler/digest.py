@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from ..hashing import blake2b
 from .abi import ABI
 from .target import Target
 
@@ -37,7 +37,7 @@ def source_digest(root: Path = Path(__file__).parent.parent) -> str:
     for folder in SOURCES:
         for path in sorted((root / folder).rglob("*.py")):
             parts.append(path.relative_to(root).as_posix())
-            parts.append(hashlib.blake2b(path.read_bytes()).hexdigest())
+            parts.append(blake2b(path.read_bytes()).hexdigest())
     return _hash(*parts)
 
 
@@ -64,7 +64,7 @@ def installed_version(package: str) -> str:
 
 
 def _hash(*parts: str) -> str:
-    digest = hashlib.blake2b(digest_size=20)
+    digest = blake2b(digest_size=20)
     for part in parts:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "little") + data)

@@ -14,7 +14,6 @@ It is mapped as it is, so whoever can write one can run code: kernel files are t
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ import msgspec
 
 from ..errors import Error
 from ..file.atomic import replacing
+from ..hashing import blake2b
 from .abi import ABI
 from .cpu import host_features, host_machine
 
@@ -141,7 +141,7 @@ def _check_description(description: Description, code_offset: int, code_size: in
 
 
 def _digest(*parts: bytes | memoryview) -> bytes:
-    digest = hashlib.blake2b(digest_size=DIGEST_SIZE)
+    digest = blake2b(digest_size=DIGEST_SIZE)
     for part in parts:
         digest.update(part)
     return digest.digest()

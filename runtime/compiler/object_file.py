@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Final, NamedTuple
 
 import msgspec
+
+from ..hashing import blake2b
 
 MAGIC: Final = b"MJO\r\n\x1a\n\1"
 DIGEST_SIZE: Final = 32
@@ -25,14 +26,14 @@ class DamagedObject(Exception):
 
 def pack_object(kernel: CompiledKernel) -> bytes:
     body = msgspec.msgpack.encode(kernel)
-    return MAGIC + hashlib.blake2b(body, digest_size=DIGEST_SIZE).digest() + body
+    return MAGIC + blake2b(body, digest_size=DIGEST_SIZE).digest() + body
 
 
 def unpack_object(data: bytes) -> CompiledKernel:
     """Raises DamagedObject where the data are not whole."""
     start = len(MAGIC) + DIGEST_SIZE
     body = data[start:]
-    digest = hashlib.blake2b(body, digest_size=DIGEST_SIZE).digest()
+    digest = blake2b(body, digest_size=DIGEST_SIZE).digest()
     if not data.startswith(MAGIC) or data[len(MAGIC) : start] != digest:
         raise DamagedObject("the checksum does not match")
     return msgspec.msgpack.decode(body, type=CompiledKernel)
