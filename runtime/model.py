@@ -12,7 +12,6 @@ import numpy as np
 
 from .errors import InputError, ModelError
 from .file.read import read
-from .file.write import write
 from .graph import Dim, Graph, Quantization
 from .metadata import Metadata
 
@@ -61,6 +60,8 @@ class Model:
 
         ModelError where the graph is not sound, Error where path cannot be written: then nothing there changes.
         """
+        from .file.write import write  # a device that only runs models never writes one
+
         self._check_aliases()
         metadata = self.metadata
         if not metadata.producer:

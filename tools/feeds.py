@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +42,8 @@ def _read(model: Model, name: str, file: str) -> np.ndarray:
         from ..runtime.preprocess import image_input
 
         return image_input(model, name, file)
+    from zipfile import BadZipFile
+
     try:
         if suffix == ".npy":
             return np.load(file, allow_pickle=False)
@@ -50,7 +51,7 @@ def _read(model: Model, name: str, file: str) -> np.ndarray:
             return _pick(model, name, file, arrays)
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from None
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, EOFError, BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise InputError(f"{file} is not a sound {suffix} file: {reason}") from None
 
