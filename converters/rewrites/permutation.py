@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from ...runtime.graph import Attribute, Node, Quantization
 from .constants import concrete, is_fixed
+from .elementwise import UNARY
 from .indexed import IndexedGraph, Shape
 from .patch import Patch
 from .reshape_target import significant, target_for
 
 Perm = tuple[int, ...]
 CHANNELS_LAST = ".channels_last"
+LOOK_AHEAD = 12
 
 
 def perm_of(graph: IndexedGraph, node: Node) -> Perm | None:
@@ -75,17 +77,13 @@ def permute_quant(quant: Quantization | None, perm: Perm) -> Quantization | None
 def operand(patch: Patch, name: str, perm: Perm, *, constants: bool = True) -> str | None:
     """An operand of an elementwise operator for the operator to work on x instead of Transpose(x, perm).
 
-    That is: what lies behind the same Transpose; what some other node gets the operand transposed to channels-last as; a
-    constant, permuted; a tensor of one element as it is; or a tensor in which only dimensions of size 1 have to move,
-    reshaped. None for anything else.
+    That is: what lies behind the same Transpose; a constant, permuted; a tensor of one element as it is; or a tensor in
+    which only dimensions of size 1 have to move, reshaped. None for anything else.
     """
     graph = patch.graph
     source = transposed_from(graph, name)
     if source is not None and source[1] == perm:
         return source[0]
-    twin = channels_last_twin(graph, name, perm)
-    if twin is not None:
-        return twin
     shape = graph.shape(name)
     if shape is None or len(shape) > len(perm):
         return None
@@ -109,17 +107,40 @@ def operand(patch: Patch, name: str, perm: Perm, *, constants: bool = True) -> s
     return None if target is None else patch.node("Reshape", [name, patch.ints(f"{name}.shape", target)], quant=quant)
 
 
-def channels_last_twin(graph: IndexedGraph, name: str, perm: Perm) -> str | None:
-    """Transpose(name) to channels-last where it exists already and perm is back to channels-first.
+def transposed_operand(patch: Patch, node: Node, name: str, perm: Perm) -> str | None:
+    """An operand of the full rank that cannot follow by itself, with the inverse Transpose.
 
-    For this direction only, so that no two rewrites undo each other.
+    Only where the number of Transposes falls: where what follows the node cancels the Transpose that moves; or where
+    the operand is read in channels-last form anyway and the Transposes that move vanish from before the node (else the
+    same could be done in the other direction, without end).
     """
-    if perm != to_channels_first(len(perm)) or len(perm) < 3:
+    graph = patch.graph
+    if graph.rank(name) != len(perm):
+        return None
+    if cancelled(graph, node.outputs[0], perm):
+        return transpose(patch, name, inverse(perm))
+    moving = [source for source in node.inputs if (found := transposed_from(graph, source)) and found[1] == perm]
+    if perm != to_channels_first(len(perm)) or not all(graph.only_feeds(source, node) for source in moving):
         return None
     for reader in graph.consumers(name):
-        if reader.op == "Transpose" and perm_of(graph, reader) == inverse(perm):
-            return reader.outputs[0]
+        twin = reader.outputs[0]
+        if reader.op == "Transpose" and perm_of(graph, reader) == inverse(perm) and twin not in node.inputs:
+            return twin
     return None
+
+
+def cancelled(graph: IndexedGraph, name: str, perm: Perm, depth: int = 0) -> bool:
+    """Whether every reader is a Transpose that undoes perm, if need be behind elementwise operators."""
+    readers = graph.consumers(name)
+    if not readers or graph.pinned(name) or depth > LOOK_AHEAD:
+        return False
+    for reader in readers:
+        if reader.op == "Transpose":
+            if perm_of(graph, reader) != inverse(perm):
+                return False
+        elif reader.op not in UNARY or not cancelled(graph, reader.outputs[0], perm, depth + 1):
+            return False
+    return True
 
 
 def _transposed_constant(patch: Patch, name: str, padded: Shape, back: Perm) -> str | None:

@@ -6,10 +6,8 @@ from ...runtime.graph import Node
 from .elementwise import BROADCASTING, UNARY
 from .indexed import IndexedGraph
 from .patch import Patch
-from .permutation import Perm, inverse, operand, perm_of, sink, transpose, transposed_from
+from .permutation import operand, sink, transposed_from, transposed_operand
 from .rewriter import rewrite_of
-
-LOOK_AHEAD = 12
 
 
 @rewrite_of(*UNARY, "Clip", "CastLike")
@@ -46,24 +44,8 @@ def sink_transpose_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch 
     patch = Patch(graph, [node])
     inputs = []
     for name in node.inputs:
-        permuted_name = operand(patch, name, perm)
-        if permuted_name is None:
-            if graph.rank(name) != len(perm) or not cancelled(graph, node.outputs[0], perm):
-                return None
-            permuted_name = transpose(patch, name, inverse(perm))
-        inputs.append(permuted_name)
+        moved = operand(patch, name, perm) or transposed_operand(patch, node, name, perm)
+        if moved is None:
+            return None
+        inputs.append(moved)
     return sink(patch, node.op, inputs, dict(node.attrs), node.outputs[0], perm)
-
-
-def cancelled(graph: IndexedGraph, name: str, perm: Perm, depth: int = 0) -> bool:
-    """Whether every reader is a Transpose that undoes perm, if need be behind elementwise operators."""
-    readers = graph.consumers(name)
-    if not readers or graph.pinned(name) or depth > LOOK_AHEAD:
-        return False
-    for reader in readers:
-        if reader.op == "Transpose":
-            if perm_of(graph, reader) != inverse(perm):
-                return False
-        elif reader.op not in UNARY or not cancelled(graph, reader.outputs[0], perm, depth + 1):
-            return False
-    return True

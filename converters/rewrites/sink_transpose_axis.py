@@ -5,9 +5,18 @@ from __future__ import annotations
 from ...runtime.graph import Node, Value
 from .indexed import IndexedGraph
 from .patch import Patch
-from .permutation import Perm, inverse, operand, permute_quant, permuted, sink, transpose, transposed_from
+from .permutation import (
+    Perm,
+    inverse,
+    operand,
+    permute_quant,
+    permuted,
+    sink,
+    transpose,
+    transposed_from,
+    transposed_operand,
+)
 from .rewriter import rewrite_of
-from .sink_transpose import cancelled
 
 REDUCTIONS = (
     *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
@@ -38,15 +47,18 @@ def sink_transpose_below_concat(graph: IndexedGraph, node: Node) -> Patch | None
     perm = found[1]
     patch, inputs = Patch(graph, [node]), []
     for name in node.inputs:
-        same_rank = graph.rank(name) == len(perm)
-        permuted_name = operand(patch, name, perm) if same_rank else None
-        if permuted_name is None or (permuted_name == name and set(graph.shape(name) or ()) != {1}):
-            if not same_rank or not cancelled(graph, node.outputs[0], perm):
-                return None
-            permuted_name = transpose(patch, name, inverse(perm))
-        inputs.append(permuted_name)
+        moved = _concat_operand(patch, name, perm) or transposed_operand(patch, node, name, perm)
+        if moved is None:
+            return None
+        inputs.append(moved)
     attrs = node.attrs | {"axis": perm[node.attrs["axis"] % len(perm)]}
     return sink(patch, "Concat", inputs, attrs, node.outputs[0], perm)
+
+
+def _concat_operand(patch: Patch, name: str, perm: Perm) -> str | None:
+    """As `operand`, of the same rank: nothing broadcasts here."""
+    shape = patch.graph.shape(name)
+    return operand(patch, name, perm) if shape is not None and len(shape) == len(perm) else None
 
 
 @rewrite_of("Split")
