@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import mmap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .compiler.abi import Address
 from .compiler.loader import Code
+from .errors import Error, ModelError
+from .memory import zeros
 from .native import function
 from .planner.arena import SLACK
 from .planner.program import Program, PythonStep
@@ -22,9 +23,11 @@ _REGISTERS = 8
 _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
 """Base registers behind the arena's, the weights' and the scratch memory's: what the step loop itself is given."""
 _PAGE = 4096
-BRIEF_MACS = 1_000_000
-"""Programs below this keep the GIL: they end before another thread could have taken it."""
+BRIEF_WORK = 1_000_000
+"""Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
+taken it."""
 FLIP = np.int8(-128)
+_NOTHING = np.empty(0, np.uint8)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,38 +50,42 @@ class Arena:
         self.plan: Plan | None = None
         self.inputs: dict[str, np.ndarray] = {}
         self.outputs: dict[str, np.ndarray] = {}
-        self._memory = self._scratch = np.empty(0, np.uint8)
+        self._memory = self._scratch = _NOTHING
         self._bases = np.zeros((threads, _REGISTERS), np.uint64)
         self._team: Team | None = None
         self._run: list[Callable[[], None]] = []
 
     def bind(self, plan: Plan) -> None:
-        """Makes the plan the one that `execute` runs; what the arena held before is lost."""
+        """Makes the plan the one that `execute` runs; what the arena held before is lost.
+
+        Raises Error where the system does not grant the memory.
+        """
         if plan is self.plan:
             return
+        self._forget()
         program, threads = plan.program, len(self._bases)
-        if self._memory.size < program.arena_bytes + SLACK:
-            self._memory = _zeros(program.arena_bytes + SLACK)
+        self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
         stride = -(-program.scratch_bytes // _PAGE) * _PAGE
-        if self._scratch.size < stride * threads:
-            self._scratch = _zeros(stride * threads)
-        self.plan = plan
+        self._scratch = _at_least(self._scratch, stride * threads)
         self._bases[:, 0] = self._memory.ctypes.data
         self._bases[:, 1] = plan.weights.address
         self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
         self._bases[:, _CODE] = 0 if plan.code is None else plan.code.base
         self._bases[:, _TABLE] = plan.table.words.ctypes.data
         self._bases[:, _BASES] = self._bases.ctypes.data
-        if program.shared and self._team is None:
+        if program.shared and threads > 1 and self._team is None:
             assert plan.code is not None
             self._team = Team(self._bases, _CONTROL, plan.code)
+        self.plan = plan
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
         self._run = [self._python(s.python) if s.python else self._native(s.start, s.stop) for s in plan.table.segments]
 
     def execute(self) -> None:
-        """Runs the bound plan on what its inputs hold."""
-        if self._team is not None:
+        """Runs the bound plan on what its inputs hold. Another thread may `close` the arena meanwhile."""
+        assert self.plan is not None
+        _alive = self._memory, self._scratch, self._team
+        if self._team is not None and self.plan.program.shared:
             self._team.start()
         for run in self._run:
             run()
@@ -104,9 +111,16 @@ class Arena:
         return np.lib.stride_tricks.as_strided(first, view.shape, view.strides)
 
     def close(self) -> None:
+        """Ends the helper threads and lets go of the memory, which views handed out may still hold."""
+        self._forget()
+        self._memory = self._scratch = _NOTHING
         if self._team is not None:
             self._team.close()
             self._team = None
+
+    def _forget(self) -> None:
+        self.plan = None
+        self.inputs, self.outputs, self._run = {}, {}, []
 
     def _native(self, start: int, stop: int) -> Callable[[], None]:
         assert self.plan is not None
@@ -116,10 +130,11 @@ class Arena:
             "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
         }  # fmt: skip
         kernel = "execute.execute()"
-        if program.shared:
+        if self._team is not None and program.shared:
             kernel = "execute.lead()"
             arguments["control"] = Address(_CONTROL, 0)
-        call = function(code, kernel, self._bases, arguments, brief=program.macs < BRIEF_MACS)
+        brief = program.macs + len(program.steps) * program.arena_bytes < BRIEF_WORK
+        call = function(code, kernel, self._bases, arguments, brief=brief)
         return lambda: call(start, stop)
 
     def _python(self, step: PythonStep) -> Callable[[], None]:
@@ -128,12 +143,21 @@ class Arena:
 
         def run() -> None:
             arrays = [None if item is None else (item[0] ^ FLIP if item[1] else item[0]) for item in inputs]
-            for (place, flipped), result in zip(outputs, step.run(arrays), strict=False):
+            for (place, flipped), result in zip(outputs, _results(step, arrays), strict=False):
                 place[...] = result ^ FLIP if flipped else result
 
         return run
 
 
-def _zeros(size: int) -> np.ndarray:
-    """Zeroed bytes at the beginning of a page."""
-    return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)
+def _results(step: PythonStep, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+    """ModelError, naming the node, where the arrays are not what it can compute with, such as an index out of range."""
+    try:
+        return step.run(arrays)
+    except Error:
+        raise
+    except (ArithmeticError, LookupError, ValueError) as problem:
+        raise ModelError(f"{step.node} cannot be computed on these inputs: {problem}") from problem
+
+
+def _at_least(memory: np.ndarray, size: int) -> np.ndarray:
+    return memory if memory.size >= size else zeros(size)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -18,13 +17,15 @@ from .compiler.build import Progress, build
 from .compiler.cache import default_cache
 from .compiler.executable import ExecutableMemoryError
 from .compiler.target import Target, resolve
+from .dimensions import written
 from .errors import InputError, TargetError
 from .graph import Graph
 from .kernels.execute import assist, dismiss, execute, lead
+from .locks import Lock
 from .model import Model
 from .planner.plan import plan
 from .planner.program import Program
-from .planner.weights import Weights
+from .planner.weights import Weights, WeightsFull
 from .shapes import fold_constants
 from .table import encode_program
 
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
 
 PLANS = 4
 """How many plans, for the input shapes used last, are kept."""
+SPARE_WEIGHTS = 16 << 20
+"""Bytes by which packed weights may outgrow twice the first plan's before they are packed anew."""
+LARGE = 16 << 10
+"""Constants above so many bytes that are computed from smaller ones (half-precision weights) are not kept but computed
+for every plan."""
 NUMPY = "numpy"
 """The target that stands for no machine code at all: every step runs its NumPy reference."""
 STEP_LOOP = {f"execute.{f.__name__}()": (f, dict[str, Any]()) for f in (execute, lead, assist, dismiss)}
@@ -40,13 +46,13 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Engine:
-    """Plans are made and bound under a lock, and immutable afterwards."""
+    """Plans are made under a lock, and immutable afterwards."""
 
     def __init__(
         self,
         model: Model,
         threads: int | None,
-        profile: str,
+        profile: str | os.PathLike[str],
         target: str | None,
         kernels: str | os.PathLike[str] | None,
         progress: Progress | None,
@@ -54,16 +60,18 @@ class Engine:
         self.model = model
         self.profile = _profile(profile)
         self.code: Code | None = None if kernels is None else _load(kernels)
-        asked = target or (None if self.profile.target == "host" else self.profile.target)
+        asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
         if kernels is not None:
             asked = NUMPY if self.code is None else _agreed(self.code.target, target)
         self.target = _target(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
-        self._graph = fold_constants(model.graph)
-        self.weights = Weights(packing_space(self._graph))
+        self._graph = fold_constants(model.graph, largest=LARGE)
+        self._names = {*self._graph.values, *(name for node in self._graph.nodes for name in node.outputs)} - {""}
+        self.weights = self._new_weights()
+        self._room = 0
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
-        self._lock = threading.RLock()
+        self._lock = Lock()
         self._progress = progress
         self._users = 0
 
@@ -73,11 +81,12 @@ class Engine:
         return self
 
     def release(self) -> None:
-        """Once the last session is closed, plans and weights are let go of."""
+        """Once the last session is closed, plans, weights and code are let go of."""
         with self._lock:
             self._users -= 1
             if self._users == 0:
                 self._plans.clear()
+                self.weights, self.code = Weights(0), None
 
     def shapes(self, wanted: Mapping[str, tuple[int, ...]]) -> Shapes:
         """Input shapes with those not given taken from the model; InputError where one is symbolic."""
@@ -86,7 +95,7 @@ class Engine:
             shape = wanted.get(name, info.shape)
             if shape is None or any(isinstance(n, str) for n in shape):
                 raise InputError(
-                    f"input '{name}' has the symbolic shape {info.shape}; "
+                    f"input '{name}' has the symbolic shape {written(info.shape)}; "
                     f"call run, or resize({{'{name}': (...)}}), first"
                 )
             found[name] = tuple(int(n) for n in shape)
@@ -94,12 +103,13 @@ class Engine:
 
     def value_name(self, name: str) -> str:
         """A value of the graph by its name, or an output by its alias; InputError where there is none."""
-        if name in self._graph.values or any(name in node.outputs for node in self._graph.nodes):
-            return name
-        return self.model.output_name(name)
+        return name if name in self._names else self.model.output_name(name)
 
     def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
-        """The plan for these input shapes, made where it is not kept."""
+        """The plan for these input shapes, made where it is not kept.
+
+        InputError where the model does not take them, ModelError where it cannot be run on them.
+        """
         key = (outputs, tuple(sorted(shapes.items())))
         with self._lock:
             found = self._plans.get(key)
@@ -111,37 +121,58 @@ class Engine:
             self._plans.move_to_end(key)
             return found
 
-    def program(self, shapes: Shapes, outputs: tuple[str, ...] = ()) -> Program:
-        """The program for these input shapes, without compiling anything."""
-        with self._lock:
-            return plan(self._graph, shapes, self.target, self.weights, self.threads, outputs)
-
     def _make(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
-        program = self.program(shapes, outputs)
-        if self.target is None:
-            return Plan(program, encode_program(program, {}, {}), None, self.weights)
-        needed = needed_kernels(program)
-        if self._fixed:
-            assert self.code is not None
-            code = self.code
-            lacking = sorted(needed.keys() - code.kernels.keys())
-            if lacking:
-                raise TargetError(
-                    f"the kernel file lacks {lacking[0]} and {len(lacking) - 1} more that this model needs for these "
-                    "shapes; write it anew with `mj compile` from the same model and version"
-                )
-        else:
+        try:
+            program = self._program(shapes, outputs)
+            code = None if self.target is None else self._code_for(program, self.target)
+            if code is None:
+                # Executable memory may have been refused just now: then the program must hold no kernel calls.
+                program = program if not program.kernels() else self._program(shapes, outputs)
+            offsets = {} if code is None else {name: kernel.offset for name, kernel in code.kernels.items()}
+            signatures = {} if code is None else {name: kernel.signature for name, kernel in code.kernels.items()}
+            table = encode_program(program, offsets, signatures)
+        except OverflowError as problem:
+            raise InputError(f"the model cannot be planned for inputs of {_listed(shapes)}: {problem}") from problem
+        self.model.release_pages()
+        return Plan(program, table, code, self.weights)
+
+    def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:
+        """Weights that only dropped plans used are forgotten once they outweigh the others."""
+        if self.weights.used > self._room > 0:
+            self._plans.clear()
+            self.weights, self._room = self._new_weights(), 0
+        while True:
             try:
-                code = build(needed, self.target, default_cache(), self._progress)
+                program = plan(self._graph, shapes, self.target, self.weights, self.threads, outputs)
+                break
+            except WeightsFull:
+                self._plans.clear()
+                self.weights, self._room = self._new_weights(2 * self.weights.reserve), 0
+        self._room = self._room or 2 * self.weights.used + SPARE_WEIGHTS
+        return program
+
+    def _code_for(self, program: Program, target: Target) -> Code | None:
+        """None, with a warning, where the system grants no executable memory."""
+        needed = needed_kernels(program)
+        if not self._fixed:
+            try:
+                return build(needed, target, default_cache(), self._progress)
             except ExecutableMemoryError as problem:
                 _warn_slow(problem)
                 self.target = None
-                return self._make(shapes, outputs)
-        offsets = {name: kernel.offset for name, kernel in code.kernels.items()}
-        signatures = {name: kernel.signature for name, kernel in code.kernels.items()}
-        made = Plan(program, encode_program(program, offsets, signatures), code, self.weights)
-        self.model.release_pages()
-        return made
+                return None
+        assert self.code is not None
+        lacking = sorted(needed.keys() - self.code.kernels.keys())
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            raise TargetError(
+                f"the kernel file lacks {lacking[0]}{more}, which this model needs for inputs of these shapes; "
+                "write it anew with `mj compile` from the same model and version"
+            )
+        return self.code
+
+    def _new_weights(self, reserve: int = 0) -> Weights:
+        return Weights(reserve or packing_space(self._graph), self.model.release_pages)
 
 
 def packing_space(graph: Graph) -> int:
@@ -154,21 +185,21 @@ def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any
     return {**STEP_LOOP, **program.kernels()}
 
 
-def _profile(name: str) -> Profile:
+def _profile(name: str | os.PathLike[str]) -> Profile:
     try:
         return load_profile(name)
     except ProfileError as problem:
         raise TargetError(str(problem)) from None
 
 
-def _target(name: str | None) -> Target | None:
-    asked = name or os.environ.get("MILLIJOULE_TARGET")
+def _target(name: str) -> Target | None:
+    asked = name.strip().lower()
     if asked == NUMPY:
         return None
     try:
-        return resolve(name)
+        return resolve(asked)
     except TargetError as problem:
-        if asked and asked != "host":
+        if asked != "host":
             raise
         _warn_slow(problem)
         return None
@@ -200,3 +231,7 @@ def _threads(asked: int | None, profile: Profile) -> int:
     if asked is not None and asked < 1:
         raise InputError(f"threads = {asked}; at least 1 is needed")
     return min(asked or profile.threads, usable_cpus())
+
+
+def _listed(shapes: Shapes) -> str:
+    return ", ".join(f"'{name}' {shape}" for name, shape in shapes.items())

@@ -1,8 +1,8 @@
-"""What the caller feeds, checked against what the model takes."""
+"""What the caller feeds, checked against what the model takes; and the arrays that the caller may look into."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from .model import Model, TensorInfo
 
 def check_feeds(model: Model, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
     """The arrays by graph name; InputError where a name, shape or dtype is not the model's."""
+    if not isinstance(feeds, Mapping):
+        raise InputError(f"arrays by input name expected, as in run({{'{next(iter(model.inputs), '')}': array}})")
     arrays: dict[str, np.ndarray] = {}
     for given, value in feeds.items():
         name = model.input_name(given)
@@ -25,10 +27,42 @@ def check_feeds(model: Model, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]
     return arrays
 
 
+class Arrays(Mapping[str, np.ndarray]):
+    """Arrays by name or alias, to be read and written in place, not replaced.
+
+    resolve: gives the name for an alias, or raises InputError.
+    """
+
+    def __init__(self, arrays: dict[str, np.ndarray], resolve: Callable[[str], str]) -> None:
+        self._arrays, self._resolve = arrays, resolve
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        found = self._arrays.get(name)
+        return self._arrays[self._resolve(name)] if found is None else found
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise InputError(f"'{name}' cannot be replaced; write into it, as in [{name!r}][...] = array")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __repr__(self) -> str:
+        return repr(self._arrays)
+
+
 def _checked(info: TensorInfo, value: Any) -> np.ndarray:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"{_describe(info)} expected: {problem}") from None
     if array.dtype != info.dtype:
-        raise InputError(f"{_describe(info)} expected, got {array.dtype}; convert with .astype(np.{info.dtype})")
+        raise InputError(f"{_describe(info)} expected, got {array.dtype}; convert it with .astype('{info.dtype}')")
     if info.shape is None:
         return array
     if array.ndim != len(info.shape) or any(

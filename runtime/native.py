@@ -21,7 +21,7 @@ _RELEASING_THE_GIL = ctypes.CFUNCTYPE(None, *_ARGUMENTS)
 def function(
     code: Code, kernel: str, bases: np.ndarray, arguments: dict[str, Address | int], *, brief: bool = False
 ) -> Callable[[int, int], None]:
-    """A kernel as a function of (start, stop), its parameter block encoded once.
+    """A kernel as a function of (start, stop), its parameter block encoded once. It keeps the code mapped.
 
     bases: uint64 base registers, which must stay where they are. brief: shorter than it takes to hand over the GIL.
     """

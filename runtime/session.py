@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import index
+from threading import get_ident
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from ..device_profiles import usable_cpus
 from .arena import Arena
-from .engine import Engine
-from .errors import Error
-from .feeds import check_feeds
+from .engine import Engine, Shapes
+from .errors import Error, InputError
+from .feeds import Arrays, check_feeds
+from .locks import Lock
 from .model import Model, TensorInfo
 
 Path = str | os.PathLike[str]
@@ -22,11 +26,11 @@ def load(
     model: Model | Path,
     *,
     threads: int | None = None,
-    profile: str = "host",
+    profile: Path = "host",
     target: str | None = None,
     kernels: Path | None = None,
     verify: bool = True,
-    progress: Any = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Session:
     """Makes a model ready to run.
 
@@ -46,13 +50,17 @@ class Session:
     """Runs a model.
 
     `run` may be called from several threads at once. `inputs`, `invoke` and `outputs` belong to one thread; another
-    thread takes a `clone`, which shares the weights and the code.
+    thread takes a `clone`, which shares the weights and the code. Once closed, everything but `close` raises Error.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.retain()
         self._own: Arena | None = None
+        self._turn = Lock()
         self._pool: list[Arena] = []
+        self._lock = Lock()
+        self._spare = max(2, usable_cpus())
+        self._latest: tuple[int, Shapes] | None = None
         self._closed = False
 
     @property
@@ -89,22 +97,26 @@ class Session:
 
         InputError before either where a dimension is symbolic.
         """
-        return self._bound().inputs
+        return Arrays(self._bound().inputs, self.model.input_name)
 
     @property
     def outputs(self) -> Mapping[str, np.ndarray]:
         """Views of the outputs' memory, which the next `invoke` overwrites."""
-        return self._bound().outputs
+        return Arrays(self._bound().outputs, self.model.output_name)
 
     def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
         """Plans for these input shapes; inputs not named keep theirs. InputError where they do not fit the model."""
-        current = {} if self._own is None else {name: array.shape for name, array in self._own.inputs.items()}
-        wanted = {**current, **{self.model.input_name(name): tuple(shape) for name, shape in shapes.items()}}
-        self._bind(self._engine.shapes(wanted))
+        self._check_open()
+        wanted = {self.model.input_name(name): _shape(name, shape) for name, shape in shapes.items()}
+        self._bind(self._engine.shapes({**self._shapes(), **wanted}))
 
     def invoke(self) -> None:
         """Runs the model on what `inputs` hold."""
-        self._bound().execute()
+        self._take_turn()
+        try:
+            self._bound().execute()
+        finally:
+            self._turn.release()
 
     def run(self, feeds: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Runs the model on arrays by input name and returns new arrays by output name.
@@ -112,9 +124,11 @@ class Session:
         outputs: names of any values of the graph, also intermediate ones; the model's outputs by default.
         Raises InputError on a wrong name, shape or dtype.
         """
+        self._check_open()
         arrays = check_feeds(self.model, feeds)
         names = () if outputs is None else tuple(self._engine.value_name(name) for name in outputs)
-        plan = self._engine.plan({name: array.shape for name, array in arrays.items()}, names)
+        shapes = {name: array.shape for name, array in arrays.items()}
+        plan = self._engine.plan(shapes, names)
         arena = self._take()
         try:
             arena.bind(plan)
@@ -123,7 +137,8 @@ class Session:
             arena.execute()
             found = {name: array.copy() for name, array in arena.outputs.items()}
         finally:
-            self._pool.append(arena)
+            self._give_back(arena)
+        self._latest = get_ident(), shapes
         return found if outputs is None else dict(zip(outputs, (found[name] for name in names), strict=True))
 
     def clone(self) -> Session:
@@ -132,14 +147,18 @@ class Session:
         return Session(self._engine)
 
     def close(self) -> None:
-        """Ends the helper threads and lets go of the memory. Closing twice is harmless."""
-        if self._closed:
-            return
-        self._closed = True
-        for arena in [self._own, *self._pool]:
-            if arena is not None:
-                arena.close()
-        self._own, self._pool = None, []
+        """Ends the helper threads and lets go of the memory; what runs in other threads meanwhile still ends well.
+
+        Closing twice is harmless.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            arenas = [arena for arena in (self._own, *self._pool) if arena is not None]
+            self._own, self._pool = None, []
+        for arena in arenas:
+            arena.close()
         self._engine.release()
 
     def __enter__(self) -> Session:
@@ -150,28 +169,57 @@ class Session:
     ) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if not getattr(self, "_closed", True):
-            self.close()
-
     def _take(self) -> Arena:
-        self._check_open()
-        try:
-            return self._pool.pop()
-        except IndexError:
-            return Arena(self._engine.threads)
+        with self._lock:
+            self._check_open()
+            return self._pool.pop() if self._pool else Arena(self._engine.threads)
+
+    def _give_back(self, arena: Arena) -> None:
+        with self._lock:
+            if not self._closed and len(self._pool) < self._spare:
+                self._pool.append(arena)
+                return
+        arena.close()
 
     def _bound(self) -> Arena:
-        if self._own is None or self._own.plan is None:
-            self._bind(self._engine.shapes({}))
+        """The arena of `inputs` and `outputs`, with the shapes of this thread's latest `run` or `resize`."""
+        self._check_open()
+        if self._own is None or self._own.plan is None or self._is_newer():
+            self._bind(self._engine.shapes(self._shapes()))
         assert self._own is not None
         return self._own
 
-    def _bind(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        if self._own is None:
-            self._own = self._take()
-        self._own.bind(self._engine.plan(shapes, ()))
+    def _is_newer(self) -> bool:
+        """Whether this thread's latest `run` came after what the arena of `inputs` and `outputs` was bound for."""
+        return self._latest is not None and self._latest[0] == get_ident()
+
+    def _shapes(self) -> Shapes:
+        if self._latest is not None and (self._own is None or self._is_newer()):
+            return self._latest[1]
+        return {} if self._own is None else {name: array.shape for name, array in self._own.inputs.items()}
+
+    def _bind(self, shapes: Shapes) -> None:
+        plan = self._engine.plan(shapes, ())
+        self._take_turn()
+        try:
+            if self._own is None:
+                self._own = self._take()
+            self._own.bind(plan)
+            self._latest = None
+        finally:
+            self._turn.release()
+
+    def _take_turn(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            raise Error("another thread is running this session's invoke; every thread needs a clone() of its own")
 
     def _check_open(self) -> None:
         if self._closed:
             raise Error("this session is closed")
+
+
+def _shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:
+    try:
+        return tuple(index(n) for n in shape)
+    except TypeError:
+        raise InputError(f"{shape!r} is no shape for input '{name}': integers are expected") from None

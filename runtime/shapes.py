@@ -81,18 +81,20 @@ def instantiate(
     return instance
 
 
-def fold_constants(graph: Graph) -> Graph:
+def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
     """A graph without the nodes whose inputs are all constants, whatever the shapes of the graph's inputs.
 
     So each later `instantiate` finds the same arrays, and nothing is folded again for another input shape. The graph
-    given is not changed. ModelError as of `instantiate`.
+    given is not changed. largest: results of more bytes are left to `instantiate`, which need not keep them. ModelError
+    as of `instantiate`.
     """
     _refuse_unknown(graph)
     scope, nodes, folder = _constants(graph), [], Folder()
     for node in graph.nodes:
         if all(not name or name in scope for name in node.inputs) and not any(subgraphs(node)):
             step = _infer(graph, node, scope, {})
-            if folder.fold(step):
+            keep = largest is None or sum(tensor.size * tensor.dtype.itemsize for tensor in step.ctx.outputs) <= largest
+            if keep and folder.fold(step):
                 scope |= {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
                 continue
         nodes.append(node)

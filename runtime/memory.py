@@ -1,0 +1,27 @@
+"""Anonymous memory straight from the system: zeroed, at the beginning of a page, and given back whole."""
+
+from __future__ import annotations
+
+import mmap
+import sys
+
+import numpy as np
+
+from .errors import Error
+
+_NORESERVE = 0x4000 if sys.platform.startswith("linux") else 0
+"""MAP_NORESERVE, which Python's mmap names only since 3.13: pages count once they are written."""
+
+
+def zeros(size: int) -> np.ndarray:
+    """uint8 zeros whose pages the system provides as they are touched; after a fork, each process has its own.
+
+    Raises Error where the address space does not suffice.
+    """
+    try:
+        if not hasattr(mmap, "MAP_PRIVATE"):
+            return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NORESERVE
+        return np.frombuffer(mmap.mmap(-1, max(size, 1), flags=flags), np.uint8)
+    except (OSError, OverflowError, ValueError) as problem:
+        raise Error(f"the system does not grant {size} bytes of memory: {problem}") from None
