@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..compiler.traced import Traced, fma, maximum, minimum, where
+from ..compiler.traced import Traced, fma, maximum, minimum, quotient, where
 from ..ops.unary_functions import SELU_ALPHA, SELU_GAMMA
 from . import transcendental as t
 
@@ -47,7 +47,7 @@ def mish(x: Traced) -> Traced:
     near, power = t.exponential(minimum(x, 20.0))
     e = near * power
     n = fma(e, e, e + e)
-    return x * (n / (n + 2.0))
+    return x * quotient(n, n + 2.0)
 
 
 def elu(x: Traced, alpha: float = 1.0) -> Traced:
