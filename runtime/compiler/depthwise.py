@@ -10,6 +10,7 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.types.containers import UniTuple
 
 from .depthwise_layout import DepthwiseLayout
 from .dot import pmaddwd
@@ -37,7 +38,7 @@ class DepthwiseTile:
         self.kind = TileType("i32", self.pixels, layout.columns, layout.lanes)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.step = primitive(lambda tile, x, pitch, w: self.kind, self._step)
-        triple = types.Tuple([self.kind] * 3)
+        triple = UniTuple(self.kind, 3)
         self.scan = primitive(lambda first, second, third, x, pitch, w: triple, self._scan)
 
     def store(self, clamp: bool) -> Any:
@@ -62,7 +63,7 @@ class DepthwiseTile:
 
     def _scan(self, b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
         *tiles, x, pitch, w = values
-        return c.make_tuple(b, types.Tuple([self.kind] * 3), self._add_row(b, tiles, x, pitch, w))
+        return c.make_tuple(b, UniTuple(self.kind, 3), self._add_row(b, tiles, x, pitch, w))
 
     def _add_row(
         self, b: ir.IRBuilder, tiles: list[ir.Value], x: ir.Value, pitch: ir.Value, w: ir.Value
