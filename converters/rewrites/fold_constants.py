@@ -16,10 +16,10 @@ GROWTH = 16 * 1024
 """Bytes by which a folded result may exceed what it is computed from."""
 
 COMPACT = {"Cast", "DequantizeLinear"}
-"""How weights are stored compactly; small ones are folded nonetheless."""
+"""How weights are stored compactly, to be folded only at load time."""
 
-COMPACT_LIMIT = 64
-"""Elements."""
+SMALL = 64
+"""Elements up to which they are folded nonetheless."""
 
 RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 
@@ -31,6 +31,19 @@ def fold_constants(graph: IndexedGraph, node: Node) -> Patch | None:
         return None
     if find(node.op) is None or next(subgraphs(node), None) is not None or not _worthwhile(graph, node, names):
         return None
+    return _folded(graph, node)
+
+
+@rewrite_of("DequantizeLinear")
+def fold_small_dequantize(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Kept apart, as before integers are dealt with a constant's scale is still needed."""
+    shape = concrete(graph.shape(node.outputs[0]))
+    if shape is None or prod(shape) > SMALL or any(graph.constant(name) is None for name in node.inputs if name):
+        return None
+    return _folded(graph, node)
+
+
+def _folded(graph: IndexedGraph, node: Node) -> Patch | None:
     if node.op == "Identity":
         return bypass(graph, node)
     results = evaluate_node(graph, node, [graph.constant(name) if name else None for name in node.inputs])
@@ -48,7 +61,8 @@ def _worthwhile(graph: IndexedGraph, node: Node, names: list[str]) -> bool:
         shape, dtype = concrete(graph.shape(name)), graph.dtype(name)
         if shape is None or dtype is None:
             return False
-        if node.op in COMPACT and prod(shape) > COMPACT_LIMIT and dtype.itemsize * prod(shape) > max(sources):
+        small = node.op == "Cast" and prod(shape) <= SMALL
+        if node.op in COMPACT and not small and dtype.itemsize * prod(shape) > max(sources, default=0):
             return False
         total += prod(shape) * dtype.itemsize
     return total <= sum(sources) + GROWTH

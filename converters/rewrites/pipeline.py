@@ -13,7 +13,7 @@ from .decompose_batch_norm import decompose_batch_norm
 from .drop_expand import drop_expand
 from .drop_implied_clamp import drop_implied_clamp
 from .focus_to_conv import focus_to_conv
-from .fold_constants import fold_constants
+from .fold_constants import fold_constants, fold_small_dequantize
 from .fold_input_offset import fold_input_offset
 from .fold_input_scale import fold_input_scale
 from .fold_offset import fold_offset
@@ -110,7 +110,7 @@ FOLDING = (
     *(decompose_batch_norm, fold_scale, fold_offset, merge_affine, fold_input_scale, fold_input_offset, fold_pad),
     *(mean_to_pool, whole_window_to_global_pool, drop_expand, simplify_pow, focus_to_conv),
 )
-FUSION = (fuse_residual, fuse_activation, drop_implied_clamp)
+FUSION = (fold_small_dequantize, fuse_residual, fuse_activation, drop_implied_clamp)
 
 STAGES: tuple[tuple[Rewrite, ...], ...] = (
     (*CLEAN, name_channels_last),
