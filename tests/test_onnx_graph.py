@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_inputs_that_are_no_tensors_or_too_large() -> None:
     assert "input 'x' is a value of unknown type; only tensors are supported" in error_of(model)
     model.graph.input[0].CopyFrom(helper.make_tensor_sequence_value_info("x", 1, [2]))
     assert "input 'x' is a sequence_type" in error_of(model)
-    for shape in ((1 << 31, 2), (1 << 20, 1 << 20, 2)):
+    for shape in ((1 << 31, 2), (1 << 20, 1 << 20, 2), (1,) * 33):
         assert "too large" in error_of(model_of([node("Relu", "x", "y")], {"x": (shape, "float32")}, "y"))
 
 
@@ -347,3 +348,21 @@ def test_declared_rank_is_believed_where_nothing_else_is_known() -> None:
     assert "rank of its input 'r' is not known" in error_of(model)
     model.graph.value_info.append(info("r", ((None, None, None), "float32")))
     assert graph_from(model).values["y"].shape is not None
+
+
+@pytest.mark.parametrize("op", ["Add", "Mul", "Concat"])
+def test_shapes_that_double_again_and_again(op: str) -> None:
+    attrs = {"axis": 0} if op == "Concat" else {}
+    nodes = [node("Shape", "x", "a0"), *(node(op, f"a{i} a{i}", f"a{i + 1}", **attrs) for i in range(40))]
+    started = time.monotonic()
+    graph_from(model_of([*nodes, node("Reshape", "x a40", "y")], {"x": (("n", 4), "float32")}, "y"))
+    assert time.monotonic() - started < 2
+
+
+def test_thousands_of_unsupported_operators() -> None:
+    count = 5000
+    nodes = [node("Missing", "x", f"b{i}") for i in range(count)]
+    joined = node("Concat", " ".join(f"b{i}" for i in range(count)), "y", axis=0)
+    started = time.monotonic()
+    assert f"{count} operators are not supported" in error_of(model_of([*nodes, joined], VECTOR, "y"))
+    assert time.monotonic() - started < 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,3 +211,11 @@ def test_external_data_stays_in_the_models_folder(tmp_path: Path, entries: dict[
     (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
     text = error_of(saved(folder, outside(product(), **entries)))
     assert "tensor 'w'" in text and message in text
+
+
+def test_without_the_onnx_package() -> None:
+    code = "import sys; sys.modules['onnx'] = None; import millijoule.converters.onnx.convert"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(sys.executable).parent
+    )
+    assert ended.returncode == 1 and "pip install 'millijoule[onnx]'" in ended.stderr.splitlines()[-1]

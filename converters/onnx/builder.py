@@ -28,6 +28,7 @@ class Builder:
         self.outer = outer
         self.graph = Graph(name=name)
         self.producers: dict[str, Node] = {}
+        self._defined: list[str] = []
         self._permuted: dict[tuple[str, tuple[int, ...]], str] = {}
 
     def value(self, name: str) -> Value | None:
@@ -49,6 +50,7 @@ class Builder:
         if value.name in self.graph.values:
             raise self.job.error(f"value '{value.name}' is defined twice")
         self.graph.add_value(value)
+        self._defined.append(value.name)
 
     def emit(
         self,
@@ -105,7 +107,7 @@ class Builder:
 
     def mark(self) -> Mark:
         """A point to go back to with rollback."""
-        return len(self.graph.nodes), len(self.graph.values)
+        return len(self.graph.nodes), len(self._defined)
 
     def rollback(self, mark: Mark) -> None:
         """Forgets nodes and values added since mark."""
@@ -113,16 +115,16 @@ class Builder:
         for node in self.graph.nodes[nodes:]:
             self.index.discard(node)
         del self.graph.nodes[nodes:]
-        for name in list(self.graph.values)[values:]:
+        for name in self._defined[values:]:
             del self.graph.values[name]
             self.producers.pop(name, None)
-        self._permuted = {key: name for key, name in self._permuted.items() if name in self.graph.values}
+        del self._defined[values:]
 
     def transpose(self, x: str, perm: Sequence[int], node: str) -> str:
         """x with its axes permuted. Constants are permuted now, and so are those behind operators that only
         convert elements (DequantizeLinear, QuantizeLinear, Cast, Identity), so that weights keep their form."""
         key = (x, tuple(perm))
-        if key not in self._permuted:
+        if self._permuted.get(key) not in self.graph.values:
             self._permuted[key] = self._transpose(x, key[1], node)
         return self._permuted[key]
 

@@ -15,6 +15,7 @@ from .tensors import DTYPES, element_type
 
 _MAX_DIM = (1 << 31) - 1
 _MAX_ELEMENTS = 1 << 40
+_MAX_RANK = 32
 _NAMELESS = {"", "?", "None", "-1"}
 
 
@@ -42,8 +43,8 @@ def input_hint(info: onnx.ValueInfoProto, label: str) -> Hint:
     shape = _shape(info)
     if shape is not None:
         sizes = [dim for dim in shape if isinstance(dim, int)]
-        if any(size > _MAX_DIM for size in sizes) or prod(sizes) > _MAX_ELEMENTS:
-            raise ModelError(f"{label}: input '{info.name}' of shape {list(shape)} is too large")
+        if len(shape) > _MAX_RANK or any(size > _MAX_DIM for size in sizes) or prod(sizes) > _MAX_ELEMENTS:
+            raise ModelError(f"{label}: input '{info.name}' of shape {list(shape)!s:.100} is too large")
     return Hint(dtype, shape)
 
 
@@ -59,7 +60,7 @@ def hints(infos: Iterable[onnx.ValueInfoProto]) -> dict[str, Hint]:
         if info.type.WhichOneof("value") != "tensor_type":
             continue
         shape = _shape(info)
-        if shape is not None and any(isinstance(dim, int) and dim > _MAX_DIM for dim in shape):
+        if shape is not None and len(shape) > _MAX_RANK:
             shape = None
         found[info.name] = Hint(DTYPES.get(info.type.tensor_type.elem_type), shape)
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...runtime.graph import Attribute, Dim, Node
 from ...runtime.ops.registry import find
 from .indexed import IndexedGraph, Shape
-from .partial import partial_vector
+from .partial import LONGEST, partial_vector
 
 
 @dataclass(slots=True)
@@ -33,6 +33,11 @@ class Query:
         """A constant input's elements; None where there is none or its value is unknown."""
         data = self.graph.constant(self.node.inputs[index]) if self.has(index) else None
         return None if data is None else [int(item) for item in data.reshape(-1)]
+
+    def length(self, index: int) -> int | None:
+        """How many elements an input has that is a vector with one for each axis; None where unknown or impossible."""
+        shape = self.shape(index)
+        return shape[0] if shape and isinstance(shape[0], int) and shape[0] <= LONGEST else None
 
     def symbol(self, expression: str) -> str:
         return self.graph.symbols.name(expression)

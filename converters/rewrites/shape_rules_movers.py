@@ -23,8 +23,8 @@ def transpose(query: Query) -> list[Shape | None]:
 def reshape(query: Query) -> list[Shape | None]:
     shape, target = query.shape(0), query.dims(1)
     if target is None:
-        length = query.shape(1)
-        return [tuple(query.fresh(axis) for axis in range(length[0]))] if length and isinstance(length[0], int) else []
+        length = query.length(1)
+        return [] if length is None else [tuple(query.fresh(axis) for axis in range(length))]
     copied = []
     for axis, dim in enumerate(target):
         if dim == 0 and not query.attrs["allowzero"]:
@@ -137,8 +137,8 @@ def slices(query: Query) -> list[Shape | None]:
         return []
     starts, ends = query.ints(1), query.ints(2)
     if axes is None:
-        length = query.shape(1)
-        axes = list(range(length[0])) if length and isinstance(length[0], int) else list(range(len(shape)))
+        length = query.length(1)
+        axes = list(range(len(shape) if length is None else length))
     dtype = query.graph.dtype(query.node.inputs[0])
     largest = TENSOR_LIMIT // (1 if dtype is None else dtype.itemsize)
     result = list(shape)
