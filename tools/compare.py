@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -241,5 +242,4 @@ def _numbers(row: Mapping[str, Any]) -> list[str]:
 
 def _without_infinities(row: Mapping[str, Any]) -> dict[str, Any]:
     """JSON has no infinities: an SNR without noise, or an error without bound, becomes null."""
-    infinite = (float("inf"), float("-inf"))
-    return {key: None if isinstance(value, float) and value in infinite else value for key, value in row.items()}
+    return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}

@@ -32,7 +32,7 @@ def _random(random: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]
         return random.standard_normal(shape).astype(dtype)
     if dtype.kind in "iu" and dtype.itemsize == 1:
         limits = np.iinfo(dtype)
-        return random.integers(limits.min, limits.max + 1, shape).astype(dtype)
+        return random.integers(limits.min, limits.max, shape, dtype=dtype, endpoint=True)
     return random.integers(0, 2, shape).astype(dtype)
 
 
@@ -42,18 +42,27 @@ def _read(model: Model, name: str, file: str) -> np.ndarray:
         from ..runtime.preprocess import image_input
 
         return image_input(model, name, file)
-    from zipfile import BadZipFile
-
     try:
-        if suffix == ".npy":
-            return np.load(file, allow_pickle=False)
-        with np.load(file, allow_pickle=False) as arrays:
-            return _pick(model, name, file, arrays)
+        if suffix == ".npz":
+            return _from_archive(model, name, file)
+        array: np.ndarray = np.load(file, allow_pickle=False)
+        return array
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from None
-    except (ValueError, EOFError, BadZipFile) as error:
+    except (ValueError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise InputError(f"{file} is not a sound {suffix} file: {reason}") from None
+
+
+def _from_archive(model: Model, name: str, file: str) -> np.ndarray:
+    from zipfile import BadZipFile
+    from zlib import error as DamagedData
+
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return _pick(model, name, file, arrays)
+    except (BadZipFile, DamagedData) as error:
+        raise ValueError(str(error)) from None
 
 
 def _pick(model: Model, name: str, file: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:

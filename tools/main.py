@@ -20,6 +20,8 @@ from ..runtime.errors import Error
 
 COMMANDS = ("convert", "run", "inspect", "compare", "bench", "compile", "doctor")
 INTERRUPTED = 130
+PIPE_CLOSED = 141
+"""What a shell shows of a program that the system ends for writing to a closed pipe."""
 
 
 class Commands(click.Group):
@@ -45,7 +47,10 @@ class Commands(click.Group):
         except BrokenPipeError:
             # What reads our output has seen enough; the interpreter must not try to flush the rest.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            ctx.exit(0)
+            ctx.exit(PIPE_CLOSED)
+        except MemoryError as error:
+            click.echo(f"mj: out of memory: {error}", err=True)
+            ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
         return result
@@ -59,7 +64,7 @@ def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group("mj", cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Say which version."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..runtime.engine import NUMPY, packing_space
 from ..runtime.errors import TargetError
 from ..runtime.planner.plan import plan
-from ..runtime.planner.weights import Weights
+from ..runtime.planner.weights import Weights, WeightsFull
 from ..runtime.shapes import fold_constants
 
 if TYPE_CHECKING:
@@ -39,5 +39,10 @@ def plan_program(
 ) -> tuple[Program, int]:
     """The program for these input shapes, and the bytes of the weights as it packs them."""
     graph = fold_constants(model.graph)
-    weights = Weights(packing_space(graph))
-    return plan(graph, shapes, target, weights, threads), weights.used
+    reserve = packing_space(graph)
+    while True:
+        weights = Weights(reserve)
+        try:
+            return plan(graph, shapes, target, weights, threads), weights.used
+        except WeightsFull:
+            reserve *= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from collections.abc import Iterator
@@ -45,10 +46,13 @@ class CompileProgress:
             )
             self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
             self._bar.start()
+            # An error on the way, or Ctrl-C, must not leave the terminal without its cursor.
+            atexit.register(self._bar.stop)
             self._task = self._bar.add_task("", total=total)
         self._bar.update(self._task, completed=done, total=total, description=kernel.partition("(")[0], refresh=True)
         if done == total:
             self._bar.stop()
+            atexit.unregister(self._bar.stop)
             self._bar = self._task = None
 
     def _say(self, done: int, total: int) -> None:

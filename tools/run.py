@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..runtime.model import Model
     from ..runtime.session import Session
 
-LATENCY_SECONDS = 0.02
+LATENCY_SECONDS = 0.01
 """How long the model is called again and again to find its latency."""
 LEAST_CALLS = 3
 SLOW = 1.0

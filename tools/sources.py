@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 SOURCES = (".onnx", ".tflite", ".lite")
 Shapes = dict[str, tuple[int, ...]]
+MOST_ELEMENTS = 1 << 40
 
 
 def is_source(path: str) -> bool:
@@ -58,6 +60,8 @@ def parse_shapes(model: Model, texts: Sequence[str]) -> Shapes:
         if not all(size.strip().isdecimal() for size in sizes):
             raise InputError(f"--shape {name}={value}: sizes separated by commas are wanted, as in {name}=1,3,224,224")
         shapes[name] = tuple(int(size) for size in sizes)
+        if prod(shapes[name]) > MOST_ELEMENTS:
+            raise InputError(f"--shape {name}={value}: more than {MOST_ELEMENTS} elements")
     return shapes
 
 
