@@ -41,11 +41,11 @@ class DepthwiseTile:
         triple = UniTuple(self.kind, 3)
         self.scan = primitive(lambda first, second, third, x, pitch, w: triple, self._scan)
 
-    def store(self, clamp: bool) -> Any:
+    def store(self, finish: str) -> Any:
         def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
             acc = [b.extract_value(tile, i) for i in range(self.pixels * self.layout.columns)]
             requantize_store(
-                b, self.target, self.pixels, self.layout.columns, acc, rest, None, clamp, self.layout.lanes
+                b, self.target, self.pixels, self.layout.columns, acc, rest, None, finish, self.layout.lanes
             )
             return c.get_dummy_value()
 

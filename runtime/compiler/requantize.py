@@ -28,12 +28,14 @@ def requantize_store(
     acc: list[ir.Value],
     operands: Sequence[ir.Value],
     tail: int | None,
-    clamp: bool,
+    finish: str,
     lanes: int | None = None,
 ) -> None:
     """acc: rows x columns vectors of int32, in the channel order of TileLayout.
 
     operands: address of the first row, distance of rows, address of float32 scales per lane, zero point, low, high.
+    finish: "clamp" to low..high; "shift" where that is all of 8 bits; "plain" where besides the zero point, as stored,
+    is 0.
     tail: channels to write, where fewer than all. lanes: of a vector, where fewer than the target's.
     """
     y, pitch, scale, zero_point, low, high = operands
@@ -48,7 +50,8 @@ def requantize_store(
     addresses = [y]
     for _ in range(rows - 1):
         addresses.append(b.add(addresses[-1], pitch))
-    narrow = _Narrow(b, target, max(lanes, 4), zero_point, (low, high) if clamp else None)
+    bounds = (low, high) if finish == "clamp" else None
+    narrow = _Narrow(b, target, max(lanes, 4), zero_point, bounds, finish != "plain")
     if lanes < 4:
         for r in range(rows):
             _store_row_short(b, target, words[r * columns : (r + 1) * columns], addresses[r], zero_point, low, high)
@@ -122,8 +125,10 @@ class _Narrow:
         lanes: int,
         zero_point: ir.Value,
         bounds: tuple[ir.Value, ir.Value] | None,
+        shift: bool,
     ) -> None:
         self.b, self.arm, self.lanes = b, target.family == "arm", lanes
+        self.shift = shift
         self.zero_point = splat(b, b.trunc(zero_point, I16), 8 if self.arm else 2 * lanes)
         count = 8 if self.arm else 4 * lanes
         self.bounds = None if bounds is None else [splat(b, b.trunc(x, I8), count) for x in bounds]
@@ -136,10 +141,12 @@ class _Narrow:
             half = ir.VectorType(I16, lanes)
             parts = [call_llvm(b, "llvm.aarch64.neon.sqxtn.v4i16", half, v) for v in (x, y)]
             packed = shuffle(b, parts[0], parts[1], list(range(2 * lanes)))
-            return call_llvm(b, "llvm.aarch64.neon.sqadd.v8i16", kind, packed, self.zero_point)
-        name = {4: "sse2.packssdw.128", 8: "avx2.packssdw", 16: "avx512.packssdw.512"}[lanes]
-        packed = call_llvm(b, f"llvm.x86.{name}", kind, x, y)
-        return call_llvm(b, f"llvm.sadd.sat.v{2 * lanes}i16", kind, packed, self.zero_point)
+            add = "aarch64.neon.sqadd.v8i16"
+        else:
+            name = {4: "sse2.packssdw.128", 8: "avx2.packssdw", 16: "avx512.packssdw.512"}[lanes]
+            packed = call_llvm(b, f"llvm.x86.{name}", kind, x, y)
+            add = f"sadd.sat.v{2 * lanes}i16"
+        return call_llvm(b, f"llvm.{add}", kind, packed, self.zero_point) if self.shift else packed
 
     def bytes(self, x: ir.Value, y: ir.Value | None = None) -> ir.Value:
         """int16 to 8 bits: two vectors to one of unsigned bytes on x86, one to one of signed bytes on Arm."""

@@ -117,14 +117,14 @@ class Tile:
 
         return primitive(lambda tile, y, pitch, residual: types.none, emit)
 
-    def store_int8(self, tail: int | None = None, clamp: bool = True) -> Any:
+    def store_int8(self, tail: int | None, finish: str) -> Any:
         """store(tile, y, pitch, scale, zero_point, low, high): requantizes (see requantize.py) and writes bytes.
 
         scale: address of float32 per column. tail: channels written where they are fewer than the tile's.
         """
 
         def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
-            requantize_store(b, self.target, self.rows, self.columns, self._unpack(b, tile), rest, tail, clamp)
+            requantize_store(b, self.target, self.rows, self.columns, self._unpack(b, tile), rest, tail, finish)
             return c.get_dummy_value()
 
         return primitive(lambda tile, y, pitch, scale, zero_point, low, high: types.none, emit)

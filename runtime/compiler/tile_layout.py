@@ -91,3 +91,10 @@ def channel_order(columns: int, lanes: int, interleaved: bool) -> np.ndarray:
             for v in range(width):
                 order[first + v] = first * lanes + 4 * (width * (lane // 4) + v) + lane % 4
     return order
+
+
+def finish_of(zero_point: int, low: int, high: int, unsigned: bool) -> str:
+    """Which finish of requantize_store suffices for these numbers, as stored."""
+    if (low, high) != ((0, 255) if unsigned else (-128, 127)):
+        return "clamp"
+    return "shift" if zero_point else "plain"

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ..compiler.isa import Isa
 
 
-def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, clamp: bool) -> Callable[..., None]:
+def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) -> Callable[..., None]:
     """int8 convolution with the requantizing epilogue. A chunk is one row of outputs of one channel block.
 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
     between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per block.
     """
     tile = isa.tile("i8", rows, columns)
-    init, step, store = tile.init, tile.step, tile.store_int8(tail, clamp)
+    init, step, store = tile.init, tile.step, tile.store_int8(tail, finish)
     step_bytes, depth, width = tile.step_bytes, tile.depth, columns * isa.lanes
 
     def kernel(

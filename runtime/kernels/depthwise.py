@@ -24,7 +24,7 @@ def depthwise_int8(
     repeat: int,
     dense: bool,
     joined: int,
-    clamp: bool,
+    finish: str,
 ) -> Callable[..., None]:
     """A chunk is one row of outputs of one channel block. channels, kernel, stride, dilation and narrow: as
     DepthwiseLayout.of takes them. joined: see DepthwiseTile.
@@ -36,7 +36,7 @@ def depthwise_int8(
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, dilation, narrow)
     tile = isa.depthwise(layout, repeat, dense, joined)
-    init, step, store = tile.init, tile.step, tile.store(clamp)
+    init, step, store = tile.init, tile.step, tile.store(finish)
     width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
 
     def kernel_(
@@ -70,7 +70,7 @@ def depthwise_int8(
 
 
 def depthwise_scan_int8(
-    isa: Isa, channels: int, kernel: int, stride: int, narrow: bool, repeat: int, dense: bool, joined: int, clamp: bool
+    isa: Isa, channels: int, kernel: int, stride: int, narrow: bool, repeat: int, dense: bool, joined: int, finish: str
 ) -> Callable[..., None]:
     """Three kernel rows, row stride 1: walks down a strip of outputs, and transposes each input row once for the three
     output rows that read it. A chunk is one band of `lines` output rows of one strip of one channel block.
@@ -82,7 +82,7 @@ def depthwise_scan_int8(
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, 1, narrow)
     tile = isa.depthwise(layout, repeat, dense, joined)
-    init, scan, store = tile.init, tile.scan, tile.store(clamp)
+    init, scan, store = tile.init, tile.scan, tile.store(finish)
     width, count = layout.width, tile.pixels
 
     def kernel_(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..compiler.depthwise_layout import DepthwiseLayout
+from ..compiler.tile_layout import finish_of
 from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_int8
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
@@ -32,6 +33,8 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
     kernel = w.shape[1:-1] if w.data.ndim == 4 else (1, w.shape[1])
     taps = w.data.reshape(w.shape[0], *kernel)
     bias_data = None if bias is None else bias.data
+    if product is not None and not fits(taps, bias_data, product):
+        return False
     x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
     group = ctx.attrs["group"]
     if w.shape[0] != group:
@@ -40,8 +43,6 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
         _lower_f32(ctx, b, x, taps, bias_data)
         return True
     centred = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
-    if np.abs(centred).max(initial=0) > 127:
-        return False
     _lower_int8(ctx, b, x, centred, bias_data, product)
     return True
 
@@ -156,7 +157,7 @@ def _lower_int8(
         start, scale, channels = np.tile(start, joined), np.tile(scale, joined), channels * joined
         scan.join(joined)
     constants, layout = _tile(b, scan, channels, joined)
-    constants["clamp"] = (low, high) != ((0, 255) if flip else (-128, 127))
+    constants["finish"] = finish_of(int(product.y.zero_point[0]) + flip, low, high, flip > 0)
     if scan.scanned:
         rows = rows[::-1]
     packed = layout.pack(rows)
@@ -200,8 +201,8 @@ def _side_by_side(rows: np.ndarray, count: int, stride: int) -> np.ndarray:
     return wide.reshape(height, -1, count * channels)
 
 
-def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str, int | bool], DepthwiseLayout]:
-    """The constants that choose the tile, without `clamp`, and its layout."""
+def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str, int | bool | str], DepthwiseLayout]:
+    """The constants that choose the tile, without `finish`, and its layout."""
     narrow = joined > 1
     layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
     if layout.pixels > scan.pixels:
@@ -216,7 +217,7 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
         most = max(1, min(room // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
         repeat = min(range(1, most + 1), key=lambda n: _cost(scan.pixels, n * layout.pixels))
     dense = scan.adjacent * joined == layout.width and scan.dilation == 1
-    constants: dict[str, int | bool] = {
+    constants: dict[str, int | bool | str] = {
         "channels": channels, "kernel": scan.kernel, "stride": scan.stride, "dilation": scan.dilation,
         "narrow": narrow, "repeat": repeat, "dense": dense, "joined": joined,
     }  # fmt: skip

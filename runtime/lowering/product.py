@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..compiler.tile_layout import TileLayout
+from ..compiler.tile_layout import TileLayout, finish_of
 from ..kernels.conv import conv_f32, conv_int8
 from ..planner.builder import Builder
 from ..planner.view import Place
@@ -161,10 +161,10 @@ def emit_int8(
     rows, columns = choose_tile(b, "i8", g.lines, g.pixels, channels, weights.shape[1] * -(-g.run // layout.depth))
     packed = layout.pack(weights, columns)
     low, high = out.low + flip, out.high + flip
-    clamp = (low, high) != ((0, 255) if flip else (-128, 127))
+    finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
     b.call(
-        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "clamp": clamp}, len(packed) * g.lines,
+        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "finish": finish}, len(packed) * g.lines,
         work=g.lines * g.pixels * weights.size // 4, scale=b.constant(layout.pack_channels(scale, columns)),
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
@@ -173,14 +173,21 @@ def emit_int8(
 
 
 def _fit_int8(layout: TileLayout, weights: np.ndarray, g: Geometry) -> tuple[np.ndarray, Geometry]:
-    """Weights that do not fit the tile's 8 bits become the sum of two that do, read against the same inputs."""
-    least = -127 if layout.pairs else -128
-    if layout.dtype == np.int16 or (weights.min(initial=0) >= least and weights.max(initial=0) <= 127):
+    """Weights that do not fit the tile's 8 bits become the sum of some that do, read against the same inputs."""
+    if layout.dtype == np.int16:
         return weights, g
-    first = np.clip(weights, least, 127)
+    parts = byte_parts(weights, -127 if layout.pairs else -128)
     channels, _, run = weights.shape
-    both = np.stack([first, weights - first], 2).reshape(channels, -1, run)
-    return both, replace(g, passes=2)
+    return np.stack(parts, 2).reshape(channels, -1, run), replace(g, passes=len(parts))
+
+
+def byte_parts(weights: np.ndarray, least: int = -128) -> list[np.ndarray]:
+    """Arrays within least..127 whose sum the weights are: one where they fit, at most three for those of 8-bit
+    integers with any zero point."""
+    parts = [np.clip(weights, least, 127)]
+    while (rest := weights - sum(parts)).any():
+        parts.append(np.clip(rest, least, 127))
+    return parts
 
 
 def _shared(
