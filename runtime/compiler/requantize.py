@@ -96,7 +96,7 @@ def saturate_store(
     if signed != arm:
         shift = I64(128 if signed else -128)
         zero_point, low, high = (b.add(x, shift) for x in (zero_point, low, high))
-    narrow = _Narrow(b, target, lanes, zero_point, (low, high))
+    narrow = _Narrow(b, target, lanes, zero_point, (low, high), True)
     for first in range(0, len(words), 2 if arm else 4):
         part = words[first : first + (2 if arm else 4)]
         padded = part + [part[-1]] * 3
