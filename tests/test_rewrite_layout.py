@@ -234,6 +234,16 @@ def test_reshapes_pass_elementwise_operators() -> None:
     assert_same(graph, after)
 
 
+def test_any_reshape_passes_operands_of_one_element() -> None:
+    sketch = Sketch()
+    y = sketch.node("Reshape", sketch.input((2, 6)), sketch.ints(1, 3, 4))
+    y = sketch.node("Sub", y, sketch.constant(np.array([[[2]]], np.float32)))
+    graph = sketch.output(sketch.node("Reshape", sketch.node("Add", y, sketch.input((1,))), sketch.ints(2, 6)))
+    after = apply(graph, *CLEAN, sink_reshape_below_broadcasting)
+    assert ops(after) == {"Sub": 1, "Add": 1}
+    assert_same(graph, after)
+
+
 @pytest.mark.parametrize(
     ("before", "after", "groups"),
     [

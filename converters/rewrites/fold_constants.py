@@ -62,7 +62,7 @@ def _worthwhile(graph: IndexedGraph, node: Node, names: list[str]) -> bool:
         if shape is None or dtype is None:
             return False
         small = node.op == "Cast" and prod(shape) <= SMALL
-        if node.op in COMPACT and not small and dtype.itemsize * prod(shape) > max(sources, default=0):
+        if node.op in COMPACT and not small and dtype.itemsize * prod(shape) > sources[0]:
             return False
         total += prod(shape) * dtype.itemsize
     return total <= sum(sources) + GROWTH

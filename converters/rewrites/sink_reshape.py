@@ -32,17 +32,19 @@ def sink_reshape_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | No
 
 @rewrite_of(*BROADCASTING)
 def sink_reshape_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | None:
-    """Where the Reshape only moves, adds or drops dimensions of size 1 and the other operands can follow: constants,
-    and tensors reshaped likewise."""
+    """Where the other operands have one element; or where the Reshape only moves, adds or drops dimensions of size 1 and
+    the others can follow: constants, and tensors reshaped likewise."""
     found = None
     for name in node.inputs:
         found = found or _sole_reshape(graph, name, node)
     if found is None:
         return None
     before, after = graph.shape(found.inputs[0]), graph.shape(found.outputs[0])
-    if before is None or after is None or significant(before) != significant(after):
+    if before is None or after is None or graph.shape(node.outputs[0]) != after:
         return None
-    if graph.shape(node.outputs[0]) != after:
+    others = [name for name in node.inputs if name != found.outputs[0]]
+    single = all((shape := graph.shape(name)) is not None and not significant(shape) for name in others)
+    if significant(before) != significant(after) and not single:
         return None
     patch, inputs = Patch(graph, [node]), []
     for name in node.inputs:
@@ -113,6 +115,8 @@ def _operand(patch: Patch, name: str, before: Shape, after: Shape) -> str | None
         return name
     if data is None or (quant is not None and quant.axis is not None):
         return None
+    if not significant(shape):
+        return patch.constant(name, data.reshape(()), quant)
     padded = (1,) * (len(after) - len(shape)) + data.shape
     kept = iter([padded[axis] for axis, dim in enumerate(after) if dim != 1])
     return patch.constant(name, data.reshape([1 if dim == 1 else next(kept) for dim in before]), quant)
