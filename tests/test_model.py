@@ -297,6 +297,7 @@ import resource, sys
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from small_model import small_model
 from millijoule.runtime.errors import Error
+sys.dont_write_bytecode = True
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
 try:
     small_model().save({str(path)!r})
