@@ -100,7 +100,7 @@ def test_warnings_are_plain_and_said_once(monkeypatch: pytest.MonkeyPatch) -> No
     import warnings
 
     def warn(**_: object) -> None:
-        for _ in range(3):
+        for _again in range(3):
             warnings.warn("the moon is full", RuntimeWarning, stacklevel=1)
         raise Error("and that was all")
 

@@ -53,6 +53,9 @@ class Commands(click.Group):
             ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
+        except EOFError as error:
+            # Click would take it for the end of what a user types.
+            raise RuntimeError("data ended too early") from error
         return result
 
 

@@ -35,7 +35,7 @@ def describe_steps(program: Program) -> list[dict[str, Any]]:
 
 
 def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """`describe_steps` with the seconds of each step, which add up to those of a whole inference."""
+    """`describe_steps` with the seconds of each step, which add up to about those of a whole inference."""
     from ..runtime.arena import Arena
 
     engine = session.engine
@@ -47,11 +47,11 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dic
         whole, parts = _time(arena, feeds, len(steps))
     finally:
         arena.close()
-    # Calling one step from Python costs more than the step loop spends on it.
-    native = [step["kernel"] is not None for step in steps]
-    overhead = max(0.0, sum(parts) - whole) / max(1, sum(native))
-    for step, seconds, compiled in zip(steps, parts, native, strict=True):
-        step["seconds"] = max(0.0, seconds - overhead) if compiled else seconds
+    native = [seconds for step, seconds in zip(steps, parts, strict=True) if step["kernel"] is not None]
+    # Calling one step from Python costs more than the step loop spends on it, and no less than the shortest call.
+    overhead = min(max(0.0, sum(parts) - whole) / len(native), min(native)) if native else 0.0
+    for step, seconds in zip(steps, parts, strict=True):
+        step["seconds"] = seconds if step["kernel"] is None else seconds - overhead
     return steps
 
 

@@ -72,7 +72,7 @@ def command(
             write_npz(output, outputs)
         report = _report(session, outputs, top)
         if not as_json:
-            _show_outputs(report, model)
+            _show_outputs(report)
         report["latency"] = _latency(session, feeds)
         if profile:
             from .profile import profile_steps
@@ -98,6 +98,7 @@ def _report(session: Session, outputs: Mapping[str, np.ndarray], top: int) -> di
     found: dict[str, Any] = {"target": session.target, "threads": session.threads}
     found["outputs"] = {name: describe(array) for name, array in outputs.items()}
     found["classes"] = _classes(session.model, outputs, top)
+    found["labelled"] = bool(found["classes"] and session.model.metadata.labels)
     return found
 
 
@@ -139,14 +140,14 @@ def _latency(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any
     return {"seconds": samples[len(samples) // 2], "calls": len(samples)}
 
 
-def _show_outputs(report: Mapping[str, Any], model: str) -> None:
+def _show_outputs(report: Mapping[str, Any]) -> None:
     from .display import emit, shape
 
-    if report["classes"]:
-        width = max(len(item["label"]) for item in report["classes"])
-        for item in report["classes"]:
-            score = item["score"]
-            emit(f"  {item['label']:<{width}}  {score if isinstance(score, str) else format(score, '.4g')}")
+    classes = report["classes"]
+    if report["labelled"]:
+        width = max(len(item["label"]) for item in classes)
+        for item in classes:
+            emit(f"  {item['label']:<{width}}  {_number(item['score'])}")
         return
     for name, found in report["outputs"].items():
         numbers = ""
@@ -154,6 +155,13 @@ def _show_outputs(report: Mapping[str, Any], model: str) -> None:
             numbers = f", min {found['min']:.6g}, max {found['max']:.6g}, mean {found['mean']:.6g}"
         other = f", {found['not_finite']} not finite" if found["not_finite"] else ""
         emit(f"  {name}: {found['dtype']} {shape(found['shape'])}{numbers}{other}")
+    if classes:
+        listed = [f"{_number(item['score'])} at {item['index']}" for item in classes]
+        emit(f"  highest: {', '.join(listed)}")
+
+
+def _number(score: float | str) -> str:
+    return score if isinstance(score, str) else format(score, ".4g")
 
 
 def _finish(report: Mapping[str, Any], output: str | None, as_json: bool) -> None:
