@@ -24,10 +24,12 @@ def depthwise_int8(
     repeat: int,
     dense: bool,
     joined: int,
+    passes: int,
     finish: str,
 ) -> Callable[..., None]:
     """A chunk is one row of outputs of one channel block. channels, kernel, stride, dilation and narrow: as
-    DepthwiseLayout.of takes them. joined: see DepthwiseTile.
+    DepthwiseLayout.of takes them. joined: see DepthwiseTile. passes: over a window, each with rows of weights of its
+    own, where weights beyond 8 bits are the sum of several.
 
     x, y: first element inside the border; pitches in bytes. x_pixel: between neighbouring outputs' inputs; x_tap:
     between taps. panel: bytes of packed weights per block. pixels: at least the tile's.
@@ -58,12 +60,13 @@ def depthwise_int8(
                 pixel = min(done, pixels - count)
                 done = done + count
                 acc = init(block_bias)
-                a = row + pixel * x_pixel
                 b = weights
-                for _ in range(kernel_rows):
-                    acc = step(acc, a, x_tap, b)
-                    a = a + kernel_row
-                    b = b + row_bytes
+                for _ in range(passes):
+                    a = row + pixel * x_pixel
+                    for _ in range(kernel_rows):
+                        acc = step(acc, a, x_tap, b)
+                        a = a + kernel_row
+                        b = b + row_bytes
                 store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
 
     return kernel_

@@ -10,10 +10,12 @@ from ..ops.window import Window, window_of
 from ..planner.builder import Builder
 from ..planner.view import Border, Place, View
 from . import depthwise
-from .product import Geometry, Requantization, emit_f32, emit_int8
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
 
 LINES_PER_THREAD = 8
+GROUP_OVERHEAD = 50
+"""Of a convolution by one group of channels, in steps of its inner loop."""
 
 
 def border(ctx: Context) -> tuple[Border, int] | None:
@@ -46,37 +48,62 @@ def lower(ctx: Context, b: Builder) -> bool:
     group = ctx.attrs["group"]
     if group > 1 and w.shape[-1] == 1:
         return depthwise.lower(ctx, b, border(ctx))
-    geometries = _Geometries(ctx, b)
     bias_data = None if bias is None else bias.data
     assert w.data is not None
     if product is None:
-        residual = None if ctx.optional(3) is None else b.input(3)
-        y = b.output()
-        if residual is not None and residual.pitches()[2] != y.pitches()[2]:
-            residual = b.contiguous(residual)
-        for image in range(x.shape[0]) if geometries.separate(y, residual) else [None]:
-            for g in range(group):
-                part = _channels(w.shape[0], group, g)
-                emit_f32(
-                    b, geometries.of(y, image, g, residual), geometries.weights(w.data[part]),
-                    None if bias_data is None else bias_data[part],
-                    ctx.attrs["activation"], ctx.attrs["activation_params"],
-                    geometries.residual(residual, y, image, g),
-                )  # fmt: skip
+        _lower_f32(ctx, b, w.data, bias_data)
         return True
     centred = integer.centred(w.data, product.w, np.int16)
     scale = np.broadcast_to(product.scale, w.shape[0])
-    x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
-    if not geometries.fits(centred, bias_data):
+    if not fits_int8(centred, bias_data, scale):
         return False
+    weights, group = join_groups(centred, group, b.tile_layout("i8").lanes)
+    geometries = _Geometries(ctx, b, group)
+    x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
     y = b.output()
     for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
         for g in range(group):
             part = _channels(w.shape[0], group, g)
             out = Requantization(scale[part], y_zero, product.low, product.high)
             part_bias = None if bias_data is None else bias_data[part]
-            emit_int8(b, geometries.of(y, image, g), geometries.weights(centred[part]), part_bias, x_zero, out)
+            emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), part_bias, x_zero, out)
     return True
+
+
+def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None) -> None:
+    weights, group = join_groups(w, ctx.attrs["group"], b.tile_layout("f32").lanes)
+    geometries = _Geometries(ctx, b, group)
+    residual = None if ctx.optional(3) is None else b.input(3)
+    y = b.output()
+    if residual is not None and residual.pitches()[2] != y.pitches()[2]:
+        residual = b.contiguous(residual)
+    for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
+        for g in range(group):
+            part = _channels(w.shape[0], group, g)
+            emit_f32(
+                b, geometries.of(y, image, g, residual), geometries.weights(weights[part]),
+                None if bias is None else bias[part], ctx.attrs["activation"], ctx.attrs["activation_params"],
+                geometries.residual(residual, y, image, g),
+            )  # fmt: skip
+
+
+def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]:
+    """Weights (O, *kernel, C / group) of neighbouring groups as one of more channels, zeros between them, and the
+    number of groups left: where a group's outputs do not fill a vector, its lanes would be idle anyway."""
+    outputs, inputs = w.shape[0] // group, w.shape[-1]
+
+    def cost(count: int) -> float:
+        vectors = -(-count * outputs // lanes)
+        return group // count * (vectors * count * inputs * w[0, ..., 0].size + GROUP_OVERHEAD)
+
+    count = min((n for n in range(1, group + 1) if group % n == 0), key=cost)
+    if count == 1:
+        return w, group
+    split = w.reshape(group // count, count, outputs, *w.shape[1:])
+    joined = np.zeros((*split.shape[:-1], count, inputs), w.dtype)
+    for i in range(count):
+        joined[:, i, ..., i, :] = split[:, i]
+    return joined.reshape(*w.shape[:-1], count * inputs), group // count
 
 
 def _channels(outputs: int, group: int, index: int) -> slice:
@@ -87,13 +114,12 @@ def _channels(outputs: int, group: int, index: int) -> slice:
 class _Geometries:
     """How one convolution reads its input, whatever part of it is asked for."""
 
-    def __init__(self, ctx: Context, b: Builder) -> None:
-        self.ctx, self.b = ctx, b
+    def __init__(self, ctx: Context, b: Builder, group: int) -> None:
+        self.ctx, self.b, self.group = ctx, b, group
         self.window = window_of(ctx, ctx.input(1).shape[1:-1])
         wanted = border(ctx)
         fill = wanted[1] if wanted else 0
         self.x = b.input(0, border=wanted[0] if wanted else None, fill=fill)
-        self.group = ctx.attrs["group"]
         self.images, _, _, self.channels = self.x.channels_last()
         kernel, strides, dilations = (
             self._two(v) for v in (self.window.kernel, self.window.strides, self.window.dilations)
@@ -172,9 +198,3 @@ class _Geometries:
         """Into how many equal lines a dense product is cut: one, or enough for the threads."""
         wanted = 1 if self.b.threads == 1 else self.b.threads * LINES_PER_THREAD
         return next((n for n in range(wanted, rows + 1) if total % n == 0), 1) if wanted <= rows else 1
-
-    def fits(self, centred: np.ndarray, bias: np.ndarray | None) -> bool:
-        """Whether no accumulator of the whole convolution can overflow."""
-        start = 0 if bias is None else int(np.abs(bias.astype(np.int64)).max(initial=0))
-        reach = np.abs(centred.astype(np.int64)).reshape(centred.shape[0], -1).sum(1).max(initial=0)
-        return int(reach) * 255 * 2 + start < 2**31

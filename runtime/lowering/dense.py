@@ -7,7 +7,7 @@ import numpy as np
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
 from ..planner.builder import Builder
-from .product import Geometry, Requantization, emit_f32, emit_int8
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
 
 
@@ -78,10 +78,10 @@ def _integer(ctx: Context, b: Builder, rows: int, transposed: int, bias: np.ndar
     centred = integer.centred(w.data, product.w, np.int16)
     weights = centred if transposed else centred.T
     outputs = weights.shape[0]
-    start = 0 if bias is None else int(np.abs(bias.astype(np.int64)).max(initial=0))
-    if int(np.abs(weights.astype(np.int64)).sum(1).max(initial=0)) * 255 * 2 + start >= 2**31:
-        return False
     scale = np.broadcast_to(product.scale, outputs)
+    if not fits_int8(weights, bias, scale):
+        return False
     out = Requantization(scale, int(product.y.zero_point[0]), product.low, product.high)
     x_zero_point = int(product.x.zero_point[0])
-    return emit_int8(b, _geometry(ctx, b, rows, outputs), weights[:, None], bias, x_zero_point, out)
+    emit_int8(b, _geometry(ctx, b, rows, outputs), weights[:, None], bias, x_zero_point, out)
+    return True

@@ -14,6 +14,7 @@ from ..ops.registry import Context
 from ..ops.window import window_of
 from ..planner.builder import Builder
 from ..planner.view import Border, Place, View
+from .product import byte_parts, fits_int8
 
 PIXELS_F32 = 8
 ACCUMULATORS = 8
@@ -32,8 +33,10 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
         return False
     kernel = w.shape[1:-1] if w.data.ndim == 4 else (1, w.shape[1])
     taps = w.data.reshape(w.shape[0], *kernel)
+    if product is not None:
+        taps = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
     bias_data = None if bias is None else bias.data
-    if product is not None and not fits(taps, bias_data, product):
+    if product is not None and not fits_int8(taps, bias_data, product.scale):
         return False
     x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
     group = ctx.attrs["group"]
@@ -41,9 +44,8 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
         x = _repeat_channels(b, x, w.shape[0] // group)
     if product is None:
         _lower_f32(ctx, b, x, taps, bias_data)
-        return True
-    centred = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
-    _lower_int8(ctx, b, x, centred, bias_data, product)
+    else:
+        _lower_int8(ctx, b, x, taps, bias_data, product)
     return True
 
 
@@ -88,6 +90,7 @@ class _Scan:
         self.x_pixel = x_step * self.stride
         self.x_tap = x_step * self.dilation
         self.adjacent = x_step
+        self.passes = 1
 
     def rows(self, taps: np.ndarray) -> np.ndarray:
         """(channels, height, width) -> (kernel rows, kernel, channels)."""
@@ -96,7 +99,8 @@ class _Scan:
     @property
     def scanned(self) -> bool:
         """Whether the kernel that walks down strips of outputs serves."""
-        return (self.kernel_rows, self.line_stride, self.line_dilation, self.dilation) == (3, 1, 1, 1)
+        steps = (self.kernel_rows, self.line_stride, self.line_dilation, self.dilation, self.passes)
+        return steps == (3, 1, 1, 1, 1)
 
     def join(self, count: int) -> None:
         """Takes `count` neighbouring outputs as channels of one."""
@@ -147,20 +151,20 @@ def _lower_int8(
     scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))
     flip = 128 if b.target.family == "x86" else 0
     rows = scan.rows(taps)
+    parts = byte_parts(rows) if b.target.vnni or b.target.dotprod else [rows]
+    scan.passes = len(parts)
     joined = _joined(b, scan, channels)
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
     start = total - (int(product.x.zero_point[0]) + flip) * taps.sum((1, 2), dtype=np.int64)
     scale = np.broadcast_to(product.scale, channels).astype(np.float32)
     low, high = product.low + flip, product.high + flip
     if joined > 1:
-        rows = _side_by_side(rows, joined, scan.stride)
+        parts = [_side_by_side(rows, joined, scan.stride)]
         start, scale, channels = np.tile(start, joined), np.tile(scale, joined), channels * joined
         scan.join(joined)
     constants, layout = _tile(b, scan, channels, joined)
     constants["finish"] = finish_of(int(product.y.zero_point[0]) + flip, low, high, flip > 0)
-    if scan.scanned:
-        rows = rows[::-1]
-    packed = layout.pack(rows)
+    packed = layout.pack(parts[0][::-1] if scan.scanned else np.concatenate(parts))
     shared: dict[str, Place | int] = {
         "w": b.constant(packed),
         "bias": b.constant(layout.pack_channels(start.astype(np.int32))),
@@ -168,27 +172,26 @@ def _lower_int8(
         "panel": packed[0].nbytes, "last_channel": channels - layout.width,
         "zero_point": int(product.y.zero_point[0]) + flip, "low": low, "high": high,
     }  # fmt: skip
+    arguments, kernel, lines = scan.arguments(), depthwise_int8, scan.lines
+    if scan.scanned:
+        strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
+        bands = 1 if b.threads == 1 else max(1, min(4 * b.threads, scan.lines // 8))
+        arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
+        del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
+        kernel, lines = depthwise_scan_int8, strips * bands
+    else:
+        constants["passes"] = len(parts)
     for image in range(x.shape[0]):
         shared |= {"x": b.shift(x.at(image), scan.offset), "y": y.at(image)}
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
-        if scan.scanned:
-            del constants["dilation"]
-            count = layout.pixels * int(constants["repeat"])
-            strips = -(-scan.pixels // count)
-            bands = 1 if b.threads == 1 else max(1, min(4 * b.threads, scan.lines // 8))
-            arguments = scan.arguments()
-            arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
-            del arguments["kernel_rows"], arguments["kernel_row"]
-            b.call(depthwise_scan_int8, constants, len(packed) * strips * bands, work=work, **shared, **arguments)
-        else:
-            b.call(depthwise_int8, constants, len(packed) * scan.lines, work=work, **shared, **scan.arguments())
+        b.call(kernel, constants, len(packed) * lines, work=work, **shared, **arguments)
 
 
 def _joined(b: Builder, scan: _Scan, channels: int) -> int:
     """How many neighbouring outputs fill a vector that one's channels do not."""
     count = b.tile_layout("i8").lanes // channels
     dense = scan.adjacent == channels == scan.y_pixel and scan.dilation == 1
-    fits = b.target.vnni and count * channels == b.tile_layout("i8").lanes and channels >= 4
+    fits = b.target.vnni and scan.passes == 1 and count * channels == b.tile_layout("i8").lanes and channels >= 4
     return count if count > 1 and dense and fits and scan.pixels % count == 0 else 1
 
 

@@ -138,21 +138,27 @@ def emit_f32(
     )  # fmt: skip
 
 
+def fits_int8(weights: np.ndarray, bias: np.ndarray | None, scale: np.ndarray) -> bool:
+    """Whether no accumulator can overflow, nor an output before it is saturated.
+
+    weights: (channels, ...), differences from their zero point. bias: int32. scale: one, or one per channel.
+    """
+    total = np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(1) * 255
+    start = 0 if bias is None else np.abs(bias.astype(np.int64))
+    # The start of an accumulator holds the zero point times the weights, which may be as large as the products.
+    return bool((2 * total + start < 2**31).all() and ((total + start) * scale < 2**31 - 2**16).all())
+
+
 def emit_int8(
     b: Builder, g: Geometry, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization
-) -> bool:
-    """weights: (channels, kernel_rows * taps, run), int16 differences from their zero point. bias: int32.
-
-    Returns False, having emitted nothing, where an accumulator could overflow.
-    """
+) -> None:
+    """weights: (channels, kernel_rows * taps, run), int16 differences from their zero point, for which `fits_int8`
+    holds. bias: int32."""
     channels = weights.shape[0]
     layout = b.tile_layout("i8")
     flip = 128 if b.target.family == "x86" else 0
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
-    reach = np.abs(weights.astype(np.int64)).sum((1, 2)) * 255 + np.abs(total)
     start = total - (x_zero_point + flip) * weights.astype(np.int64).sum((1, 2))
-    if max(reach.max(), np.abs(start).max()) >= 2**31 or (reach * out.scale).max() >= 2**31 - 2**16:
-        return False
     scale, count = out.scale.astype(np.float32), side_by_side(layout, g, weights, 1)
     if count > 1:
         g, weights = _join(g, weights, count, 1)
@@ -169,7 +175,6 @@ def emit_int8(
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
     )  # fmt: skip
-    return True
 
 
 def _fit_int8(layout: TileLayout, weights: np.ndarray, g: Geometry) -> tuple[np.ndarray, Geometry]:
