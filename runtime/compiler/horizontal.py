@@ -8,6 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from .reduction import combine, prepare
 from .vector import ELEMENTS, call_llvm, pointer, primitive, splat
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
@@ -70,3 +71,19 @@ def _store_first(b: ir.IRBuilder, c: Any, k: Any, vector: ir.Value, address: ir.
 
 store_first = primitive(lambda vector, address, count: types.none, _store_first)
 """store_first(vector, address, count): the first `count` lanes."""
+
+
+@cache
+def gather(operation: str) -> Any:
+    """gather(accumulator, vector) -> accumulator: reduces elements of float32 (reduction.py) into partial results."""
+
+    def emit(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+        return combine(b, operation, "f32", x, prepare(b, operation, y))
+
+    return primitive(lambda accumulator, vector: accumulator, emit)
+
+
+@cache
+def merge(operation: str) -> Any:
+    """merge(accumulator, accumulator) -> accumulator."""
+    return primitive(lambda x, y: x, lambda b, c, k, x, y: combine(b, operation, "f32", x, y))

@@ -7,22 +7,42 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import types
+from numba.core.datamodel import models
+from numba.core.extending import register_model
 
+from .reduction import combine, identity, prepare
 from .target import Target
-from .tile import TileType
 from .traced import Traced, where
-from .vector import ELEMENTS, Vector, call_llvm, load_at, primitive, splat, store_at
+from .vector import ELEMENTS, Vector, load_at, primitive, splat, store_at
 
 I32, I64, F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 SHORT_SUM = 256
 """Bytes whose sum fits in 16 bits."""
 
 
+class Accumulators(types.Type):
+    """`count` vectors."""
+
+    def __init__(self, element: str, count: int, lanes: int) -> None:
+        self.vector, self.count = Vector(element, lanes), count
+        super().__init__(name=f"accumulators({count} {self.vector.name})")
+
+    @property
+    def llvm(self) -> ir.ArrayType:
+        return ir.ArrayType(self.vector.llvm, self.count)
+
+
+@register_model(Accumulators)
+class _AccumulatorsModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Accumulators) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
 class PoolTile:
     """Primitives on one vector of `lanes` channels per entry of offsets (in channels).
 
-    element: "f32", "i8" (signed) or "u8" in memory. operation: "sum", "max" or "min"; of float32 also "product",
-    "sum_square" and "sum_abs". Sums of bytes are kept in 16 bits, at most SHORT_SUM of them, and then flushed.
+    element, operation: see reduction.py. Sums of bytes are kept in 16 bits, at most SHORT_SUM of them, and then
+    flushed.
 
     init() -> tile; zero() -> total; flush(total, tile) -> total, wide enough for any window.
     step(tile, x) -> tile: one element; steps(count)(tile, x, pitch) -> tile: several.
@@ -37,9 +57,9 @@ class PoolTile:
         memory = "f32" if self.is_float else "i8"
         short = "i16" if operation == "sum" and not self.is_float else memory
         self.memory = Vector(memory, lanes)
-        self.kind = TileType(short, len(offsets), 1, lanes)
-        self.total = TileType("f32" if self.is_float else "i32", len(offsets), 1, lanes)
-        self.init = primitive(lambda: self.kind, lambda b, c, k: self._fill(b, self.kind, self._identity()))
+        self.kind = Accumulators(short, len(offsets), lanes)
+        self.total = Accumulators("f32" if self.is_float else "i32", len(offsets), lanes)
+        self.init = primitive(lambda: self.kind, lambda b, c, k: self._fill(b, self.kind, identity(operation, element)))
         self.zero = primitive(lambda: self.total, lambda b, c, k: self._fill(b, self.total, 0))
         self.flush = primitive(lambda total, tile: self.total, self._flush)
         self.step = primitive(lambda tile, x: self.kind, lambda b, c, k, tile, x: self._steps(b, tile, x, None, 1))
@@ -132,19 +152,7 @@ class PoolTile:
     def _to_float(self, b: ir.IRBuilder, count: ir.Value) -> ir.Value:
         return b.sitofp(b.trunc(count, I32), F32)
 
-    def _identity(self) -> float | int:
-        if self.operation == "product":
-            return 1.0
-        if self.operation not in ("max", "min"):
-            return 0
-        low = self.operation == "max"
-        if self.is_float:
-            return float("-inf") if low else float("inf")
-        if self.element == "u8":
-            return 0 if low else 255
-        return -128 if low else 127
-
-    def _fill(self, b: ir.IRBuilder, kind: TileType, value: float | int) -> ir.Value:
+    def _fill(self, b: ir.IRBuilder, kind: Accumulators, value: float | int) -> ir.Value:
         vector = ir.Constant(kind.vector.llvm, [ELEMENTS[kind.vector.element](value)] * self.lanes)
         return self._pack(b, kind, [vector] * len(self.offsets))
 
@@ -164,25 +172,12 @@ class PoolTile:
 
     def _load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         value = load_at(b, address, self.memory.llvm)
-        if self.operation == "sum_square":
-            return b.fmul(value, value)
-        if self.operation == "sum_abs":
-            return call_llvm(b, f"llvm.fabs.v{self.lanes}f32", value.type, value)
         if self.operation == "sum" and not self.is_float:
             return (b.sext if self.element == "i8" else b.zext)(value, self.kind.vector.llvm)
-        return value
+        return prepare(b, self.operation, value)
 
     def _combine(self, b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
-        if self.operation in ("max", "min"):
-            if self.is_float:
-                # "maximum" keeps NaN; which zero wins is of no concern (nsz), and dear on x86.
-                name = f"llvm.{self.operation}imum.v{self.lanes}f32"
-                return call_llvm(b, name, x.type, x, y, fastmath=("nsz",))
-            sign = "s" if self.element == "i8" else "u"
-            return call_llvm(b, f"llvm.{sign}{self.operation}.v{self.lanes}i8", x.type, x, y)
-        if self.operation == "product":
-            return b.fmul(x, y)
-        return b.fadd(x, y) if self.is_float else b.add(x, y)
+        return combine(b, self.operation, self.element, x, y)
 
     def _flush(self, b: ir.IRBuilder, c: Any, k: Any, total: ir.Value, tile: ir.Value) -> ir.Value:
         found = [b.extract_value(tile, v) for v in range(len(self.offsets))]
@@ -196,8 +191,8 @@ class PoolTile:
         return [(b.extract_value(total, v), b.add(y, I64(offset * self.item))) for v, offset in enumerate(self.offsets)]
 
     @staticmethod
-    def _pack(b: ir.IRBuilder, kind: TileType, vectors: list[ir.Value]) -> ir.Value:
-        tile = ir.Constant(ir.ArrayType(kind.vector.llvm, len(vectors)), ir.Undefined)
+    def _pack(b: ir.IRBuilder, kind: Accumulators, vectors: list[ir.Value]) -> ir.Value:
+        tile = ir.Constant(kind.llvm, ir.Undefined)
         for i, value in enumerate(vectors):
             tile = b.insert_value(tile, value, i)
         return tile

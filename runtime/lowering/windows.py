@@ -51,6 +51,7 @@ class Reduction:
     zero_point: int = 0
     low: int = -128
     high: int = 127
+    divided: bool = True
 
 
 def single(x_pitch: int = 0, y_pitch: int = 0, count: int = 1) -> Table:
