@@ -54,7 +54,7 @@ class DepthwiseTile:
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         size = 4 * self.layout.lanes
         vectors = [load_at(b, b.add(bias, I64(v * size)), self.kind.vector.llvm) for v in range(self.layout.columns)]
-        return self._pack(b, vectors * self.pixels)
+        return self.kind.pack(b, vectors * self.pixels)
 
     def _step(
         self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, x: ir.Value, pitch: ir.Value, w: ir.Value
@@ -85,7 +85,7 @@ class DepthwiseTile:
                             weights = load_at(b, b.add(w, I64(at)), ir.VectorType(I8, layout.vector_bytes))
                             i = (repeat * layout.pixels + p) * layout.columns + v
                             tile[i] = self._multiply(b, tile[i], vectors[v], weights)
-        return [self._pack(b, tile) for tile in acc]
+        return [self.kind.pack(b, tile) for tile in acc]
 
     def _gather(self, b: ir.IRBuilder, x: ir.Value, pitch: ir.Value, first: int) -> list[ir.Value]:
         """`depth` pixels from `first` on, as one vector of bytes per column: lane by lane the pixels of one channel.
@@ -166,11 +166,6 @@ class DepthwiseTile:
             acc = b.add(acc, part)
         return acc
 
-    def _pack(self, b: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
-        tile = ir.Constant(ir.ArrayType(self.kind.vector.llvm, len(vectors)), ir.Undefined)
-        for i, value in enumerate(vectors):
-            tile = b.insert_value(tile, value, i)
-        return tile
 
 
 def _unpack(b: ir.IRBuilder, x: ir.Value, y: ir.Value, size: int, high: bool) -> ir.Value:

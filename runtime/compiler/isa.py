@@ -11,11 +11,15 @@ from numba import njit
 from numba.core import types
 
 from . import atomics
+from .cast_step import CastStep
 from .depthwise import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
+from .float_tile import FloatTile
+from .lookup_step import LookupStep
 from .pool_tile import PoolTile
 from .row_step import Row, RowStep, spare
-from .tile import Tile
+from .tile import Int8Tile
+from .traced import Traced
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
 from .window_tile import WindowTile
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from .target import Target
 
 I32 = ir.IntType(32)
+_RESULTS: tuple[Callable[..., types.Type], ...] = (lambda x: x, lambda x, y: x, lambda x, y, z: x)
+"""The type of a primitive of one, two or three operands, which is that of the first."""
 
 
 class Isa:
@@ -42,9 +48,13 @@ class Isa:
         self.restore_mode = atomics.restore_mode(target)
         self.spare = spare
 
-    def tile(self, element: str, rows: int, columns: int) -> Tile:
-        """A register tile of rows x columns accumulator vectors for products of "f32" or "i8" elements."""
-        return Tile(self.target, element, rows, columns)
+    def int8_tile(self, rows: int, columns: int) -> Int8Tile:
+        """A register tile of rows x columns vectors of int32 accumulators for products of int8."""
+        return Int8Tile(self.target, rows, columns)
+
+    def float_tile(self, rows: int, columns: int, tail: int | None) -> FloatTile:
+        """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column."""
+        return FloatTile(self.target, rows, columns, tail)
 
     def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int) -> DepthwiseTile:
         """A tile of int8 depthwise convolution."""
@@ -63,6 +73,23 @@ class Isa:
     ) -> RowStep:
         """A step of an elementwise kernel."""
         return RowStep(self.target, operands, result, function, parameters, vectors)
+
+    def lookup_step(self, vectors: int) -> LookupStep:
+        """A step of a table lookup."""
+        return LookupStep(self.target, vectors)
+
+    def cast_step(self, source: str, result: str, vectors: int) -> CastStep:
+        """A step of a cast between dtypes."""
+        return CastStep(self.target, source, result, vectors)
+
+    def function(self, compute: Callable[..., Traced], arity: int = 1) -> Any:
+        """A vector function (kernels/functions.py) as a primitive: function(vector, ...) -> vector of the same type."""
+        target = self.target
+
+        def emit(b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
+            return compute(*(Traced(b, value, target) for value in values)).value
+
+        return primitive(_RESULTS[arity - 1], emit)
 
     @staticmethod
     def inline(function: Any) -> Any:
@@ -209,8 +236,7 @@ def _same(name: str, arity: int) -> Any:
     def emit(b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
         return call_llvm(b, f"llvm.{name}.v{k[0].lanes}{k[0].element}", values[0].type, *values)
 
-    results = [lambda x: x, lambda x, y: x, lambda x, y, z: x]
-    return primitive(results[arity - 1], emit)
+    return primitive(_RESULTS[arity - 1], emit)
 
 
 fma = _same("fma", 3)

@@ -39,7 +39,7 @@ class WindowTile:
         return primitive(lambda tile, y, pitch: types.none, emit)
 
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
-        return self._pack(b, [load_at(b, bias, self.kind.vector.llvm)] * self.pixels)
+        return self.kind.pack(b, [load_at(b, bias, self.kind.vector.llvm)] * self.pixels)
 
     def _step(
         self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, x: ir.Value, pitch: ir.Value, w: ir.Value
@@ -56,10 +56,4 @@ class WindowTile:
                     value = load_at(b, address, kind) if value is None else value
                     acc[p] = multiply_add(b, self.target, value, weights[tap], acc[p])
             address = b.add(address, pitch)
-        return self._pack(b, acc)
-
-    def _pack(self, b: ir.IRBuilder, vectors: list[ir.Value]) -> ir.Value:
-        tile = ir.Constant(ir.ArrayType(self.kind.vector.llvm, len(vectors)), ir.Undefined)
-        for i, value in enumerate(vectors):
-            tile = b.insert_value(tile, value, i)
-        return tile
+        return self.kind.pack(b, acc)

@@ -24,8 +24,8 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
     between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per block.
     """
-    tile = isa.tile("i8", rows, columns)
-    init, step, store = tile.init, tile.step, tile.store_int8(tail, finish)
+    tile = isa.int8_tile(rows, columns)
+    init, step, store = tile.init, tile.step, tile.store(tail, finish)
     step_bytes, depth, width = tile.step_bytes, tile.depth, columns * isa.lanes
 
     def kernel(
@@ -72,8 +72,8 @@ def conv_f32(
     """float32 convolution with a fused activation, and a residual added before it."""
     from .functions import bind
 
-    tile = isa.tile("f32", rows, columns)
-    init, step, store = tile.init, tile.step, tile.store_float(bind(activation, params), tail, residual)
+    tile = isa.float_tile(rows, columns, tail)
+    init, step, store = tile.init, tile.step, tile.store(bind(activation, params), residual)
     step_bytes, width = tile.step_bytes, columns * isa.lanes
 
     def kernel(
