@@ -153,9 +153,7 @@ def _results(step: PythonStep, arrays: Sequence[np.ndarray | None]) -> Sequence[
     """ModelError, naming the node, where the arrays are not what it can compute with, such as an index out of range."""
     try:
         return step.run(arrays)
-    except Error:
-        raise
-    except (ArithmeticError, LookupError, ValueError) as problem:
+    except (Error, ArithmeticError, LookupError, ValueError) as problem:
         raise ModelError(f"{step.node} cannot be computed on these inputs: {problem}") from problem
 
 

@@ -80,10 +80,11 @@ class Model:
             model._check_aliases()
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None
+        model.release_pages()  # which the checksum has made resident
         return model
 
     def release_pages(self) -> None:
-        """Gives the mapped file's pages back once the weights are packed; a later read maps them again."""
+        """Gives the mapped file's pages back, once they were packed or checked; a later read maps them again."""
         if self._mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             self._mapping.madvise(mmap.MADV_DONTNEED)
 

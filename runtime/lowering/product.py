@@ -76,27 +76,30 @@ def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int
     return best
 
 
-def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray, item: int) -> int:
-    """How many neighbouring pixels to compute as if they were channels of one: more than 1 where a pixel's channels
-    fill less than half a vector and its neighbours' inputs overlap enough."""
+def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray) -> int:
+    """How many neighbouring pixels of bytes to compute as if they were channels of one: more than 1 where a pixel's
+    channels fill less than half a vector and its neighbours' inputs overlap enough.
+
+    Not for floats: a pixel's zero weights for its neighbours would make NaN of their infinities.
+    """
     channels, rows, run = weights.shape
     best, least = 1, float("inf")
-    if g.taps > 1 or g.y_pixel != channels * item or g.x_pixel % item:
+    if g.taps > 1 or g.y_pixel != channels:
         return 1
     for count in (1, 2, 4, 8):
         if count > 1 and (count * channels > layout.lanes or g.pixels % count):
             break
-        steps = rows * -(-(run + (count - 1) * g.x_pixel // item) // layout.depth)
+        steps = rows * -(-(run + (count - 1) * g.x_pixel) // layout.depth)
         cost = (steps + EPILOGUE["i8"][0]) / count
         if cost < least:
             best, least = count, cost
     return best
 
 
-def _join(g: Geometry, weights: np.ndarray, count: int, item: int) -> tuple[Geometry, np.ndarray]:
+def _join(g: Geometry, weights: np.ndarray, count: int) -> tuple[Geometry, np.ndarray]:
     """The geometry and weights (count * channels, kernel rows, longer run) of `count` pixels computed as one."""
     channels, rows, run = weights.shape
-    step = g.x_pixel // item
+    step = g.x_pixel
     wide = np.zeros((count, channels, rows, run + (count - 1) * step), weights.dtype)
     for i in range(count):
         wide[i, ..., i * step : i * step + run] = weights
@@ -118,10 +121,6 @@ def emit_f32(
     """weights: (channels, kernel_rows * taps, run) float32. residual: place and row pitch; pixels as the output's."""
     layout = b.tile_layout("f32")
     bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
-    count = side_by_side(layout, g, weights, 4)
-    if count > 1:
-        g, weights = _join(g, weights, count, 4)
-        bias = np.tile(bias, count)
     channels, segments, _ = weights.shape
     rows, columns = choose_tile(b, "f32", g.lines, g.pixels, channels, segments * g.run)
     packed = layout.pack(weights, columns)
@@ -143,7 +142,7 @@ def fits_int8(weights: np.ndarray, bias: np.ndarray | None, scale: np.ndarray) -
 
     weights: (channels, ...), differences from their zero point. bias: int32. scale: one, or one per channel.
     """
-    total = np.abs(weights.reshape(len(weights), -1).astype(np.int64)).sum(1) * 255
+    total = np.abs(weights.reshape(len(weights), -1)).sum(1, dtype=np.int64) * 255
     start = 0 if bias is None else np.abs(bias.astype(np.int64))
     # The start of an accumulator holds the zero point times the weights, which may be as large as the products.
     return bool((2 * total + start < 2**31).all() and ((total + start) * scale < 2**31 - 2**16).all())
@@ -158,10 +157,10 @@ def emit_int8(
     layout = b.tile_layout("i8")
     flip = 128 if b.target.family == "x86" else 0
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
-    start = total - (x_zero_point + flip) * weights.astype(np.int64).sum((1, 2))
-    scale, count = out.scale.astype(np.float32), side_by_side(layout, g, weights, 1)
+    start = total - (x_zero_point + flip) * weights.sum((1, 2), dtype=np.int64)
+    scale, count = out.scale.astype(np.float32), side_by_side(layout, g, weights)
     if count > 1:
-        g, weights = _join(g, weights, count, 1)
+        g, weights = _join(g, weights, count)
         start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
     rows, columns = choose_tile(b, "i8", g.lines, g.pixels, channels, weights.shape[1] * -(-g.run // layout.depth))

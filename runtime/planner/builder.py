@@ -191,9 +191,7 @@ class Builder:
 
     def public(self, tensor: Tensor) -> View:
         """The view of a graph output in the form the caller sees."""
-        if tensor.name not in self._views:
-            return self._canonical(tensor)
-        view = self._views[tensor.name]
+        view = self._views[tensor.name] if tensor.name in self._views else self._canonical(tensor)
         if view.flipped:
             plain = self.temporary(tensor.shape, tensor.dtype)
             self.copy(view, plain)
