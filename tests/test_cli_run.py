@@ -162,8 +162,12 @@ def test_a_full_disk_leaves_no_half_of_a_file(model: Path, pixels: Path, tmp_pat
 
 def test_a_file_that_outgrows_its_limit_leaves_nothing(model: Path, pixels: Path, tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk: writing stops in the middle."""
-    code = f"import resource, signal, sys; sys.dont_write_bytecode = True; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); {START.partition(';')[0]}\n"
-    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); main()"
+    code = (
+        "import resource, signal, sys; from millijoule.tools.main import main\n"
+        "sys.dont_write_bytecode = True  # which would be cut off too\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (300, 300)); main()"
+    )
     (tmp_path / "y.npz").write_bytes(b"before")
     done = mj_process("run", model, "--input", pixels, "-o", tmp_path / "y.npz", "--target", "numpy", code=code)
     assert done.returncode == 2 and one_line(done.stderr) and "File too large" in done.stderr

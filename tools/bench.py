@@ -71,7 +71,9 @@ def command(
         contenders: list[Contender] = [Ours(session, feeds)]
         refused: dict[str, str] = {}
         if peers or chosen:
-            others, refused = _open_peers(find_source(model, source, opened), feeds, session.threads, chosen)
+            others, refused = _open_peers(
+                find_source(model, source, opened, "name it with --source SRC"), feeds, session.threads, chosen
+            )
             contenders += others
         report = _report(model, session, seed, _measure(contenders, rounds, seconds, session.threads), refused)
     _show(report, as_json)

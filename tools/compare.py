@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from math import isfinite
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,10 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ..runtime.model import Model
-    from ..runtime.session import Session
-    from .distance import Distance
+    from .comparison import Comparison
 
-ORACLES: Final = {"onnx": ("oracle_onnxruntime", "onnxruntime"), "tflite": ("oracle_litert", "ai-edge-litert")}
 BEYOND = 1
 """Exit status where an output is further away than allowed."""
 Arrays = dict[str, "np.ndarray"]
@@ -68,17 +65,17 @@ def command(
       mj compare model.mj model.onnx
       mj compare model.tflite --seeds 5 --no-layers
     """
+    from .comparison import Comparison
     from .sources import find_source, load, open_model
 
     opened = open_model(model)
-    origin = find_source(model, source, opened)
+    origin = find_source(model, source, opened, "name it: mj compare MODEL SRC")
     feeds = _feeds(opened, inputs, shapes, range(seed, seed + (1 if inputs else seeds)))
-    oracle, description = _oracle(origin, layers)
     with load(opened, threads, target, kernels) as session:
-        rows: dict[tuple[str, bool], dict[str, Any]] = {}
+        comparison = Comparison(session, origin, layers=layers)
         for feed in feeds:
-            _compare(session, oracle, feed, rows)
-        report = _report(model, origin, description, session.target, rows.values(), tolerance, quanta, len(feeds))
+            comparison.add(feed)
+        report = _report(model, origin, comparison, session.target, tolerance, quanta, len(feeds))
     _show(report, as_json)
     if not report["within"]:
         ctx.exit(BEYOND)
@@ -95,92 +92,16 @@ def _feeds(model: Model, inputs: tuple[str, ...], shapes: tuple[str, ...], seeds
     return [random_inputs(model, sizes, seed) for seed in seeds]
 
 
-def _oracle(source: str, layers: bool) -> tuple[Any, str]:
-    from ..converters.convert import FORMATS
-    from ..runtime.errors import Error, ModelError
-
-    kind = next((kind for suffix, kind in FORMATS.items() if source.lower().endswith(suffix)), None)
-    if kind is None:
-        raise ModelError(f"{source}: not an .onnx or .tflite file, so there is nothing to compare with")
-    adapter, distribution = ORACLES[kind]
-    try:
-        module = import_module(f".{adapter}", __package__)
-    except ImportError as error:
-        raise Error(
-            f"comparing with {source} takes {distribution}: pip install 'millijoule[bench]' ({error})"
-        ) from None
-    try:
-        return module.Oracle(source, layers=layers), module.DESCRIPTION
-    except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{distribution} cannot load {source}: {str(error).strip().splitlines()[0]}") from None
-
-
-def _compare(session: Session, oracle: Any, feeds: Arrays, rows: dict[tuple[str, bool], dict[str, Any]]) -> None:
-    """Adds a row for each output and layer, or makes the row there as bad as this one."""
-    from .distance import distance
-    from .layers import match_layers
-
-    model, tensors = session.model, oracle.layers(feeds)
-    layers = match_layers(model.graph, tensors)
-    wanted = [layer.value for layer in layers]
-    found = session.run(feeds, outputs=list(dict.fromkeys([*wanted, *model.outputs])))
-    values = model.graph.values
-    for layer in layers:
-        ours, theirs = found[layer.value], layer.arrange(tensors[layer.tensor])
-        if ours.shape == theirs.shape and theirs.dtype.kind in "fiub":
-            away = distance(ours, theirs, values[layer.value].quant if layer.value in values else None)
-            _add(rows, layer.tensor, layer.operator, False, ours, away)
-    producers = model.graph.producers()
-    for name, theirs in _by_our_names(model, oracle.outputs(feeds)).items():
-        if found[name].shape != theirs.shape:
-            away = _infinitely_far()
-        else:
-            away = distance(found[name], theirs, model.outputs[name].quant)
-        operator = producers[name].op if name in producers else "input"
-        _add(rows, name, operator, True, found[name], away)
-
-
-def _by_our_names(model: Model, outputs: Mapping[str, np.ndarray]) -> Arrays:
-    return {model.output_name(name): array for name, array in outputs.items()}
-
-
-def _infinitely_far() -> Distance:
-    from .distance import Distance
-
-    return Distance(float("inf"), 0.0, float("-inf"))
-
-
-def _add(
-    rows: dict[tuple[str, bool], dict[str, Any]], name: str, operator: str, output: bool, array: np.ndarray,
-    away: Distance,
-) -> None:  # fmt: skip
-    row = rows.setdefault((name, output), {"name": name, "operator": operator, "output": output})
-    row["shape"], row["dtype"] = list(array.shape), str(array.dtype)
-    row["distance"] = row["distance"].worse(away) if "distance" in row else away
-
-
 def _report(
-    model: str, source: str, description: str, target: str, rows: Any, tolerance: float, quanta: float, runs: int
+    model: str, source: str, comparison: Comparison, target: str, tolerance: float, quanta: float, count: int
 ) -> dict[str, Any]:
-    tensors = []
-    for row in rows:
-        away = row["distance"]
-        numbers = {
-            "max_abs": away.max_abs,
-            "relative": away.relative,
-            "largest": away.largest,
-            "snr_db": away.snr,
-            "max_quanta": away.max_quanta,
-            "mean_quanta": away.mean_quanta,
-        }
-        tensors.append({**row, **numbers, "within": away.within(tolerance, quanta)})
-        del tensors[-1]["distance"]
+    tensors = [row.describe(tolerance, quanta) for row in comparison.rows.values()]
     return {
         "model": model,
         "source": source,
-        "oracle": description,
+        "oracle": comparison.description,
         "target": target,
-        "inputs_compared": runs,
+        "inputs_compared": count,
         "tolerance": tolerance,
         "quanta": quanta,
         "within": all(row["within"] for row in tensors if row["output"]),
@@ -237,7 +158,7 @@ def _parts(tensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
     quanta = ["" if row[key] is None else f"{row[key]:.4g}" for key in ("max_quanta", "mean_quanta")]
-    return [f"{row['max_abs']:.3g}", f"{row['relative']:.2e}", f"{row['snr_db']:.1f}", *quanta]
+    return [f"{row['max_abs']:.3g}", f"{row['relative']:.2e}", f"{row['snr']:.1f}", *quanta]
 
 
 def _without_infinities(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,11 @@ class Distance:
     max_quanta: float | None = None
     mean_quanta: float | None = None
 
+    @staticmethod
+    def endless() -> Distance:
+        """Of arrays that cannot be compared."""
+        return Distance(float("inf"), 0.0, float("-inf"))
+
     @property
     def relative(self) -> float:
         """max_abs as a share of the largest magnitude."""
@@ -50,15 +55,15 @@ class Distance:
 
 
 def distance(found: np.ndarray, wanted: np.ndarray, quant: Quantization | None) -> Distance:
-    """found: ours, in stored integers where quant is set. wanted: the oracle's: the same integers, the same + 128 in
-    uint8 where ours are int8, or real numbers. Both of one shape."""
+    """found: ours; integers stand for what quant says. wanted: the oracle's: the same integers, the same + 128 in
+    uint8 where ours are int8, or real numbers. Both of one shape. quant of real numbers: of the integers they were."""
     if found.size == 0:
         return Distance(0.0, 0.0, float("inf"))
     if quant is None:
         return _between(found.astype(np.float64), wanted.astype(np.float64))
     if wanted.dtype.kind == "f":
         scale = quant.along(found.ndim)[0].astype(np.float64)
-        reals = integer.dequantize(found, quant).astype(np.float64)
+        reals = (found if found.dtype.kind == "f" else integer.dequantize(found, quant)).astype(np.float64)
         return _in_quanta(_between(reals, wanted.astype(np.float64)), (reals - wanted) / scale)
     shift = FLIP if found.dtype == np.int8 and wanted.dtype == np.uint8 else 0
     stored = wanted.astype(np.int64) - shift

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
-DISTRIBUTION = "ai-edge-litert"
-
 
 class Oracle:
     """One source file, ready for inputs of any shape."""
+
+    DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
 
     def __init__(self, source: str, *, layers: bool) -> None:
         self._default: Any = Interpreter(model_path=source)

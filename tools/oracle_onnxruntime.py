@@ -12,13 +12,13 @@ import onnxruntime
 if TYPE_CHECKING:
     import onnx
 
-DESCRIPTION = "ONNX Runtime; layers: without its optimisations, which fuse them"
-DISTRIBUTION = "onnxruntime"
 ERRORS_ONLY = 3
 
 
 class Oracle:
     """One source file, ready for inputs of any shape."""
+
+    DESCRIPTION = "ONNX Runtime; layers: without its optimisations, which fuse them"
 
     def __init__(self, source: str, *, layers: bool) -> None:
         self._default = _session(source)

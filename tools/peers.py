@@ -38,7 +38,7 @@ def open_peer(name: str, source: str, feeds: Arrays, threads: int) -> Contender:
     adapter = import_module(f".{PEERS[name][2]}", __package__)
     try:
         contender: Contender = adapter.Peer(source, feeds, threads)
-    except (RuntimeError, ValueError, TypeError, KeyError, OSError) as error:
+    except Exception as error:  # each engine raises kinds of its own
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise PeerError(f"{name} cannot run {source}: {reason[0]}") from error
     return contender

@@ -94,9 +94,9 @@ def _split(model: Model, text: str, option: str) -> tuple[str, str]:
     raise InputError(f"{option} {text}: NAME=VALUE is wanted, with one of the model's inputs: {listed}")
 
 
-def find_source(path: str, given: str | None, model: Model) -> str:
+def find_source(path: str, given: str | None, model: Model, way_out: str) -> str:
     """The file that peers run: the one given, the model itself where it is a source, or the one it was made from
-    beside it. ModelError where there is none."""
+    beside it. ModelError where there is none; way_out: how the user names it."""
     if given is not None:
         if not Path(given).is_file():
             raise ModelError(f"{given}: no such file")
@@ -106,4 +106,4 @@ def find_source(path: str, given: str | None, model: Model) -> str:
     beside = Path(path).with_name(model.metadata.source.name or "-")
     if beside.is_file():
         return str(beside)
-    raise ModelError(f"{path}: the file it was converted from is not beside it; name it with --source FILE")
+    raise ModelError(f"{path}: the file it was converted from is not beside it; {way_out}")
