@@ -1,0 +1,63 @@
+"""Prints docs/operators.md from the code: `python docs/make_operators.py > docs/operators.md`. Needs extras onnx, tflite."""
+
+from __future__ import annotations
+
+import inspect
+
+from millijoule.converters.onnx import handlers as onnx_handlers
+from millijoule.converters.tflite import handlers as tflite_handlers
+from millijoule.runtime.lowering import registry as lowerings
+from millijoule.runtime.ops import registry as ops
+
+HEADER = """# Operators
+
+Made from the code by `python docs/make_operators.py > docs/operators.md`; a test holds the two together.
+
+## In the graph
+
+Operators bear ONNX names and mean what ONNX's newest operator set says, with spatial operators channels-last. Every one of
+them runs; those with a kernel run as machine code where the node's types and attributes allow it (`mj inspect` tells for a
+model), all others in NumPy inside the same program.
+
+| operator | inputs | attributes | kernel |
+| --- | --- | --- | --- |
+"""
+
+ONNX = """
+## From ONNX
+
+Operator sets 7 to current. Operators that ONNX defines by others are replaced by those where they have no handler.
+
+"""
+
+TFLITE = """
+## From TFLite
+
+"""
+
+
+def main() -> None:
+    print(HEADER, end="")
+    for name in ops.names():
+        print(row(name))
+    print(ONNX + ", ".join(sorted(onnx_handlers.handled())))
+    print(TFLITE + ", ".join(sorted(tflite_handlers.names())))
+
+
+def row(name: str) -> str:
+    op = ops.find(name)
+    assert op is not None
+    parameters = inspect.signature(op.reference).parameters.values()
+    inputs = []
+    for p in parameters:
+        if p.kind is p.VAR_POSITIONAL:
+            inputs.append(f"{p.name}...")
+        elif p.kind is p.POSITIONAL_OR_KEYWORD:
+            inputs.append(p.name if p.default is p.empty else f"[{p.name}]")
+    attributes = ", ".join(op.defaults)
+    kernel = "yes" if lowerings.find(name) is not None else ""
+    return f"| {name} | {', '.join(inputs)} | {attributes} | {kernel} |"
+
+
+if __name__ == "__main__":
+    main()
