@@ -1,9 +1,15 @@
-"""Prints docs/operators.md from the code: `python docs/make_operators.py > docs/operators.md`. Needs extras onnx, tflite."""
+"""Prints docs/operators.md from the code: `python docs/make_operators.py > docs/operators.md`.
+
+Needs the extras onnx and tflite.
+"""
 
 from __future__ import annotations
 
 import inspect
 
+import onnx.defs
+
+from millijoule.converters.onnx import convert  # noqa: F401  imports every handler
 from millijoule.converters.onnx import handlers as onnx_handlers
 from millijoule.converters.tflite import handlers as tflite_handlers
 from millijoule.runtime.lowering import registry as lowerings
@@ -15,13 +21,16 @@ Made from the code by `python docs/make_operators.py > docs/operators.md`; a tes
 
 ## In the graph
 
-Operators bear ONNX names and mean what ONNX's newest operator set says, with spatial operators channels-last. Every one of
-them runs; those with a kernel run as machine code where the node's types and attributes allow it (`mj inspect` tells for a
-model), all others in NumPy inside the same program.
+Operators bear ONNX names and mean what ONNX's newest operator set says, with spatial operators channels-last. Every one
+of them runs; those with a kernel run as machine code where the node's types and attributes allow it (`mj inspect` tells
+for a model), all others in NumPy inside the same program.
 
 | operator | inputs | attributes | kernel |
 | --- | --- | --- | --- |
 """
+
+CONTROL = {"If", "Loop", "Scan"}
+"""Imported with their subgraphs, and refused until they can run."""
 
 ONNX = """
 ## From ONNX
@@ -40,8 +49,14 @@ def main() -> None:
     print(HEADER, end="")
     for name in ops.names():
         print(row(name))
-    print(ONNX + ", ".join(sorted(onnx_handlers.handled())))
+    print(ONNX + ", ".join(sorted(from_onnx())))
     print(TFLITE + ", ".join(sorted(tflite_handlers.names())))
+
+
+def from_onnx() -> set[str]:
+    """Operators with a handler, under their domain where that is not ONNX's own, and those that need none."""
+    handled = {name if not domain else f"{domain}.{name}" for domain, name in onnx_handlers.handled()}
+    return (handled - CONTROL) | {name for name in ops.names() if onnx.defs.has(name)}
 
 
 def row(name: str) -> str:
