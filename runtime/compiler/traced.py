@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 
+from .requantize import round_to_int
 from .vector import call_llvm, multiply_add, splat
 
 if TYPE_CHECKING:
@@ -115,6 +116,19 @@ class Traced:
     def to_int(self) -> Traced:
         """int32, truncated toward zero; the value must be in range."""
         return self.new(self.builder.fptosi(self.value, self._with(ir.IntType(32))))
+
+    def rounded(self) -> Traced:
+        """int32, half to even; the value must be in range, or below it for the least int32."""
+        return self.new(round_to_int(self.builder, self.target, self.value))
+
+    def shifted_right(self, count: Traced) -> Traced:
+        """Arithmetic shift of int32 lanes by one count, which all lanes of `count` hold."""
+        if self.target.family == "arm" or self.target.avx2:
+            return self >> count
+        # SSE shifts all lanes by one number, which LLVM does not recognise once it is out of the loop.
+        b, kind = self.builder, self.value.type
+        low = b.and_(count.value, ir.Constant(kind, [-1] + [0] * (kind.count - 1)))
+        return self.new(call_llvm(b, "llvm.x86.sse2.psra.d", kind, self.value, low))
 
     def to_float(self) -> Traced:
         return self.new(self.builder.sitofp(self.value, self._with(ir.FloatType())))

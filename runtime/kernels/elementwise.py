@@ -13,11 +13,12 @@ from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
 
 LEVELS = 4
 PART = 8192
 """Elements of a chunk, about."""
+VECTORS = 4
+"""How many of them a step does at a time, until fewer are left."""
 
 
 def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[..., None]:
@@ -25,7 +26,8 @@ def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[...,
     from ..compiler.row_step import Row
     from .functions import bind
 
-    return one_operand(isa, Row("f32"), "f32", bind(function, params))
+    row, bound = Row("f32"), bind(function, params)
+    return one_operand(isa, lambda vectors: isa.row_step([row], "f32", bound, 0, vectors), row.pitch)
 
 
 def binary_f32(
@@ -39,16 +41,16 @@ def binary_f32(
     from .functions import BINARY, bind
 
     combine, after = BINARY[function], bind(activation, params)
-    return two_operands(isa, Row("f32", a_scalar), Row("f32", b_scalar), "f32", lambda a, b: after(combine(a, b)))
+    rows = [Row("f32", a_scalar), Row("f32", b_scalar)]
+    make = lambda vectors: isa.row_step(rows, "f32", lambda a, b: after(combine(a, b)), 0, vectors)  # noqa: E731
+    return two_operands(isa, make, rows[0].pitch, rows[1].pitch)
 
 
-def one_operand(
-    isa: Isa, row: Any, result: str, function: Callable[..., Traced], parameters: int = 0, small: int = 1
-) -> Callable[..., None]:
-    """The kernel of a function of one Row; see RowStep. small: vectors of the step that does the rest of a row."""
-    big_step, small_step = (isa.row_step([row], result, function, parameters, n) for n in (4, small))
+def one_operand(isa: Isa, make: Callable[[int], Any], x_pitch: int) -> Callable[..., None]:
+    """The kernel of a step, such as RowStep, that make(vectors) returns. x_pitch: bytes between elements of x."""
+    big_step, small_step = make(VECTORS), make(1)
     prepare, big, little = big_step.prepare, big_step.step, small_step.step
-    most, least, x_pitch, y_pitch = big_step.elements, small_step.elements, row.pitch, big_step.pitch
+    most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
     spare, finish = isa.spare, _finish(isa, y_pitch)
 
     def kernel(
@@ -93,14 +95,11 @@ def one_operand(
     return kernel
 
 
-def two_operands(
-    isa: Isa, row_a: Any, row_b: Any, result: str, function: Callable[..., Traced], parameters: int = 0, small: int = 1
-) -> Callable[..., None]:
-    """The same of two Rows."""
-    big_step, small_step = (isa.row_step([row_a, row_b], result, function, parameters, n) for n in (4, small))
+def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: int) -> Callable[..., None]:
+    """The same of a step with two operands; a pitch is 0 where one element serves a row."""
+    big_step, small_step = make(VECTORS), make(1)
     prepare, big, little = big_step.prepare, big_step.step, small_step.step
     most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
-    a_pitch, b_pitch = row_a.pitch, row_b.pitch
     spare, finish = isa.spare, _finish(isa, y_pitch)
 
     def kernel(
@@ -147,7 +146,7 @@ def two_operands(
 def _finish(isa: Isa, pitch: int) -> Any:
     """finish(source, destination, count): copies fewer elements than a vector has."""
     load8, store8 = isa.scalar_load("i64"), isa.scalar_store("i64")
-    element = "i32" if pitch == 4 else "i8"
+    element = {1: "i8", 4: "i32", 8: "i64"}[pitch]
     load, store = isa.scalar_load(element), isa.scalar_store(element)
 
     def finish(source, destination, count):  # type: ignore[no-untyped-def]

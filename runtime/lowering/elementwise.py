@@ -10,6 +10,7 @@ from ..kernels.elementwise import binary_f32, unary_f32
 from ..ops.registry import Context
 from ..planner.builder import Builder
 from ..planner.view import View
+from . import quantized_elementwise
 from .registry import lowers
 from .rows import Rows
 
@@ -72,6 +73,8 @@ def is_float(ctx: Context) -> bool:
     "Sqrt", "Reciprocal", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", *PARAMS,
 )  # fmt: skip
 def unary(ctx: Context, b: Builder) -> bool:
+    if ctx.quantized:
+        return quantized_elementwise.table(ctx, b)
     params = PARAMS.get(ctx.node.op, lambda _: ())(ctx)
     if params is None or not is_float(ctx):
         return False
@@ -97,6 +100,8 @@ def power(ctx: Context, b: Builder) -> bool:
 
 @lowers("Add", "Sub", "Mul", "Div", "PRelu")
 def binary(ctx: Context, b: Builder) -> bool:
+    if ctx.quantized:
+        return quantized_elementwise.binary(ctx, b)
     if not is_float(ctx):
         return False
     activation, params = ctx.attrs.get("activation"), ctx.attrs.get("activation_params", ())

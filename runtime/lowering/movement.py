@@ -26,7 +26,7 @@ def reshape(ctx: Context, b: Builder) -> bool:
     return True
 
 
-@lowers("Identity", "Cast", "CastLike")
+@lowers("Identity")
 def identity(ctx: Context, b: Builder) -> bool:
     if not unchanged(ctx):
         return False

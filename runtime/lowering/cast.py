@@ -1,0 +1,26 @@
+"""Cast and CastLike onto kernels/quantized.py."""
+
+from __future__ import annotations
+
+from ..kernels.quantized import cast
+from ..ops.registry import Context
+from ..planner.builder import Builder
+from .movement import unchanged
+from .registry import lowers
+from .rows import Rows
+
+WORK = 8
+CASTABLE = frozenset({"float32", "int64", "int32", "int8", "uint8", "bool"})
+
+
+@lowers("Cast", "CastLike")
+def lower(ctx: Context, b: Builder) -> bool:
+    x, y = ctx.input(0), ctx.outputs[0]
+    if unchanged(ctx):
+        b.alias(b.input(0))
+        return True
+    if ctx.quantized or not {x.dtype.name, y.dtype.name} <= CASTABLE or not Rows.fit(y):
+        return False
+    source, to = b.input(0), b.output()
+    Rows(b, [source], to).call(cast, {"source": x.dtype.name, "result": y.dtype.name}, ["x"], WORK)
+    return True
