@@ -126,11 +126,11 @@ def test_compiled_kernels_run_without_numba(copying: Path, tmp_path: Path) -> No
         "import sys; sys.modules['numba'] = sys.modules['llvmlite'] = None\n"
         "from millijoule.tools.main import main; main()"
     )
-    environment = {"MILLIJOULE_CACHE": str(tmp_path / "empty")}
-    ran = mj_process("run", copying, "--kernels", tmp_path / "m.mjk", code=code, **environment)
+    empty = str(tmp_path / "empty")
+    ran = mj_process("run", copying, "--kernels", tmp_path / "m.mjk", code=code, MILLIJOULE_CACHE=empty)
     assert ran.returncode == 0, ran.stderr
     assert target.detect().name in ran.stdout
-    refused = mj_process("run", copying, code=code, **environment)
+    refused = mj_process("run", copying, code=code, MILLIJOULE_CACHE=empty)
     assert refused.returncode != 0
 
 

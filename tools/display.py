@@ -41,14 +41,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(
-        title=title or None,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        show_header=any(columns),
-    )
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
     for name in columns:
         right = name.startswith(">")
         made.add_column(name.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
@@ -58,6 +51,9 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     buffer = StringIO()
     width = None if terminal else WIDE
     console = Console(file=buffer, width=width, force_terminal=terminal, highlight=False)
+    if title:
+        # Not the table's own title, which is broken where the table is narrow.
+        console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(made)
     emit("\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()) + "\n")
 
