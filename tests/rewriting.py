@@ -1,4 +1,4 @@
-"""Shared by the tests of rewrites: small graphs, rewritten by a few rewrites or by all, and compared before and after."""
+"""Shared by the tests of rewrites: small graphs, rewritten by a few rewrites or by all, compared before and after."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Sketch:
         names = [f"n{len(self.graph.nodes)}" + ("" if outputs == 1 else f"_{index}") for index in range(outputs)]
         node = Node(op, list(inputs), names, attrs, names[0])
         if dtype is None:
-            for tensor in infer_node(node, [self._tensor(name) if name else None for name in inputs]).ctx.outputs:
+            for tensor in infer_node(node, [self.tensor(name) if name else None for name in inputs]).ctx.outputs:
                 tensor.quant = quant
                 self.tensors[tensor.name] = tensor
         for name in names:
@@ -79,7 +79,7 @@ class Sketch:
         self.graph.outputs.extend(names)
         return self.graph
 
-    def _tensor(self, name: str) -> Tensor:
+    def tensor(self, name: str) -> Tensor:
         if name not in self.tensors:
             value = self.graph.values[name]
             self.tensors[name] = Tensor(name, concrete(self.graph, name), value.dtype, value.quant, value.data)

@@ -34,10 +34,10 @@ class Formula:
         self.sketch, self.name = sketch, name
 
     def call(self, op: str, *others: Any, **attrs: Any) -> Formula:
-        names = [self.name]
-        for other in others:
-            names.append(other.name if isinstance(other, Formula) else self.sketch.constant(np.float32(other)))
-        return Formula(self.sketch, self.sketch.node(op, *names, **attrs))
+        names = [
+            other.name if isinstance(other, Formula) else self.sketch.constant(np.float32(other)) for other in others
+        ]
+        return Formula(self.sketch, self.sketch.node(op, self.name, *names, **attrs))
 
     def __add__(self, other: Any) -> Formula:
         return self.call("Add", other)

@@ -164,7 +164,7 @@ def test_scale_and_offset_before_a_product(op: str) -> None:
     x = sketch.node("Sub", sketch.node("Div", sketch.input(shape), sketch.constant(np.float32(255))), sketch.weights(5))
     x = sketch.node("Mul", x, sketch.weights(5))
     w = {"Conv": (OUTPUTS, 3, 3, 5), "Gemm": (OUTPUTS, 5), "MatMul": (5, OUTPUTS)}[op]
-    attrs = {"transB": 1} if op == "Gemm" else {}
+    attrs: dict[str, Any] = {"transB": 1} if op == "Gemm" else {}
     graph = sketch.output(sketch.node(op, x, sketch.weights(*w), sketch.weights(OUTPUTS), **attrs))
     after = apply(graph, fold_input_scale, fold_input_offset)
     assert ops(after) == {op: 1}

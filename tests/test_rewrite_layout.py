@@ -146,7 +146,7 @@ def test_the_weights_behind_a_flatten_are_permuted_instead(op: str, half: bool) 
     w = sketch.weights(*shape)
     if half:
         w = sketch.node("Cast", sketch.constant(sketch.random.standard_normal(shape).astype(np.float16)), to="float32")
-    attrs = {"transB": 1} if op == "Gemm transposed" else {}
+    attrs: dict[str, Any] = {"transB": 1} if op == "Gemm transposed" else {}
     graph = sketch.output(sketch.node(op.split()[0], x, w, **attrs))
     after = apply_all(graph)
     assert "Transpose" not in ops(after) and ops(after).get("Cast", 0) == half

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
@@ -23,11 +24,11 @@ class Growing:
         shape = data.draw(st.tuples(*[st.integers(1, 4)] * data.draw(st.integers(2, 4))))
         self.pool = [self.sketch.input(shape)]
 
-    def draw(self, strategy: st.SearchStrategy) -> object:
+    def draw(self, strategy: st.SearchStrategy[Any]) -> Any:
         return self.data.draw(strategy)
 
     def shape(self, name: str) -> tuple[int, ...]:
-        return self.sketch.tensors[name].shape if name in self.sketch.tensors else self.sketch.graph.values[name].shape
+        return self.sketch.tensor(name).shape
 
     def pick(self) -> str:
         """A value, more likely a recent one."""

@@ -60,7 +60,7 @@ def bias(sketch: Sketch, kind: str, axis: int | None) -> list[str]:
     if kind == "float":
         return [sketch.weights(4)]
     data = sketch.constant(sketch.random.integers(-300, 300, 4).astype(np.int32))
-    w = np.float32([0.01]) if axis is None else np.linspace(0.005, 0.02, 4, dtype=np.float32)
+    w = np.array([0.01], np.float32) if axis is None else np.linspace(0.005, 0.02, 4, dtype=np.float32)
     scales = np.float32(0.05) * w if kind == "exact" else np.full(1, 0.002, np.float32)
     if scales.size == 1:
         return [sketch.dequantize(data, float(scales[0]), 0)]
@@ -74,12 +74,13 @@ def product_graph(op: str, axis: int | None, kind: str, dtype: str = "int8", cla
     x = activation(
         sketch, (2, 3) if op == "Gemm" else (1, 5, 5, 3), dtype=dtype, zero_point=131 if dtype == "uint8" else 3
     )
-    shape, channels, attrs = {
+    products: dict[str, tuple[tuple[int, ...], int, dict[str, Any]]] = {
         "Conv": ((4, 3, 3, 3), 0, {"pads": [1, 1, 1, 1]}),
         "ConvTranspose": ((3, 2, 2, 4), 3, {"strides": [2, 2]}),
         "Gemm": ((4, 3), 0, {"transB": 1}),
         "MatMul": ((3, 4), 1, {}),
-    }[op]
+    }
+    shape, channels, attrs = products[op]
     w = weights(sketch, shape, channels if axis else None, dtype)
     y = sketch.node(op, x, w, *bias(sketch, kind, axis), **attrs)
     y = sketch.node(clamp, y) if clamp else y

@@ -99,6 +99,6 @@ def _spread(w: np.ndarray, phases: list[tuple[int, ...]], steps: tuple[int, ...]
     sizes = [size * step for size, step in zip(w.shape[1:-1], steps, strict=True)]
     kernel = np.zeros((w.shape[0], *sizes, channels), w.dtype)
     for place, phase in enumerate(phases):
-        index = tuple(slice(start, None, step) for start, step in zip(phase, steps, strict=True))
-        kernel[(slice(None), *index)] = w[..., place * channels : (place + 1) * channels]
+        index = (slice(None), *(slice(start, None, step) for start, step in zip(phase, steps, strict=True)))
+        kernel[index] = w[..., place * channels : (place + 1) * channels]
     return kernel

@@ -47,7 +47,7 @@ def fold_pad(graph: IndexedGraph, node: Node) -> Patch | None:
 def _spatial_pads(graph: IndexedGraph, pad: Node, rank: int) -> list[int] | None:
     """The Pad as a `pads` attribute; None where it is unknown, negative, or reaches the first or last axis."""
     pads = graph.constant(pad.inputs[1])
-    axes = range(rank)
+    axes = list(range(rank))
     if len(pad.inputs) > 3 and pad.inputs[3]:
         given = graph.constant(pad.inputs[3])
         if given is None:
@@ -56,7 +56,7 @@ def _spatial_pads(graph: IndexedGraph, pad: Node, rank: int) -> list[int] | None
     if pads is None or (pads < 0).any():
         return None
     full = np.zeros((2, rank), np.int64)
-    full[:, list(axes)] = pads.reshape(2, -1)
+    full[:, axes] = pads.reshape(2, -1)
     if full[:, 0].any() or full[:, -1].any():
         return None
     return [int(item) for item in full[:, 1:-1].reshape(-1)]

@@ -28,8 +28,10 @@ def gather_to_slice(graph: IndexedGraph, node: Node) -> Patch | None:
     if steps.size > 1 or (steps.size and steps[0] <= 0) or places.min() < 0 or places.max() >= size:
         return None
     patch, step = Patch(graph, [node]), int(steps[0]) if steps.size else 1
-    bounds = [patch.ints(f"{result}.{word}", [number]) for word, number in
-              (("start", int(places[0])), ("end", int(places[-1]) + 1), ("axis", axis), ("step", step))]  # fmt: skip
+    bounds = [
+        patch.ints(f"{result}.{word}", [number])
+        for word, number in (("start", int(places[0])), ("end", int(places[-1]) + 1), ("axis", axis), ("step", step))
+    ]
     if indices.ndim == 1:
         patch.node("Slice", [node.inputs[0], *bounds], output=result)
         return patch

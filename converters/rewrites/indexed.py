@@ -23,7 +23,7 @@ class IndexedGraph:
     def __init__(self, graph: Graph, outer: IndexedGraph | None = None) -> None:
         self.graph = graph
         self.outer = outer
-        self.symbols = outer.symbols if outer else Symbols(graph)
+        self.symbols: Symbols = outer.symbols if outer else Symbols(graph)
         self.nodes: dict[int, Node] = {}
         self._position: dict[int, tuple[int, int]] = {}
         self._producer: dict[str, Node] = {}

@@ -42,8 +42,7 @@ def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
         return patch
     if not added:
         return None
-    product = patch.node("Mul", [x, patch.constant(f"{result}.factor", b.astype(dtype))], hint=f"{result}.scaled",
-                         shape=None)  # fmt: skip
+    product = patch.node("Mul", [x, patch.constant(f"{result}.factor", b.astype(dtype))], hint=f"{result}.scaled")
     patch.node("Add", [product, patch.constant(f"{result}.offset", (a * b).astype(dtype))], output=result)
     return patch
 

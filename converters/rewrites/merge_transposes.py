@@ -36,10 +36,10 @@ def order_ones(graph: IndexedGraph, node: Node) -> Patch | None:
         return None
     reshape = graph.producer_of(x, "Reshape")
     before = graph.shape(reshape.inputs[0]) if reshape is not None else None
-    if reshape is not None and before is not None and len(before) == len(shape):
-        if significant(before) == significant(shape) and graph.constant(reshape.inputs[0]) is None:
-            x = reshape.inputs[0]
-            perm, shape = _through(before, shape, perm), before
+    alike = before is not None and len(before) == len(shape) and significant(before) == significant(shape)
+    if reshape is not None and before is not None and alike and graph.constant(reshape.inputs[0]) is None:
+        x = reshape.inputs[0]
+        perm, shape = _through(before, shape, perm), before
     ordered = _ordered(shape, perm)
     if ordered == perm_of(graph, node) and x == node.inputs[0]:
         return None

@@ -25,7 +25,8 @@ def permute_product_weights(graph: IndexedGraph, node: Node) -> Patch | None:
     x, perm = source
     lead = _leading(graph, reshape, perm)
     before, after = graph.shape(x), graph.shape(reshape.outputs[0])
-    merged = concrete(permuted(before, perm)[lead:]) if lead is not None and before is not None else None
+    turned = permuted(before, perm)
+    merged = concrete(turned[lead:]) if lead is not None and turned is not None else None
     rows = 1 if node.attrs.get("transB") else 0
     if merged is None or before is None or after is None or node.attrs.get("transA") or prod(merged) != shape[rows]:
         return None
@@ -33,8 +34,13 @@ def permute_product_weights(graph: IndexedGraph, node: Node) -> Patch | None:
     if target is None:
         return None
     patch = Patch(graph, [node])
-    flat = patch.node("Reshape", [x, patch.ints(f"{reshape.outputs[0]}.shape", target)], hint=reshape.outputs[0], shape=after,
-                      quant=graph.quant(reshape.outputs[0]))  # fmt: skip
+    flat = patch.node(
+        "Reshape",
+        [x, patch.ints(f"{reshape.outputs[0]}.shape", target)],
+        hint=reshape.outputs[0],
+        shape=after,
+        quant=graph.quant(reshape.outputs[0]),
+    )
     order = tuple(axis - lead for axis in perm[lead:]) if lead is not None else ()
     weights = _permuted_rows(patch, w, rows, merged, order)
     patch.add.append(Node(node.op, [flat, weights, *node.inputs[2:]], list(node.outputs), dict(node.attrs), node.name))

@@ -1,4 +1,4 @@
-"""What rewrites need to know of Conv, ConvTranspose, Gemm and MatMul alike: where their channels, weights, biases are."""
+"""What rewrites need to know of Conv, ConvTranspose, Gemm and MatMul alike: where channels, weights and biases are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Integers that a QuantizeLinear makes or a DequantizeLinear reads carry their quantization; uint8 becomes int8 inside."""
+"""What a QuantizeLinear makes or a DequantizeLinear reads carries its quantization; uint8 becomes int8 inside."""
 
 from __future__ import annotations
 

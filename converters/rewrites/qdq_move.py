@@ -64,8 +64,15 @@ def _moved(graph: IndexedGraph, node: Node, inputs: list[str], quant: Quantizati
     if dequantize is None or result is None:
         return None
     patch = Patch(graph, [node])
-    inner = patch.node(node.op, inputs, dict(node.attrs), hint=result.name, dtype=graph.dtype(inputs[0]),
-                       shape=result.shape, quant=quant)  # fmt: skip
+    inner = patch.node(
+        node.op,
+        inputs,
+        dict(node.attrs),
+        hint=result.name,
+        dtype=graph.dtype(inputs[0]),
+        shape=result.shape,
+        quant=quant,
+    )
     patch.node("DequantizeLinear", [inner, *dequantize.inputs[1:]], {}, output=result.name)
     return patch
 
@@ -100,8 +107,15 @@ def quantize_before_moving(graph: IndexedGraph, node: Node) -> Patch | None:
     if graph.quant(quantize.outputs[0]) != quant:
         return None
     patch, result = Patch(graph, [node, quantize]), quantize.outputs[0]
-    inner = patch.node("QuantizeLinear", [x, *quantize.inputs[1:]], {}, hint=result, dtype=graph.dtype(result),
-                       shape=graph.shape(x), quant=quant)  # fmt: skip
+    inner = patch.node(
+        "QuantizeLinear",
+        [x, *quantize.inputs[1:]],
+        {},
+        hint=result,
+        dtype=graph.dtype(result),
+        shape=graph.shape(x),
+        quant=quant,
+    )
     patch.node(node.op, [inner, *node.inputs[1:]], dict(node.attrs), output=result)
     return patch
 
@@ -118,7 +132,14 @@ def move_signed(graph: IndexedGraph, node: Node) -> Patch | None:
     if not exactly_shifted(graph, source.name, node.inputs[0]) or graph.quant(node.inputs[0]) != result.quant:
         return None
     patch = Patch(graph, [node])
-    inner = patch.node(node.op, [source.name, *node.inputs[1:]], dict(node.attrs), hint=result.name, dtype=source.dtype,
-                       shape=result.shape, quant=source.quant)  # fmt: skip
+    inner = patch.node(
+        node.op,
+        [source.name, *node.inputs[1:]],
+        dict(node.attrs),
+        hint=result.name,
+        dtype=source.dtype,
+        shape=result.shape,
+        quant=source.quant,
+    )
     patch.node("Requantize", [inner], dict(requantize.attrs), output=result.name)
     return patch

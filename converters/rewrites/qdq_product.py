@@ -93,13 +93,16 @@ def _bias(patch: Patch, node: Node, x: Source, w: Source) -> str | None:
     if data.size != max(data.shape or (1,)) or flat.size not in (1, *_outputs(graph, node)):
         return None
     stored = graph.constant(source.name) if source is not None else None
-    if source is not None and stored is not None and stored.dtype == np.int32 and not source.quant.zero_point.any():
-        if np.allclose(source.quant.scale, scale, rtol=SAME_SCALE, atol=0):
-            return patch.constant(source.name, np.broadcast_to(stored.reshape(-1), _outputs(graph, node)).copy(), quant)
+    if source is not None and stored is not None and stored.dtype == np.int32 and _same_scale(source.quant, scale):
+        return patch.constant(source.name, np.broadcast_to(stored.reshape(-1), _outputs(graph, node)).copy(), quant)
     steps = np.rint(flat.astype(np.float64) / scale.astype(np.float64))
     if not np.isfinite(steps).all() or np.abs(steps).max(initial=0) > INT32.max:
         return None
     return patch.constant(name, np.broadcast_to(steps, _outputs(graph, node)).astype(np.int32), quant)
+
+
+def _same_scale(quant: Quantization, scale: np.ndarray) -> bool:
+    return not quant.zero_point.any() and np.allclose(quant.scale, scale, rtol=SAME_SCALE, atol=0)
 
 
 def _outputs(graph: IndexedGraph, node: Node) -> tuple[int, ...]:

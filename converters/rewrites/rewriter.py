@@ -21,7 +21,7 @@ PATCHES_PER_NODE = 60
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A function that looks at one node of these operators (all operators where none is named) and may return a patch."""
+    """A function that looks at one node of these operators (of any where none is named) and may return a patch."""
 
     function: RewriteFunction
     ops: tuple[str, ...]

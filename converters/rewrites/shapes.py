@@ -50,8 +50,10 @@ def _merge(value: Value, shape: Shape) -> Shape:
     """A number is kept over a symbol, and the newer symbol over the older."""
     if value.shape is None or len(value.shape) != len(shape):
         return shape
-    return tuple(old if isinstance(new, str) and not isinstance(old, str) else new
-                 for old, new in zip(value.shape, shape, strict=True))  # fmt: skip
+    return tuple(
+        old if isinstance(new, str) and not isinstance(old, str) else new
+        for old, new in zip(value.shape, shape, strict=True)
+    )
 
 
 def _infer(graph: IndexedGraph, node: Node) -> list[Shape | None]:

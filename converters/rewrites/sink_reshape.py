@@ -32,8 +32,8 @@ def sink_reshape_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | No
 
 @rewrite_of(*BROADCASTING)
 def sink_reshape_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | None:
-    """Where the other operands have one element; or where the Reshape only moves, adds or drops dimensions of size 1 and
-    the others can follow: constants, and tensors reshaped likewise."""
+    """Where the other operands have one element; or where the Reshape only moves, adds or drops dimensions of size 1
+    and the others can follow: constants, and tensors reshaped likewise."""
     found = None
     for name in node.inputs:
         found = found or _sole_reshape(graph, name, node)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from ...runtime.graph import Dim, Node
 from .indexed import IndexedGraph, Shape
 from .patch import Patch
@@ -87,19 +85,28 @@ def regroup(before: Shape, after: Shape) -> Groups | None:
 
 def _match(a: list[Dim], b: list[Dim]) -> tuple[list[tuple[int, int, int, int]], int, int]:
     """Groups (a from, to, b from, to) from the front as far as sizes are known to agree, and how far that is."""
-    groups, i, j = [], 0, 0
+    groups: list[tuple[int, int, int, int]] = []
+    i = j = 0
     while i < len(a) and j < len(b):
-        m, n = i + 1, j + 1
-        while a[i:m] != b[j:n]:
-            left, right = a[i:m], b[j:n]
-            if any(isinstance(dim, str) for dim in (*left, *right)):
-                return groups, i, j
-            sizes = prod(left), prod(right)  # type: ignore[arg-type]
-            if sizes[0] == sizes[1]:
-                break
-            if (m == len(a) and sizes[0] < sizes[1]) or (n == len(b) and sizes[0] > sizes[1]):
-                return groups, i, j
-            m, n = (m + 1, n) if sizes[0] < sizes[1] else (m, n + 1)
-        groups.append((i, m, j, n))
-        i, j = m, n
+        ends = _group(a[i:], b[j:])
+        if ends is None:
+            break
+        groups.append((i, i + ends[0], j, j + ends[1]))
+        i, j = i + ends[0], j + ends[1]
     return groups, i, j
+
+
+def _group(a: list[Dim], b: list[Dim]) -> tuple[int, int] | None:
+    """How many of the first dimensions of each make the first group; None where that cannot be known."""
+    if a[0] == b[0]:
+        return 1, 1
+    left, right, m, n = 1, 1, 0, 0
+    while left != right or m == 0:
+        dim = (a[m] if m < len(a) else None) if left <= right else (b[n] if n < len(b) else None)
+        if not isinstance(dim, int):
+            return None
+        if left <= right:
+            left, m = left * dim, m + 1
+        else:
+            right, n = right * dim, n + 1
+    return (m, n) if n else None

@@ -15,7 +15,7 @@ from .sink_transpose_reshape import regroup
 
 @rewrite_of("Slice")
 def slice_of_split(graph: IndexedGraph, node: Node) -> Patch | None:
-    """Slice(Reshape(x)) -> Reshape(Slice(x)), where the Reshape splits one dimension into the sliced one and another."""
+    """Slice(Reshape(x)) -> Reshape(Slice(x)), where the Reshape splits a dimension into the sliced one and another."""
     reshape = graph.producer_of(node.inputs[0], "Reshape")
     shape, result = graph.shape(node.inputs[0]), node.outputs[0]
     window = _one_index(graph, node, shape)
@@ -34,8 +34,10 @@ def slice_of_split(graph: IndexedGraph, node: Node) -> Patch | None:
     if target is None:
         return None
     patch, quant = Patch(graph, [node]), graph.quant(result)
-    numbers = [patch.ints(f"{result}.{word}", [number])
-               for word, number in zip(("start", "end", "axis", "step"), bounds, strict=True)]  # fmt: skip
+    numbers = [
+        patch.ints(f"{result}.{word}", [number])
+        for word, number in zip(("start", "end", "axis", "step"), bounds, strict=True)
+    ]
     part = patch.node("Slice", [reshape.inputs[0], *numbers], hint=result, shape=kept, quant=quant)
     patch.node("Reshape", [part, patch.ints(f"{result}.shape", target)], output=result)
     return patch
