@@ -84,7 +84,7 @@ class Arena:
     def execute(self) -> None:
         """Runs the bound plan on what its inputs hold. Another thread may `close` the arena meanwhile."""
         assert self.plan is not None
-        _alive = self._memory, self._scratch, self._team
+        _alive = self.plan, self._memory, self._scratch, self._team
         if self._team is not None and self.plan.program.shared:
             self._team.start()
         for run in self._run:

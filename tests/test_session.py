@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from session_models import FLOAT, feeds_of, float_network, int8_network, node_graph
+from session_models import feeds_of, float_network, int8_network, node_graph
 from small_model import small_model
 
 import millijoule
@@ -176,9 +176,9 @@ def test_sizes_beyond_memory(session: Session) -> None:
     assert session.inputs["pixels"].shape[0] == 1
     large = {"a": (450_000_000,), "b": (450_000_000,), "c": (450_000_000,)}
     graph = node_graph(Node("Add", ["a", "b"], ["ab"]), Node("Add", ["ab", "c"], ["y"]), inputs=large)
-    with load(Model(graph), threads=1) as other:
-        with pytest.raises(InputError, match=r"cannot be planned for inputs of 'a' \(450000000,\), 'b'"):
-            other.invoke()
+    planned = pytest.raises(InputError, match=r"cannot be planned for inputs of 'a' \(450000000,\), 'b'")
+    with load(Model(graph), threads=1) as other, planned:
+        other.invoke()
 
 
 def test_one_symbol_is_one_size() -> None:
@@ -194,8 +194,7 @@ def test_what_is_not_contiguous_or_not_an_array(session: Session, model: Model) 
     x = feeds_of(model, N=6)["pixels"]
     found = session.run({"pixels": x[::-2, :, ::-1]})
     agree(found, model, {"pixels": np.ascontiguousarray(x[::-2, :, ::-1])})
-    memory = memoryview(np.ascontiguousarray(x[:1]))
-    agree(session.run({"pixels": memory}), model, {"pixels": x[:1]})
+    agree(session.run({"pixels": x[:1].data}), model, {"pixels": x[:1]})
 
 
 def test_intermediate_values(session: Session, model: Model) -> None:
@@ -370,7 +369,7 @@ def test_models_from_files(model: Model, tmp_path: Path) -> None:
             agree(session.run(feeds), model, feeds)
             session.run(feeds_of(model, N=1))
             agree(session.run(feeds), model, feeds)  # the file's pages have been given back meanwhile
-    with pytest.raises(ModelError, match="missing.mj: cannot be read"):
+    with pytest.raises(ModelError, match=r"missing\.mj: cannot be read"):
         load(tmp_path / "missing.mj")
 
 
@@ -401,4 +400,3 @@ def test_quantized_inputs_keep_their_dtype() -> None:
         assert session.inputs["x"].dtype == np.uint8
         np.testing.assert_array_equal(session.run({"x": x})["y"], (x.astype(np.float32) - 128) / 2)
         np.testing.assert_array_equal(session.run({"x": x}, outputs=["q"])["q"], (x ^ 128).view(np.int8))
-    assert FLOAT == graph.values["y"].dtype

@@ -3,7 +3,8 @@
 A record of the table is six int32: code offset, offset of the parameter block from the table, chunks, grain, grains,
 unused. A step with grains > 1 is shared: the leader publishes a ticket (sequence number, grains left); whoever
 decrements it owns one grain. A helper may arrive late or not at all: the leader never waits for a thread, only for
-grains that were taken. A helper that finds nothing for some 20 us sleeps on a futex until a step is shared again.
+grains that were taken. Whoever finds nothing to do for some 20 us sleeps on a futex: a helper until a step is shared
+again, the leader until a helper, which the system may have taken off its core, has finished a grain.
 
 Control block (int64 words; the ticket and the count of finished grains have cache lines of their own): see the offsets.
 """
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 RECORD_WORDS = 6
 RECORD = 4 * RECORD_WORDS
-TICKET, DONE = 0, 64
+TICKET, DONE, WAITING = 0, 64, 72
 CODE, TABLE, CURRENT, BASES, GENERATION, PARKED, STOP = 128, 136, 144, 152, 192, 200, 208
 CONTROL_BYTES = 256
 SPINS = {"x86": 600, "arm": 4000}
@@ -51,6 +52,7 @@ def lead(isa: Isa) -> Callable[..., None]:
     atomic_load, atomic_store, atomic_add, exchange = (
         isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.compare_exchange,
     )  # fmt: skip
+    spins = SPINS[isa.target.family]
 
     def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr, control: Ptr) -> None:
         mode = flush()
@@ -82,8 +84,18 @@ def lead(isa: Isa) -> Callable[..., None]:
                         first = (grains - left) * grain
                         call(step, bases, params, first, min(first + grain, chunks))
                         finished = finished + 1
-                while atomic_load(control + DONE) + finished < grains:
+                idle = 0
+                while True:
+                    done = atomic_load(control + DONE)
+                    if done + finished >= grains:
+                        break
+                    idle = idle + 1
                     pause()
+                    if idle > spins:
+                        atomic_store(1, control + WAITING)
+                        futex(control + DONE, WAIT_PRIVATE, done)
+                        atomic_store(0, control + WAITING)
+                        idle = 0
             record = record + RECORD
         restore(mode)
 
@@ -112,6 +124,8 @@ def assist(isa: Isa) -> Callable[..., None]:
                     first = (grains - left) * grain
                     call(code + load(record), bases, table + load(record + 4), first, min(first + grain, chunks))
                     atomic_add(control + DONE, 1)
+                    if atomic_load(control + WAITING) != 0:
+                        futex(control + DONE, WAKE_PRIVATE, 1)
                 idle = 0
             else:
                 idle = idle + 1
