@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import kernel_file, loader
-from .abi import Kernel, kernel_name, signature
+from .abi import Kernel
 from .cache import KernelCache
 from .digest import blob_key, kernel_key
 from .object_file import CompiledKernel
@@ -42,25 +42,31 @@ def compile_file(needed: Needed, target: Target, cache: KernelCache, progress: P
 def _objects(
     needed: Needed, target: Target, cache: KernelCache, progress: Progress | None
 ) -> dict[str, CompiledKernel]:
-    found = {name: cache.load_object(kernel_key(name, target)) for name in sorted(needed)}
-    missing = [name for name, compiled in found.items() if compiled is None]
-    if missing:
-        from .isa import Isa
-        from .numba_bridge import compile_kernel
-
-        isa = Isa(target)
-        for done, name in enumerate(missing):
-            if progress is not None:
-                progress(done, len(missing), name)
-            factory, constants = needed[name]
-            function = factory(isa, **constants)
-            symbol = f"k{kernel_key(name, target)}"
-            compiled = CompiledKernel(compile_kernel(function, symbol, target), symbol, signature(function))
-            cache.store_object(kernel_key(name, target), compiled)
+    found: dict[str, CompiledKernel] = {}
+    missing: list[str] = []
+    for name in sorted(needed):
+        compiled = cache.load_object(kernel_key(name, target))
+        if compiled is None:
+            missing.append(name)
+        else:
             found[name] = compiled
+    if not missing:
+        return found
+    from .compile_all import compile_all
+
+    total, done = len(missing), 0
+
+    def started(name: str) -> None:
         if progress is not None:
-            progress(len(missing), len(missing), "")
-    return {name: compiled for name, compiled in found.items() if compiled is not None}
+            progress(done, total, name)
 
+    def finished(name: str, compiled: CompiledKernel) -> None:
+        nonlocal done
+        cache.store_object(kernel_key(name, target), compiled)
+        found[name] = compiled
+        done += 1
 
-__all__ = ["Needed", "Progress", "build", "compile_file", "kernel_name"]
+    compile_all(missing, needed, target, started, finished)
+    if progress is not None:
+        progress(total, total, "")
+    return found

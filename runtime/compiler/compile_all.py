@@ -1,0 +1,71 @@
+"""Compiles many kernels, on several cores where that is worth starting processes for."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ...device_profiles import usable_cpus
+from .abi import Kernel
+from .compile_worker import Worker, compile_one
+from .object_file import CompiledKernel
+from .target import Target
+
+KERNELS_PER_WORKER = 4
+"""A process is worth starting for so many kernels: importing numba takes it as long as compiling three."""
+
+Needed = Mapping[str, tuple[Kernel, Mapping[str, Any]]]
+Started = Callable[[str], None]
+Finished = Callable[[str, CompiledKernel], None]
+
+
+def compile_all(names: Sequence[str], needed: Needed, target: Target, started: Started, finished: Finished) -> None:
+    """Compiles the named kernels of needed (name -> factory, constants). started and finished are called one at a time.
+
+    What a process fails at is compiled here, so that errors are raised here.
+    """
+    tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
+    for name in names:
+        tasks.put(name)
+    failed: list[str] = []
+    lock = threading.Lock()
+
+    def help_out() -> None:
+        worker = Worker()
+        try:
+            while (name := _next(tasks)) is not None:
+                with lock:
+                    started(name)
+                try:
+                    compiled = worker.compile(name, *needed[name], target)
+                except (OSError, ValueError, EOFError):
+                    failed.append(name)
+                    return
+                with lock:
+                    finished(name, compiled)
+        finally:
+            worker.close()
+
+    count = min(usable_cpus(), len(names) // KERNELS_PER_WORKER)
+    helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(count - 1)]
+    for helper in helpers:
+        helper.start()
+    while (name := _next(tasks)) is not None:
+        with lock:
+            started(name)
+        compiled = compile_one(name, *needed[name], target)
+        with lock:
+            finished(name, compiled)
+    for helper in helpers:
+        helper.join()
+    for again in failed:
+        finished(again, compile_one(again, *needed[again], target))
+
+
+def _next(tasks: queue.SimpleQueue[str]) -> str | None:
+    try:
+        return tasks.get_nowait()
+    except queue.Empty:
+        return None

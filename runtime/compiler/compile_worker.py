@@ -1,0 +1,101 @@
+"""Compiling one kernel, here or in a process of its own that is fed through pipes.
+
+A request is a length (8 bytes, little-endian) and that many bytes of MessagePack; so is the answer, a CompiledKernel.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import IO, Any
+
+import msgspec
+
+from .abi import Kernel, signature
+from .digest import kernel_key
+from .object_file import CompiledKernel
+from .target import Target, named
+
+LENGTH = struct.Struct("<Q")
+
+
+class Request(msgspec.Struct):
+    """A kernel by the module and name of its factory, its constants, and the target's name."""
+
+    name: str
+    module: str
+    factory: str
+    constants: dict[str, Any]
+    target: str
+
+
+def compile_one(name: str, factory: Kernel, constants: Mapping[str, Any], target: Target) -> CompiledKernel:
+    """Compiles in this process; imports numba."""
+    from .isa import Isa
+    from .numba_bridge import compile_kernel
+
+    function = factory(Isa(target), **constants)
+    symbol = f"k{kernel_key(name, target)}"
+    return CompiledKernel(compile_kernel(function, symbol, target), symbol, signature(function))
+
+
+class Worker:
+    """A process that compiles kernels one after the other, until close()."""
+
+    def __init__(self) -> None:
+        # The child finds the packages where this process does, whatever the folder it is started in.
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONSAFEPATH": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+
+    def compile(self, name: str, factory: Kernel, constants: Mapping[str, Any], target: Target) -> CompiledKernel:
+        """Raises OSError or ValueError where the process has ended."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        request = Request(name, factory.__module__, factory.__name__, dict(constants), target.name)
+        _send(self._process.stdin, msgspec.msgpack.encode(request))
+        return msgspec.msgpack.decode(_receive(self._process.stdout), type=CompiledKernel)
+
+    def close(self) -> None:
+        """Ends the process, also in the middle of a kernel."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def serve() -> None:
+    """The worker's life: answers requests on standard input until it ends."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    while True:
+        try:
+            request = msgspec.msgpack.decode(_receive(sys.stdin.buffer), type=Request)
+        except EOFError:
+            return
+        factory = getattr(importlib.import_module(request.module), request.factory)
+        compiled = compile_one(request.name, factory, request.constants, named(request.target))
+        _send(answers, msgspec.msgpack.encode(compiled))
+
+
+def _send(stream: IO[bytes], data: bytes) -> None:
+    stream.write(LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes:
+    size = _exactly(stream, LENGTH.size)
+    return _exactly(stream, LENGTH.unpack(size)[0])
+
+
+def _exactly(stream: IO[bytes], size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise EOFError("the compiling process has ended")
+    return data
