@@ -15,10 +15,10 @@ from .rewriter import rewrite_of
 
 @rewrite_of()
 def merge_common_subexpressions(graph: IndexedGraph, node: Node) -> Patch | None:
-    source = next((name for name in node.inputs if name and graph.constant(name) is None), None)
-    if source is None or node.op in RANDOM or next(subgraphs(node), None) is not None:
+    sources = [name for name in node.inputs if name and graph.constant(name) is None]
+    if not sources or node.op in RANDOM or next(subgraphs(node), None) is not None:
         return None
-    for other in graph.consumers(source):
+    for other in min((graph.consumers(name) for name in sources), key=len):
         earlier = other is not node and graph.position(other) <= graph.position(node)
         if earlier and other.op == node.op and _same(graph, node, other):
             if any(_stuck(graph, a, b) for a, b in zip(node.outputs, other.outputs, strict=True)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ...runtime.graph import Dim, Node
@@ -12,6 +14,8 @@ from .indexed import IndexedGraph, Shape
 from .patch import Patch
 
 DEPTH = 8
+LARGEST = 1 << 26
+"""Elements that are computed while looking for constants."""
 
 
 def is_fixed(graph: IndexedGraph, name: str, depth: int = 0) -> bool:
@@ -30,6 +34,9 @@ def evaluated(graph: IndexedGraph, name: str, depth: int = 0) -> np.ndarray | No
     node = graph.producer(name)
     if data is not None or node is None or depth > DEPTH or not node.inputs or find(node.op) is None:
         return data
+    sizes = [concrete(graph.shape(output)) for output in node.outputs if output]
+    if any(size is None or prod(size) > LARGEST for size in sizes):
+        return None
     inputs = [evaluated(graph, source, depth + 1) if source else None for source in node.inputs]
     if any(source and array is None for source, array in zip(node.inputs, inputs, strict=True)):
         return None

@@ -13,7 +13,7 @@ from .reshape_target import significant, target_for
 
 Perm = tuple[int, ...]
 CHANNELS_LAST = ".channels_last"
-LOOK_AHEAD = 12
+LOOK_AHEAD = 6
 
 
 def perm_of(graph: IndexedGraph, node: Node) -> Perm | None:

@@ -77,12 +77,12 @@ class Rewriter:
             if not self.graph.alive(node):
                 continue
             for function in table.get(node.op, anywhere):
-                patch = self._look(function, node)
-                if patch is None:
+                changed = self._rewrite(function, node)
+                if changed is None:
                     continue
                 count += 1
                 self.applied[function.__name__] = self.applied.get(function.__name__, 0) + 1
-                for touched in self.apply(patch):
+                for touched in changed:
                     if id(touched) not in queued and self.graph.alive(touched):
                         queued.add(id(touched))
                         queue.append(touched)
@@ -91,10 +91,11 @@ class Rewriter:
                 break
         return count
 
-    def _look(self, function: RewriteFunction, node: Node) -> Patch | None:
-        """What the function makes of the node. A node whose attributes do not fit its inputs is the model's fault."""
+    def _rewrite(self, function: RewriteFunction, node: Node) -> list[Node] | None:
+        """What `apply` returns; None without a patch. Attributes that do not fit a node's inputs are a ModelError."""
         try:
-            return function(self.graph, node)
+            patch = function(self.graph, node)
+            return None if patch is None else self.apply(patch)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             if self.debug:
                 raise
