@@ -35,16 +35,16 @@ def compile_all(names: Sequence[str], needed: Needed, target: Target, started: S
     def help_out() -> None:
         worker = Worker()
         try:
-            while (name := _next(tasks)) is not None:
+            while (task := _next(tasks)) is not None:
                 with lock:
-                    started(name)
+                    started(task)
                 try:
-                    compiled = worker.compile(name, *needed[name], target)
+                    compiled = worker.compile(task, *needed[task], target)
                 except (OSError, ValueError, EOFError):
-                    failed.append(name)
+                    failed.append(task)
                     return
                 with lock:
-                    finished(name, compiled)
+                    finished(task, compiled)
         finally:
             worker.close()
 
@@ -52,12 +52,12 @@ def compile_all(names: Sequence[str], needed: Needed, target: Target, started: S
     helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(count - 1)]
     for helper in helpers:
         helper.start()
-    while (name := _next(tasks)) is not None:
+    while (task := _next(tasks)) is not None:
         with lock:
-            started(name)
-        compiled = compile_one(name, *needed[name], target)
+            started(task)
+        compiled = compile_one(task, *needed[task], target)
         with lock:
-            finished(name, compiled)
+            finished(task, compiled)
     for helper in helpers:
         helper.join()
     for again in failed:
