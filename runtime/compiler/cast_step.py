@@ -1,39 +1,37 @@
-"""One step of a cast between dtypes."""
+"""A step that casts between dtypes."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from llvmlite import ir
-from numba.core import types
 
+from .step import State, Step
 from .target import Target
-from .vector import call_llvm, load_at, primitive, store_at
+from .vector import call_llvm, load_at
 
 I64 = ir.IntType(64)
 
 
-class CastStep:
-    """prepare(address) -> a dummy; step(dummy, x, y): `elements` elements of dtype source become dtype result.
+class CastStep(Step):
+    """Elements of dtype source become dtype result; there is no state.
 
     Floats lose their fraction; those that do not fit are saturated, NaN becomes 0. Integers wrap around.
     """
 
     def __init__(self, target: Target, source: str, result: str, vectors: int) -> None:
-        self.source, self.result = source, result
+        self.source, self.result, self.vectors = source, result, vectors
         self.lanes = target.vector_bytes // 4
-        self.vectors = vectors
-        self.elements = self.lanes * vectors
-        self.x_pitch, self.pitch = np.dtype(source).itemsize, np.dtype(result).itemsize
-        self.prepare = primitive(lambda address: types.int64, lambda b, c, k, address: address)
-        self.step = primitive(lambda nothing, x, y: types.none, self._step)
+        self.x_pitch = np.dtype(source).itemsize
+        super().__init__(State("none", I64), 1, self.lanes * vectors, np.dtype(result).itemsize)
 
-    def _step(self, b: ir.IRBuilder, c: Any, k: Any, nothing: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
-        for v in range(self.vectors):
-            value = load_at(b, b.add(x, I64(v * self.lanes * self.x_pitch)), self._kind(self.source))
-            store_at(b, self._cast(b, value), b.add(y, I64(v * self.lanes * self.pitch)))
-        return c.get_dummy_value()
+    def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+        return address
+
+    def results(self, b: ir.IRBuilder, state: ir.Value, addresses: Sequence[ir.Value]) -> list[ir.Value]:
+        places = [b.add(addresses[0], I64(v * self.lanes * self.x_pitch)) for v in range(self.vectors)]
+        return [self._cast(b, load_at(b, place, self._kind(self.source))) for place in places]
 
     def _kind(self, dtype: str) -> ir.VectorType:
         scalar = ir.FloatType() if dtype == "float32" else ir.IntType(8 * np.dtype(dtype).itemsize)

@@ -17,7 +17,7 @@ from .depthwise_layout import DepthwiseLayout
 from .float_tile import FloatTile
 from .lookup_step import LookupStep
 from .pool_tile import PoolTile
-from .row_step import Row, RowStep, spare
+from .row_step import Row, RowStep
 from .tile import Int8Tile
 from .traced import Traced
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
@@ -46,7 +46,6 @@ class Isa:
         self.futex = atomics.futex(target)
         self.flush_denormals = atomics.flush_denormals(target)
         self.restore_mode = atomics.restore_mode(target)
-        self.spare = spare
 
     def int8_tile(self, rows: int, columns: int) -> Int8Tile:
         """A register tile of rows x columns vectors of int32 accumulators for products of int8."""

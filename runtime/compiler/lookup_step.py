@@ -1,76 +1,60 @@
-"""One step of a table lookup: bytes as indices into 256 bytes."""
+"""A step that looks bytes up in a table of 256."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from llvmlite import ir
-from numba.core import types
-from numba.core.datamodel import models
-from numba.core.extending import register_model
 
+from .step import State, Step
 from .target import Target
-from .vector import call_llvm, load_at, primitive, shuffle, splat, store_at
+from .vector import call_llvm, load_at, shuffle, splat
 
-I8, I64 = ir.IntType(8), ir.IntType(64)
+I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 PIECE = 16
 """Bytes of the smallest step with vectors."""
 
 
-class _Table(types.Type):
-    """The table in `count` registers of `lanes` bytes; its address alone where registers are of no use."""
-
-    def __init__(self, count: int, lanes: int) -> None:
-        vector = ir.VectorType(I8, lanes)
-        self.llvm = ir.ArrayType(vector, count) if count else I64
-        super().__init__(name=f"table({count}x{lanes})")
-
-
-@register_model(_Table)
-class _TableModel(models.PrimitiveModel):
-    def __init__(self, manager: Any, kind: _Table) -> None:
-        super().__init__(manager, kind, kind.llvm)
-
-
-class LookupStep:
-    """prepare(address of the table) -> table; step(table, x, y): `elements` bytes."""
-
-    pitch = 1
+class LookupStep(Step):
+    """The state is the table in registers, or its address where registers are of no use."""
 
     def __init__(self, target: Target, vectors: int) -> None:
         self.target = target
         if target.family == "arm":
-            self.registers, self.lanes, self.elements = 16, 16, PIECE * vectors
+            self.registers, lanes, elements = 16, 16, PIECE * vectors
         elif target.vbmi:
-            self.registers, self.lanes, self.elements = 4, 64, PIECE if vectors == 1 else 64 * vectors
+            self.registers, lanes, elements = 4, 64, PIECE if vectors == 1 else 64 * vectors
         else:
-            self.registers, self.lanes, self.elements = 0, 0, 4 * vectors
-        kind = _Table(self.registers, self.lanes)
-        self.prepare = primitive(lambda address: kind, self._prepare)
-        self.step = primitive(lambda table, x, y: types.none, self._step)
+            self.registers, lanes, elements = 0, PIECE, PIECE * vectors
+        self.register = ir.VectorType(I8, lanes)
+        state = ir.ArrayType(self.register, self.registers) if self.registers else I64
+        super().__init__(State(f"table in {self.registers}", state), 1, elements, 1)
 
-    def _prepare(self, b: ir.IRBuilder, c: Any, k: Any, address: ir.Value) -> ir.Value:
+    def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         if not self.registers:
             return address
-        vector = ir.VectorType(I8, self.lanes)
-        table = ir.Constant(ir.ArrayType(vector, self.registers), ir.Undefined)
+        table = ir.Constant(ir.ArrayType(self.register, self.registers), ir.Undefined)
         for i in range(self.registers):
-            table = b.insert_value(table, load_at(b, b.add(address, I64(self.lanes * i)), vector), i)
+            part = load_at(b, b.add(address, I64(self.register.count * i)), self.register)
+            table = b.insert_value(table, part, i)
         return table
 
-    def _step(self, b: ir.IRBuilder, c: Any, k: Any, table: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    def results(self, b: ir.IRBuilder, state: ir.Value, addresses: Sequence[ir.Value]) -> list[ir.Value]:
+        size = min(self.register.count, self.elements)
+        places = [b.add(addresses[0], I64(at)) for at in range(0, self.elements, size)]
         if not self.registers:
-            for i in range(self.elements):
-                index = b.zext(load_at(b, b.add(x, I64(i)), I8), I64)
-                store_at(b, load_at(b, b.add(table, index), I8), b.add(y, I64(i)))
-            return c.get_dummy_value()
-        parts = [b.extract_value(table, i) for i in range(self.registers)]
-        size = min(self.lanes, self.elements)
-        for at in range(0, self.elements, size):
-            index = load_at(b, b.add(x, I64(at)), ir.VectorType(I8, size))
-            found = self._neon(b, parts, index) if self.target.family == "arm" else self._vbmi(b, parts, index)
-            store_at(b, found, b.add(y, I64(at)))
-        return c.get_dummy_value()
+            return [self._one_by_one(b, state, place) for place in places]
+        parts = [b.extract_value(state, i) for i in range(self.registers)]
+        look_up = self._neon if self.target.family == "arm" else self._vbmi
+        return [look_up(b, parts, load_at(b, place, ir.VectorType(I8, size))) for place in places]
+
+    @staticmethod
+    def _one_by_one(b: ir.IRBuilder, table: ir.Value, address: ir.Value) -> ir.Value:
+        found = ir.Constant(ir.VectorType(I8, PIECE), ir.Undefined)
+        for i in range(PIECE):
+            index = b.zext(load_at(b, b.add(address, I64(i)), I8), I64)
+            found = b.insert_element(found, load_at(b, b.add(table, index), I8), I32(i))
+        return found
 
     @staticmethod
     def _neon(b: ir.IRBuilder, parts: list[ir.Value], index: ir.Value) -> ir.Value:

@@ -78,41 +78,41 @@ def round_to_int(b: ir.IRBuilder, target: Target, value: ir.Value) -> ir.Value:
     return call_llvm(b, {4: "llvm.x86.sse2.cvtps2dq", 8: "llvm.x86.avx.cvt.ps2dq.256"}[lanes], kind, value)
 
 
-def saturate_store(
+def saturated(
     b: ir.IRBuilder,
     target: Target,
     words: list[ir.Value],
-    y: ir.Value,
     zero_point: ir.Value,
     low: ir.Value,
     high: ir.Value,
     signed: bool,
-) -> None:
-    """Up to four vectors of int32 in the order of memory, saturated as above, as bytes at y.
+) -> list[ir.Value]:
+    """Vectors of int32, saturated as above, as vectors of bytes in the same order.
 
-    zero_point, low, high: int64, in terms of the signed or unsigned bytes that are stored.
+    zero_point, low, high: int64, in terms of the signed or unsigned bytes that are made.
     """
     lanes, arm = words[0].type.count, target.family == "arm"
     if signed != arm:
         shift = I64(128 if signed else -128)
         zero_point, low, high = (b.add(x, shift) for x in (zero_point, low, high))
     narrow = _Narrow(b, target, lanes, zero_point, (low, high), True)
-    for first in range(0, len(words), 2 if arm else 4):
-        part = words[first : first + (2 if arm else 4)]
-        padded = part + [part[-1]] * 3
+    together = 2 if arm else 4
+    found = []
+    for first in range(0, len(words), together):
+        part = words[first : first + together]
+        v = [*part, *[part[-1]] * 3]
         if arm:
-            packed = narrow.bytes(narrow.words(*padded[:2]))
+            packed = narrow.bytes(narrow.words(v[0], v[1]))
         else:
-            packed = narrow.bytes(narrow.words(*padded[:2]), narrow.words(*padded[2:4]))
+            packed = narrow.bytes(narrow.words(v[0], v[1]), narrow.words(v[2], v[3]))
             # Within each 16 bytes lie four elements of every vector.
-            order = [4 * j + v for v in range(len(part)) for j in range(lanes // 4)]
+            order = [4 * j + i for i in range(len(part)) for j in range(lanes // 4)]
             quads = b.bitcast(packed, ir.VectorType(I32, lanes))
             packed = b.bitcast(shuffle(b, quads, quads, order), ir.VectorType(I8, 4 * len(order)))
         if packed.type.count > lanes * len(part):
             packed = shuffle(b, packed, packed, list(range(lanes * len(part))))
-        if signed != arm:
-            packed = b.xor(packed, splat(b, I8(128), packed.type.count))
-        store_at(b, packed, b.add(y, I64(lanes * first)))
+        found.append(packed if signed == arm else b.xor(packed, splat(b, I8(128), packed.type.count)))
+    return found
 
 
 class _Narrow:

@@ -49,16 +49,14 @@ def binary_f32(
 def one_operand(isa: Isa, make: Callable[[int], Any], x_pitch: int) -> Callable[..., None]:
     """The kernel of a step, such as RowStep, that make(vectors) returns. x_pitch: bytes between elements of x."""
     big_step, small_step = make(VECTORS), make(1)
-    prepare, big, little = big_step.prepare, big_step.step, small_step.step
+    prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
     most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
-    spare, finish = isa.spare, _finish(isa, y_pitch)
 
     def kernel(
         start: Int, stop: Int, x: Ptr, y: Ptr, p: Ptr, n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
         x0: Int, x1: Int, x2: Int, y0: Int, y1: Int, y2: Int,
     ) -> None:  # fmt: skip
         state = prepare(p)
-        buffer = spare()
         parts = (n3 + part - 1) // part
         for chunk in range(start, stop):
             block = chunk // parts
@@ -77,14 +75,13 @@ def one_operand(isa: Isa, make: Callable[[int], Any], x_pitch: int) -> Callable[
                             big(state, xc + at * x_pitch, yc + at * y_pitch)
                             at = at + most
                         if at < count:
-                            out = yc if count >= least else buffer
-                            last = max(count - least, 0)
-                            while at < count:
-                                to = min(at, last)
-                                little(state, xc + to * x_pitch, out + to * y_pitch)
-                                at = at + least
-                            if count < least:
-                                finish(buffer, yc, count)
+                            if count >= least:
+                                while at < count:
+                                    to = min(at, count - least)
+                                    little(state, xc + to * x_pitch, yc + to * y_pitch)
+                                    at = at + least
+                            else:
+                                partial(state, xc, yc, count)
                         xc = xc + x2
                         yc = yc + y2
                     xb = xb + x1
@@ -98,9 +95,8 @@ def one_operand(isa: Isa, make: Callable[[int], Any], x_pitch: int) -> Callable[
 def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: int) -> Callable[..., None]:
     """The same of a step with two operands; a pitch is 0 where one element serves a row."""
     big_step, small_step = make(VECTORS), make(1)
-    prepare, big, little = big_step.prepare, big_step.step, small_step.step
+    prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
     most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
-    spare, finish = isa.spare, _finish(isa, y_pitch)
 
     def kernel(
         start: Int, stop: Int, a: Ptr, b: Ptr, y: Ptr, p: Ptr,
@@ -108,7 +104,6 @@ def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: in
         a0: Int, a1: Int, a2: Int, b0: Int, b1: Int, b2: Int, y0: Int, y1: Int, y2: Int,
     ) -> None:  # fmt: skip
         state = prepare(p)
-        buffer = spare()
         parts = (n3 + part - 1) // part
         for chunk in range(start, stop):
             block = chunk // parts
@@ -128,35 +123,15 @@ def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: in
                             big(state, ac + at * a_pitch, bc + at * b_pitch, yc + at * y_pitch)
                             at = at + most
                         if at < count:
-                            out = yc if count >= least else buffer
-                            last = max(count - least, 0)
-                            while at < count:
-                                to = min(at, last)
-                                little(state, ac + to * a_pitch, bc + to * b_pitch, out + to * y_pitch)
-                                at = at + least
-                            if count < least:
-                                finish(buffer, yc, count)
+                            if count >= least:
+                                while at < count:
+                                    to = min(at, count - least)
+                                    little(state, ac + to * a_pitch, bc + to * b_pitch, yc + to * y_pitch)
+                                    at = at + least
+                            else:
+                                partial(state, ac, bc, yc, count)
                         ac, bc, yc = ac + a2, bc + b2, yc + y2
                     ab, bb, yb = ab + a1, bb + b1, yb + y1
                 aa, ba, ya = aa + a0, ba + b0, ya + y0
 
     return kernel
-
-
-def _finish(isa: Isa, pitch: int) -> Any:
-    """finish(source, destination, count): copies fewer elements than a vector has."""
-    load8, store8 = isa.scalar_load("i64"), isa.scalar_store("i64")
-    element = {1: "i8", 4: "i32", 8: "i64"}[pitch]
-    load, store = isa.scalar_load(element), isa.scalar_store(element)
-
-    def finish(source, destination, count):  # type: ignore[no-untyped-def]
-        size = count * pitch
-        at = 0
-        while at + 8 <= size:
-            store8(load8(source + at), destination + at)
-            at = at + 8
-        while at < size:
-            store(load(source + at), destination + at)
-            at = at + pitch
-
-    return isa.inline(finish)
