@@ -81,6 +81,14 @@ def test_real_tflite_models(name: str, quanta: int) -> None:
     assert len(report["tensors"]) > 2 and "LiteRT" in report["oracle"]
 
 
+def test_layers_that_the_other_engine_cannot_show() -> None:
+    """LiteRT has this model's own operator only among its default kernels."""
+    pytest.importorskip("ai_edge_litert")
+    report = mj_json("compare", zoo("selfie_segmentation_f16w.tflite"), "--target", "numpy")
+    assert report["within"] and "Convolution2DTransposeBias" in report["layers_left_out"]
+    assert all(row["output"] for row in report["tensors"])
+
+
 def test_a_model_without_its_source(tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     mj("convert", SOURCE, "-o", tmp_path / "m.mj")

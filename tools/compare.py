@@ -101,6 +101,7 @@ def _report(
         "source": source,
         "oracle": comparison.description,
         "target": target,
+        "layers_left_out": comparison.layers_left_out,
         "inputs_compared": count,
         "tolerance": tolerance,
         "quanta": quanta,
@@ -140,6 +141,8 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
             "name",
         ]
         table(title, columns, cells)
+    if report["layers_left_out"] is not None:
+        emit(f"layers are left out: {report['layers_left_out']}")
     emit(f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)")
     first = next((row["name"] for row in report["tensors"] if not row["within"]), None)
     if first is not None:

@@ -48,18 +48,24 @@ class Row:
 
 
 class Comparison:
-    """What was compared so far; of several inputs the worst counts. layers: also what lies between."""
+    """What was compared so far; of several inputs the worst counts. layers: also what lies between.
+
+    layers_left_out: why they are, where the other engine cannot show them.
+    """
 
     def __init__(self, session: Session, source: str, *, layers: bool) -> None:
         self.rows: dict[tuple[str, bool], Row] = {}
         self._session = session
-        self._name, self._oracle = _open(source, layers)
+        self.layers_left_out: str | None = None
+        self._layers = layers
+        self._name, self._oracle = _open(source)
         self.description: str = self._oracle.DESCRIPTION
 
     def add(self, feeds: Arrays) -> None:
         """Runs both on these inputs. ModelError where the other engine refuses them."""
+        tensors = self._tensors(feeds)
         try:
-            tensors, outputs = self._oracle.layers(feeds), self._oracle.outputs(feeds)
+            outputs = self._oracle.outputs(feeds)
         except Exception as error:  # each engine raises kinds of its own
             raise ModelError(f"{self._name} cannot run its model on these inputs: {_first_line(error)}") from error
         graph = self._session.model.graph
@@ -80,12 +86,23 @@ class Comparison:
             away = distance(ours, theirs, quant) if ours.shape == theirs.shape else Distance.endless()
             self._keep(Row(name, producer.op if producer else "", True, ours.shape, str(ours.dtype), away))
 
+    def _tensors(self, feeds: Arrays) -> Arrays:
+        """What lies between, by name; nothing, and why, where the engine cannot show it."""
+        if not self._layers:
+            return {}
+        try:
+            found: Arrays = self._oracle.layers(feeds)
+        except Exception as error:  # each engine raises kinds of its own
+            self._layers, self.layers_left_out = False, f"{self._name} cannot show them: {_first_line(error)}"
+            return {}
+        return found
+
     def _keep(self, row: Row) -> None:
         known = self.rows.setdefault((row.name, row.output), row)
         known.distance = known.distance.worse(row.distance)
 
 
-def _open(source: str, layers: bool) -> tuple[str, Any]:
+def _open(source: str) -> tuple[str, Any]:
     kind = next((kind for suffix, kind in FORMATS.items() if source.lower().endswith(suffix)), None)
     if kind is None:
         raise ModelError(f"{source}: not an .onnx or .tflite file, so there is nothing to compare with")
@@ -95,7 +112,7 @@ def _open(source: str, layers: bool) -> tuple[str, Any]:
     except ImportError as error:
         raise Error(f"comparing with {source} takes {name}: pip install 'millijoule[bench]' ({error})") from None
     try:
-        return name, module.Oracle(source, layers=layers)
+        return name, module.Oracle(source)
     except Exception as error:  # each engine raises kinds of its own
         raise ModelError(f"{name} cannot load {source}: {_first_line(error)}") from error
 

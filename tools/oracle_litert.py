@@ -14,14 +14,10 @@ class Oracle:
 
     DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
 
-    def __init__(self, source: str, *, layers: bool) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
         self._default: Any = Interpreter(model_path=source)
         self._every: Any = None
-        if layers:
-            kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            self._every = Interpreter(
-                model_path=source, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True
-            )
 
     def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         _invoke(self._default, feeds)
@@ -30,7 +26,10 @@ class Oracle:
     def layers(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every tensor of the main graph that has numbers, by name."""
         if self._every is None:
-            return {}
+            kernels = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            self._every = Interpreter(
+                model_path=self._source, experimental_op_resolver_type=kernels, experimental_preserve_all_tensors=True
+            )
         _invoke(self._every, feeds)
         found = {}
         for item in self._every.get_tensor_details():

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
-
-if TYPE_CHECKING:
-    import onnx
 
 ERRORS_ONLY = 3
 
@@ -20,27 +16,29 @@ class Oracle:
 
     DESCRIPTION = "ONNX Runtime; layers: without its optimisations, which fuse them"
 
-    def __init__(self, source: str, *, layers: bool) -> None:
+    def __init__(self, source: str) -> None:
+        self._source = source
         self._default = _session(source)
         self._every: onnxruntime.InferenceSession | None = None
-        if layers:
-            import onnx
-
-            model = onnx.load(source)
-            known = {output.name for output in model.graph.output}
-            names = dict.fromkeys(name for node in model.graph.node for name in node.output if name)
-            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
-            self._every = _session(_serialized(model), optimized=False)
 
     def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         return _run(self._default, feeds)
 
     def layers(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Every tensor of the main graph that a node computes, by name."""
-        return {} if self._every is None else _run(self._every, feeds)
+        if self._every is None:
+            self._every = _session(_with_every_tensor(self._source), optimized=False)
+        return _run(self._every, feeds)
 
 
-def _serialized(model: onnx.ModelProto) -> bytes:
+def _with_every_tensor(source: str) -> bytes:
+    """The model with all that its nodes compute as outputs."""
+    import onnx
+
+    model = onnx.load(source)
+    known = {output.name for output in model.graph.output}
+    names = dict.fromkeys(name for node in model.graph.node for name in node.output if name)
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in known)
     data: bytes = model.SerializeToString()
     return data
 
