@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,6 +25,16 @@ def node_graph(*nodes: Node, inputs: Mapping[str, tuple[int | str, ...]], output
     for name, shape in inputs.items():
         graph.add_value(Value(name, FLOAT, shape))
     return graph
+
+
+def tiny_network() -> Model:
+    """x (N, 5, 5, 3) -> y: one convolution, of which little has to be compiled, and one step for NumPy."""
+    graph = node_graph(
+        Node("Conv", ["x", "w"], ["features"], {"pads": [1, 1, 1, 1]}), Node("Round", ["features"], ["y"]),
+        inputs={"x": ("N", 5, 5, 3)},
+    )  # fmt: skip
+    graph.add_constant("w", np.random.default_rng(0).normal(0, 1, (4, 3, 3, 3)).astype(np.float32))
+    return Model(graph)
 
 
 def float_network(size: int | str = 40, channels: int = 16, batch: int | str = 1) -> Model:
@@ -81,10 +93,8 @@ def feeds_of(model: Model, seed: int = 0, **symbols: int) -> dict[str, np.ndarra
 
 
 def python(text: str, *arguments: str | Path, timeout: float = 120, **environment: str) -> subprocess.CompletedProcess:
-    """Runs a script in an interpreter of its own."""
-    import os
-
+    """Runs a script in an interpreter of its own, away from the checkout, whose folders are not packages."""
     return subprocess.run(
         [sys.executable, "-c", text, *map(str, arguments)],
-        env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout,
+        cwd=tempfile.gettempdir(), env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout,
     )  # fmt: skip
