@@ -148,12 +148,13 @@ def test_chains_of_constants_merge() -> None:
     assert_same(graph, after)
 
 
-def test_a_constant_that_broadcasts_the_tensor_does_not_merge() -> None:
+def test_constants_that_would_grow_or_broadcast_the_tensor_do_not_merge() -> None:
     sketch = Sketch()
+    grown = sketch.node("Add", sketch.node("Add", sketch.input((40, 50)), sketch.weights(40, 1)), sketch.weights(50))
     y = sketch.node("Add", sketch.node("Add", sketch.input((3,)), sketch.weights(2, 1)), sketch.weights(3))
-    graph = sketch.output(sketch.node("Sub", sketch.constant(np.float32(1)), y))
+    graph = sketch.output(sketch.node("Sub", sketch.constant(np.float32(1)), y), grown)
     after = apply(graph, merge_affine)
-    assert ops(after) == {"Add": 2, "Sub": 1}
+    assert ops(after) == {"Add": 4, "Sub": 1}
     assert_same(graph, after)
 
 
@@ -250,6 +251,15 @@ def test_padding_that_means_something_else_stays(
     graph = padded_graph(op, pads, value, before, **attrs)
     after = apply(graph, fold_pad)
     assert ops(after)["Pad"] == 1
+    assert_same(graph, after)
+
+
+def test_padding_that_several_convolutions_read_goes_into_each() -> None:
+    sketch = Sketch()
+    padded = sketch.node("Pad", sketch.input((1, 5, 5, 2)), sketch.ints(0, 1, 1, 0, 0, 1, 1, 0))
+    graph = sketch.output(*(sketch.node("Conv", padded, sketch.weights(3, size, size, 2)) for size in (1, 3)))
+    after = apply(graph, fold_pad)
+    assert ops(after) == {"Conv": 2}
     assert_same(graph, after)
 
 

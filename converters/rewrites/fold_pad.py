@@ -1,4 +1,4 @@
-"""A Pad of the spatial axes becomes the padding of the convolution or pool that alone reads it."""
+"""A Pad of the spatial axes becomes the padding of the convolutions and pools that read it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def fold_pad(graph: IndexedGraph, node: Node) -> Patch | None:
     """Conv pads with zeros (the zero point where quantized). So does AveragePool if padding counts. MaxPool's padding
     never wins, so that a Pad with zeros can be folded only where no input is negative."""
     pad = graph.producer_of(node.inputs[0], "Pad")
-    if pad is None or not graph.only_feeds(node.inputs[0], node) or pad.attrs.get("mode", "constant") != "constant":
+    if pad is None or pad.attrs.get("mode", "constant") != "constant":
         return None
     if node.attrs.get("auto_pad", "NOTSET") not in ("NOTSET", "VALID") or node.attrs.get("ceil_mode"):
         return None

@@ -10,12 +10,16 @@ from .indexed import IndexedGraph
 from .patch import Patch
 from .rewriter import rewrite_of
 
+SMALL = 1024
+"""Elements that a constant made of two smaller ones may have."""
+
 
 @rewrite_of("Add", "Sub", "Mul", "Div")
 def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
     """(x + a) + b, (x * a) * b, and (x + a) * b -> x * b + a * b, so that sums come last and can become a bias.
 
-    Constants are combined in float64. Only where nothing else reads what lies between.
+    Constants are combined in float64. Only where nothing else reads what lies between, and where the constant made of
+    two is no larger than they are, or small.
     """
     outer = _with_constant(graph, node)
     if outer is None:
@@ -32,6 +36,8 @@ def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
         or graph.rank(x) is None
         or max(a.ndim, b.ndim) > (graph.rank(x) or 0)
     ):
+        return None
+    if np.broadcast(a, b).size > max(a.size, b.size, SMALL):
         return None
     added, scaled = inner_node.op in ("Add", "Sub"), node.op in ("Mul", "Div")
     patch, result, dtype = Patch(graph, [node]), node.outputs[0], graph.dtype(node.outputs[0])
