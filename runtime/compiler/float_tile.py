@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from llvmlite import ir
 from numba.core import types
 
 from .target import Target
-from .tile import TileType
+from .tile import TileType, over_steps
 from .tile_layout import TileLayout
 from .traced import Traced
 from .vector import ELEMENTS, load_at, multiply_add, primitive, shuffle, splat, store_at
@@ -34,7 +34,7 @@ class FloatTile:
         self.kind = TileType("f32", rows, columns, layout.lanes, last)
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
-        self.step = primitive(lambda tile, a, pitch, b: self.kind, self._step)
+        self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
 
     def store(self, function: Callable[[Traced], Traced], residual: bool) -> Any:
         """store(tile, y, pitch, residual): applies a vector function and writes each row at y + row * pitch.
@@ -69,20 +69,29 @@ class FloatTile:
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         return self.kind.pack(b, self._columns(b, bias) * self.rows)
 
-    def _step(
-        self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value
-    ) -> ir.Value:
+    def _step(self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value, count: int) -> ir.Value:
         acc = self.kind.unpack(b, tile)
-        weights = self._columns(b, w)
-        for row in range(self.rows):
-            if row:
-                a = b.add(a, pitch)
-            scalar = load_at(b, a, ELEMENTS["f32"])
-            lefts = {lanes: splat(b, scalar, lanes) for lanes in {vector.type.count for vector in weights}}
-            for v, vector in enumerate(weights):
-                i = row * self.columns + v
-                acc[i] = multiply_add(b, self.target, lefts[vector.type.count], vector, acc[i])
+        rows: Iterable[ir.Value] = self._rows(b, a, pitch, count)
+        if count > 1:
+            rows = list(rows)
+        for step in range(count):
+            weights = self._columns(b, b.add(w, I64(step * self.step_bytes)) if step else w)
+            for row, value in enumerate(rows):
+                lefts = {
+                    lanes: splat(b, value, lanes) if count == 1 else shuffle(b, value, value, [step] * lanes)
+                    for lanes in {vector.type.count for vector in weights}
+                }
+                for v, vector in enumerate(weights):
+                    i = row * self.columns + v
+                    acc[i] = multiply_add(b, self.target, lefts[vector.type.count], vector, acc[i])
         return self.kind.pack(b, acc)
+
+    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[ir.Value]:
+        """`count` elements of each row: a number, or a vector whose lanes Arm's products take as they are."""
+        kind = ELEMENTS["f32"] if count == 1 else ir.VectorType(ELEMENTS["f32"], count)
+        for row in range(self.rows):
+            a = b.add(a, pitch) if row else a
+            yield load_at(b, a, kind)
 
     def _columns(self, b: ir.IRBuilder, address: ir.Value) -> list[ir.Value]:
         """One vector per column from packed memory, where all columns are as long as the first."""

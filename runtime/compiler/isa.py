@@ -16,6 +16,7 @@ from .depthwise import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
 from .float_tile import FloatTile
 from .lookup_step import LookupStep
+from .pair_tile import PairTile
 from .pool_tile import PoolTile
 from .row_step import Row, RowStep
 from .tile import Int8Tile
@@ -49,7 +50,8 @@ class Isa:
 
     def int8_tile(self, rows: int, columns: int) -> Int8Tile:
         """A register tile of rows x columns vectors of int32 accumulators for products of int8."""
-        return Int8Tile(self.target, rows, columns)
+        kind = PairTile if self.target.i8mm else Int8Tile
+        return kind(self.target, rows, columns)
 
     def float_tile(self, rows: int, columns: int, tail: int | None) -> FloatTile:
         """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column."""

@@ -18,6 +18,8 @@ class TileLayout:
     lanes: output channels per vector. depth: input elements per step. dtype: of packed weights.
     pairs: a vector's bytes are two halves, of the first and the second pair of inputs (plain NEON).
     interleaved: output channels of a block are permuted, so that in-lane pack instructions restore their order (x86).
+    row_pairs: an accumulator holds two rows of two channels (i8mm).
+    unroll: steps whose elements are loaded as one vector, as the products take one of its lanes (Arm).
     """
 
     lanes: int
@@ -25,14 +27,20 @@ class TileLayout:
     dtype: np.dtype
     pairs: bool = False
     interleaved: bool = False
+    row_pairs: bool = False
+    unroll: int = 1
 
     @staticmethod
     def of(target: Target, element: str) -> TileLayout:
         lanes = target.vector_bytes // 4
         if element == "f32":
-            return TileLayout(lanes, 1, np.dtype(np.float32))
+            return TileLayout(lanes, 1, np.dtype(np.float32), unroll=4 if target.family == "arm" else 1)
+        if target.i8mm:
+            return TileLayout(lanes, 8, np.dtype(np.int8), row_pairs=True)
+        if target.dotprod:
+            return TileLayout(lanes, 4, np.dtype(np.int8), unroll=4)
         if target.family == "arm":
-            return TileLayout(lanes, 4, np.dtype(np.int8), pairs=not target.dotprod)
+            return TileLayout(lanes, 4, np.dtype(np.int8), pairs=True)
         if target.vnni:
             return TileLayout(lanes, 4, np.dtype(np.int8), interleaved=True)
         return TileLayout(lanes, 2, np.dtype(np.int16), interleaved=True)
@@ -60,17 +68,17 @@ class TileLayout:
         channels, segments, run = weights.shape
         steps = -(-run // self.depth)
         width = columns * self.lanes
-        padded = np.zeros((max(channels, width), segments, steps * self.depth), self.dtype)
-        padded[:channels, :, :run] = weights
-        order = self.channels(columns)
-        blocks = np.stack([padded[start : start + width][order] for start in self.starts(channels, columns)])
-        # (blocks, columns, lanes, segments, steps, depth) -> (blocks, segments, steps, columns, lanes, depth)
-        blocks = blocks.reshape(len(blocks), columns, self.lanes, segments, steps, self.depth)
-        blocks = blocks.transpose(0, 3, 4, 1, 2, 5)
-        if self.pairs:
-            halves = blocks.reshape(*blocks.shape[:-1], 2, self.depth // 2)
-            blocks = np.moveaxis(halves, -2, -3)
-        return np.ascontiguousarray(blocks).reshape(*blocks.shape[:4], -1)
+        starts, order = self.starts(channels, columns), self.channels(columns)
+        parts = (2, self.depth // 2) if self.pairs else (1, self.depth)
+        packed = np.empty((len(starts), segments, steps, columns, parts[0], self.lanes, parts[1]), self.dtype)
+        # Block by block, as whole copies of the weights in every intermediate order would be held at once otherwise.
+        for block, start in zip(packed, starts, strict=True):
+            part = weights[start : start + width]
+            padded = np.zeros((width, segments, steps * self.depth), self.dtype)
+            padded[: len(part), :, :run] = part
+            split = padded[order].reshape(columns, self.lanes, segments, steps, *parts)
+            block[...] = split.transpose(2, 3, 0, 4, 1, 5)
+        return packed.reshape(*packed.shape[:4], -1)
 
     def pack_channels(self, values: np.ndarray, columns: int) -> np.ndarray:
         """A vector of per-channel parameters (bias, scale) -> (blocks, columns, lanes) in the order of `pack`."""

@@ -25,8 +25,8 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
     between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per block.
     """
     tile = isa.int8_tile(rows, columns)
-    init, step, store = tile.init, tile.step, tile.store(tail, finish)
-    step_bytes, depth, width = tile.step_bytes, tile.depth, columns * isa.lanes
+    init, run, store = tile.init, tile.run, tile.store(tail, finish)
+    width = columns * isa.lanes
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
@@ -54,11 +54,7 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
                     a_tap = a_row
                     for _ in range(taps):
                         for _ in range(passes):
-                            a = a_tap
-                            for _ in range(steps):
-                                acc = step(acc, a, x_pixel, b)
-                                a = a + depth
-                                b = b + step_bytes
+                            acc, b = run(acc, a_tap, x_pixel, b, steps)
                         a_tap = a_tap + kernel_tap
                     a_row = a_row + kernel_row
                 store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
@@ -73,8 +69,8 @@ def conv_f32(
     from .functions import bind
 
     tile = isa.float_tile(rows, columns, tail)
-    init, step, store = tile.init, tile.step, tile.store(bind(activation, params), residual)
-    step_bytes, width = tile.step_bytes, columns * isa.lanes
+    init, run, store = tile.init, tile.run, tile.store(bind(activation, params), residual)
+    width = columns * isa.lanes
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
@@ -102,11 +98,7 @@ def conv_f32(
                     a_tap = a_row
                     for _ in range(taps):
                         for _ in range(passes):
-                            a = a_tap
-                            for _ in range(steps):
-                                acc = step(acc, a, x_pixel, b)
-                                a = a + 4
-                                b = b + step_bytes
+                            acc, b = run(acc, a_tap, x_pixel, b, steps)
                         a_tap = a_tap + kernel_tap
                     a_row = a_row + kernel_row
                 store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
