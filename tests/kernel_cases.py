@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from millijoule.runtime import reference
+from millijoule.runtime.compiler.abi import Address, Kernel, kernel_name
+from millijoule.runtime.compiler.build import build
+from millijoule.runtime.compiler.cache import KernelCache
 from millijoule.runtime.compiler.cpu import host_machine
-from millijoule.runtime.compiler.target import missing, named
+from millijoule.runtime.compiler.target import missing, named, resolve
 from millijoule.runtime.errors import TargetError
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.model import Model
+from millijoule.runtime.native import function
 from millijoule.runtime.planner.program import Call, Program, PythonStep
 from millijoule.runtime.session import Session, load
 
@@ -149,6 +153,22 @@ def check_node(
     """`check_model` of one node. attrs: the node's attributes."""
     model, feeds = node_model(op, operands, outputs, **attrs)
     return check_model(model, feeds, target=target, threads=threads, rtol=rtol, atol=atol)
+
+
+def run_kernel(
+    factory: Kernel, constants: Mapping[str, Any], target: str, start: int, stop: int, **arguments: np.ndarray | int
+) -> None:
+    """Compiles one kernel, without keeping its code, and calls it once: arrays are passed by their address."""
+    resolved = resolve(target)
+    name = kernel_name(factory, constants)
+    code = build({name: (factory, constants)}, resolved, KernelCache(None))
+    arrays = [value for value in arguments.values() if isinstance(value, np.ndarray)]
+    bases = np.array([array.ctypes.data for array in arrays], np.uint64)
+    places = iter(range(len(arrays)))
+    encoded = {
+        key: Address(next(places), 0) if isinstance(value, np.ndarray) else value for key, value in arguments.items()
+    }
+    function(code, name, bases, encoded)(start, stop)
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:

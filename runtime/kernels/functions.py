@@ -71,11 +71,6 @@ def sign(x: Traced) -> Traced:
     return where(x.compare(">", 0.0), 1.0, where(x.compare("<", 0.0), -1.0, x))
 
 
-def root(x: Traced) -> Traced:
-    """x ** 0.5, which unlike the square root is defined at -inf."""
-    return where(x.compare("==", float("-inf")), float("inf"), x.llvm("sqrt"))
-
-
 def _llvm(name: str) -> Function:
     return lambda x: x.llvm(name)
 
@@ -112,9 +107,8 @@ FUNCTIONS: dict[str, Function] = {
     "Round": _llvm("roundeven"),
     "Square": lambda x: x * x,
     "Cube": lambda x: x * x * x,
-    "Root": root,
 }
-"""Operators by name; Square, Cube and Root are x ** 2, x ** 3 and x ** 0.5."""
+"""Operators by name; Square and Cube are x ** 2 and x ** 3."""
 
 BINARY: dict[str, Function] = {
     "Add": lambda a, b: a + b,

@@ -59,7 +59,7 @@ COSTLY = frozenset(
     {"Sigmoid", "Tanh", "Gelu", "SiLU", "Softplus", "Mish", "Elu", "Selu", "Celu", "Erf", "Exp", "Log", "Sqrt"}
 )
 
-POWERS = {1.0: None, 2.0: "Square", 3.0: "Cube", 0.5: "Root", -1.0: "Reciprocal"}
+POWERS = {1.0: None, 2.0: "Square", 3.0: "Cube", 0.5: "Sqrt", -1.0: "Reciprocal"}
 """Exponents that are cheaper than a power, and their functions."""
 
 
