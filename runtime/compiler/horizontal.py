@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import types
 
 from .reduction import combine, prepare
-from .vector import ELEMENTS, call_llvm, pointer, primitive, splat
+from .vector import ELEMENTS, call_llvm, pointer, primitive, shuffle, splat
 
 I1, I32, I64 = ir.IntType(1), ir.IntType(32), ir.IntType(64)
 
@@ -87,3 +87,18 @@ def gather(operation: str) -> Any:
 def merge(operation: str) -> Any:
     """merge(accumulator, accumulator) -> accumulator."""
     return primitive(lambda x, y: x, lambda b, c, k, x, y: combine(b, operation, "f32", x, y))
+
+
+@cache
+def groups(operation: str, size: int) -> Any:
+    """groups(vector) -> vector: in every lane what reduces its group of `size` lanes, a power of two."""
+
+    def emit(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value) -> ir.Value:
+        step = 1
+        while step < size:
+            other = shuffle(b, value, value, [lane ^ step for lane in range(k[0].lanes)])
+            value = combine(b, operation, "f32", value, other)
+            step *= 2
+        return value
+
+    return primitive(lambda vector: vector, emit)

@@ -10,7 +10,7 @@ from numba.core import types
 from numba.core.datamodel import models
 from numba.core.extending import register_model
 
-from .reduction import combine, identity, prepare
+from .reduction import combine, combine_all, identity, prepare
 from .target import Target
 from .traced import Traced, where
 from .vector import ELEMENTS, Vector, load_at, primitive, splat, store_at
@@ -45,7 +45,7 @@ class PoolTile:
     flushed.
 
     init() -> tile; zero() -> total; flush(total, tile) -> total, wide enough for any window.
-    step(tile, x) -> tile: one element; steps(count)(tile, x, pitch) -> tile: several.
+    step(tile, x) -> tile: one element; steps(count)(tile, x, pitch) -> tile: several; window(...): see there.
     store_...(total, y, ...): see each.
     """
 
@@ -69,6 +69,16 @@ class PoolTile:
             return self._steps(b, tile, x, pitch, count)
 
         return primitive(lambda tile, x, pitch: self.kind, emit)
+
+    def window(self, rows: int, count: int) -> Any:
+        """window(x, row_pitch, pitch) -> tile: rows x count elements and nothing before."""
+
+        def emit(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value, row_pitch: ir.Value, pitch: ir.Value) -> ir.Value:
+            starts = _spaced(b, x, row_pitch, rows)
+            addresses = [address for start in starts for address in _spaced(b, start, pitch, count)]
+            return self._pack(b, self.kind, self._reduced(b, addresses))
+
+        return primitive(lambda x, row_pitch, pitch: self.kind, emit)
 
     def store_float(self, function: Callable[[Traced], Traced], mean: bool) -> Any:
         """store(total, y, count, ...): a vector function of the total, divided by count first where it is a mean."""
@@ -156,19 +166,18 @@ class PoolTile:
         vector = ir.Constant(kind.vector.llvm, [ELEMENTS[kind.vector.element](value)] * self.lanes)
         return self._pack(b, kind, [vector] * len(self.offsets))
 
+    def _reduced(self, b: ir.IRBuilder, addresses: list[ir.Value]) -> list[ir.Value]:
+        """Per vector of channels, the elements at several addresses reduced to one."""
+        found = []
+        for offset in self.offsets:
+            values = [self._load(b, b.add(address, I64(offset * self.item))) for address in addresses]
+            found.append(combine_all(b, self.target, self.operation, self.element, values))
+        return found
+
     def _steps(self, b: ir.IRBuilder, tile: ir.Value, x: ir.Value, pitch: ir.Value | None, count: int) -> ir.Value:
-        addresses = [x]
-        for _ in range(count - 1):
-            addresses.append(b.add(addresses[-1], pitch))
-        vectors = []
-        for v, offset in enumerate(self.offsets):
-            found = [self._load(b, b.add(address, I64(offset * self.item))) for address in addresses]
-            # A tree, so that only one operation waits for the element before.
-            while len(found) > 1:
-                pairs = zip(found[::2], found[1::2], strict=False)
-                found = [self._combine(b, *pair) for pair in pairs] + found[len(found) & ~1 :]
-            vectors.append(self._combine(b, b.extract_value(tile, v), found[0]))
-        return self._pack(b, self.kind, vectors)
+        found = self._reduced(b, _spaced(b, x, pitch, count))
+        before = [b.extract_value(tile, v) for v in range(len(found))]
+        return self._pack(b, self.kind, [self._combine(b, old, new) for old, new in zip(before, found, strict=True)])
 
     def _load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         value = load_at(b, address, self.memory.llvm)
@@ -196,3 +205,11 @@ class PoolTile:
         for i, value in enumerate(vectors):
             tile = b.insert_value(tile, value, i)
         return tile
+
+
+def _spaced(b: ir.IRBuilder, x: ir.Value, pitch: ir.Value | None, count: int) -> list[ir.Value]:
+    """`count` addresses, a pitch apart."""
+    found = [x]
+    for _ in range(count - 1):
+        found.append(b.add(found[-1], pitch))
+    return found

@@ -6,9 +6,15 @@ or "i8" (signed) or "u8" bytes. Extremes of float32 are NaN where any element is
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from llvmlite import ir
 
 from .vector import call_llvm
+
+if TYPE_CHECKING:
+    from .target import Target
 
 
 def identity(operation: str, element: str) -> float | int:
@@ -46,3 +52,24 @@ def combine(b: ir.IRBuilder, operation: str, element: str, x: ir.Value, y: ir.Va
     if operation == "product":
         return b.fmul(x, y)
     return b.fadd(x, y) if element == "f32" else b.add(x, y)
+
+
+def combine_all(b: ir.IRBuilder, target: Target, operation: str, element: str, values: list[ir.Value]) -> ir.Value:
+    """Prepared elements to one vector, pairwise, so that few operations wait for each other."""
+    if element != "f32" or operation not in ("max", "min") or target.family == "arm" or len(values) < 3:
+        return _tree(values, lambda x, y: combine(b, operation, element, x, y))
+    # maxps and minps drop a NaN on the left; looking for one apart, two elements at a time, is cheaper than keeping it.
+    order = ">" if operation == "max" else "<"
+    found = _tree(values, lambda x, y: b.select(b.fcmp_ordered(order, x, y), x, y))
+    ordered = [b.fcmp_ordered("ord", x, y) for x, y in zip(values[::2], (values[1:] + values[-1:])[::2], strict=True)]
+    sound = ordered[0]
+    for other in ordered[1:]:
+        sound = b.and_(sound, other)
+    return b.select(sound, found, ir.Constant(found.type, [ir.FloatType()(float("nan"))] * found.type.count))
+
+
+def _tree(values: list[ir.Value], join: Callable[[ir.Value, ir.Value], ir.Value]) -> ir.Value:
+    while len(values) > 1:
+        pairs = [join(x, y) for x, y in zip(values[::2], values[1::2], strict=False)]
+        values = pairs + values[len(values) & ~1 :]
+    return values[0]

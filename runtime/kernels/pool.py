@@ -16,22 +16,24 @@ EPILOGUES = ("plain", "mean", "bytes", "average", "scaled", "scaled_offset")
 
 
 def pool(
-    isa: Isa, element: str, operation: str, lanes: int, offsets: Sequence[int], taps: int, epilogue: str, long: bool,
-    activation: str | None, params: Sequence[float],
+    isa: Isa, element: str, operation: str, lanes: int, offsets: Sequence[int], window_rows: int, window_taps: int,
+    epilogue: str, long: bool, activation: str | None, params: Sequence[float],
 ) -> Callable[..., None]:  # fmt: skip
     """A chunk is one line of outputs of one block of channels.
 
     rows, columns: tables of the windows along each axis: byte offset into x, byte offset into y, elements inside x,
     elements that a mean counts. tap_row, tap: bytes between a window's elements.
     element, operation, lanes, offsets, epilogue: see PoolTile (epilogue: "plain" and "mean" of float32, the others of
-    bytes). taps: elements of a window's row that are taken together. long: windows have more than SHORT_SUM elements.
+    bytes). window_rows, window_taps: the window that is taken at once; others are done row by row, window_taps at
+    once. long: windows have more than SHORT_SUM elements.
     bias: added to the total per element (once to an extreme), pad_bias: per element that counts but lies outside x.
     """
     from ..compiler.pool_tile import SHORT_SUM
     from .functions import bind
 
     tile = isa.pool(element, operation, lanes, offsets)
-    init, zero, flush, step, steps = tile.init, tile.zero, tile.flush, tile.step, tile.steps(taps)
+    init, zero, flush, step, steps = tile.init, tile.zero, tile.flush, tile.step, tile.steps(window_taps)
+    window = tile.window(window_rows, window_taps)
     if epilogue in ("plain", "mean"):
         store = tile.store_float(bind(activation, params), epilogue == "mean")
     elif epilogue.startswith("scaled"):
@@ -43,10 +45,10 @@ def pool(
 
     @isa.inline
     def run(acc, x, pitch, count):  # type: ignore[no-untyped-def]
-        while count >= taps:
+        while count >= window_taps:
             acc = steps(acc, x, pitch)
-            x = x + taps * pitch
-            count = count - taps
+            x = x + window_taps * pitch
+            count = count - window_taps
         while count > 0:
             acc = step(acc, x)
             x = x + pitch
@@ -67,22 +69,25 @@ def pool(
             column = columns + 0
             for _ in range(pixels):
                 wide = load(column + 8)
-                total = zero()
-                acc = init()
                 a = x_line + load(column)
-                for _ in range(tall):
-                    if long:
+                if tall == window_rows and wide == window_taps:
+                    total = flush(zero(), window(a, tap_row, tap))
+                elif long:
+                    total = zero()
+                    for _ in range(tall):
                         left, part = wide, a
                         while left > 0:
                             size = min(left, SHORT_SUM)
                             total = flush(total, run(init(), part, tap, size))
                             part = part + size * tap
                             left = left - size
-                    else:
+                        a = a + tap_row
+                else:
+                    acc = init()
+                    for _ in range(tall):
                         acc = run(acc, a, tap, wide)
-                    a = a + tap_row
-                if not long:
-                    total = flush(total, acc)
+                        a = a + tap_row
+                    total = flush(zero(), acc)
                 inside, count = tall * wide, row_count * load(column + 12)
                 if not summed:
                     inside, count = 1, 1

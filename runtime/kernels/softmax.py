@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
+    from ..compiler.traced import Traced
 
 
 def softmax_int8(isa: Isa) -> Callable[..., None]:
@@ -61,3 +62,89 @@ def softmax_int8(isa: Isa) -> Callable[..., None]:
                 at = at + width
 
     return kernel
+
+
+def softmax_f32(isa: Isa, log: bool) -> Callable[..., None]:
+    """Softmax, or its logarithm, of float32 rows of n elements, one after the other. A chunk is one row."""
+    from ..compiler.horizontal import keep, reduce, store_first
+    from .reduce import reducer
+
+    width = isa.lanes
+    exp, ln = _functions(isa)
+    highest, across = reducer(isa, "max"), reduce("add")
+    load, splat, store = isa.load("f32"), isa.splat("f32"), isa.store()
+
+    def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int) -> None:
+        whole = n - n % width
+        rest = n - whole
+        for row in range(start, stop):
+            source, target = x + row * n * 4, y + row * n * 4
+            peak = splat(highest(source, n))
+            none = splat(0.0)
+            total = none
+            for at in range(0, whole, width):
+                e = exp(load(source + 4 * at) - peak)
+                total = total + e
+                if not log:
+                    store(e, target + 4 * at)
+            if rest > 0:
+                e = keep(exp(load(source + 4 * whole) - peak), rest, none)
+                total = total + e
+                if not log:
+                    store_first(e, target + 4 * whole, rest)
+            if log:
+                shift = ln(splat(across(total)))
+                for at in range(0, whole, width):
+                    store(load(source + 4 * at) - peak - shift, target + 4 * at)
+                if rest > 0:
+                    store_first(load(source + 4 * whole) - peak - shift, target + 4 * whole, rest)
+            else:
+                factor = splat(1.0) / splat(across(total))
+                for at in range(0, whole, width):
+                    store(load(target + 4 * at) * factor, target + 4 * at)
+                if rest > 0:
+                    store_first(load(target + 4 * whole) * factor, target + 4 * whole, rest)
+
+    return kernel
+
+
+def softmax_groups_f32(isa: Isa, n: int, log: bool) -> Callable[..., None]:
+    """Softmax, or its logarithm, of rows so short that a vector holds several: n is a power of two, at most a vector.
+
+    size: elements in all. A chunk is `part` elements, a multiple of a vector.
+    """
+    from ..compiler.horizontal import groups, store_first
+
+    width = isa.lanes
+    exp, ln = _functions(isa)
+    highest, total = groups("max", n), groups("sum", n)
+    load, store = isa.load("f32"), isa.store()
+
+    @isa.inline
+    def compute(v):  # type: ignore[no-untyped-def]
+        v = v - highest(v)
+        e = exp(v)
+        if log:
+            return v - ln(total(e))
+        return e / total(e)
+
+    def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, size: Int, part: Int) -> None:
+        for at in range(start * part, min(stop * part, size), width):
+            place = 4 * max(min(at, size - width), 0)
+            if size >= width:
+                store(compute(load(x + place)), y + place)
+            else:
+                store_first(compute(load(x + place)), y + place, size)
+
+    return kernel
+
+
+def _functions(isa: Isa) -> tuple[Any, Any]:
+    """exp for what is not above 0, and log."""
+    from . import transcendental as t
+
+    def exp(x: Traced) -> Traced:
+        near, power = t.exponential(x)
+        return near * power
+
+    return isa.function(exp), isa.function(t.log)

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.softmax import softmax_int8
+from ..kernels.softmax import softmax_f32, softmax_groups_f32, softmax_int8
 from ..ops import integer
 from ..ops.registry import Context
 from ..planner.builder import Builder
 from . import last_axis
 from .registry import lowers
 
+PART = 4096
+"""Elements of short rows that make a chunk."""
 SMALLEST_SCALE = 2.0**-20
 """Below this, probabilities over the scale come near the bounds of int32."""
 
 
-@lowers("Softmax")
+@lowers("Softmax", "LogSoftmax")
 def softmax(ctx: Context, b: Builder) -> bool:
-    if ctx.input(0).dtype == np.int8:
-        return _integer(ctx, b)
-    return False
+    x, log = ctx.input(0), ctx.node.op == "LogSoftmax"
+    if x.dtype == np.int8:
+        return not log and _integer(ctx, b)
+    if x.dtype != np.float32:
+        return False
+    source = last_axis.take(ctx, b)
+    target = last_axis.result(ctx, b, source)
+    n = source.shape[-1]
+    work = 4 * source.size
+    if n & (n - 1) == 0 and n <= b.tile_layout("f32").lanes:
+        chunks = -(-source.size // PART)
+        b.call(
+            softmax_groups_f32, {"n": n, "log": log}, chunks, work=work, x=source.at(), y=target.at(),
+            size=source.size, part=PART,
+        )  # fmt: skip
+    else:
+        b.call(softmax_f32, {"log": log}, source.size // n, work=work, x=source.at(), y=target.at(), n=n)
+    last_axis.put_back(ctx, b, target)
+    return True
 
 
 def _integer(ctx: Context, b: Builder) -> bool:

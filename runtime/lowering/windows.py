@@ -13,7 +13,8 @@ from ..planner.builder import Builder
 from ..planner.view import Place, View
 
 SHORT_SUM = 256
-GROUP = 8
+GROUP, WINDOW = 8, 16
+"""Elements of a row, and of a whole window, that are read at once."""
 VECTORS = 4
 SEPARATE = 1.5
 """How many times fewer elements two passes must read than one, to be worth the temporary between them."""
@@ -117,7 +118,7 @@ def emit(b: Builder, x: Place, y: Place, like: View, channels: int, rows: Table,
     flip = 128 if like.flipped else 0
     constants = {
         "element": element, "operation": r.operation, "lanes": lanes, "offsets": offsets, "epilogue": r.epilogue,
-        "taps": _group(columns.widest), "long": long, "activation": r.activation, "params": r.params,
+        **_at_once(rows, columns), "long": long, "activation": r.activation, "params": r.params,
     }  # fmt: skip
     lines = len(rows.entries)
     b.call(
@@ -151,11 +152,13 @@ def _widest(b: Builder, element: str, operation: str) -> int:
     return b.target.vector_bytes // size
 
 
-def _group(taps: int) -> int:
-    """Elements of a row that are read together: a divisor of their number if there is one."""
-    if taps <= GROUP:
-        return max(taps, 1)
-    return next((n for n in range(GROUP, 2, -1) if taps % n == 0), GROUP // 2)
+def _at_once(rows: Table, columns: Table) -> dict[str, int]:
+    """The window that is read at once: all of it, or so many elements of a row that few are left."""
+    tall, wide = max(rows.widest, 1), max(columns.widest, 1)
+    if tall * wide <= WINDOW:
+        return {"window_rows": tall, "window_taps": wide}
+    taps = wide if wide <= GROUP else next((n for n in range(GROUP, 2, -1) if wide % n == 0), GROUP // 2)
+    return {"window_rows": 1, "window_taps": taps}
 
 
 def _work(rows: Table, columns: Table, channels: int) -> int:
