@@ -22,6 +22,7 @@ from .errors import InputError, TargetError
 from .graph import Graph
 from .kernels.execute import assist, dismiss, execute, lead
 from .locks import Lock
+from .memory import trim
 from .model import Model
 from .planner.plan import plan
 from .planner.program import Program
@@ -134,6 +135,7 @@ class Engine:
         except OverflowError as problem:
             raise InputError(f"the model cannot be planned for inputs of {_listed(shapes)}: {problem}") from problem
         self.model.release_pages()
+        trim()
         return Plan(program, table, code, self.weights)
 
     def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:

@@ -1,7 +1,9 @@
-"""Anonymous memory straight from the system: zeroed, at the beginning of a page, and given back whole."""
+"""Memory straight from the system: zeroed, at the beginning of a page, and given back whole."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import mmap
 import sys
 
@@ -25,3 +27,10 @@ def zeros(size: int) -> np.ndarray:
         return np.frombuffer(mmap.mmap(-1, max(size, 1), flags=flags), np.uint8)
     except (OSError, OverflowError, ValueError) as problem:
         raise Error(f"the system does not grant {size} bytes of memory: {problem}") from None
+
+
+def trim() -> None:
+    """Gives the system back what was freed, which glibc keeps for later: after packing weights, megabytes."""
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(AttributeError):  # other C libraries have no such function
+            ctypes.CDLL(None).malloc_trim(0)

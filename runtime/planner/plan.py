@@ -45,9 +45,13 @@ def plan(
         view.storage.touch(-1)
         builder.declare(tensor, view)
         inputs[name] = view
-    for step in instance.steps:
+    results = {name: instance.tensors[name] for name in names}
+    steps = instance.steps[::-1]
+    del instance  # so that a constant computed for one step alone is freed once its packed form is among the weights
+    while steps:
+        step = steps.pop()
         builder.lower(step.op, step.ctx)
-    views = {name: builder.public(instance.tensors[name]) for name in names}
+    views = {name: builder.public(tensor) for name, tensor in results.items()}
     for view in views.values():
         view.storage.touch(len(builder.steps))
     used = [storage for storage in builder.storages if storage.last >= storage.first]
