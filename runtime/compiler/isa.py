@@ -18,6 +18,7 @@ from .float_tile import FloatTile
 from .lookup_step import LookupStep
 from .pair_tile import PairTile
 from .pool_tile import PoolTile
+from .resample_step import ResampleStep
 from .row_step import Row, RowStep
 from .tile import Int8Tile
 from .traced import Traced
@@ -91,6 +92,12 @@ class Isa:
             return compute(*(Traced(b, value, target) for value in values)).value
 
         return primitive(_RESULTS[arity - 1], emit)
+
+    def resample(
+        self, element: str, lanes: int, offsets: Sequence[int], taps: tuple[int, int], bits: int
+    ) -> ResampleStep:
+        """One output pixel of a resampled map."""
+        return ResampleStep(self.target, element, lanes, offsets, taps, bits)
 
     @staticmethod
     def inline(function: Any) -> Any:
