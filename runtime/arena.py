@@ -10,7 +10,7 @@ import numpy as np
 from .compiler.abi import Address
 from .compiler.loader import Code
 from .errors import Error, ModelError
-from .memory import zeros
+from .memory import LARGE, zeros
 from .native import function
 from .planner.arena import SLACK
 from .planner.program import Program, PythonStep
@@ -158,4 +158,4 @@ def _results(step: PythonStep, arrays: Sequence[np.ndarray | None]) -> Sequence[
 
 
 def _at_least(memory: np.ndarray, size: int) -> np.ndarray:
-    return memory if memory.size >= size else zeros(size)
+    return memory if memory.size >= size else zeros(size, huge=size >= LARGE)

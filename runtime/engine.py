@@ -22,6 +22,7 @@ from .errors import InputError, TargetError
 from .graph import Graph
 from .kernels.execute import assist, dismiss, execute, lead
 from .locks import Lock
+from .memory import LARGE as LARGE_MEMORY
 from .memory import trim
 from .model import Model
 from .planner.plan import plan
@@ -174,12 +175,17 @@ class Engine:
         return self.code
 
     def _new_weights(self, reserve: int = 0) -> Weights:
-        return Weights(reserve or packing_space(self._graph), self.model.release_pages)
+        huge = _constant_bytes(self._graph) >= LARGE_MEMORY
+        return Weights(reserve or packing_space(self._graph), self.model.release_pages, huge=huge)
 
 
 def packing_space(graph: Graph) -> int:
     """Bytes of address space to reserve for the packed weights of a few plans."""
-    return 8 * sum(value.data.nbytes for value in graph.values.values() if value.data is not None) + (64 << 20)
+    return 8 * _constant_bytes(graph) + (64 << 20)
+
+
+def _constant_bytes(graph: Graph) -> int:
+    return sum(value.data.nbytes for value in graph.values.values() if value.data is not None)
 
 
 def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:

@@ -22,10 +22,11 @@ class Weights:
     """Append-only, at a fixed address: memory is reserved at once, and the system provides pages as they are written.
 
     reserve: bytes of address space. packed: called now and then, when what was added so far need not be kept elsewhere.
+    huge: whether so much will be added that huge pages are worth it.
     """
 
-    def __init__(self, reserve: int, packed: Callable[[], None] | None = None) -> None:
-        self.memory = zeros(reserve)
+    def __init__(self, reserve: int, packed: Callable[[], None] | None = None, *, huge: bool = False) -> None:
+        self.memory = zeros(reserve, huge=huge)
         self._known: dict[bytes, int] = {}
         self._packed = packed
         self._unreported = 0
