@@ -14,7 +14,8 @@ from .target import Target
 
 Needed = Mapping[str, tuple[Kernel, Mapping[str, Any]]]
 Progress = Callable[[int, int, str], None]
-"""progress(done, total, name of the kernel): called before each kernel is compiled, and once more at the end."""
+"""progress(done, total, name of the kernel): called before each kernel is compiled, several of which may be compiled at
+once, and once more at the end."""
 
 
 def build(needed: Needed, target: Target, cache: KernelCache, progress: Progress | None = None) -> loader.Code:
