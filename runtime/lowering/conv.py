@@ -13,7 +13,6 @@ from . import depthwise
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
 
-LINES_PER_THREAD = 8
 GROUP_OVERHEAD = 50
 """Of a convolution by one group of channels, in steps of its inner loop."""
 
@@ -163,9 +162,7 @@ class _Geometries:
         lines, pixels = images * height, width
         x_row, y_row_ = self.row_pitch * self.strides[0], y_row
         if self._pointwise(*(view for view in (y, residual) if view is not None)):
-            total = images * height * width
-            lines = self._lines(total, height * images)
-            pixels = total // lines
+            lines, pixels = 1, images * height * width
             x_row, y_row_ = pixels * self.pixel_pitch, pixels * y_pixel
         return Geometry(
             lines=lines, pixels=pixels,
@@ -193,8 +190,3 @@ class _Geometries:
             self.kernel == (1, 1) and self.strides == (1, 1) and not self.window.padded
             and self.x.contiguous and all(v.contiguous for v in outputs)
         )  # fmt: skip
-
-    def _lines(self, total: int, rows: int) -> int:
-        """Into how many equal lines a dense product is cut: one, or enough for the threads."""
-        wanted = 1 if self.b.threads == 1 else self.b.threads * LINES_PER_THREAD
-        return next((n for n in range(wanted, rows + 1) if total % n == 0), 1) if wanted <= rows else 1

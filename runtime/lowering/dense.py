@@ -53,12 +53,10 @@ def _geometry(ctx: Context, b: Builder, rows: int, outputs: int) -> Geometry:
     x = b.input(0, contiguous=True)
     y = b.output(contiguous=True)
     inner = x.shape[-1]
-    lines = next((n for n in range(4 * b.threads, 0, -1) if rows % n == 0), 1) if b.threads > 1 and rows > 64 else 1
-    pixels = rows // lines
     x_pixel, y_pixel = inner * x.itemsize, outputs * y.itemsize
     return Geometry(
-        lines=lines, pixels=pixels, x=x.at(), x_row=pixels * x_pixel, x_pixel=x_pixel,
-        y=y.at(), y_row=pixels * y_pixel, y_pixel=y_pixel,
+        lines=1, pixels=rows, x=x.at(), x_row=rows * x_pixel, x_pixel=x_pixel,
+        y=y.at(), y_row=rows * y_pixel, y_pixel=y_pixel,
         kernel_rows=1, kernel_row=0, taps=1, kernel_tap=0, run=inner,
     )  # fmt: skip
 

@@ -9,13 +9,9 @@ import numpy as np
 
 from ..compiler.tile_layout import TileLayout, finish_of
 from ..kernels.conv import conv_f32, conv_int8
-from ..planner.builder import Builder
+from ..planner.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..planner.view import Place
-
-DOT_LATENCY = 8
-EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
-"""Cycles per accumulator vector for the epilogue, by columns; the last number holds for all wider tiles."""
-TILE_OVERHEAD = {"f32": 12.0, "i8": 1.0}
+from .tile_choice import choose_tile, tile_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +48,28 @@ class Requantization:
     high: int
 
 
-def choose_tile(b: Builder, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
-    """Rows and columns of the register tile with the least estimated cycles for the whole product."""
-    lanes = b.tile_layout(element).lanes
-    free = b.target.vector_registers - 2
-    best, best_cost = (1, 1), float("inf")
-    for columns in range(1, 9):
-        blocks = len(b.tile_layout(element).starts(channels, columns))
-        if columns > 1 and (columns - 1) * lanes >= channels:
-            break
-        for rows in range(1, min(pixels, free) + 1):
-            if rows * columns + columns + 1 > free:
-                break
-            accumulators = rows * columns
-            step = max(accumulators, DOT_LATENCY, rows + columns)
-            epilogue = EPILOGUE[element][min(columns, len(EPILOGUE[element])) - 1]
-            tile = steps * step + accumulators * epilogue + TILE_OVERHEAD[element]
-            if columns > 4 and rows > 1:
-                break
-            cost = blocks * lines * -(-pixels // rows) * tile
-            if cost < best_cost * 0.999:
-                best, best_cost = (rows, columns), cost
-    return best
+def shared(b: Builder, g: Geometry, rows: int, blocks: int, work: int) -> Geometry:
+    """A single line of pixels cut into equal ones, where the blocks of channels alone are too few for the threads.
+
+    Cut after the tile was chosen, so that the kernels that a model needs do not depend on the number of threads.
+    """
+    if b.threads == 1 or g.lines > 1 or work < SHARED_WORK:
+        return g
+    cuts = [n for n in range(1, g.pixels // rows + 1) if g.pixels % n == 0]
+    enough = [n for n in cuts if n * blocks >= CHUNKS_PER_THREAD * b.threads] or cuts[-1:]
+    lines = min(enough, key=lambda n: n * -(-(g.pixels // n) // rows))
+    pixels = g.pixels // lines
+    return replace(g, lines=lines, pixels=pixels, x_row=pixels * g.x_pixel, y_row=pixels * g.y_pixel)
 
 
-def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray) -> int:
+def side_by_side(b: Builder, g: Geometry, weights: np.ndarray) -> int:
     """How many neighbouring pixels of bytes to compute as if they were channels of one: more than 1 where a pixel's
     channels fill less than half a vector and its neighbours' inputs overlap enough.
 
     Not for floats: a pixel's zero weights for its neighbours would make NaN of their infinities.
     """
     channels, rows, run = weights.shape
+    layout, epilogue = b.tile_layout("i8"), tile_cost(b.target, "i8").epilogue[0]
     best, least = 1, float("inf")
     if g.taps > 1 or g.y_pixel != channels:
         return 1
@@ -90,7 +77,7 @@ def side_by_side(layout: TileLayout, g: Geometry, weights: np.ndarray) -> int:
         if count > 1 and (count * channels > layout.lanes or g.pixels % count):
             break
         steps = rows * -(-(run + (count - 1) * g.x_pixel) // layout.depth)
-        cost = (steps + EPILOGUE["i8"][0]) / count
+        cost = (steps + epilogue) / count
         if cost < least:
             best, least = count, cost
     return best
@@ -122,17 +109,20 @@ def emit_f32(
     layout = b.tile_layout("f32")
     bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
     channels, segments, _ = weights.shape
-    rows, columns = choose_tile(b, "f32", g.lines, g.pixels, channels, segments * g.run)
-    packed = layout.pack(weights, columns)
+    rows, columns = choose_tile(b.target, "f32", g.lines, g.pixels, channels, segments * g.run)
+    packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
     other, other_row = residual or (g.y, 0)
+    if g.lines == 1:
+        g = shared(b, g, rows, len(packed), work)
+        other_row = g.y_row
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail,
         "activation": activation, "params": tuple(float(p) for p in params), "residual": residual is not None,
     }  # fmt: skip
     b.call(
-        conv_f32, constants, len(packed) * g.lines, work=g.lines * g.pixels * weights.size,
+        conv_f32, constants, len(packed) * g.lines, work=work,
         other=other, other_row=other_row, **_shared(b, g, layout, packed, bias, columns, channels),
     )  # fmt: skip
 
@@ -158,19 +148,21 @@ def emit_int8(
     flip = 128 if b.target.family == "x86" else 0
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
     start = total - (x_zero_point + flip) * weights.sum((1, 2), dtype=np.int64)
-    scale, count = out.scale.astype(np.float32), side_by_side(layout, g, weights)
+    scale, count = out.scale.astype(np.float32), side_by_side(b, g, weights)
     if count > 1:
         g, weights = _join(g, weights, count)
         start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
-    rows, columns = choose_tile(b, "i8", g.lines, g.pixels, channels, weights.shape[1] * -(-g.run // layout.depth))
-    packed = layout.pack(weights, columns)
+    steps = weights.shape[1] * -(-g.run // layout.depth)
+    rows, columns = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
+    packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
+    g = shared(b, g, rows, len(packed), work)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
     b.call(
         conv_int8, {"rows": rows, "columns": columns, "tail": tail, "finish": finish}, len(packed) * g.lines,
-        work=g.lines * g.pixels * weights.size // 4, scale=b.constant(layout.pack_channels(scale, columns)),
+        work=work, scale=b.constant(layout.pack_channels(scale, columns)),
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
     )  # fmt: skip

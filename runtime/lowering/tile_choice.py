@@ -1,0 +1,95 @@
+"""Which register tile computes a matrix product: what tiles cost on a core, and how many registers they take.
+
+Arm's numbers are from llvm-mca 19 on the compiled loops; x86's from timings on one AVX512 machine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..compiler.target import Target
+from ..compiler.tile_layout import TileLayout
+
+WIDEST = 8
+WIDEST_OF_SEVERAL_ROWS = 4
+"""Columns of a tile."""
+
+
+@dataclass(frozen=True)
+class TileCost:
+    """Tiles of rows x columns accumulator vectors, on one core, for one type of element. Times are estimated cycles.
+
+    busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.
+    latency: of a step, at least. epilogue: per accumulator, by columns; the last number holds for all wider tiles.
+    overhead: per tile.
+    room: rows * columns + row_room * rows + columns is at most that, or accumulators are spilled.
+    """
+
+    busy: tuple[tuple[float, float, float], ...]
+    latency: float
+    epilogue: tuple[float, ...]
+    overhead: float
+    room: int
+    row_room: int = 1
+
+    def fits(self, rows: int, columns: int) -> bool:
+        return rows * columns + self.row_room * rows + columns <= self.room
+
+    def cycles(self, rows: int, columns: int, steps: int) -> float:
+        """One tile of `steps` steps."""
+        held = rows * columns
+        step = max(self.latency, *(a * held + r * rows + c * columns for a, r, c in self.busy))
+        epilogue = self.epilogue[min(columns, len(self.epilogue)) - 1]
+        return steps * step + held * epilogue + self.overhead
+
+
+LANE_ROOM, SMULL_ROOM, SMMLA_ROOM = 30, 26, 35
+_N1 = {
+    "i8": TileCost(((0.5, 0, 0), (0, 0, 0.5)), 2, (6.3, 4.6, 5.1, 4.7), 8, LANE_ROOM),
+    "i8mm": TileCost(((0.5, 0.25, 0),), 6, (6.7, 4.8, 5.3, 4.9), 8, SMMLA_ROOM),
+    "f32": TileCost(((0.5, 0, 0), (0, 0, 0.5)), 4, (1.5, 1.2), 8, LANE_ROOM),
+}
+_A55 = {
+    "i8": TileCost(((1, 0.25, 1.8),), 5, (9.5, 4.8, 6.3, 5.0), 15, LANE_ROOM),
+    "f32": TileCost(((0.5, 0.1, 1.8),), 5, (7.5, 1.9), 25, LANE_ROOM),
+}
+_A57 = {
+    "i8": TileCost(((2, 0, 0.25), (1.5, 1.5, 0)), 5, (6.8, 3.6, 4.6, 3.6), 10, SMULL_ROOM),
+    "f32": TileCost(((1, 0, 0),), 4, (2.3, 2.1), 8, LANE_ROOM),
+}
+_A53 = {
+    "i8": TileCost(((3, 3.5, 1.3),), 12, (12.3, 6.6, 8.0, 6.5), 15, SMULL_ROOM),
+    "f32": TileCost(((1.35, 1.5, 0.5),), 10, (9.4, 2.4), 25, LANE_ROOM),
+}
+_ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
+
+_X86_BUSY, _X86_LATENCY = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), 8
+_X86_EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
+_X86_OVERHEAD = {"f32": 12.0, "i8": 1.0}
+
+
+def tile_cost(target: Target, element: str) -> TileCost:
+    """element: "f32" or "i8"."""
+    if target.family == "arm":
+        return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
+    room = target.vector_registers - 3
+    return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0)
+
+
+def choose_tile(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
+    """Rows and columns of the register tile with the least estimated cycles for the whole product."""
+    layout, cost = TileLayout.of(target, element), tile_cost(target, element)
+    best, least = (1, 1), float("inf")
+    for columns in range(1, WIDEST + 1):
+        if columns > 1 and (columns - 1) * layout.lanes >= channels:
+            break
+        blocks = len(layout.starts(channels, columns))
+        for rows in range(1, pixels + 1):
+            # Two rows share their accumulators where those are of row pairs.
+            held = rows + rows % 2 if layout.row_pairs else rows
+            if not cost.fits(held, columns) or (columns > WIDEST_OF_SEVERAL_ROWS and rows > 1):
+                break
+            total = blocks * lines * -(-pixels // rows) * cost.cycles(held, columns, steps)
+            if total < least * 0.999:
+                best, least = (rows, columns), total
+    return best
