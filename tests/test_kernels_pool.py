@@ -51,7 +51,7 @@ def test_windows(window: dict[str, Any], target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("channels", [1, 3, 64, 200])
 def test_channel_counts(channels: int, target: str) -> None:
-    window = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
+    window: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     shape = (1, 5, 6, channels)
     check_node("MaxPool", [feed(floats(*shape))], target=target, **window)
     check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **window)
@@ -60,7 +60,9 @@ def test_channel_counts(channels: int, target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"])
 def test_one_spatial_axis(operator: str, target: str) -> None:
-    attrs = {} if operator.startswith("Global") else {"kernel_shape": [3], "strides": [2], "pads": [2, 1]}
+    attrs: dict[str, Any] = {"kernel_shape": [3], "strides": [2], "pads": [2, 1]}
+    if operator.startswith("Global"):
+        attrs = {}
     check_node(operator, [feed(floats(2, 13, 19))], target=target, rtol=RTOL, atol=ATOL, **attrs)
     check_node(operator, [feed(bytes_(2, 13, 19), QUANT)], [Output("int8", QUANT)], target=target, **attrs)
 
@@ -69,7 +71,7 @@ def test_one_spatial_axis(operator: str, target: str) -> None:
 @pytest.mark.parametrize("shape", [(2, 25, 5, 19), (1, 40, 41, 19)])
 def test_whole_images(shape: tuple[int, ...], target: str) -> None:
     """Windows of a few elements, and of more than a 16-bit sum of bytes holds."""
-    window = {"kernel_shape": list(shape[1:3]), "strides": list(shape[1:3])}
+    window: dict[str, Any] = {"kernel_shape": list(shape[1:3]), "strides": list(shape[1:3])}
     check_node("AveragePool", [feed(floats(*shape))], target=target, rtol=RTOL, atol=ATOL, **window)
     check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **window)
     for quant in (QUANT, OTHER):
@@ -93,7 +95,7 @@ def test_averages_round_half_away_from_zero() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_changed_quantization(target: str) -> None:
-    window = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 0]}
+    window: dict[str, Any] = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 0]}
     shifted = Quantization.per_tensor(0.02, 20)
     for quant in (OTHER, shifted):
         for operator in ("MaxPool", "AveragePool"):
@@ -105,7 +107,7 @@ def test_a_changed_quantization(target: str) -> None:
 @pytest.mark.parametrize("operator, activation", [("MaxPool", "Relu6"), ("AveragePool", "LeakyRelu")])
 def test_fused_activations(operator: str, activation: str, target: str) -> None:
     params = [0.1] if activation == "LeakyRelu" else []
-    attrs = {"kernel_shape": [2, 2], "activation": activation, "activation_params": params}
+    attrs: dict[str, Any] = {"kernel_shape": [2, 2], "activation": activation, "activation_params": params}
     check_node(operator, [feed(4 * floats(1, 6, 7, 19))], target=target, rtol=RTOL, atol=4 * ATOL, **attrs)
 
 
@@ -119,7 +121,7 @@ def test_nan_wins_and_infinities_stay(target: str) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_large_overlapping_windows_take_two_passes(target: str) -> None:
-    window = {"kernel_shape": [6, 3], "pads": [3, 2, 2, 2], "dilations": [1, 2]}
+    window: dict[str, Any] = {"kernel_shape": [6, 3], "pads": [3, 2, 2, 2], "dilations": [1, 2]}
     kernels = check_node("MaxPool", [feed(floats(2, 13, 15, 19))], target=target, **window)
     assert len(kernels) == 2
     kernels = check_node(

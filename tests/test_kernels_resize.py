@@ -35,7 +35,7 @@ def sized(*sizes: int) -> list[Any]:
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("coordinates", MODES)
 def test_coordinates(coordinates: str, target: str) -> None:
-    attrs = {"coordinate_transformation_mode": coordinates}
+    attrs: dict[str, Any] = {"coordinate_transformation_mode": coordinates}
     for mode in ("nearest", "linear"):
         for sizes in ((2, 10, 14, 19), (2, 3, 5, 19), (2, 7, 6, 19)):
             check_node(
@@ -98,7 +98,7 @@ def test_rounding_of_nearest(rounding: str) -> None:
 def test_cubic(target: str) -> None:
     for outside in (0, 1):
         operands = [feed(floats(1, 6, 7, 19)), *sized(1, 9, 5, 19)]
-        attrs = {"mode": "cubic", "exclude_outside": outside}
+        attrs: dict[str, Any] = {"mode": "cubic", "exclude_outside": outside}
         check_node("Resize", operands, target=target, rtol=RTOL, atol=2 * ATOL, **attrs)
 
 
@@ -110,8 +110,8 @@ def test_extreme_bytes(target: str) -> None:
 
 
 def test_what_has_no_kernel_runs_in_numpy() -> None:
-    wide = {"mode": "linear", "antialias": 1}
-    crop = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}
+    wide: dict[str, Any] = {"mode": "linear", "antialias": 1}
+    crop: dict[str, Any] = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize"}
     corners = const(np.array([0, -0.5, 0, 0, 1, 1.5, 1, 1], np.float32))
     for attrs, operands in ((wide, sized(1, 2, 2, 3)), (crop, [corners, NONE, const(np.array([1, 9, 9, 3]))])):
         model, feeds = node_model("Resize", [feed(floats(1, 12, 12, 3)), *operands], **attrs)

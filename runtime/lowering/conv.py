@@ -70,7 +70,7 @@ def lower(ctx: Context, b: Builder) -> bool:
 
 
 def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None) -> None:
-    weights, group = join_groups(w, ctx.attrs["group"], b.tile_layout("f32").lanes)
+    group = ctx.attrs["group"]
     geometries = _Geometries(ctx, b, group)
     residual = None if ctx.optional(3) is None else b.input(3)
     y = b.output()
@@ -80,7 +80,7 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
         for g in range(group):
             part = _channels(w.shape[0], group, g)
             emit_f32(
-                b, geometries.of(y, image, g, residual), geometries.weights(weights[part]),
+                b, geometries.of(y, image, g, residual), geometries.weights(w[part]),
                 None if bias is None else bias[part], ctx.attrs["activation"], ctx.attrs["activation_params"],
                 geometries.residual(residual, y, image, g),
             )  # fmt: skip
@@ -88,7 +88,10 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
 
 def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]:
     """Weights (O, *kernel, C / group) of neighbouring groups as one of more channels, zeros between them, and the
-    number of groups left: where a group's outputs do not fill a vector, its lanes would be idle anyway."""
+    number of groups left: where a group's outputs do not fill a vector, its lanes would be idle anyway.
+
+    Not for floats: a group's zero weights for the others would make NaN of their infinities.
+    """
     outputs, inputs = w.shape[0] // group, w.shape[-1]
 
     def cost(count: int) -> float:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..compiler.abi import Kernel
 from ..compiler.depthwise_layout import DepthwiseLayout
 from ..compiler.tile_layout import finish_of
 from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_int8
@@ -172,7 +173,8 @@ def _lower_int8(
         "panel": packed[0].nbytes, "last_channel": channels - layout.width,
         "zero_point": int(product.y.zero_point[0]) + flip, "low": low, "high": high,
     }  # fmt: skip
-    arguments, kernel, lines = scan.arguments(), depthwise_int8, scan.lines
+    kernel: Kernel = depthwise_int8
+    arguments, lines = scan.arguments(), scan.lines
     if scan.scanned:
         strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
         bands = 1 if b.threads == 1 else max(1, min(4 * b.threads, scan.lines // 8))
