@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
 from ..compiler.target import Target
 from ..compiler.tile_layout import TileLayout
 from ..kernels.copy import COPY_LEVELS, FILL_LEVELS, copy, fill_border, fill_rows
-from ..lowering.registry import find as find_lowering
 from ..ops.registry import Context, Op, Tensor
 from ..reference import evaluate
 from .program import Call, PythonStep
@@ -181,9 +180,11 @@ class Builder:
         """A public input: its memory, in the form the caller sees."""
         self._views[tensor.name] = view
 
-    def lower(self, op: Op, ctx: Context) -> None:
+    def lower(self, op: Op, ctx: Context, lower: Callable[[Context, Builder], bool] | None) -> None:
+        """Appends the node's steps; lower: see lowering.registry.Lowering, None where the operator has no kernel."""
         self.ctx = ctx
-        if self._target is None or any(t.size == 0 for t in ctx.outputs) or not self._try(op, ctx):
+        empty = any(t.size == 0 for t in ctx.outputs)
+        if lower is None or self._target is None or empty or not self._try(lower, ctx):
             self._python(op, ctx)
         for source, destination in self._pending:
             self.copy(source, destination)
@@ -198,12 +199,9 @@ class Builder:
             return plain
         return view
 
-    def _try(self, op: Op, ctx: Context) -> bool:
-        lowering = find_lowering(op.name)
-        if lowering is None:
-            return False
+    def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
         mark, views = len(self.steps), dict(self._views)
-        if lowering.lower(ctx, self):
+        if lower(ctx, self):
             return True
         if len(self.steps) != mark:
             raise RuntimeError(f"{ctx.node}: lower() returned False after it had emitted steps")

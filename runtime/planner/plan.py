@@ -50,7 +50,8 @@ def plan(
     del instance  # so that a constant computed for one step alone is freed once its packed form is among the weights
     while steps:
         step = steps.pop()
-        builder.lower(step.op, step.ctx)
+        lowering = find(step.op.name)
+        builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
     views = {name: builder.public(tensor) for name, tensor in results.items()}
     for view in views.values():
         view.storage.touch(len(builder.steps))
