@@ -1,5 +1,18 @@
 """Imports every lowering, so that each registers itself."""
 
-from . import cast, conv, dense, elementwise, movement, pool, quantize, reduce, resize, softmax
+from . import cast, conv, conv_transpose, dense, elementwise, movement, pool, quantize, reduce, resize, selection, softmax
 
-__all__ = ["cast", "conv", "dense", "elementwise", "movement", "pool", "quantize", "reduce", "resize", "softmax"]
+__all__ = [
+    "cast",
+    "conv",
+    "conv_transpose",
+    "dense",
+    "elementwise",
+    "movement",
+    "pool",
+    "quantize",
+    "reduce",
+    "resize",
+    "selection",
+    "softmax",
+]

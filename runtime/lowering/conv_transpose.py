@@ -1,0 +1,165 @@
+"""ConvTranspose over one or two axes, onto the kernels of Conv, one phase of outputs after the other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..ops import activation, integer, quantized_node
+from ..ops.conv_transpose import Spread, spread
+from ..ops.registry import Context
+from ..planner.builder import Builder
+from ..planner.view import Border, View
+from .conv import join_groups
+from .phases import NONE, Phase, joined, phases
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
+from .registry import lowers
+
+ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,), (1,))
+
+
+def border(ctx: Context) -> tuple[Border, int] | None:
+    """What the phases read outside of the input, filled with the zero point."""
+    x = ctx.input(0)
+    if len(x.shape) > 4:
+        return None
+    reaches = []
+    for separate, size in zip(_axes(ctx), (1, *x.shape[1:-1])[-2:], strict=True):
+        least = min(phase.reach[0] for phase in separate)
+        most = max(phase.reach[1] for phase in separate)
+        reaches.append((max(0, -least), max(0, most - size + 1)))
+    (top, bottom), (left, right) = reaches
+    wanted = Border(top, left, bottom, right)
+    return (wanted, 0 if x.quant is None else int(x.quant.zero_point[0])) if wanted else None
+
+
+def _axes(ctx: Context) -> list[list[Phase]]:
+    """The phases along the height and the width."""
+    geometry = spread(ctx.input(0).shape[1:-1], ctx.input(1).shape[1:-1], ctx.attrs)
+    found = [phases(geometry, axis) for axis in range(len(geometry.kernel))]
+    return found if len(found) == 2 else [phases(ONE_ROW, 0), *found]
+
+
+@lowers("ConvTranspose", border=border)
+def lower(ctx: Context, b: Builder) -> bool:
+    x, w, bias = ctx.input(0), ctx.input(1), ctx.optional(2)
+    if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
+        return False
+    product, group = quantized_node.product(ctx), ctx.attrs["group"]
+    bias_data = None if bias is None else bias.data
+    if product is None:
+        if x.dtype != np.float32 or w.dtype != np.float32:
+            return False
+        _Phases(ctx, b, _as_conv(w.data, group), bias_data, None).emit()
+        return True
+    weights = _as_conv(integer.centred(w.data, product.w, np.int16), group)
+    scale = product.scale if product.scale.size == 1 else np.tile(product.scale, group)
+    scale = np.broadcast_to(scale, len(weights))
+    if not fits_int8(weights, bias_data, scale):
+        return False
+    out = Requantization(scale, int(product.y.zero_point[0]), product.low, product.high)
+    _Phases(ctx, b, weights, bias_data, out).emit()
+    return True
+
+
+def _as_conv(w: np.ndarray, group: int) -> np.ndarray:
+    """(C, *kernel, O / group) of one or two axes -> (O, height, width, C / group)."""
+    w = w if w.ndim == 4 else w[:, None]
+    split = w.reshape(group, w.shape[0] // group, *w.shape[1:])
+    return np.moveaxis(split, (4, 1), (1, 4)).reshape(-1, *w.shape[1:3], w.shape[0] // group)
+
+
+class _Phases:
+    """Emits all phases of one node. weights: (O, height, width, C / group); out: None for float32."""
+
+    def __init__(
+        self, ctx: Context, b: Builder, weights: np.ndarray, bias: np.ndarray | None, out: Requantization | None
+    ) -> None:
+        self.ctx, self.b, self.bias, self.out = ctx, b, bias, out
+        self.group = ctx.attrs["group"]
+        lanes = b.tile_layout("f32" if out is None else "i8").lanes
+        if out is not None:
+            weights, self.group = join_groups(weights, self.group, lanes)
+        self.weights, self.channels = weights, weights.shape[0]
+        self.rows, self.columns = _axes(ctx)
+        together = joined(self.columns, ctx.outputs[0].shape[-2])
+        # A float's zero weight for what only its neighbours read would make NaN of infinities.
+        sound = out is not None or not (together[0].taps == NONE).any()
+        if self.group == 1 and 2 * self.channels <= lanes and sound:
+            self.columns = together
+        wanted = border(ctx)
+        self.x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
+        self.y = b.output()
+
+    def emit(self) -> None:
+        for row in self.rows:
+            for column in self.columns:
+                if row.taps.size and column.taps.size:
+                    for image in range(self.x.shape[0]):
+                        for group in range(self.group):
+                            self._convolve(row, column, image, group)
+                else:
+                    self._fill(row, column)
+
+    def _convolve(self, row: Phase, column: Phase, image: int, group: int) -> None:
+        geometry, weights = self._geometry(row, column, image, group), self._weights(row, column, group)
+        each = self.channels // self.group
+        part = slice(group * each, (group + 1) * each)
+        bias = None if self.bias is None else np.tile(self.bias[part], column.members)
+        if self.out is None:
+            attrs = self.ctx.attrs
+            emit_f32(self.b, geometry, weights, bias, attrs["activation"], attrs["activation_params"])
+            return
+        x_quant = self.ctx.input(0).quant
+        assert x_quant is not None
+        out = replace(self.out, scale=np.tile(self.out.scale[part], column.members))
+        emit_int8(self.b, geometry, weights, bias, int(x_quant.zero_point[0]), out)
+
+    def _geometry(self, row: Phase, column: Phase, image: int, group: int) -> Geometry:
+        x_image, x_row, x_pixel = self.x.pitches()
+        y_image, y_row, y_pixel = self.y.pitches()
+        item, inputs = self.x.itemsize, self.weights.shape[-1]
+        x_at = image * x_image + row.start * x_row + column.start * x_pixel + group * inputs * item
+        y_at = image * y_image + row.first * y_row + column.first * y_pixel + group * self.channels // self.group * item
+        merged = self._merged(column)
+        return Geometry(
+            lines=row.count, pixels=column.count, x=self.b.shift(self.x.at(), x_at), x_row=x_row, x_pixel=x_pixel,
+            y=self.b.shift(self.y.at(), y_at), y_row=row.step * y_row, y_pixel=column.step * y_pixel,
+            kernel_rows=row.taps.shape[1], kernel_row=row.dilation * x_row,
+            taps=1 if merged else column.taps.shape[1], kernel_tap=column.dilation * x_pixel,
+            run=inputs * (column.taps.shape[1] if merged else 1),
+        )  # fmt: skip
+
+    def _merged(self, column: Phase) -> bool:
+        """Whether a row's taps read one contiguous run."""
+        width = column.taps.shape[1]
+        dense = self.x.pitches()[2] == self.weights.shape[-1] * self.x.itemsize
+        return self.group == 1 and (width == 1 or (column.dilation == 1 and dense))
+
+    def _weights(self, row: Phase, column: Phase, group: int) -> np.ndarray:
+        """(members * O / group, segments, run)."""
+        each = self.channels // self.group
+        chosen = self.weights[group * each : (group + 1) * each, row.taps[0]]
+        found = np.where(column.taps[:, None, None, :, None] == NONE, 0, np.moveaxis(chosen[:, :, column.taps], 2, 0))
+        members, outputs, height, width = found.shape[:4]
+        segments = height if self._merged(column) else height * width
+        return found.astype(self.weights.dtype).reshape(members * outputs, segments, -1)
+
+    def _fill(self, row: Phase, column: Phase) -> None:
+        """Outputs that no input reaches: the bias, finished like any accumulator."""
+        bias = np.zeros(self.channels, np.float32 if self.out is None else np.int32) if self.bias is None else self.bias
+        if self.out is None:
+            data = activation.apply(bias, self.ctx.attrs["activation"], self.ctx.attrs["activation_params"])
+        else:
+            out = self.out
+            data = integer.requantize(bias, out.scale, out.zero_point, out.low, out.high, np.int8)
+        data = np.tile(data.astype(self.y.dtype), column.members)
+        y_image, y_row, y_pixel = self.y.pitches()
+        shape = (self.y.shape[0], row.count, column.count, len(data))
+        target = View(
+            self.y.storage, self.y.offset + row.first * y_row + column.first * y_pixel, shape,
+            (y_image, row.step * y_row, column.step * y_pixel, data.itemsize), data.dtype, flipped=self.y.flipped,
+        )  # fmt: skip
+        source = View(self.b.constant(data).storage, 0, shape, (0, 0, 0, data.itemsize), data.dtype)
+        self.b.copy(source, target)
