@@ -1,4 +1,4 @@
-"""A step that computes: a function of one or two operands in int32 or float32."""
+"""A step that computes: a function of up to three operands in float32 or integers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 
 
 class Row(NamedTuple):
-    """An operand. element: "f32", "i32", "u8" or "i8"; bytes are widened to int32. scalar: one element serves a row."""
+    """An operand. element: "f32", "i32", "i64", "u8" or "i8"; bytes are widened to int32.
+
+    scalar: one element serves a row.
+    """
 
     element: str
     scalar: bool = False
@@ -29,14 +32,15 @@ class Row(NamedTuple):
 
     @property
     def size(self) -> int:
-        return 4 if self.element in ("f32", "i32") else 1
+        return {"f32": 4, "i32": 4, "i64": 8}.get(self.element, 1)
 
 
 class RowStep(Step):
     """Results are function(operands ..., parameters ...) on Traced vectors.
 
-    result: "f32" or "i32", or "u8" or "i8" for int32 results that are saturated to int16, added to a zero point and
-    saturated and clamped to bytes; then the last three parameters are the zero point, the lowest and the highest byte.
+    result: "f32", "i32" or "i64" as they are; "bool" for comparisons; "u8" or "i8" for int32 results that are saturated
+    to int16, added to a zero point and saturated and clamped to bytes; then the last three parameters are the zero
+    point, the lowest and the highest byte.
     parameters: how many 32-bit words there are at prepare's address.
     """
 
@@ -64,19 +68,21 @@ class RowStep(Step):
 
     def results(self, b: ir.IRBuilder, state: ir.Value, addresses: Sequence[ir.Value]) -> list[ir.Value]:
         scalars = [b.extract_value(state, i) for i in range(self.parameters)]
-        used = scalars if self.pitch == 4 else scalars[:-3]
+        used = scalars[:-3] if self.result in ("u8", "i8") else scalars
         parameters = [Traced(b, splat(b, word, self.lanes), self.target) for word in used]
         found = []
         for v in range(self.vectors):
             operands = [self._operand(b, row, x, v) for row, x in zip(self.operands, addresses, strict=True)]
             found.append(self.function(*operands, *parameters).value)
-        if self.pitch == 4:
+        if self.result == "bool":
+            return [b.zext(value, ir.VectorType(ELEMENTS["i8"], self.lanes)) for value in found]
+        if self.result not in ("u8", "i8"):
             return found
         zero_point, low, high = (b.sext(word, I64) for word in scalars[-3:])
         return saturated(b, self.target, found, zero_point, low, high, self.result == "i8")
 
     def _operand(self, b: ir.IRBuilder, row: Row, address: ir.Value, v: int) -> Traced:
-        scalar = ELEMENTS[row.element if row.size == 4 else "i8"]
+        scalar = ELEMENTS[row.element if row.size > 1 else "i8"]
         if row.scalar:
             value = splat(b, self._widen(b, row, load_at(b, address, scalar), I32), self.lanes)
         else:
@@ -86,6 +92,6 @@ class RowStep(Step):
 
     @staticmethod
     def _widen(b: ir.IRBuilder, row: Row, value: ir.Value, kind: ir.Type) -> ir.Value:
-        if row.size == 4:
+        if row.size > 1:
             return value
         return b.sext(value, kind) if row.element == "i8" else b.zext(value, kind)

@@ -39,12 +39,16 @@ class Step:
     def __init__(self, state: State, operands: int, elements: int, pitch: int) -> None:
         self.elements, self.pitch = elements, pitch
         self.prepare = primitive(lambda address: state, self._prepare)
+        none = types.none
         if operands == 1:
-            self.step = primitive(lambda state, x, y: types.none, self._step)
-            self.partial = primitive(lambda state, x, y, count: types.none, self._partial)
+            self.step = primitive(lambda state, x, y: none, self._step)
+            self.partial = primitive(lambda state, x, y, count: none, self._partial)
+        elif operands == 2:
+            self.step = primitive(lambda state, a, b, y: none, self._step)
+            self.partial = primitive(lambda state, a, b, y, count: none, self._partial)
         else:
-            self.step = primitive(lambda state, a, b, y: types.none, self._step)
-            self.partial = primitive(lambda state, a, b, y, count: types.none, self._partial)
+            self.step = primitive(lambda state, a, b, c, y: none, self._step)
+            self.partial = primitive(lambda state, a, b, c, y, count: none, self._partial)
 
     def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         """The state."""

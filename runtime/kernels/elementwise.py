@@ -135,3 +135,53 @@ def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: in
                 aa, ba, ya = aa + a0, ba + b0, ya + y0
 
     return kernel
+
+
+def three_operands(
+    isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: int, c_pitch: int
+) -> Callable[..., None]:
+    """The same of a step with three operands."""
+    big_step, small_step = make(VECTORS), make(1)
+    prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
+    most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
+
+    def kernel(
+        start: Int, stop: Int, a: Ptr, b: Ptr, c: Ptr, y: Ptr, p: Ptr,
+        n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
+        a0: Int, a1: Int, a2: Int, b0: Int, b1: Int, b2: Int, c0: Int, c1: Int, c2: Int, y0: Int, y1: Int, y2: Int,
+    ) -> None:  # fmt: skip
+        state = prepare(p)
+        parts = (n3 + part - 1) // part
+        for chunk in range(start, stop):
+            block = chunk // parts
+            first = block * group
+            begin = (chunk - block * parts) * part
+            count = min(part, n3 - begin)
+            aa = a + first * a0 + begin * a_pitch
+            ba = b + first * b0 + begin * b_pitch
+            ca = c + first * c0 + begin * c_pitch
+            ya = y + first * y0 + begin * y_pitch
+            for _ in range(min(group, n0 - first)):
+                ab, bb, cb, yb = aa, ba, ca, ya
+                for _ in range(n1):
+                    ac, bc, cc, yc = ab, bb, cb, yb
+                    for _ in range(n2):
+                        at = 0
+                        while at + most <= count:
+                            big(state, ac + at * a_pitch, bc + at * b_pitch, cc + at * c_pitch, yc + at * y_pitch)
+                            at = at + most
+                        if at < count:
+                            if count >= least:
+                                while at < count:
+                                    i = min(at, count - least)
+                                    little(
+                                        state, ac + i * a_pitch, bc + i * b_pitch, cc + i * c_pitch, yc + i * y_pitch
+                                    )
+                                    at = at + least
+                            else:
+                                partial(state, ac, bc, cc, yc, count)
+                        ac, bc, cc, yc = ac + a2, bc + b2, cc + c2, yc + y2
+                    ab, bb, cb, yb = ab + a1, bb + b1, cb + c1, yb + y1
+                aa, ba, ca, ya = aa + a0, ba + b0, ca + c0, ya + y0
+
+    return kernel
