@@ -1,0 +1,55 @@
+"""Integer models of the zoo: the same integers from every x86 target, any number of threads, and NumPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from zoo_models import INTEGERS, QDQ, Zoo, converted, feeds_of, integers_of, missing
+
+import millijoule.device_profiles
+from millijoule.runtime import reference
+from millijoule.runtime.compiler.target import TARGETS
+from millijoule.runtime.compiler.target import missing as lacking
+from millijoule.runtime.planner import builder, plan
+
+SEEDS = 3
+HERE = [name for name, target in TARGETS.items() if not lacking(target)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("zoo")
+
+
+@pytest.mark.parametrize("model", [*INTEGERS, *QDQ], ids=lambda model: model.name)
+def test_bits(model: Zoo, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if reason := missing(model):
+        pytest.skip(reason)
+    loaded = millijoule.Model.load(converted(model, folder))
+    feeds = [feeds_of(model, loaded.inputs, seed) for seed in range(SEEDS)]
+    ends, every = integers_of(loaded), quantized_of(loaded)
+    wanted = [reference.run(loaded.graph, given, outputs=[*ends, *every]) for given in feeds]
+    # However small the model is, two threads share it.
+    monkeypatch.setattr(plan, "SHARED_MACS", 0)
+    monkeypatch.setattr(builder, "SHARED_WORK", 0)
+    monkeypatch.setattr(millijoule.device_profiles, "usable_cpus", lambda: 2)
+    for target in HERE:
+        for threads in (1, 2):
+            with millijoule.load(loaded, target=target, threads=threads) as session:
+                assert (session.target, session.threads) == (target, threads)
+                for given, expected in zip(feeds, wanted, strict=True):
+                    # Together, as other values lie elsewhere in memory when all are kept.
+                    for found in (session.run(given, outputs=ends), session.run(given, outputs=every)):
+                        for name, array in found.items():
+                            np.testing.assert_array_equal(array, expected[name], err_msg=f"{name}, {target}, {threads}")
+                assert session._pool[0].plan is not None
+                # Of fully connected layers as narrow as hello_world's there is nothing to share.
+                assert session._pool[0].plan.program.shared == (threads == 2 and model.name != "hello_world_int8")
+
+
+def quantized_of(model: millijoule.Model) -> list[str]:
+    """Every value that is computed and quantized."""
+    values = (model.graph.values[name] for node in model.graph.nodes for name in node.outputs if name)
+    return [value.name for value in values if value.quant is not None]
