@@ -1,0 +1,132 @@
+"""Depthwise convolutions as kernels against their NumPy references: integers bit for bit.
+
+MILLIJOULE_FULL=1 tries many more shapes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+import pytest
+from kernel_cases import TARGETS, check_model, kernels_of
+from product_cases import ATOL, RTOL, Build, depthwise, random_conv
+
+from millijoule.runtime.compiler import target as targets
+from millijoule.runtime.compiler.depthwise_layout import DepthwiseLayout
+from millijoule.runtime.session import load
+
+FULL = os.environ.get("MILLIJOULE_FULL") == "1"
+PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
+SAME: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
+
+INTEGERS: dict[str, Build] = {
+    "one output": depthwise((1, 3, 3, 2), (3, 3)),
+    "3x3": depthwise((1, 12, 11, 64), (3, 3), activation="Relu", **PADS),
+    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), **PADS),
+    "3x3, 8 channels": depthwise((1, 9, 16, 8), (3, 3), activation="Relu6", **PADS),
+    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), **PADS),
+    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), strides=[2, 2], **SAME),
+    "3x3 by other steps": depthwise((1, 11, 14, 16), (3, 3), strides=[1, 3], **PADS),
+    "5x5": depthwise((1, 9, 14, 40), (5, 5), pads=[2] * 4),
+    "5x5 by steps of 2": depthwise((1, 11, 10, 32), (5, 5), strides=[2, 2], **SAME),
+    "wide": depthwise((1, 4, 20, 24), (1, 9), pads=[0, 4, 0, 4]),
+    "tall": depthwise((1, 20, 4, 24), (7, 2), pads=[3, 0, 3, 1]),
+    "whole image": depthwise((2, 4, 5, 33), (4, 5)),
+    "dilated": depthwise((1, 12, 13, 20), (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "one axis": depthwise((2, 30, 17), (5,), pads=[2, 2]),
+    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), times=2, **PADS),
+    "weights with a zero point": depthwise((1, 6, 7, 20), (3, 3), w_zero=-90, bias=False, **PADS),
+    "weights of 9 bits": depthwise((1, 6, 7, 20), (3, 3), w_zero=127, **PADS),
+}
+
+FLOATS: dict[str, Build] = {
+    "one output": depthwise((1, 3, 3, 2), (3, 3), False),
+    "3x3": depthwise((1, 12, 11, 64), (3, 3), False, activation="Relu6", **PADS),
+    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), False, **PADS),
+    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), False, **PADS),
+    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), False, strides=[2, 2], activation="HardSwish", **SAME),
+    "5x5": depthwise((1, 9, 14, 40), (5, 5), False, pads=[2] * 4),
+    "tall": depthwise((1, 20, 4, 24), (7, 2), False, pads=[3, 0, 3, 1]),
+    "whole image": depthwise((2, 4, 5, 33), (4, 5), False),
+    "dilated": depthwise((1, 12, 13, 20), (3, 3), False, dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "one axis": depthwise((2, 30, 17), (5,), False, pads=[2, 2]),
+    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), False, times=2, **PADS),
+}
+
+
+def check(build: Build, target: str) -> list[str]:
+    net = build()
+    return check_model(net.model, net.feeds, target=target, rtol=RTOL, atol=ATOL)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers(name: str, target: str) -> None:
+    assert any(kernel.startswith("depthwise.") for kernel in check(INTEGERS[name], target))
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("name", FLOATS)
+def test_floats(name: str, target: str) -> None:
+    assert any(kernel.startswith("depthwise.") for kernel in check(FLOATS[name], target))
+
+
+@pytest.mark.parametrize("target", TARGETS if FULL else TARGETS[-1:])
+@pytest.mark.parametrize("index", range(150 if FULL else 5))
+@pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
+def test_random_shapes(quantized: bool, index: int, target: str) -> None:
+    check(random_conv(index, quantized, depth=True), target)
+
+
+@pytest.mark.parametrize("target", TARGETS if FULL else TARGETS[-1:])
+@pytest.mark.parametrize("channels", range(1, 71) if FULL else [11, 48])
+def test_counts_of_channels_and_pixels(channels: int, target: str) -> None:
+    check(depthwise((1, 4, 1 + channels % 33, channels), (3, 3), **PADS), target)
+    check(depthwise((1, 4, 1 + channels % 33, channels), (3, 3), False, **PADS), target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("value", "weight"), [(-128, -128), (127, -128), (-128, 127)])
+def test_extremes(value: int, weight: int, target: str) -> None:
+    net = depthwise((1, 4, 5, 24), (3, 3), w=np.full((24, 3, 3, 1), weight, np.int8), **PADS)()
+    net.feeds["x0"][...] = value
+    check_model(net.model, net.feeds, target=target)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_nan_and_infinity_stay_where_they_belong(target: str) -> None:
+    net = depthwise((1, 5, 9, 19), (3, 3), False, **PADS)()
+    data = net.feeds["x0"]
+    data[0, 0, 0, 0], data[0, 4, 8, 18], data[0, 2, 4, 1] = np.nan, np.inf, -np.inf
+    check_model(net.model, net.feeds, target=target, rtol=RTOL, atol=ATOL)
+
+
+@pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
+def test_threads_give_the_same_bits_from_the_same_kernels(quantized: bool) -> None:
+    net = depthwise((1, 40, 41, 64), (3, 3), quantized, **PADS)()
+    found = []
+    for threads in (1, 2, 3):
+        with load(net.model, threads=threads) as session:
+            found.append((session.run(net.feeds)["y0"], set(kernels_of(session))))
+    for result, kernels in found[1:]:
+        np.testing.assert_array_equal(result, found[0][0])
+        assert kernels == found[0][1]
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.parametrize("kernel", [1, 3, 5, 8])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_packed_weights_are_the_weights(stride: int, kernel: int, name: str) -> None:
+    """Each output's products, each lane's channel: together every weight once, and zeros."""
+    layout = DepthwiseLayout.of(targets.named(name), 70, kernel, stride, 1, False)
+    weights = np.random.default_rng(0).integers(1, 120, (2, kernel, 70))
+    packed = layout.pack(weights)
+    assert packed.nbytes == len(layout.starts(70)) * 2 * layout.row_bytes
+    for block, start in zip(packed, layout.starts(70), strict=True):
+        for lane, channel in np.ndenumerate(layout.order()):
+            for pixel in range(layout.pixels):
+                mine = [i for i, (p, _) in enumerate(layout.products()) if p == pixel]
+                found = np.sort(block[:, mine, lane[0], lane[1]].reshape(2, -1), axis=1)[:, -kernel:]
+                np.testing.assert_array_equal(found, np.sort(weights[:, :, start + channel], axis=1))
