@@ -63,8 +63,10 @@ def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: i
     the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b."""
 
     def steps_of(count: int) -> Any:
-        def generate(b: ir.IRBuilder, c: Any, k: Any, *values: ir.Value) -> ir.Value:
-            return emit(b, *values, count)
+        def generate(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value
+        ) -> ir.Value:
+            return emit(b, tile, a, pitch, w, count)
 
         return primitive(lambda tile, a, pitch, b: kind, generate)
 
