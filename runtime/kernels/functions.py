@@ -127,6 +127,3 @@ def bind(name: str | None, params: Sequence[float]) -> Function:
         return lambda x: x
     function = FUNCTIONS[name]
     return lambda x: function(x, *params)
-
-
-__all__ = ["BINARY", "FUNCTIONS", "bind", "fma"]
