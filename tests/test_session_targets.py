@@ -49,7 +49,7 @@ def model() -> Model:
 def files(model: Model, tmp_path: Path) -> tuple[Path, Path]:
     """The model and inputs for it."""
     model.save(tmp_path / "m.mj")
-    np.savez(tmp_path / "x.npz", **feeds_of(model, N=2))
+    np.savez(tmp_path / "x.npz", x=feeds_of(model, N=2)["x"])
     return tmp_path / "m.mj", tmp_path / "x.npz"
 
 
@@ -163,10 +163,11 @@ def test_a_kernel_file_for_another_target(model: Model, tmp_path: Path) -> None:
         load(model, kernels=tmp_path / "none.mjk")
 
 
-def refusing(text: str, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
+def refusing(text: str, *arguments: str | Path, MILLIJOULE_CACHE: str) -> subprocess.CompletedProcess:
     """Runs a script in a process that may not turn memory it has written into code."""
     # numba's own engine would be refused while it starts, so it starts before.
-    done = python("import numba.core.codegen\n" + REFUSED + text, *arguments, **environment)
+    text = "import numba.core.codegen\n" + REFUSED + text
+    done = python(text, *arguments, MILLIJOULE_CACHE=MILLIJOULE_CACHE)
     if done.returncode == 77:
         pytest.skip("this kernel cannot refuse executable memory (prctl PR_SET_MDWE, Linux 6.3)")
     return done
@@ -187,12 +188,13 @@ def test_refused_executable_memory(model: Model, files: tuple[Path, Path]) -> No
 def test_code_that_was_never_writable_may_run(model: Model, files: tuple[Path, Path], tmp_path: Path, how: str) -> None:
     """Files of kernels are mapped, not copied, which even such a system allows."""
     path, feeds = files
-    environment = {"MILLIJOULE_CACHE": str(tmp_path / "cache")}
+    cache = str(tmp_path / "cache")
     with load(path, threads=1) as session:
         kernels = kernel_file(session, tmp_path / "m.mjk", N=2)
     if how == "cache":
-        assert python(RUN, path, feeds, **environment).returncode == 0
-    done = refusing(RUN, path, feeds, *([f"kernels={kernels}"] if how == "file" else []), **environment)
+        assert python(RUN, path, feeds, MILLIJOULE_CACHE=cache).returncode == 0
+    arguments = [f"kernels={kernels}"] if how == "file" else []
+    done = refusing(RUN, path, feeds, *arguments, MILLIJOULE_CACHE=cache)
     assert (done.stdout.split()[0], done.stderr) == (resolve("host").name, "")
     check_files(model, feeds)
 
