@@ -53,7 +53,8 @@ class Arena:
         self._memory = self._scratch = _NOTHING
         self._bases = np.zeros((threads, _REGISTERS), np.uint64)
         self._team: Team | None = None
-        self._run: list[Callable[[], None]] = []
+        self.execute: Callable[[], None] = _unbound
+        """Runs the bound plan on what its inputs hold. Another thread may `close` the arena meanwhile."""
 
     def bind(self, plan: Plan) -> None:
         """Makes the plan the one that `execute` runs; what the arena held before is lost.
@@ -79,16 +80,10 @@ class Arena:
         self.plan = plan
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
-        self._run = [self._python(s.python) if s.python else self._native(s.start, s.stop) for s in plan.table.segments]
-
-    def execute(self) -> None:
-        """Runs the bound plan on what its inputs hold. Another thread may `close` the arena meanwhile."""
-        assert self.plan is not None
-        _alive = self.plan, self._memory, self._scratch, self._team
-        if self._team is not None and self.plan.program.shared:
-            self._team.start()
-        for run in self._run:
-            run()
+        runs = [self._python(s.python) if s.python else self._native(s.start, s.stop) for s in plan.table.segments]
+        if self._team is not None and program.shared:
+            runs.insert(0, self._team.start)
+        self.execute = runs[0] if len(runs) == 1 else _in_turn(runs)
 
     def step(self, index: int) -> Callable[[], None]:
         """One step of the bound plan alone, for measurements."""
@@ -119,8 +114,8 @@ class Arena:
             self._team = None
 
     def _forget(self) -> None:
-        self.plan = None
-        self.inputs, self.outputs, self._run = {}, {}, []
+        self.plan, self.execute = None, _unbound
+        self.inputs, self.outputs = {}, {}
 
     def _native(self, start: int, stop: int) -> Callable[[], None]:
         assert self.plan is not None
@@ -134,8 +129,8 @@ class Arena:
             kernel = "execute.lead()"
             arguments["control"] = Address(_CONTROL, 0)
         brief = program.macs + len(program.steps) * program.arena_bytes < BRIEF_WORK
-        call = function(code, kernel, self._bases, arguments, brief=brief)
-        return lambda: call(start, stop)
+        alive = self.plan, self._memory, self._scratch, self._team
+        return function(code, kernel, self._bases, arguments, start, stop, brief=brief, alive=alive)
 
     def _python(self, step: PythonStep) -> Callable[[], None]:
         inputs = [None if view is None else (self.array(view), view.flipped) for view in step.inputs]
@@ -147,6 +142,20 @@ class Arena:
                 place[...] = result ^ FLIP if flipped else result
 
         return run
+
+
+def _unbound() -> None:
+    raise Error("an arena without a plan has nothing to execute")
+
+
+def _in_turn(runs: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    """Each of them keeps alive what it works with."""
+
+    def execute() -> None:
+        for run in runs:
+            run()
+
+    return execute
 
 
 def _results(step: PythonStep, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:

@@ -20,7 +20,7 @@ from .compiler.target import Target, resolve
 from .dimensions import written
 from .errors import InputError, TargetError
 from .graph import Graph
-from .kernels.execute import assist, dismiss, execute, lead
+from .kernels.execute import assist, dismiss, enter, execute, lead
 from .locks import Lock
 from .memory import LARGE as LARGE_MEMORY
 from .memory import trim
@@ -43,7 +43,7 @@ LARGE = 16 << 10
 for every plan."""
 NUMPY = "numpy"
 """The target that stands for no machine code at all: every step runs its NumPy reference."""
-STEP_LOOP = {f"execute.{f.__name__}()": (f, dict[str, Any]()) for f in (execute, lead, assist, dismiss)}
+STEP_LOOP = {f"execute.{f.__name__}()": (f, dict[str, Any]()) for f in (enter, execute, lead, assist, dismiss)}
 Shapes = dict[str, tuple[int, ...]]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Callable
 
 
 class Lock:
@@ -13,25 +14,24 @@ class Lock:
     What it guards must be sound after every single statement, as a fork may come between any two of another thread's.
     """
 
+    acquire: Callable[..., bool]
+    """acquire(blocking=True): whether this thread now holds the lock."""
+    release: Callable[[], None]
+
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self.renew()
         _locks.add(self)
 
-    def acquire(self, blocking: bool = True) -> bool:
-        """Whether this thread now holds the lock."""
-        return self._lock.acquire(blocking)
-
-    def release(self) -> None:
-        self._lock.release()
-
     def renew(self) -> None:
-        self._lock = threading.RLock()
+        # The very methods of the lock inside: an inference may take less time than two calls through others.
+        lock = threading.RLock()
+        self.acquire, self.release = lock.acquire, lock.release
 
     def __enter__(self) -> None:
-        self._lock.acquire()
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.release()
 
 
 _locks: weakref.WeakSet[Lock] = weakref.WeakSet()

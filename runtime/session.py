@@ -112,11 +112,16 @@ class Session:
 
     def invoke(self) -> None:
         """Runs the model on what `inputs` hold."""
-        self._take_turn()
+        turn = self._turn
+        if not turn.acquire(False):
+            raise _out_of_turn()
         try:
-            self._bound().execute()
+            arena = self._own
+            if arena is None or self._latest is not None or self._closed or arena.plan is None:
+                arena = self._bound()
+            arena.execute()
         finally:
-            self._turn.release()
+            turn.release()
 
     def run(self, feeds: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Runs the model on arrays by input name and returns new arrays by output name.
@@ -211,11 +216,15 @@ class Session:
 
     def _take_turn(self) -> None:
         if not self._turn.acquire(blocking=False):
-            raise Error("another thread is running this session's invoke; every thread needs a clone() of its own")
+            raise _out_of_turn()
 
     def _check_open(self) -> None:
         if self._closed:
             raise Error("this session is closed")
+
+
+def _out_of_turn() -> Error:
+    return Error("another thread is running this session's invoke; every thread needs a clone() of its own")
 
 
 def _shape(name: str, shape: Sequence[int]) -> tuple[int, ...]:

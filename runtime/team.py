@@ -52,7 +52,7 @@ class Team:
         for i in range(1, len(self._bases)):
             arguments: dict[str, Address | int] = {"control": Address(self._register, 0), "bases_at": i * stride}
             life = function(self._code, "execute.assist()", self._bases, arguments)
-            thread = threading.Thread(target=life, args=(0, 0), daemon=True, name=f"millijoule-{i}")
+            thread = threading.Thread(target=life, daemon=True, name=f"millijoule-{i}")
             try:
                 thread.start()
             except RuntimeError as problem:
@@ -66,9 +66,9 @@ class Team:
             self._end()
 
 
-def _end(dismiss: Callable[[int, int], None], threads: list[threading.Thread], memory: np.ndarray, pid: int) -> None:
+def _end(dismiss: Callable[[], None], threads: list[threading.Thread], memory: np.ndarray, pid: int) -> None:
     """memory: the control block, which must outlive the threads."""
     if pid == os.getpid():
-        dismiss(0, 0)
+        dismiss()
         for thread in threads:
             thread.join()

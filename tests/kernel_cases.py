@@ -168,7 +168,7 @@ def run_kernel(
     encoded = {
         key: Address(next(places), 0) if isinstance(value, np.ndarray) else value for key, value in arguments.items()
     }
-    function(code, name, bases, encoded)(start, stop)
+    function(code, name, bases, encoded, start, stop)()
 
 
 def ulps(got: np.ndarray, exact: np.ndarray) -> np.ndarray:

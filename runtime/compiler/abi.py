@@ -5,8 +5,9 @@ markers below; it does the chunks start <= i < stop of its work. Its machine cod
 
     void kernel(const uint64_t *bases, const int32_t *params, int64_t start, int64_t stop)
 
-where `params` holds, parameter by parameter, two words for an address (index into bases, unsigned byte offset) and one
-word for an integer or a float32. Programs therefore hold no address, and one program serves any number of arenas.
+where `params` holds, parameter by parameter, two words for an address (index into bases, unsigned byte offset), one
+word for an integer or a float32, and none for `bases` itself. Programs therefore hold no address, and one program
+serves any number of arenas.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ class Float(float):
     """A float32."""
 
 
+class Bases(int):
+    """The address of the base registers, as a 64-bit integer."""
+
+
 class Address(NamedTuple):
     """A place in memory: byte offset from a base register."""
 
@@ -42,11 +47,11 @@ class Address(NamedTuple):
 ARENA, WEIGHTS, SCRATCH = 0, 1, 2
 """Base registers: activations; packed constants; memory private to the worker."""
 
-_CODES = {Ptr: "p", Int: "i", Float: "f", "Ptr": "p", "Int": "i", "Float": "f"}
+_CODES = {Ptr: "p", Int: "i", Float: "f", Bases: "b", "Ptr": "p", "Int": "i", "Float": "f", "Bases": "b"}
 
 
 def signature(kernel: Callable[..., None]) -> str:
-    """The parameters of a kernel as text, `name:code` joined by blanks; codes p, i and f."""
+    """The parameters of a kernel as text, `name:code` joined by blanks; codes p, i, f and b."""
     parameters = list(inspect.signature(kernel).parameters.values())
     if [p.name for p in parameters[:2]] != ["start", "stop"]:
         raise TypeError(f"kernel {kernel.__qualname__} must begin with (start, stop)")
@@ -62,11 +67,14 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
     Raises TypeError where the arguments are not exactly the signature's, OverflowError where one does not fit.
     """
-    names = [item.rpartition(":")[0] for item in signature.split()]
+    items = [item.rpartition(":") for item in signature.split()]
+    names = [name for name, _, code in items if code != "b"]
     if set(names) != set(arguments):
         raise TypeError(f"kernel takes ({', '.join(names)}), got ({', '.join(arguments)})")
     words: list[int] = []
-    for name, code in zip(names, codes(signature), strict=True):
+    for name, _, code in items:
+        if code == "b":
+            continue
         value = arguments[name]
         try:
             if code == "p":
@@ -83,7 +91,7 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
 def words(signature: str) -> int:
     """Length of the parameter block."""
-    return sum(2 if code == "p" else 1 for code in codes(signature))
+    return sum({"p": 2, "b": 0}.get(code, 1) for code in codes(signature))
 
 
 Kernel = Callable[..., Callable[..., None]]

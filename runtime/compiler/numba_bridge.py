@@ -19,7 +19,7 @@ from .abi import codes, signature
 if TYPE_CHECKING:
     from .target import Target
 
-_ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32}
+_ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32, "b": types.int64}
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
 
 
@@ -117,7 +117,7 @@ def _entry(codegen: _TargetCodegen, library: Any, callee: str, symbol: str, para
     """A module with the ABI's entry function, which unpacks the parameter block and calls the numba function."""
     module = library.create_ir_module(symbol + ".entry")
     pointer = I8.as_pointer()
-    scalars = {"p": I64, "i": I64, "f": ir.FloatType()}
+    scalars = {"p": I64, "i": I64, "f": ir.FloatType(), "b": I64}
     inner = ir.FunctionType(
         I32, [pointer.as_pointer(), pointer.as_pointer(), I64, I64, *(scalars[code] for code in parameter_codes)]
     )
@@ -137,6 +137,8 @@ def _entry(codegen: _TargetCodegen, library: Any, callee: str, symbol: str, para
             base = builder.load(builder.gep(bases, [word(at)]))
             values.append(builder.add(base, builder.zext(word(at + 1), I64)))
             at += 2
+        elif code == "b":
+            values.append(builder.ptrtoint(bases, I64))
         else:
             raw = word(at)
             values.append(builder.bitcast(raw, ir.FloatType()) if code == "f" else builder.sext(raw, I64))

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..compiler.abi import Int, Ptr
+from ..compiler.abi import Bases, Int, Ptr
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
@@ -27,6 +27,17 @@ CONTROL_BYTES = 256
 SPINS = {"x86": 600, "arm": 4000}
 WAIT_PRIVATE, WAKE_PRIVATE = 128, 129
 MASK = 0xFFFFFFFF
+
+
+def enter(isa: Isa) -> Callable[..., None]:
+    """Calls the machine code that the words at `call` say: its address, then its arguments. For callers to whom every
+    argument that they pass costs time."""
+    call_kernel, load = isa.call_kernel, isa.scalar_load("i64")
+
+    def kernel(start: Int, stop: Int, call: Bases) -> None:
+        call_kernel(load(call), load(call + 8), load(call + 16), load(call + 24), load(call + 32))
+
+    return kernel
 
 
 def execute(isa: Isa) -> Callable[..., None]:
