@@ -67,18 +67,22 @@ PARTNERS: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
 ]
 
 
+REAL = {"real": 1}
+"""Summed as real numbers, as QDQ models mean it, and not in LiteRT's fixed point."""
+
+
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("op", ["Add", "Mul"])
-def test_sums_and_products_broadcast(op: str, target: str) -> None:
+@pytest.mark.parametrize(("op", "attrs"), [("Add", {}), ("Add", REAL), ("Mul", {})])
+def test_sums_and_products_broadcast(op: str, attrs: dict[str, Any], target: str) -> None:
     for a, b in PARTNERS:
         for kind in (feed, const):
             operands = [feed(integers(*a), quant(0.05, 3)), kind(integers(*b, seed=1), quant(0.03, -7))]
-            check_node(op, operands, [Output("int8", quant(0.06, 5))], target=target)
-            check_node(op, operands[::-1], [Output("int8", quant(0.06, 5))], target=target)
+            check_node(op, operands, [Output("int8", quant(0.06, 5))], target=target, **attrs)
+            check_node(op, operands[::-1], [Output("int8", quant(0.06, 5))], target=target, **attrs)
 
 
-@pytest.mark.parametrize("op", ["Add", "Sub", "Mul"])
-def test_sums_and_products_with_any_scales(op: str) -> None:
+@pytest.mark.parametrize(("op", "attrs"), [("Add", {}), ("Add", REAL), ("Sub", {}), ("Sub", REAL), ("Mul", {})])
+def test_sums_and_products_with_any_scales(op: str, attrs: dict[str, Any]) -> None:
     """Every pair of bytes, for ratios of scales from a thousandth to thousands, extreme zero points and clamps."""
     a, b = (np.ascontiguousarray(m) for m in np.meshgrid(every_byte(), every_byte()))
     random = np.random.default_rng(5)
@@ -87,17 +91,23 @@ def test_sums_and_products_with_any_scales(op: str) -> None:
         zeros = random.choice([-128, -3, 0, 60, 127], 3)
         sources = [feed(x, quant(scale, zero)) for x, scale, zero in zip((a, b), scales, zeros, strict=False)]
         activation = random.choice(["Relu", "Relu6", ""]) or None
-        check_node(op, sources, [Output("int8", quant(scales[2], zeros[2]))], activation=activation)
+        check_node(op, sources, [Output("int8", quant(scales[2], zeros[2]))], activation=activation, **attrs)
 
 
 @pytest.mark.parametrize(
-    ("op", "scale", "activation"),
-    [("Add", 1e-9, None), ("Mul", 1e-9, None), ("Add", 0.1, "Sigmoid"), ("Div", 0.1, None)],
+    ("op", "scale", "attrs"),
+    [
+        ("Add", 1e-9, {}),
+        ("Add", 1e-9, REAL),
+        ("Mul", 1e-9, {}),
+        ("Add", 0.1, {"activation": "Sigmoid"}),
+        ("Div", 0.1, {}),
+    ],
 )
-def test_what_integers_cannot_do_is_left_to_numpy(op: str, scale: float, activation: str | None) -> None:
+def test_what_integers_cannot_do_is_left_to_numpy(op: str, scale: float, attrs: dict[str, Any]) -> None:
     operands = [feed(integers(3, 7), quant(0.5, 3)), feed(integers(3, 7, seed=1), quant(0.5, -7))]
     outputs = [Output("int8", quant(scale, 5))]
-    check_model(*node_model(op, operands, outputs, activation=activation), numpy_steps=1)
+    check_model(*node_model(op, operands, outputs, **attrs), numpy_steps=1)
 
 
 def reals(*shape: int, scale: float) -> np.ndarray:

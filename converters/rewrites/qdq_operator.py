@@ -43,6 +43,9 @@ FIRST = (
 ALL = ("Add", "Sub", "Mul", "Concat")
 """Operators of which all inputs are data."""
 
+SUMS = ("Add", "Sub")
+"""Operators of which the fixed-point arithmetic is LiteRT's, and the real one what is written here."""
+
 
 @rewrite_of(*FIRST, *ALL)
 def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
@@ -58,6 +61,8 @@ def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
     attrs = clamped(node.attrs, quant)
     if attrs is None:
         return None
+    if node.op in SUMS:
+        attrs = {**attrs, "real": 1}
     patch = Patch(graph, [node, quantize])
     inputs = [integers(patch, source) for source in found] + node.inputs[count:]
     result = quantize.outputs[0]

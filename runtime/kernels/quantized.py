@@ -36,6 +36,19 @@ def add_int8(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -
     return _binary(isa, (a, a_scalar), (b, b_scalar), y, function, 7)
 
 
+def add_real(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -> Callable[..., None]:
+    """integer.quantize of the sum of dequantized a and b. p: zero points of a and b, float32 scales of a, b and y; zero
+    point, lowest, highest of y."""
+
+    def function(
+        a: Traced, b: Traced, zero_a: Traced, zero_b: Traced, scale_a: Traced, scale_b: Traced, scale_y: Traced
+    ) -> Traced:
+        total = (a - zero_a).to_float() * scale_a.from_bits() + (b - zero_b).to_float() * scale_b.from_bits()
+        return (total / scale_y.from_bits()).rounded()
+
+    return _binary(isa, (a, a_scalar), (b, b_scalar), y, function, 8)
+
+
 def mul_int8(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -> Callable[..., None]:
     """integer.requantize of products. p: zero points of a and b, float32 scale; zero point, lowest, highest of y."""
 

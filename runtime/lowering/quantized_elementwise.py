@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.quantized import add_int8, mul_int8
+from ..compiler.abi import Kernel
+from ..graph import Quantization
+from ..kernels.quantized import add_int8, add_real, mul_int8
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, find
 from ..ops.unary import table_of
@@ -50,6 +52,8 @@ def _add(ctx: Context, b: Builder) -> bool:
     qa, qb, target = ctx.input(0).quant, ctx.input(1).quant, quantized_node.output_range(ctx)
     if target is None or qa is None or qb is None or qa.scale.size > 1 or qb.scale.size > 1:
         return False
+    if ctx.attrs["real"]:
+        return _add_real(ctx, b, qa, qb, *target)
     out, low, high = target
     scale_a, scale_b, bias, shift = integer.add_parameters(qa, qb, out, -1 if ctx.node.op == "Sub" else 1)
     reach = 255 * (abs(scale_a) + abs(scale_b)) + abs(bias)
@@ -57,7 +61,20 @@ def _add(ctx: Context, b: Builder) -> bool:
         return False
     views = b.input(0), b.input(1)
     bias -= offset(views[0]) * scale_a + offset(views[1]) * scale_b
-    _emit(ctx, b, [scale_a, scale_b, bias, shift], int(out.zero_point[0]), low, high)
+    _emit(ctx, b, add_int8, [scale_a, scale_b, bias, shift], int(out.zero_point[0]), low, high)
+    return True
+
+
+def _add_real(
+    ctx: Context, b: Builder, qa: Quantization, qb: Quantization, y: Quantization, low: int, high: int
+) -> bool:
+    if 255 * float(qa.scale[0] + qb.scale[0]) / float(y.scale[0]) >= 2**31 - 2**16:
+        return False
+    zeros = [int(q.zero_point[0]) + offset(b.input(i)) for i, q in enumerate((qa, qb))]
+    # Subtracting is adding what a negative scale makes of the other operand.
+    scales = np.concatenate([qa.scale, -qb.scale if ctx.node.op == "Sub" else qb.scale, y.scale])
+    bits = scales.astype(np.float32).view(np.int32).tolist()
+    _emit(ctx, b, add_real, [*zeros, *bits], int(y.zero_point[0]), low, high)
     return True
 
 
@@ -69,11 +86,13 @@ def _mul(ctx: Context, b: Builder) -> bool:
         return False
     zeros = [int(q.zero_point[0]) + offset(b.input(i)) for i, q in enumerate((product.x, product.w))]
     scale = int(product.scale.astype(np.float32).view(np.int32)[0])
-    _emit(ctx, b, [*zeros, scale], int(product.y.zero_point[0]), product.low, product.high)
+    _emit(ctx, b, mul_int8, [*zeros, scale], int(product.y.zero_point[0]), product.low, product.high)
     return True
 
 
-def _emit(ctx: Context, b: Builder, parameters: list[int], zero_point: int, low: int, high: int) -> None:
+def _emit(
+    ctx: Context, b: Builder, kernel: Kernel, parameters: list[int], zero_point: int, low: int, high: int
+) -> None:
     views, y = (b.input(0), b.input(1)), b.output()
     rows = Rows(b, views, y)
     constants = {
@@ -81,4 +100,4 @@ def _emit(ctx: Context, b: Builder, parameters: list[int], zero_point: int, low:
         "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
     }  # fmt: skip
     p = b.constant(np.array([*parameters, *(v + offset(y) for v in (zero_point, low, high))], np.int32))
-    rows.call(mul_int8 if ctx.node.op == "Mul" else add_int8, constants, ["a", "b"], WORK, p)
+    rows.call(kernel, constants, ["a", "b"], WORK, p)

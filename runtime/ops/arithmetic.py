@@ -25,6 +25,24 @@ def fusing(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable
     return reference
 
 
+def summing(function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    """Like `fusing`. real: whether quantized operands are summed as real numbers, as models mean it that are written in
+    QuantizeLinear and DequantizeLinear, and not in LiteRT's fixed point."""
+    fused = fusing(function)
+
+    def reference(
+        a: np.ndarray,
+        b: np.ndarray,
+        *,
+        activation: str | None = None,
+        activation_params: Sequence[float] = (),
+        real: int = 0,
+    ) -> np.ndarray:
+        return fused(a, b, activation=activation, activation_params=activation_params)
+
+    return reference
+
+
 def quotient(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Integers are divided towards zero; an integer divided by zero gives 0."""
     if a.dtype.kind == "f":
@@ -68,7 +86,7 @@ def quantized_sub(ctx: Context, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _fixed_point_sum(ctx: Context, a: np.ndarray, b: np.ndarray, sign: int) -> np.ndarray:
     qa, qb, target = ctx.input(0).quant, ctx.input(1).quant, quantized_node.output_range(ctx)
-    if target is None or qa is None or qb is None or qa.scale.size > 1 or qb.scale.size > 1:
+    if target is None or qa is None or qb is None or qa.scale.size > 1 or qb.scale.size > 1 or ctx.attrs["real"]:
         return NotImplemented
     qy, low, high = target
     parameters = integer.add_parameters(qa, qb, qy, sign)
@@ -100,8 +118,8 @@ def infer_power(ctx: Context) -> list[Inferred]:
     return [(broadcast(ctx, a.shape, b.shape), require_kind(ctx, a, NUMBERS))]
 
 
-register(Op("Add", fusing(np.add), infer, quantized=quantized_add))
-register(Op("Sub", fusing(np.subtract), infer, quantized=quantized_sub))
+register(Op("Add", summing(np.add), infer, quantized=quantized_add))
+register(Op("Sub", summing(np.subtract), infer, quantized=quantized_sub))
 register(Op("Mul", fusing(np.multiply), infer, quantized=quantized_mul))
 register(Op("Div", fusing(quotient), infer))
 register(Op("Pow", power, infer_power))
