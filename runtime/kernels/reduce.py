@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from ..compiler.isa import Isa
 
 
-def reducer(isa: Isa, operation: str) -> Any:
-    """reduce_row(x, n) -> float32: n elements from address x on, through partial results that are joined pairwise."""
+def reducer(isa: Isa, operation: str, centred: bool = False) -> Any:
+    """reduce_row(x, n, centre) -> float32: n elements from address x on, through partial results that are joined
+    pairwise. centred: the vector `centre` is subtracted from every element first."""
     from ..compiler.horizontal import gather, keep, merge, reduce
     from ..compiler.reduction import identity
 
@@ -24,18 +25,24 @@ def reducer(isa: Isa, operation: str) -> Any:
     if operation in ("max", "min"):
         neutral = start
 
-    def reduce_row(x, n):  # type: ignore[no-untyped-def]
+    @isa.inline
+    def get(place, centre):  # type: ignore[no-untyped-def]
+        if centred:
+            return load(place) - centre
+        return load(place)
+
+    def reduce_row(x, n, centre):  # type: ignore[no-untyped-def]
         a = splat(start)
         b, c, d = a, a, a
         at = 0
         while at + 4 * lanes <= n:
-            a = take(a, load(x + 4 * at))
-            b = take(b, load(x + 4 * (at + lanes)))
-            c = take(c, load(x + 4 * (at + 2 * lanes)))
-            d = take(d, load(x + 4 * (at + 3 * lanes)))
+            a = take(a, get(x + 4 * at, centre))
+            b = take(b, get(x + 4 * (at + lanes), centre))
+            c = take(c, get(x + 4 * (at + 2 * lanes), centre))
+            d = take(d, get(x + 4 * (at + 3 * lanes), centre))
             at = at + 4 * lanes
         while at < n:
-            a = take(a, keep(load(x + 4 * at), n - at, splat(neutral)))
+            a = take(a, keep(get(x + 4 * at, centre), n - at, splat(neutral)))
             at = at + lanes
         return across(join(join(a, b), join(c, d)))
 
@@ -54,7 +61,7 @@ def reduce_rows(isa: Isa, operation: str, mean: bool, function: str | None) -> C
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int, x_row: Int, count: Float) -> None:
         for i in range(start, stop):
-            total = splat(row(x + i * x_row, n))
+            total = splat(row(x + i * x_row, n, splat(0.0)))
             if mean:
                 total = total / splat(count)
             store(finish(total), y + 4 * i)

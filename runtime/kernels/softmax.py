@@ -79,8 +79,8 @@ def softmax_f32(isa: Isa, log: bool) -> Callable[..., None]:
         rest = n - whole
         for row in range(start, stop):
             source, target = x + row * n * 4, y + row * n * 4
-            peak = splat(highest(source, n))
             none = splat(0.0)
+            peak = splat(highest(source, n, none))
             total = none
             for at in range(0, whole, width):
                 e = exp(load(source + 4 * at) - peak)

@@ -1,6 +1,20 @@
 """Imports every lowering, so that each registers itself."""
 
-from . import cast, conv, conv_transpose, dense, elementwise, movement, pool, quantize, reduce, resize, selection, softmax
+from . import (
+    cast,
+    conv,
+    conv_transpose,
+    dense,
+    elementwise,
+    movement,
+    normalize,
+    pool,
+    quantize,
+    reduce,
+    resize,
+    selection,
+    softmax,
+)
 
 __all__ = [
     "cast",
@@ -9,6 +23,7 @@ __all__ = [
     "dense",
     "elementwise",
     "movement",
+    "normalize",
     "pool",
     "quantize",
     "reduce",
