@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba.core import types
 from numba.core.types.containers import UniTuple
@@ -29,11 +30,16 @@ class DepthwiseTile:
 
     A tile is `repeat` times layout.pixels outputs of layout.width channels. pitch: bytes between pixels that a kernel
     row reads one after the other. dense: a pixel's block of channels is followed by the next pixel's. joined: a block
-    holds the channels of so many neighbouring outputs, whose weights are shifted; only where dense.
+    holds the channels of so many neighbouring outputs, whose weights are shifted; only where dense. parts: a row of
+    weights is the sum of so many that follow each other, and row_bytes the size of them all.
     """
 
-    def __init__(self, target: Target, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int) -> None:
-        self.target, self.layout, self.repeat, self.dense, self.joined = target, layout, repeat, dense, joined
+    def __init__(
+        self, target: Target, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int, parts: int
+    ) -> None:
+        self.target, self.layout, self.repeat, self.dense = target, layout, repeat, dense
+        self.joined, self.parts = joined, parts
+        self.row_bytes = parts * layout.row_bytes
         self.pixels = repeat * layout.pixels
         self.kind = TileType("i32", self.pixels, layout.columns, layout.lanes)
         self.init = primitive(lambda bias: self.kind, self._init)
@@ -80,8 +86,9 @@ class DepthwiseTile:
                     for index, (p, g) in enumerate(products):
                         if g != group:
                             continue
-                        for v in range(layout.columns):
-                            at = row * layout.row_bytes + (index * layout.columns + v) * layout.vector_bytes
+                        for part, v in np.ndindex(self.parts, layout.columns):
+                            at = (row * self.parts + part) * layout.row_bytes
+                            at += (index * layout.columns + v) * layout.vector_bytes
                             weights = load_at(b, b.add(w, I64(at)), ir.VectorType(I8, layout.vector_bytes))
                             i = (repeat * layout.pixels + p) * layout.columns + v
                             tile[i] = self._multiply(b, tile[i], vectors[v], weights)
@@ -165,7 +172,6 @@ class DepthwiseTile:
             part = product if depth == 1 else shuffle(b, product, product, [lane * depth + i for lane in range(lanes)])
             acc = b.add(acc, part)
         return acc
-
 
 
 def _unpack(b: ir.IRBuilder, x: ir.Value, y: ir.Value, size: int, high: bool) -> ir.Value:

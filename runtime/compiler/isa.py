@@ -58,9 +58,9 @@ class Isa:
         """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column."""
         return FloatTile(self.target, rows, columns, tail)
 
-    def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int) -> DepthwiseTile:
+    def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int, parts: int) -> DepthwiseTile:
         """A tile of int8 depthwise convolution."""
-        return DepthwiseTile(self.target, layout, repeat, dense, joined)
+        return DepthwiseTile(self.target, layout, repeat, dense, joined, parts)
 
     def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
         """A tile of float32 depthwise convolution."""

@@ -24,12 +24,11 @@ def depthwise_int8(
     repeat: int,
     dense: bool,
     joined: int,
-    passes: int,
+    parts: int,
     finish: str,
 ) -> Callable[..., None]:
     """A chunk is one row of outputs of one channel block. channels, kernel, stride, dilation and narrow: as
-    DepthwiseLayout.of takes them. joined: see DepthwiseTile. passes: over a window, each with rows of weights of its
-    own, where weights beyond 8 bits are the sum of several.
+    DepthwiseLayout.of takes them. joined, parts: see DepthwiseTile.
 
     x, y: first element inside the border; pitches in bytes. x_pixel: between neighbouring outputs' inputs; x_tap:
     between taps. panel: bytes of packed weights per block. pixels: at least the tile's.
@@ -37,9 +36,9 @@ def depthwise_int8(
     from ..compiler.depthwise_layout import DepthwiseLayout
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, dilation, narrow)
-    tile = isa.depthwise(layout, repeat, dense, joined)
+    tile = isa.depthwise(layout, repeat, dense, joined, parts)
     init, step, store = tile.init, tile.step, tile.store(finish)
-    width, count, row_bytes = layout.width, tile.pixels, layout.row_bytes
+    width, count, row_bytes = layout.width, tile.pixels, tile.row_bytes
 
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
@@ -60,20 +59,28 @@ def depthwise_int8(
                 pixel = min(done, pixels - count)
                 done = done + count
                 acc = init(block_bias)
+                a = row + pixel * x_pixel
                 b = weights
-                for _ in range(passes):
-                    a = row + pixel * x_pixel
-                    for _ in range(kernel_rows):
-                        acc = step(acc, a, x_tap, b)
-                        a = a + kernel_row
-                        b = b + row_bytes
+                for _ in range(kernel_rows):
+                    acc = step(acc, a, x_tap, b)
+                    a = a + kernel_row
+                    b = b + row_bytes
                 store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
 
     return kernel_
 
 
 def depthwise_scan_int8(
-    isa: Isa, channels: int, kernel: int, stride: int, narrow: bool, repeat: int, dense: bool, joined: int, finish: str
+    isa: Isa,
+    channels: int,
+    kernel: int,
+    stride: int,
+    narrow: bool,
+    repeat: int,
+    dense: bool,
+    joined: int,
+    parts: int,
+    finish: str,
 ) -> Callable[..., None]:
     """Three kernel rows, row stride 1: walks down a strip of outputs, and transposes each input row once for the three
     output rows that read it. A chunk is one band of `lines` output rows of one strip of one channel block.
@@ -84,7 +91,7 @@ def depthwise_scan_int8(
     from ..compiler.depthwise_layout import DepthwiseLayout
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, 1, narrow)
-    tile = isa.depthwise(layout, repeat, dense, joined)
+    tile = isa.depthwise(layout, repeat, dense, joined, parts)
     init, scan, store = tile.init, tile.scan, tile.store(finish)
     width, count = layout.width, tile.pixels
 

@@ -91,7 +91,6 @@ class _Scan:
         self.x_pixel = x_step * self.stride
         self.x_tap = x_step * self.dilation
         self.adjacent = x_step
-        self.passes = 1
 
     def rows(self, taps: np.ndarray) -> np.ndarray:
         """(channels, height, width) -> (kernel rows, kernel, channels)."""
@@ -100,8 +99,7 @@ class _Scan:
     @property
     def scanned(self) -> bool:
         """Whether the kernel that walks down strips of outputs serves."""
-        steps = (self.kernel_rows, self.line_stride, self.line_dilation, self.dilation, self.passes)
-        return steps == (3, 1, 1, 1, 1)
+        return (self.kernel_rows, self.line_stride, self.line_dilation, self.dilation) == (3, 1, 1, 1)
 
     def join(self, count: int) -> None:
         """Takes `count` neighbouring outputs as channels of one."""
@@ -152,20 +150,22 @@ def _lower_int8(
     scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))
     flip = 128 if b.target.family == "x86" else 0
     rows = scan.rows(taps)
-    parts = byte_parts(rows) if b.target.vnni or b.target.dotprod else [rows]
-    scan.passes = len(parts)
     joined = _joined(b, scan, channels)
     total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
     start = total - (int(product.x.zero_point[0]) + flip) * taps.sum((1, 2), dtype=np.int64)
     scale = np.broadcast_to(product.scale, channels).astype(np.float32)
     low, high = product.low + flip, product.high + flip
     if joined > 1:
-        parts = [_side_by_side(rows, joined, scan.stride)]
+        rows = _side_by_side(rows, joined, scan.stride)
         start, scale, channels = np.tile(start, joined), np.tile(scale, joined), channels * joined
         scan.join(joined)
     constants, layout = _tile(b, scan, channels, joined)
     constants["finish"] = finish_of(int(product.y.zero_point[0]) + flip, low, high, flip > 0)
-    packed = layout.pack(parts[0][::-1] if scan.scanned else np.concatenate(parts))
+    if scan.scanned:
+        rows = rows[::-1]
+    parts = byte_parts(rows) if layout.dtype == np.int8 else [rows]
+    constants["parts"] = len(parts)
+    packed = layout.pack(np.stack(parts, 1).reshape(-1, *rows.shape[1:]))
     shared: dict[str, Place | int] = {
         "w": b.constant(packed),
         "bias": b.constant(layout.pack_channels(start.astype(np.int32))),
@@ -181,8 +181,6 @@ def _lower_int8(
         arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
         del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
         kernel, lines = depthwise_scan_int8, strips * bands
-    else:
-        constants["passes"] = len(parts)
     for image in range(x.shape[0]):
         shared |= {"x": b.shift(x.at(image), scan.offset), "y": y.at(image)}
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
@@ -193,7 +191,7 @@ def _joined(b: Builder, scan: _Scan, channels: int) -> int:
     """How many neighbouring outputs fill a vector that one's channels do not."""
     count = b.tile_layout("i8").lanes // channels
     dense = scan.adjacent == channels == scan.y_pixel and scan.dilation == 1
-    fits = b.target.vnni and scan.passes == 1 and count * channels == b.tile_layout("i8").lanes and channels >= 4
+    fits = b.target.vnni and count * channels == b.tile_layout("i8").lanes and channels >= 4
     return count if count > 1 and dense and fits and scan.pixels % count == 0 else 1
 
 
