@@ -14,6 +14,7 @@ from millijoule.runtime.compiler.build import build
 from millijoule.runtime.compiler.cache import KernelCache
 from millijoule.runtime.compiler.cpu import host_machine
 from millijoule.runtime.compiler.target import missing, named, resolve
+from millijoule.runtime.engine import STEP_LOOP
 from millijoule.runtime.errors import TargetError
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.model import Model
@@ -161,7 +162,8 @@ def run_kernel(
     """Compiles one kernel, without keeping its code, and calls it once: arrays are passed by their address."""
     resolved = resolve(target)
     name = kernel_name(factory, constants)
-    code = build({name: (factory, constants)}, resolved, KernelCache(None))
+    needed = {"execute.enter()": STEP_LOOP["execute.enter()"], name: (factory, constants)}
+    code = build(needed, resolved, KernelCache(None))
     arrays = [value for value in arguments.values() if isinstance(value, np.ndarray)]
     bases = np.array([array.ctypes.data for array in arrays], np.uint64)
     places = iter(range(len(arrays)))
