@@ -12,9 +12,11 @@ from ..ops.registry import Context
 from ..planner.builder import Builder
 from ..planner.view import Border, View
 from .conv import join_groups
+from .elementwise import COSTLY, emit_unary
 from .phases import NONE, Phase, joined, phases
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
+from .rows import Rows
 
 ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,), (1,))
 
@@ -90,7 +92,12 @@ class _Phases:
             self.columns = together
         wanted = border(ctx)
         self.x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
-        self.y = b.output()
+        self.y = self.result = b.output()
+        self.activation = ctx.attrs["activation"]
+        outputs = self.channels * max(column.members for column in self.columns)
+        if out is None and self.activation in COSTLY and 2 * outputs <= lanes and Rows.fit(ctx.outputs[0]):
+            # Vectors of pixels waste no lanes on the activation, as those of a pixel's few channels do.
+            self.y, self.activation = b.temporary(self.y.shape, self.y.dtype), None
 
     def emit(self) -> None:
         for row in self.rows:
@@ -101,6 +108,9 @@ class _Phases:
                             self._convolve(row, column, image, group)
                 else:
                     self._fill(row, column)
+        if self.y is not self.result:
+            attrs = self.ctx.attrs
+            emit_unary(self.b, attrs["activation"], self.y, self.result, attrs["activation_params"])
 
     def _convolve(self, row: Phase, column: Phase, image: int, group: int) -> None:
         geometry, weights = self._geometry(row, column, image, group), self._weights(row, column, group)
@@ -108,8 +118,7 @@ class _Phases:
         part = slice(group * each, (group + 1) * each)
         bias = None if self.bias is None else np.tile(self.bias[part], column.members)
         if self.out is None:
-            attrs = self.ctx.attrs
-            emit_f32(self.b, geometry, weights, bias, attrs["activation"], attrs["activation_params"])
+            emit_f32(self.b, geometry, weights, bias, self.activation, self.ctx.attrs["activation_params"])
             return
         x_quant = self.ctx.input(0).quant
         assert x_quant is not None
@@ -150,7 +159,7 @@ class _Phases:
         """Outputs that no input reaches: the bias, finished like any accumulator."""
         bias = np.zeros(self.channels, np.float32 if self.out is None else np.int32) if self.bias is None else self.bias
         if self.out is None:
-            data = activation.apply(bias, self.ctx.attrs["activation"], self.ctx.attrs["activation_params"])
+            data = activation.apply(bias, self.activation, self.ctx.attrs["activation_params"])
         else:
             out = self.out
             data = integer.requantize(bias, out.scale, out.zero_point, out.low, out.high, np.int8)
