@@ -84,7 +84,9 @@ def test_groups_are_joined_into_fewer_kernel_calls() -> None:
         assert sum(name.startswith("conv.") for name in kernels_of(session)) <= 16
 
 
-@pytest.mark.parametrize("outputs, inputs, group, lanes", [(8, 2, 4, 16), (12, 1, 6, 4), (64, 2, 32, 16), (6, 5, 2, 16)])
+@pytest.mark.parametrize(
+    "outputs, inputs, group, lanes", [(8, 2, 4, 16), (12, 1, 6, 4), (64, 2, 32, 16), (6, 5, 2, 16)]
+)
 def test_joined_groups_compute_the_same(outputs: int, inputs: int, group: int, lanes: int) -> None:
     conv_op = find("Conv")
     assert conv_op is not None
