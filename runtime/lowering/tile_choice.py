@@ -72,7 +72,8 @@ def tile_cost(target: Target, element: str) -> TileCost:
     """element: "f32" or "i8"."""
     if target.family == "arm":
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
-    room = target.vector_registers - 3
+    # Without VNNI a register holds the products before they are added.
+    room = target.vector_registers - (4 if target.avx512 and not target.vnni and element == "i8" else 3)
     return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0)
 
 
