@@ -18,6 +18,7 @@ from .float_tile import FloatTile
 from .lookup_step import LookupStep
 from .pair_tile import PairTile
 from .pool_tile import PoolTile
+from .reorder import Reorder
 from .resample_step import ResampleStep
 from .row_step import Row, RowStep
 from .tile import Int8Tile
@@ -98,6 +99,10 @@ class Isa:
     ) -> ResampleStep:
         """One output pixel of a resampled map."""
         return ResampleStep(self.target, element, lanes, offsets, taps, bits)
+
+    def reorder(self, itemsize: int, flip: bool) -> Reorder:
+        """Moves of blocks of elements from one axis to another."""
+        return Reorder(self.target, itemsize, flip)
 
     @staticmethod
     def inline(function: Any) -> Any:

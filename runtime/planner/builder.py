@@ -11,9 +11,10 @@ import numpy as np
 from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
 from ..compiler.target import Target
 from ..compiler.tile_layout import TileLayout
-from ..kernels.copy import COPY_LEVELS, FILL_LEVELS, copy, fill_border, fill_rows
+from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
 from ..ops.registry import Context, Op, Tensor
 from ..reference import evaluate
+from .copies import move
 from .program import Call, PythonStep
 from .view import Border, Place, Storage, View, dense, levels
 from .weights import Weights
@@ -161,20 +162,10 @@ class Builder:
 
     def copy(self, source: View, destination: View) -> None:
         """Copies elements between views of one shape, flipping bytes where the two disagree."""
-        item = source.itemsize
-        sizes, (from_, to) = levels(source.shape, (source.strides, destination.strides))
-        if len(sizes) > COPY_LEVELS:
-            raise self.ctx.error(f"a copy of shape {source.shape} has {len(sizes)} irregular dimensions")
-        rows = from_[-1] == item and to[-1] == item
-        lead = COPY_LEVELS - len(sizes)
-        sizes, from_, to = (1,) * lead + sizes, (0,) * lead + from_, (0,) * lead + to
-        levels_ = {f"n{i}": n for i, n in enumerate(sizes)}
-        levels_ |= {f"x{i}": s for i, s in enumerate(from_)} | {f"y{i}": s for i, s in enumerate(to)}
-        constants = {"itemsize": item, "rows": rows, "flip": source.flipped != destination.flipped}
-        self.call(
-            copy, constants, sizes[0] * sizes[1], work=source.size // 8,
-            x=source.at(), y=destination.at(), **levels_,
-        )  # fmt: skip
+        found = move(source, destination, self.target)
+        if found is None:
+            raise self.ctx.error(f"a copy of shape {source.shape} has too many irregular dimensions")
+        self.call(found.kernel, found.constants, found.chunks, work=source.size // 8, **found.arguments)
 
     def declare(self, tensor: Tensor, view: View) -> None:
         """A public input: its memory, in the form the caller sees."""
