@@ -106,7 +106,7 @@ def test_arm_loads_four_steps_of_a_row_at_once(element: str) -> None:
 def test_depthwise_integers(name: str, pattern: str) -> None:
     constants: dict[str, Any] = {
         "channels": 64, "kernel": 3, "stride": 2, "dilation": 1, "narrow": False, "repeat": 2, "dense": False,
-        "joined": 1, "passes": 1, "finish": "shift",
+        "joined": 1, "parts": 1, "finish": "shift",
     }  # fmt: skip
     loop = loop_of(compiled(depthwise_int8, TARGETS[name], **constants), pattern)
     assert count(loop, pattern) > 0
