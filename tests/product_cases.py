@@ -15,6 +15,9 @@ RTOL, ATOL = 1e-5, 1e-5
 SPREAD = 74.0
 """Standard deviation of uniformly distributed int8."""
 
+SAME: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
+PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
+
 Build = Callable[[], "Net"]
 
 
@@ -224,3 +227,81 @@ def merged(nets: Mapping[str, Net]) -> tuple[Model, dict[str, np.ndarray]]:
         graph.outputs += [rename[n] for n in net.graph.outputs]
         feeds |= {rename[n]: data for n, data in net.feeds.items()}
     return Model(graph), feeds
+
+
+CONV_INTEGERS: dict[str, Build] = {
+    "one output": conv((1, 1, 1, 1), 1, (1, 1)),
+    "one pixel": conv((1, 1, 1, 70), 33, (1, 1)),
+    "two pixels": conv((1, 1, 2, 9), 5, (1, 1)),
+    "odd pixels and channels": conv((1, 5, 5, 17), 70, (1, 1), activation="Relu6"),
+    "33 pixels": conv((1, 3, 11, 8), 12, (1, 1)),
+    "few channels side by side": conv((1, 6, 8, 3), 2, (3, 3), **SAME),
+    "first layer": conv((1, 11, 13, 3), 16, (3, 3), strides=[2, 2], activation="Relu", **SAME),
+    "tall kernel": conv((2, 15, 6, 1), 20, (10, 4), strides=[2, 2], **SAME),
+    "dilated": conv((1, 9, 9, 8), 16, (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "strided pixels": conv((2, 7, 9, 16), 24, (1, 1), strides=[2, 3]),
+    "one axis": conv((2, 19, 12), 24, (5,), strides=[2], pads=[2, 1]),
+    "groups": conv((1, 6, 5, 32), 64, (3, 3), group=4, pads=[1] * 4),
+    "small groups": conv((1, 6, 5, 12), 18, (3, 3), group=6, pads=[1] * 4),
+    "batch of whole images": conv((3, 4, 4, 64), 100, (1, 1)),
+    "no bias": conv((1, 5, 6, 10), 20, (2, 2), bias=False),
+    "weights with a zero point": conv((1, 5, 6, 10), 20, (3, 3), w_zero=-90, pads=[1] * 4),
+    "weights of 9 bits": conv((1, 5, 6, 10), 20, (3, 3), w_zero=127),
+    "largest accumulator": extremes(-128, -128),
+    "least accumulator": extremes(127, -128),
+    "borders": chain(True, 2, 24),
+    "fully connected": gemm(1, 70, 10),
+    "fully connected, wide": gemm(5, 33, 130, transposed=False, activation="Relu"),
+    "product of three axes": matmul((2, 7, 24), 40),
+}
+
+CONV_FLOATS: dict[str, Build] = {
+    "one output": conv((1, 1, 1, 1), 1, (1, 1), False),
+    "odd pixels and channels": conv((1, 5, 5, 17), 70, (1, 1), False, activation="Relu6"),
+    "33 pixels": conv((1, 3, 11, 8), 9, (1, 1), False),
+    "first layer": conv((1, 11, 13, 3), 16, (3, 3), False, strides=[2, 2], activation="HardSwish", **SAME),
+    "tall kernel": conv((2, 15, 6, 1), 20, (10, 4), False, strides=[2, 2], **SAME),
+    "dilated": conv((1, 9, 9, 8), 16, (3, 3), False, dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "one axis": conv((2, 19, 12), 24, (5,), False, strides=[2], pads=[2, 1]),
+    "groups": conv((1, 6, 5, 32), 64, (3, 3), False, group=4, pads=[1] * 4),
+    "residual": residual((2, 6, 7, 20), (3, 3), pads=[1] * 4, activation="Relu"),
+    "residual of pixels": residual((2, 6, 7, 33), (1, 1), activation="LeakyRelu", activation_params=[0.1]),
+    "borders": chain(False, 2, 24),
+    "fully connected": gemm(1, 70, 10, False, activation="Sigmoid"),
+    "scaled": gemm(5, 33, 40, False, alpha=0.5, beta=2.0),
+    "product of three axes": matmul((2, 7, 24), 40, False, bias=False),
+}
+
+DEPTHWISE_INTEGERS: dict[str, Build] = {
+    "one output": depthwise((1, 3, 3, 2), (3, 3)),
+    "3x3": depthwise((1, 12, 11, 64), (3, 3), activation="Relu", **PADS),
+    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), **PADS),
+    "3x3, 8 channels": depthwise((1, 9, 16, 8), (3, 3), activation="Relu6", **PADS),
+    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), **PADS),
+    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), strides=[2, 2], **SAME),
+    "3x3 by other steps": depthwise((1, 11, 14, 16), (3, 3), strides=[1, 3], **PADS),
+    "5x5": depthwise((1, 9, 14, 40), (5, 5), pads=[2] * 4),
+    "5x5 by steps of 2": depthwise((1, 11, 10, 32), (5, 5), strides=[2, 2], **SAME),
+    "wide": depthwise((1, 4, 20, 24), (1, 9), pads=[0, 4, 0, 4]),
+    "tall": depthwise((1, 20, 4, 24), (7, 2), pads=[3, 0, 3, 1]),
+    "whole image": depthwise((2, 4, 5, 33), (4, 5)),
+    "dilated": depthwise((1, 12, 13, 20), (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "one axis": depthwise((2, 30, 17), (5,), pads=[2, 2]),
+    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), times=2, **PADS),
+    "weights with a zero point": depthwise((1, 6, 7, 20), (3, 3), w_zero=-90, bias=False, **PADS),
+    "weights of 9 bits": depthwise((1, 6, 7, 20), (3, 3), w_zero=127, **PADS),
+}
+
+DEPTHWISE_FLOATS: dict[str, Build] = {
+    "one output": depthwise((1, 3, 3, 2), (3, 3), False),
+    "3x3": depthwise((1, 12, 11, 64), (3, 3), False, activation="Relu6", **PADS),
+    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), False, **PADS),
+    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), False, **PADS),
+    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), False, strides=[2, 2], activation="HardSwish", **SAME),
+    "5x5": depthwise((1, 9, 14, 40), (5, 5), False, pads=[2] * 4),
+    "tall": depthwise((1, 20, 4, 24), (7, 2), False, pads=[3, 0, 3, 1]),
+    "whole image": depthwise((2, 4, 5, 33), (4, 5), False),
+    "dilated": depthwise((1, 12, 13, 20), (3, 3), False, dilations=[2, 3], pads=[2, 3, 2, 3]),
+    "one axis": depthwise((2, 30, 17), (5,), False, pads=[2, 2]),
+    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), False, times=2, **PADS),
+}

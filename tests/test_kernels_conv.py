@@ -6,12 +6,11 @@ MILLIJOULE_FULL=1 tries many more shapes.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import pytest
 from kernel_cases import TARGETS, check_model, kernels_of, program_of
-from product_cases import ATOL, RTOL, Build, chain, conv, extremes, gemm, matmul, random_conv, residual
+from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, RTOL, Build, conv, gemm, random_conv
 
 from millijoule.runtime.compiler import target as targets
 from millijoule.runtime.engine import needed_kernels
@@ -22,50 +21,6 @@ from millijoule.tools.plans import plan_program
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 INTEGER_TARGETS = [*TARGETS[:-1], *([] if targets.missing(targets.named("x86-64-v4")) else ["x86-64-v4"]), TARGETS[-1]]
 """512-bit registers without VNNI multiply integers in a way of their own, floats as their successors."""
-SAME: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
-
-INTEGERS: dict[str, Build] = {
-    "one output": conv((1, 1, 1, 1), 1, (1, 1)),
-    "one pixel": conv((1, 1, 1, 70), 33, (1, 1)),
-    "two pixels": conv((1, 1, 2, 9), 5, (1, 1)),
-    "odd pixels and channels": conv((1, 5, 5, 17), 70, (1, 1), activation="Relu6"),
-    "33 pixels": conv((1, 3, 11, 8), 12, (1, 1)),
-    "few channels side by side": conv((1, 6, 8, 3), 2, (3, 3), **SAME),
-    "first layer": conv((1, 11, 13, 3), 16, (3, 3), strides=[2, 2], activation="Relu", **SAME),
-    "tall kernel": conv((2, 15, 6, 1), 20, (10, 4), strides=[2, 2], **SAME),
-    "dilated": conv((1, 9, 9, 8), 16, (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
-    "strided pixels": conv((2, 7, 9, 16), 24, (1, 1), strides=[2, 3]),
-    "one axis": conv((2, 19, 12), 24, (5,), strides=[2], pads=[2, 1]),
-    "groups": conv((1, 6, 5, 32), 64, (3, 3), group=4, pads=[1] * 4),
-    "small groups": conv((1, 6, 5, 12), 18, (3, 3), group=6, pads=[1] * 4),
-    "batch of whole images": conv((3, 4, 4, 64), 100, (1, 1)),
-    "no bias": conv((1, 5, 6, 10), 20, (2, 2), bias=False),
-    "weights with a zero point": conv((1, 5, 6, 10), 20, (3, 3), w_zero=-90, pads=[1] * 4),
-    "weights of 9 bits": conv((1, 5, 6, 10), 20, (3, 3), w_zero=127),
-    "largest accumulator": extremes(-128, -128),
-    "least accumulator": extremes(127, -128),
-    "borders": chain(True, 2, 24),
-    "fully connected": gemm(1, 70, 10),
-    "fully connected, wide": gemm(5, 33, 130, transposed=False, activation="Relu"),
-    "product of three axes": matmul((2, 7, 24), 40),
-}
-
-FLOATS: dict[str, Build] = {
-    "one output": conv((1, 1, 1, 1), 1, (1, 1), False),
-    "odd pixels and channels": conv((1, 5, 5, 17), 70, (1, 1), False, activation="Relu6"),
-    "33 pixels": conv((1, 3, 11, 8), 9, (1, 1), False),
-    "first layer": conv((1, 11, 13, 3), 16, (3, 3), False, strides=[2, 2], activation="HardSwish", **SAME),
-    "tall kernel": conv((2, 15, 6, 1), 20, (10, 4), False, strides=[2, 2], **SAME),
-    "dilated": conv((1, 9, 9, 8), 16, (3, 3), False, dilations=[2, 3], pads=[2, 3, 2, 3]),
-    "one axis": conv((2, 19, 12), 24, (5,), False, strides=[2], pads=[2, 1]),
-    "groups": conv((1, 6, 5, 32), 64, (3, 3), False, group=4, pads=[1] * 4),
-    "residual": residual((2, 6, 7, 20), (3, 3), pads=[1] * 4, activation="Relu"),
-    "residual of pixels": residual((2, 6, 7, 33), (1, 1), activation="LeakyRelu", activation_params=[0.1]),
-    "borders": chain(False, 2, 24),
-    "fully connected": gemm(1, 70, 10, False, activation="Sigmoid"),
-    "scaled": gemm(5, 33, 40, False, alpha=0.5, beta=2.0),
-    "product of three axes": matmul((2, 7, 24), 40, False, bias=False),
-}
 
 
 def check(build: Build, target: str, threads: int = 1) -> None:
@@ -74,15 +29,15 @@ def check(build: Build, target: str, threads: int = 1) -> None:
 
 
 @pytest.mark.parametrize("target", INTEGER_TARGETS)
-@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("name", CONV_INTEGERS)
 def test_integers(name: str, target: str) -> None:
-    check(INTEGERS[name], target)
+    check(CONV_INTEGERS[name], target)
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("name", CONV_FLOATS)
 def test_floats(name: str, target: str) -> None:
-    check(FLOATS[name], target)
+    check(CONV_FLOATS[name], target)
 
 
 @pytest.mark.parametrize("target", INTEGER_TARGETS if FULL else TARGETS[-1:])
@@ -114,7 +69,12 @@ def test_threads_give_the_same_bits_from_the_same_kernels(quantized: bool) -> No
 @pytest.mark.parametrize("name", list(targets.TARGETS))
 def test_kernels_do_not_depend_on_threads(name: str) -> None:
     """A kernel file serves any number of threads."""
-    for build in [*INTEGERS.values(), *FLOATS.values(), conv((1, 56, 56, 24), 96, (1, 1)), gemm(4096, 40, 17, False)]:
+    for build in [
+        *CONV_INTEGERS.values(),
+        *CONV_FLOATS.values(),
+        conv((1, 56, 56, 24), 96, (1, 1)),
+        gemm(4096, 40, 17, False),
+    ]:
         net = build()
         shapes = {key: data.shape for key, data in net.feeds.items()}
         one, four = (

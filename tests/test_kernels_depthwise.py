@@ -6,54 +6,17 @@ MILLIJOULE_FULL=1 tries many more shapes.
 from __future__ import annotations
 
 import os
-from typing import Any
 
 import numpy as np
 import pytest
 from kernel_cases import TARGETS, check_model, kernels_of
-from product_cases import ATOL, RTOL, Build, depthwise, random_conv
+from product_cases import ATOL, DEPTHWISE_FLOATS, DEPTHWISE_INTEGERS, PADS, RTOL, Build, depthwise, random_conv
 
 from millijoule.runtime.compiler import target as targets
 from millijoule.runtime.compiler.depthwise_layout import DepthwiseLayout
 from millijoule.runtime.session import load
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
-PADS: dict[str, Any] = {"pads": [1, 1, 1, 1]}
-SAME: dict[str, Any] = {"auto_pad": "SAME_UPPER"}
-
-INTEGERS: dict[str, Build] = {
-    "one output": depthwise((1, 3, 3, 2), (3, 3)),
-    "3x3": depthwise((1, 12, 11, 64), (3, 3), activation="Relu", **PADS),
-    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), **PADS),
-    "3x3, 8 channels": depthwise((1, 9, 16, 8), (3, 3), activation="Relu6", **PADS),
-    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), **PADS),
-    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), strides=[2, 2], **SAME),
-    "3x3 by other steps": depthwise((1, 11, 14, 16), (3, 3), strides=[1, 3], **PADS),
-    "5x5": depthwise((1, 9, 14, 40), (5, 5), pads=[2] * 4),
-    "5x5 by steps of 2": depthwise((1, 11, 10, 32), (5, 5), strides=[2, 2], **SAME),
-    "wide": depthwise((1, 4, 20, 24), (1, 9), pads=[0, 4, 0, 4]),
-    "tall": depthwise((1, 20, 4, 24), (7, 2), pads=[3, 0, 3, 1]),
-    "whole image": depthwise((2, 4, 5, 33), (4, 5)),
-    "dilated": depthwise((1, 12, 13, 20), (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
-    "one axis": depthwise((2, 30, 17), (5,), pads=[2, 2]),
-    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), times=2, **PADS),
-    "weights with a zero point": depthwise((1, 6, 7, 20), (3, 3), w_zero=-90, bias=False, **PADS),
-    "weights of 9 bits": depthwise((1, 6, 7, 20), (3, 3), w_zero=127, **PADS),
-}
-
-FLOATS: dict[str, Build] = {
-    "one output": depthwise((1, 3, 3, 2), (3, 3), False),
-    "3x3": depthwise((1, 12, 11, 64), (3, 3), False, activation="Relu6", **PADS),
-    "3x3, odd channels": depthwise((2, 7, 6, 70), (3, 3), False, **PADS),
-    "3x3, 3 channels": depthwise((1, 6, 5, 3), (3, 3), False, **PADS),
-    "3x3 by steps of 2": depthwise((2, 13, 12, 24), (3, 3), False, strides=[2, 2], activation="HardSwish", **SAME),
-    "5x5": depthwise((1, 9, 14, 40), (5, 5), False, pads=[2] * 4),
-    "tall": depthwise((1, 20, 4, 24), (7, 2), False, pads=[3, 0, 3, 1]),
-    "whole image": depthwise((2, 4, 5, 33), (4, 5), False),
-    "dilated": depthwise((1, 12, 13, 20), (3, 3), False, dilations=[2, 3], pads=[2, 3, 2, 3]),
-    "one axis": depthwise((2, 30, 17), (5,), False, pads=[2, 2]),
-    "two outputs per channel": depthwise((1, 6, 7, 12), (3, 3), False, times=2, **PADS),
-}
 
 
 def check(build: Build, target: str) -> list[str]:
@@ -62,15 +25,15 @@ def check(build: Build, target: str) -> list[str]:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", INTEGERS)
+@pytest.mark.parametrize("name", DEPTHWISE_INTEGERS)
 def test_integers(name: str, target: str) -> None:
-    assert any(kernel.startswith("depthwise.") for kernel in check(INTEGERS[name], target))
+    assert any(kernel.startswith("depthwise.") for kernel in check(DEPTHWISE_INTEGERS[name], target))
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize("name", DEPTHWISE_FLOATS)
 def test_floats(name: str, target: str) -> None:
-    assert any(kernel.startswith("depthwise.") for kernel in check(FLOATS[name], target))
+    assert any(kernel.startswith("depthwise.") for kernel in check(DEPTHWISE_FLOATS[name], target))
 
 
 @pytest.mark.parametrize("target", TARGETS if FULL else TARGETS[-1:])
