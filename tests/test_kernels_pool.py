@@ -48,23 +48,21 @@ def test_windows(window: dict[str, Any], target: str) -> None:
         check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **attrs)
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("channels", [1, 3, 64, 200])
-def test_channel_counts(channels: int, target: str) -> None:
+def test_channel_counts(channels: int) -> None:
     window: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
     shape = (1, 5, 6, channels)
-    check_node("MaxPool", [feed(floats(*shape))], target=target, **window)
-    check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **window)
+    check_node("MaxPool", [feed(floats(*shape))], **window)
+    check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], **window)
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("operator", ["MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"])
-def test_one_spatial_axis(operator: str, target: str) -> None:
+def test_one_spatial_axis(operator: str) -> None:
     attrs: dict[str, Any] = {"kernel_shape": [3], "strides": [2], "pads": [2, 1]}
     if operator.startswith("Global"):
         attrs = {}
-    check_node(operator, [feed(floats(2, 13, 19))], target=target, rtol=RTOL, atol=ATOL, **attrs)
-    check_node(operator, [feed(bytes_(2, 13, 19), QUANT)], [Output("int8", QUANT)], target=target, **attrs)
+    check_node(operator, [feed(floats(2, 13, 19))], rtol=RTOL, atol=ATOL, **attrs)
+    check_node(operator, [feed(bytes_(2, 13, 19), QUANT)], [Output("int8", QUANT)], **attrs)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -103,12 +101,11 @@ def test_a_changed_quantization(target: str) -> None:
             check_node(operator, operands, outputs, target=target, activation="Relu6", **window)
 
 
-@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("operator, activation", [("MaxPool", "Relu6"), ("AveragePool", "LeakyRelu")])
-def test_fused_activations(operator: str, activation: str, target: str) -> None:
+def test_fused_activations(operator: str, activation: str) -> None:
     params = [0.1] if activation == "LeakyRelu" else []
     attrs: dict[str, Any] = {"kernel_shape": [2, 2], "activation": activation, "activation_params": params}
-    check_node(operator, [feed(4 * floats(1, 6, 7, 19))], target=target, rtol=RTOL, atol=4 * ATOL, **attrs)
+    check_node(operator, [feed(4 * floats(1, 6, 7, 19))], rtol=RTOL, atol=4 * ATOL, **attrs)
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -130,11 +127,10 @@ def test_large_overlapping_windows_take_two_passes(target: str) -> None:
     assert sum(name.startswith("pool.") for name in kernels) == 2
 
 
-@pytest.mark.parametrize("target", TARGETS)
-def test_bytes_without_quantization(target: str) -> None:
+def test_bytes_without_quantization() -> None:
     data = bytes_(1, 6, 7, 19)
-    check_node("MaxPool", [feed(data)], [Output("int8")], target=target, kernel_shape=[3, 3])
-    check_node("MaxPool", [feed(data.view(np.uint8))], [Output("uint8")], target=target, kernel_shape=[3, 3])
+    check_node("MaxPool", [feed(data)], [Output("int8")], kernel_shape=[3, 3])
+    check_node("MaxPool", [feed(data.view(np.uint8))], [Output("uint8")], kernel_shape=[3, 3])
 
 
 def test_threads_give_the_same_bits() -> None:
