@@ -18,6 +18,7 @@ from .planner.view import View
 from .planner.weights import Weights
 from .table import Table
 from .team import Team
+from .trial import Trial
 
 _REGISTERS = 8
 _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
@@ -26,6 +27,8 @@ _PAGE = 4096
 BRIEF_WORK = 1_000_000
 """Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
 taken it."""
+TRIED_WORK = 50_000_000
+"""Multiply-adds from which on helper threads are used without a trial."""
 FLIP = np.int8(-128)
 _NOTHING = np.empty(0, np.uint8)
 
@@ -80,10 +83,9 @@ class Arena:
         self.plan = plan
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
-        runs = [self._python(s.python) if s.python else self._native(s.start, s.stop) for s in plan.table.segments]
-        if self._team is not None and program.shared:
-            runs.insert(0, self._team.start)
-        self.execute = runs[0] if len(runs) == 1 else _in_turn(runs)
+        self.execute = self._all(shared=program.shared and self._team is not None)
+        if program.shared and self._team is not None and program.macs < TRIED_WORK:
+            self.execute = Trial(self.execute, self._all(shared=False))
 
     def step(self, index: int) -> Callable[[], None]:
         """One step of the bound plan alone, for measurements."""
@@ -93,7 +95,7 @@ class Arena:
                 return self._python(segment.python)
             record = segment.start + index - segment.first
             if segment.first <= index and record < segment.stop:
-                return self._native(record, record + 1)
+                return self._native(record, record + 1, self.plan.program.shared and self._team is not None)
         raise IndexError(index)
 
     def array(self, view: View) -> np.ndarray:
@@ -117,7 +119,16 @@ class Arena:
         self.plan, self.execute = None, _unbound
         self.inputs, self.outputs = {}, {}
 
-    def _native(self, start: int, stop: int) -> Callable[[], None]:
+    def _all(self, shared: bool) -> Callable[[], None]:
+        """The whole program, with the team or without."""
+        assert self.plan is not None
+        segments = self.plan.table.segments
+        runs = [self._python(s.python) if s.python else self._native(s.start, s.stop, shared) for s in segments]
+        if shared and self._team is not None:
+            runs.insert(0, self._team.start)
+        return runs[0] if len(runs) == 1 else _in_turn(runs)
+
+    def _native(self, start: int, stop: int, shared: bool) -> Callable[[], None]:
         assert self.plan is not None
         program, code = self.plan.program, self.plan.code
         assert code is not None
@@ -125,9 +136,9 @@ class Arena:
             "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
         }  # fmt: skip
         kernel = "execute.execute()"
-        if self._team is not None and program.shared:
+        if shared:
             kernel = "execute.lead()"
-            arguments["control"] = Address(_CONTROL, 0)
+            arguments |= {"control": Address(_CONTROL, 0), "threads": len(self._bases)}
         brief = program.macs + len(program.steps) * program.arena_bytes < BRIEF_WORK
         alive = self.plan, self._memory, self._scratch, self._team
         return function(code, kernel, self._bases, arguments, start, stop, brief=brief, alive=alive)

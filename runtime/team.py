@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .compiler.abi import Address
-from .kernels.execute import CONTROL_BYTES
+from .kernels.execute import SLOT, SLOTS
 from .native import function
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Team:
     """
 
     def __init__(self, bases: np.ndarray, control: int, code: Code) -> None:
-        self._memory = np.zeros(CONTROL_BYTES + 64, np.uint8)
+        self._memory = np.zeros(SLOTS + SLOT * len(bases) + 64, np.uint8)
         self._aligned = -self._memory.ctypes.data % 64
         self._bases, self._register, self._code = bases, control, code
         self._end: Callable[[], object] | None = None
@@ -50,7 +50,9 @@ class Team:
         # be joined; a thread that wants the interpreter back later than that never ends.
         self._end = weakref.finalize(self, _end, dismiss, threads, self._memory, self._pid)
         for i in range(1, len(self._bases)):
-            arguments: dict[str, Address | int] = {"control": Address(self._register, 0), "bases_at": i * stride}
+            arguments: dict[str, Address | int] = {
+                "control": Address(self._register, 0), "threads": len(self._bases), "own": i, "bases_at": i * stride,
+            }  # fmt: skip
             life = function(self._code, "execute.assist()", self._bases, arguments)
             thread = threading.Thread(target=life, daemon=True, name=f"millijoule-{i}")
             try:

@@ -41,6 +41,11 @@ def _store(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value, address: ir.Value) 
     return c.get_dummy_value()
 
 
+def _publish(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value, address: ir.Value) -> ir.Value:
+    b.store_atomic(value, pointer(b, address, I64), "release", 8)
+    return c.get_dummy_value()
+
+
 def _add(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value, value: ir.Value) -> ir.Value:
     return b.atomic_rmw("add", pointer(b, address, I64), value, "seq_cst")
 
@@ -52,6 +57,8 @@ def _exchange(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value, old: ir.Value,
 
 atomic_load = primitive(lambda address: types.int64, _load)
 atomic_store = primitive(lambda value, address: types.none, _store)
+publish = primitive(lambda value, address: types.none, _publish)
+"""publish(value, address): whoever sees the value sees what was written before it. Waits for no other core."""
 atomic_add = primitive(lambda address, value: types.int64, _add)
 """atomic_add(address, value) -> the value before."""
 compare_exchange = primitive(lambda address, old, new: types.boolean, _exchange)

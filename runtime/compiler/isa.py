@@ -43,6 +43,7 @@ class Isa:
         self.call_kernel = atomics.call_kernel
         self.atomic_load = atomics.atomic_load
         self.atomic_store = atomics.atomic_store
+        self.publish = atomics.publish
         self.atomic_add = atomics.atomic_add
         self.compare_exchange = atomics.compare_exchange
         self.pause = atomics.pause(target)

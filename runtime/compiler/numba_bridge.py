@@ -147,4 +147,3 @@ def _entry(codegen: _TargetCodegen, library: Any, callee: str, symbol: str, para
     builder.call(ir.Function(module, inner, name=callee), [result, error, start, stop, *values])
     builder.ret_void()
     return module
-

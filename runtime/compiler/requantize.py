@@ -191,9 +191,7 @@ def _store_rows_x86(
             packed = narrow.bytes(narrow.words(*vectors[:2]), narrow.words(*vectors[2:]))
             quads = b.bitcast(packed, ir.VectorType(I32, lanes))
             # Quad 4j + i*width + v of the packed vector holds channels 4*(width*j + v).. of row i.
-            order = [
-                4 * j + i * width + v for i in range(together) for j in range(lanes // 4) for v in range(width)
-            ]
+            order = [4 * j + i * width + v for i in range(together) for j in range(lanes // 4) for v in range(width)]
             if order != list(range(lanes)):
                 quads = shuffle(b, quads, quads, order)
             flat = b.bitcast(quads, ir.VectorType(I8, 4 * len(order)))

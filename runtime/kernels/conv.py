@@ -4,7 +4,8 @@ The input has its border in memory already. The reduction runs over KH rows of t
 contiguous elements (one run of KW * C where dilation and groups allow, else one run of C / group per tap), which are
 read `passes` times where weights beyond 8 bits are the sum of two.
 Loop order: block of output channels outermost, so that its weight panel stays in L1; then output rows; then tiles of
-`rows` pixels, the last of which overlaps the one before, so that no remainder is ever handled.
+`rows` pixels, the last of which overlaps the one before, so that no remainder is ever handled. A chunk is one row of
+`blocks` neighbouring blocks, which are all of them where threads share the rows, or one where they share the blocks.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 
 
 def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) -> Callable[..., None]:
-    """int8 convolution with the requantizing epilogue. A chunk is one row of outputs of one channel block.
+    """int8 convolution with the requantizing epilogue.
 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
-    between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per block.
+    between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per
+    block.
     """
     tile = isa.int8_tile(rows, columns)
     init, run, store = tile.init, tile.run, tile.store(tail, finish)
@@ -30,34 +32,41 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
-        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
+        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int,
         zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
-        for chunk in range(start, stop):
-            block = chunk // lines
-            line = chunk - block * lines
-            weights = w + block * panel
-            block_bias = bias + block * width * 4
-            block_scale = scale + block * width * 4
-            out = y + line * y_row + min(block * width, last_channel)
-            row = x + line * x_row
-            done = 0
-            while done < pixels:
-                pixel = min(done, pixels - rows)
-                done = done + rows
-                b = weights
-                acc = init(block_bias)
-                a_row = row + pixel * x_pixel
-                for _ in range(kernel_rows):
-                    a_tap = a_row
-                    for _ in range(taps):
-                        for _ in range(passes):
-                            acc, b = run(acc, a_tap, x_pixel, b, steps)
-                        a_tap = a_tap + kernel_tap
-                    a_row = a_row + kernel_row
-                store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
+        chunk: int = start
+        while chunk < stop:
+            group = chunk // lines
+            first_line = chunk - group * lines
+            last_line = min(lines, first_line + stop - chunk)
+            chunk = chunk + last_line - first_line
+            for block in range(group * blocks, group * blocks + blocks):
+                weights = w + block * panel
+                block_bias = bias + block * width * 4
+                block_scale = scale + block * width * 4
+                out = y + first_line * y_row + min(block * width, last_channel)
+                row = x + first_line * x_row
+                for _ in range(first_line, last_line):
+                    done = 0
+                    while done < pixels:
+                        pixel = min(done, pixels - rows)
+                        done = done + rows
+                        b = weights
+                        acc = init(block_bias)
+                        a_row = row + pixel * x_pixel
+                        for _ in range(kernel_rows):
+                            a_tap = a_row
+                            for _ in range(taps):
+                                for _ in range(passes):
+                                    acc, b = run(acc, a_tap, x_pixel, b, steps)
+                                a_tap = a_tap + kernel_tap
+                            a_row = a_row + kernel_row
+                        store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
+                    out = out + y_row
+                    row = row + x_row
 
     return kernel
 
@@ -74,33 +83,41 @@ def conv_f32(
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
-        lines: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
+        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int,
     ) -> None:  # fmt: skip
-        for chunk in range(start, stop):
-            block = chunk // lines
-            line = chunk - block * lines
-            weights = w + block * panel
-            block_bias = bias + block * width * 4
-            first = min(block * width, last_channel) * 4
-            out = y + line * y_row + first
-            rest = other + line * other_row + first
-            row = x + line * x_row
-            done = 0
-            while done < pixels:
-                pixel = min(done, pixels - rows)
-                done = done + rows
-                b = weights
-                acc = init(block_bias)
-                a_row = row + pixel * x_pixel
-                for _ in range(kernel_rows):
-                    a_tap = a_row
-                    for _ in range(taps):
-                        for _ in range(passes):
-                            acc, b = run(acc, a_tap, x_pixel, b, steps)
-                        a_tap = a_tap + kernel_tap
-                    a_row = a_row + kernel_row
-                store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
+        chunk: int = start
+        while chunk < stop:
+            group = chunk // lines
+            first_line = chunk - group * lines
+            last_line = min(lines, first_line + stop - chunk)
+            chunk = chunk + last_line - first_line
+            for block in range(group * blocks, group * blocks + blocks):
+                weights = w + block * panel
+                block_bias = bias + block * width * 4
+                first = min(block * width, last_channel) * 4
+                out = y + first_line * y_row + first
+                rest = other + first_line * other_row + first
+                row = x + first_line * x_row
+                for _ in range(first_line, last_line):
+                    done = 0
+                    while done < pixels:
+                        pixel = min(done, pixels - rows)
+                        done = done + rows
+                        b = weights
+                        acc = init(block_bias)
+                        a_row = row + pixel * x_pixel
+                        for _ in range(kernel_rows):
+                            a_tap = a_row
+                            for _ in range(taps):
+                                for _ in range(passes):
+                                    acc, b = run(acc, a_tap, x_pixel, b, steps)
+                                a_tap = a_tap + kernel_tap
+                            a_row = a_row + kernel_row
+                        store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
+                    out = out + y_row
+                    rest = rest + other_row
+                    row = row + x_row
 
     return kernel

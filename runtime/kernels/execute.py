@@ -1,12 +1,16 @@
 """The loop that walks a program's table of steps, alone or with helper threads.
 
 A record of the table is six int32: code offset, offset of the parameter block from the table, chunks, grain, grains,
-unused. A step with grains > 1 is shared: the leader publishes a ticket (sequence number, grains left); whoever
-decrements it owns one grain. A helper may arrive late or not at all: the leader never waits for a thread, only for
-grains that were taken. Whoever finds nothing to do for some 20 us sleeps on a futex: a helper until a step is shared
-again, the leader until a helper, which the system may have taken off its core, has finished a grain.
+unused. A step with grains > 1 is shared: the leader gives every thread a range of its grains. Neighbouring grains stay
+with one thread, and the same part of an image with the same thread in every step, so that what a step reads lies in the
+cache of the core that wrote it. Who is done with its own range takes grains off the ends of the others'. A helper may
+arrive late or not at all: the leader never waits for a thread, only for grains that were taken. Whoever finds nothing
+to do for some time sleeps on a futex: a helper until a step is shared again, the leader until a helper, which the
+system may have taken off its core, has finished its grains.
 
-Control block (int64 words; the ticket and the count of finished grains have cache lines of their own): see the offsets.
+Control block (int64 words in cache lines by who writes them): see the offsets. A thread's slot is a cache line with all
+that it has to read: its range, which is the next grain (16 bits), the end (16 bits) and the step's sequence number;
+then the step's record. DONE counts the grains that helpers have finished, ever.
 """
 
 from __future__ import annotations
@@ -21,10 +25,12 @@ if TYPE_CHECKING:
 
 RECORD_WORDS = 6
 RECORD = 4 * RECORD_WORDS
-TICKET, DONE, WAITING = 0, 64, 72
-CODE, TABLE, CURRENT, BASES, GENERATION, PARKED, STOP = 128, 136, 144, 152, 192, 200, 208
-CONTROL_BYTES = 256
-SPINS = {"x86": 600, "arm": 4000}
+CODE, TABLE, BASES, WAITING, DONE, GENERATION, PARKED, STOP, SLOTS = 0, 8, 16, 24, 64, 128, 136, 192, 256
+SLOT, STEP = 64, 8
+SPINS = {"x86": 100_000, "arm": 10_000}
+"""Polls before sleeping, some 50 us."""
+POLLS_PER_PAUSE = {"x86": 128, "arm": 1}
+"""Hypervisors of x86 take a core away from who pauses again and again in close succession."""
 WAIT_PRIVATE, WAKE_PRIVATE = 128, 129
 MASK = 0xFFFFFFFF
 
@@ -56,52 +62,85 @@ def execute(isa: Isa) -> Callable[..., None]:
     return kernel
 
 
+def _taking(isa: Isa) -> tuple[Callable[..., None], Callable[..., int]]:
+    """run(control, bases, record, grain) runs one grain of a step. take(control, bases, threads, own) runs grains
+    until none is left, those of thread `own` first, and returns how many they were."""
+    call, load, load8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_load("i64")
+    atomic_load, exchange = isa.atomic_load, isa.compare_exchange
+
+    @isa.inline
+    def run(control: int, bases: int, record: int, grain: int) -> None:
+        code, table = load8(control + CODE), load8(control + TABLE)
+        chunks, size = load(record + 8), load(record + 12)
+        call(code + load(record), bases, table + load(record + 4), grain * size, min(grain * size + size, chunks))
+
+    @isa.inline
+    def take(control: int, bases: int, threads: int, own: int) -> int:
+        done = 0
+        for i in range(threads):
+            thread = own + i
+            if thread >= threads:
+                thread = thread - threads
+            slot = control + SLOTS + thread * SLOT
+            while True:
+                word = atomic_load(slot)
+                begin, end = word & 0xFFFF, (word >> 16) & 0xFFFF
+                if begin >= end:
+                    break
+                grain, rest = begin, word + 1
+                if i > 0:
+                    grain, rest = end - 1, word - 0x10000
+                if exchange(slot, word, rest):
+                    run(control, bases, load8(slot + STEP), grain)
+                    done = done + 1
+        return done
+
+    return run, take
+
+
 def lead(isa: Isa) -> Callable[..., None]:
     """Runs steps start <= i < stop of a table, sharing grains with the helpers of a control block."""
-    call, load, store8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_store("i64")
+    call, load, load8, store8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_load("i64"), isa.scalar_store("i64")
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
-    atomic_load, atomic_store, atomic_add, exchange = (
-        isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.compare_exchange,
-    )  # fmt: skip
-    spins = SPINS[isa.target.family]
+    atomic_load, atomic_store, atomic_add, publish = isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.publish
+    run, take = _taking(isa)
+    family = isa.target.family
+    spins, polls = SPINS[family], POLLS_PER_PAUSE[family]
 
-    def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr, control: Ptr) -> None:
+    def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr, control: Ptr, threads: Int) -> None:
         mode = flush()
         store8(code, control + CODE)
         store8(table, control + TABLE)
         store8(bases, control + BASES)
-        sequence = (atomic_load(control + TICKET) >> 32) + 1
+        sequence, awaited = load8(control + SLOTS) >> 32, atomic_load(control + DONE)
         record = table + start * RECORD
         for _ in range(stop - start):
-            step, params = code + load(record), table + load(record + 4)
-            chunks, grain, grains = load(record + 8), load(record + 12), load(record + 16)
+            chunks, grains = load(record + 8), load(record + 16)
             if grains <= 1:
-                call(step, bases, params, 0, chunks)
+                call(code + load(record), bases, table + load(record + 4), 0, chunks)
             else:
-                store8(record, control + CURRENT)
-                store8(0, control + DONE)
-                atomic_store(((sequence & 0x7FFFFFFF) << 32) | grains, control + TICKET)
-                sequence = sequence + 1
+                sequence = (sequence + 1) & 0x7FFFFFFF
+                begin = 1
+                for i in range(threads):
+                    end = (grains * (i + 1) + threads - 1) // threads
+                    slot = control + SLOTS + i * SLOT
+                    store8(record, slot + STEP)
+                    publish((sequence << 32) | (end << 16) | begin, slot)
+                    begin = end
                 if atomic_load(control + PARKED) > 0:
                     atomic_add(control + GENERATION, 1)
                     futex(control + GENERATION, WAKE_PRIVATE, MASK >> 1)
-                finished = 0
-                while True:
-                    ticket = atomic_load(control + TICKET)
-                    left = ticket & MASK
-                    if left == 0:
-                        break
-                    if exchange(control + TICKET, ticket, ticket - 1):
-                        first = (grains - left) * grain
-                        call(step, bases, params, first, min(first + grain, chunks))
-                        finished = finished + 1
+                # The first grain is the leader's without asking, which would wait until the helpers' slots are written.
+                run(control, bases, record, 0)
+                awaited = awaited + grains - 1 - take(control, bases, threads, 0)
                 idle = 0
                 while True:
                     done = atomic_load(control + DONE)
-                    if done + finished >= grains:
+                    if done == awaited:
                         break
                     idle = idle + 1
-                    pause()
+                    if idle % polls == 0:
+                        pause()
                     if idle > spins:
                         atomic_store(1, control + WAITING)
                         futex(control + DONE, WAIT_PRIVATE, done)
@@ -114,37 +153,36 @@ def lead(isa: Isa) -> Callable[..., None]:
 
 
 def assist(isa: Isa) -> Callable[..., None]:
-    """A helper's whole life: takes grains until the control block says stop. bases_at: its own base registers'
-    distance from the leader's."""
-    call, load, load8 = isa.call_kernel, isa.scalar_load("i32"), isa.scalar_load("i64")
+    """A helper's whole life: takes grains until the control block says stop. own: its number, from 1 on; bases_at: its
+    base registers' distance from the leader's."""
+    load8 = isa.scalar_load("i64")
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
-    atomic_load, atomic_add, exchange = isa.atomic_load, isa.atomic_add, isa.compare_exchange
-    spins = SPINS[isa.target.family]
+    atomic_load, atomic_add = isa.atomic_load, isa.atomic_add
+    _, take = _taking(isa)
+    family = isa.target.family
+    spins, polls = SPINS[family], POLLS_PER_PAUSE[family]
 
-    def kernel(start: Int, stop: Int, control: Ptr, bases_at: Int) -> None:
+    def kernel(start: Int, stop: Int, control: Ptr, threads: Int, own: Int, bases_at: Int) -> None:
         mode = flush()
-        idle = 0
+        slot = control + SLOTS + own * SLOT
+        idle = seen = 0
         while atomic_load(control + STOP) == 0:
-            ticket = atomic_load(control + TICKET)
-            left = ticket & MASK
-            if left > 0:
-                if exchange(control + TICKET, ticket, ticket - 1):
-                    record, code, table = load8(control + CURRENT), load8(control + CODE), load8(control + TABLE)
-                    bases = load8(control + BASES) + bases_at
-                    chunks, grain, grains = load(record + 8), load(record + 12), load(record + 16)
-                    first = (grains - left) * grain
-                    call(code + load(record), bases, table + load(record + 4), first, min(first + grain, chunks))
-                    atomic_add(control + DONE, 1)
+            sequence = atomic_load(slot) >> 32
+            if sequence != seen:
+                seen, idle = sequence, 0
+                done = take(control, load8(control + BASES) + bases_at, threads, own)
+                if done > 0:
+                    atomic_add(control + DONE, done)
                     if atomic_load(control + WAITING) != 0:
                         futex(control + DONE, WAKE_PRIVATE, 1)
-                idle = 0
             else:
                 idle = idle + 1
-                pause()
+                if idle % polls == 0:
+                    pause()
                 if idle > spins:
                     generation = atomic_load(control + GENERATION)
                     atomic_add(control + PARKED, 1)
-                    if atomic_load(control + TICKET) & MASK == 0 and atomic_load(control + STOP) == 0:
+                    if atomic_load(slot) >> 32 == seen and atomic_load(control + STOP) == 0:
                         futex(control + GENERATION, WAIT_PRIVATE, generation & MASK)
                     atomic_add(control + PARKED, -1)
                     idle = 0

@@ -19,7 +19,7 @@ def pool(
     isa: Isa, element: str, operation: str, lanes: int, offsets: Sequence[int], window_rows: int, window_taps: int,
     epilogue: str, long: bool, activation: str | None, params: Sequence[float],
 ) -> Callable[..., None]:  # fmt: skip
-    """A chunk is one line of outputs of one block of channels.
+    """A chunk is one line of outputs of `blocks` neighbouring blocks of channels: all of them, or one.
 
     rows, columns: tables of the windows along each axis: byte offset into x, byte offset into y, elements inside x,
     elements that a mean counts. tap_row, tap: bytes between a window's elements.
@@ -56,43 +56,45 @@ def pool(
         return acc
 
     def kernel(
-        start: Int, stop: Int, x: Ptr, y: Ptr, rows: Ptr, columns: Ptr, lines: Int, pixels: Int, tap_row: Int, tap: Int,
-        last_channel: Int, bias: Int, pad_bias: Int, ratio: Float, offset: Float, zero_point: Int, low: Int, high: Int,
+        start: Int, stop: Int, x: Ptr, y: Ptr, rows: Ptr, columns: Ptr, lines: Int, blocks: Int, pixels: Int,
+        tap_row: Int, tap: Int, last_channel: Int, bias: Int, pad_bias: Int, ratio: Float, offset: Float,
+        zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
         for chunk in range(start, stop):
-            block = chunk // lines
-            row = rows + (chunk - block * lines) * ENTRY
-            first = min(block * width, last_channel) * item
-            x_line = x + load(row) + first
-            y_line = y + load(row + 4) + first
+            group = chunk // lines
+            row = rows + (chunk - group * lines) * ENTRY
             tall, row_count = load(row + 8), load(row + 12)
-            column = columns + 0
-            for _ in range(pixels):
-                wide = load(column + 8)
-                a = x_line + load(column)
-                if tall == window_rows and wide == window_taps:
-                    total = flush(zero(), window(a, tap_row, tap))
-                elif long:
-                    total = zero()
-                    for _ in range(tall):
-                        left, part = wide, a
-                        while left > 0:
-                            size = min(left, SHORT_SUM)
-                            total = flush(total, run(init(), part, tap, size))
-                            part = part + size * tap
-                            left = left - size
-                        a = a + tap_row
-                else:
-                    acc = init()
-                    for _ in range(tall):
-                        acc = run(acc, a, tap, wide)
-                        a = a + tap_row
-                    total = flush(zero(), acc)
-                inside, count = tall * wide, row_count * load(column + 12)
-                if not summed:
-                    inside, count = 1, 1
-                biased = bias * inside + pad_bias * (count - inside)
-                store(total, y_line + load(column + 4), count, biased, ratio, offset, zero_point, low, high)
-                column = column + ENTRY
+            for block in range(group * blocks, group * blocks + blocks):
+                first = min(block * width, last_channel) * item
+                x_line = x + load(row) + first
+                y_line = y + load(row + 4) + first
+                column = columns + 0
+                for _ in range(pixels):
+                    wide = load(column + 8)
+                    a = x_line + load(column)
+                    if tall == window_rows and wide == window_taps:
+                        total = flush(zero(), window(a, tap_row, tap))
+                    elif long:
+                        total = zero()
+                        for _ in range(tall):
+                            left, part = wide, a
+                            while left > 0:
+                                size = min(left, SHORT_SUM)
+                                total = flush(total, run(init(), part, tap, size))
+                                part = part + size * tap
+                                left = left - size
+                            a = a + tap_row
+                    else:
+                        acc = init()
+                        for _ in range(tall):
+                            acc = run(acc, a, tap, wide)
+                            a = a + tap_row
+                        total = flush(zero(), acc)
+                    inside, count = tall * wide, row_count * load(column + 12)
+                    if not summed:
+                        inside, count = 1, 1
+                    biased = bias * inside + pad_bias * (count - inside)
+                    store(total, y_line + load(column + 4), count, biased, ratio, offset, zero_point, low, high)
+                    column = column + ENTRY
 
     return kernel

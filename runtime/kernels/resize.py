@@ -24,17 +24,27 @@ def resample(
     load = isa.scalar_load("i32")
 
     def kernel(
-        start: Int, stop: Int, x: Ptr, y: Ptr, rows: Ptr, columns: Ptr, lines: Int, pixels: Int, last_channel: Int
+        start: Int,
+        stop: Int,
+        x: Ptr,
+        y: Ptr,
+        rows: Ptr,
+        columns: Ptr,
+        lines: Int,
+        blocks: Int,
+        pixels: Int,
+        last_channel: Int,
     ) -> None:
         for chunk in range(start, stop):
-            block = chunk // lines
-            first = min(block * width, last_channel) * item
-            entry = rows + (chunk - block * lines) * row_bytes
-            out = y + load(entry) + first
+            group = chunk // lines
+            entry = rows + (chunk - group * lines) * row_bytes
             row = prepare(entry)
-            column = columns + 0
-            for _ in range(pixels):
-                step(row, x + first, out + load(column), column)
-                column = column + column_bytes
+            for block in range(group * blocks, group * blocks + blocks):
+                first = min(block * width, last_channel) * item
+                out = y + load(entry) + first
+                column = columns + 0
+                for _ in range(pixels):
+                    step(row, x + first, out + load(column), column)
+                    column = column + column_bytes
 
     return kernel

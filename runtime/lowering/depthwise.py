@@ -13,12 +13,15 @@ from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_in
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import window_of
-from ..planner.builder import Builder
+from ..planner.builder import CHUNKS_PER_THREAD, Builder
 from ..planner.view import Border, Place, View
 from .product import byte_parts, fits_int8
+from .sharing import blocks_of_a_chunk
 
 PIXELS_F32 = 8
 ACCUMULATORS = 8
+LEAST_BAND = 3
+"""Rows of outputs that a thread walks down; two more rows of inputs are read."""
 TILE_OVERHEAD = 0.5
 """Of a tile of int8 outputs, in outputs."""
 
@@ -134,11 +137,13 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
         "activation": ctx.attrs["activation"], "params": tuple(float(p) for p in ctx.attrs["activation_params"]),
     }  # fmt: skip
     w, packed_bias = b.constant(weights), b.constant(np.stack([bias[s : s + lanes] for s in starts]))
+    together = blocks_of_a_chunk(b, scan.lines, len(starts))
     for image in range(x.shape[0]):
         b.call(
-            depthwise_f32, constants, len(starts) * scan.lines, work=ctx.outputs[0].size * taps[0].size // x.shape[0],
+            depthwise_f32, constants, len(starts) // together * scan.lines,
+            work=ctx.outputs[0].size * taps[0].size // x.shape[0],
             x=b.shift(x.at(image), scan.offset), w=w, bias=packed_bias, y=y.at(image),
-            last_channel=channels - lanes, **scan.arguments(),
+            last_channel=channels - lanes, blocks=together, **scan.arguments(),
         )  # fmt: skip
 
 
@@ -177,14 +182,15 @@ def _lower_int8(
     arguments, lines = scan.arguments(), scan.lines
     if scan.scanned:
         strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
-        bands = 1 if b.threads == 1 else max(1, min(4 * b.threads, scan.lines // 8))
+        bands = 1 if b.threads == 1 else max(1, min(CHUNKS_PER_THREAD * b.threads, scan.lines // LEAST_BAND))
         arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
         del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
-        kernel, lines = depthwise_scan_int8, strips * bands
+        kernel, lines = depthwise_scan_int8, bands
+    together = blocks_of_a_chunk(b, lines, len(packed))
     for image in range(x.shape[0]):
         shared |= {"x": b.shift(x.at(image), scan.offset), "y": y.at(image)}
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
-        b.call(kernel, constants, len(packed) * lines, work=work, **shared, **arguments)
+        b.call(kernel, constants, len(packed) // together * lines, work=work, blocks=together, **shared, **arguments)
 
 
 def _joined(b: Builder, scan: _Scan, channels: int) -> int:

@@ -11,6 +11,7 @@ from ..compiler.tile_layout import TileLayout, finish_of
 from ..kernels.conv import conv_f32, conv_int8
 from ..planner.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..planner.view import Place
+from .sharing import blocks_of_a_chunk
 from .tile_choice import choose_tile, tile_cost
 
 
@@ -48,15 +49,15 @@ class Requantization:
     high: int
 
 
-def shared(b: Builder, g: Geometry, rows: int, blocks: int, work: int) -> Geometry:
-    """A single line of pixels cut into equal ones, where the blocks of channels alone are too few for the threads.
+def shared(b: Builder, g: Geometry, rows: int, work: int) -> Geometry:
+    """A single line of pixels cut into equal ones for the threads.
 
     Cut after the tile was chosen, so that the kernels that a model needs do not depend on the number of threads.
     """
     if b.threads == 1 or g.lines > 1 or work < SHARED_WORK:
         return g
     cuts = [n for n in range(1, g.pixels // rows + 1) if g.pixels % n == 0]
-    enough = [n for n in cuts if n * blocks >= CHUNKS_PER_THREAD * b.threads] or cuts[-1:]
+    enough = [n for n in cuts if n >= CHUNKS_PER_THREAD * b.threads] or cuts[-1:]
     lines = min(enough, key=lambda n: n * -(-(g.pixels // n) // rows))
     pixels = g.pixels // lines
     return replace(g, lines=lines, pixels=pixels, x_row=pixels * g.x_pixel, y_row=pixels * g.y_pixel)
@@ -115,14 +116,15 @@ def emit_f32(
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
     other, other_row = residual or (g.y, 0)
     if g.lines == 1:
-        g = shared(b, g, rows, len(packed), work)
+        g = shared(b, g, rows, work)
         other_row = g.y_row
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail,
         "activation": activation, "params": tuple(float(p) for p in params), "residual": residual is not None,
     }  # fmt: skip
+    together = _blocks_of_a_chunk(b, g, packed, 4 * channels)
     b.call(
-        conv_f32, constants, len(packed) * g.lines, work=work,
+        conv_f32, constants, len(packed) // together * g.lines, work=work, blocks=together,
         other=other, other_row=other_row, **_shared(b, g, layout, packed, bias, columns, channels),
     )  # fmt: skip
 
@@ -156,13 +158,15 @@ def emit_int8(
     steps = weights.shape[1] * -(-g.run // layout.depth)
     rows, columns = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
-    g = shared(b, g, rows, len(packed), work)
+    g = shared(b, g, rows, work)
+    together = _blocks_of_a_chunk(b, g, packed, channels)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
     b.call(
-        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "finish": finish}, len(packed) * g.lines,
-        work=work, scale=b.constant(layout.pack_channels(scale, columns)),
+        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "finish": finish},
+        len(packed) // together * g.lines, work=work, blocks=together,
+        scale=b.constant(layout.pack_channels(scale, columns)),
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
     )  # fmt: skip
@@ -184,6 +188,12 @@ def byte_parts(weights: np.ndarray, least: int = -128) -> list[np.ndarray]:
     while (rest := weights - sum(parts)).any():
         parts.append(np.clip(rest, least, 127))
     return parts
+
+
+def _blocks_of_a_chunk(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int) -> int:
+    """y_pixel: bytes of an output pixel's channels."""
+    data = g.lines * g.pixels * (min(g.x_pixel, g.run * packed.itemsize) + y_pixel)
+    return blocks_of_a_chunk(b, g.lines, len(packed), packed.nbytes, data)
 
 
 def _shared(

@@ -14,6 +14,7 @@ from ..ops.resize import WEIGHT_BITS, axis_taps
 from ..planner.builder import Builder
 from ..planner.view import View, levels
 from .registry import lowers
+from .sharing import blocks_of_a_chunk
 from .windows import channel_vectors
 
 MOST_TAPS = 4
@@ -106,8 +107,9 @@ def _emit(b: Builder, x: View, y: View, rows: Gathered, columns: Gathered, inner
         "column_taps": columns.inputs.shape[1], "bits": bits,
     }  # fmt: skip
     lines, pixels = len(rows.outputs), len(columns.outputs)
+    together = blocks_of_a_chunk(b, lines, blocks)
     b.call(
-        resample, constants, blocks * lines, work=lines * pixels * channels, x=x.at(), y=y.at(),
-        rows=b.constant(rows.table()), columns=b.constant(columns.table()), lines=lines, pixels=pixels,
+        resample, constants, blocks // together * lines, work=lines * pixels * channels, x=x.at(), y=y.at(),
+        rows=b.constant(rows.table()), columns=b.constant(columns.table()), lines=lines, blocks=together, pixels=pixels,
         last_channel=channels - offsets[-1] - lanes,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from ..kernels.pool import pool
 from ..ops.window import Window
 from ..planner.builder import Builder
 from ..planner.view import Place, View
+from .sharing import blocks_of_a_chunk
 
 SHORT_SUM = 256
 GROUP, WINDOW = 8, 16
@@ -121,10 +122,12 @@ def emit(b: Builder, x: Place, y: Place, like: View, channels: int, rows: Table,
         **_at_once(rows, columns), "long": long, "activation": r.activation, "params": r.params,
     }  # fmt: skip
     lines = len(rows.entries)
+    together = blocks_of_a_chunk(b, lines, blocks)
     b.call(
-        pool, constants, blocks * lines, work=_work(rows, columns, channels), x=x, y=y,
+        pool, constants, blocks // together * lines, work=_work(rows, columns, channels), x=x, y=y,
         rows=b.constant(rows.entries.astype(np.int32)), columns=b.constant(columns.entries.astype(np.int32)),
-        lines=lines, pixels=len(columns.entries), tap_row=rows.tap, tap=columns.tap, last_channel=channels - width,
+        lines=lines, blocks=together, pixels=len(columns.entries), tap_row=rows.tap, tap=columns.tap,
+        last_channel=channels - width,
         bias=r.bias - flip, pad_bias=r.pad_bias, ratio=r.ratio, offset=r.offset,
         zero_point=r.zero_point + flip, low=r.low + flip, high=r.high + flip,
     )  # fmt: skip

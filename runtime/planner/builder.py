@@ -19,7 +19,7 @@ from .program import Call, PythonStep
 from .view import Border, Place, Storage, View, dense, levels
 from .weights import Weights
 
-SHARED_WORK = 60_000
+SHARED_WORK = 15000
 """Multiply-adds or elements below which a step is run by one thread: about two barriers' time."""
 CHUNKS_PER_THREAD = 4
 
@@ -156,8 +156,8 @@ class Builder:
         lead = FILL_LEVELS - len(sizes)
         sizes, to = (1,) * lead + sizes, (0,) * lead + to
         self.call(
-            fill_rows, {}, sizes[0], work=view.size // 16, y=view.at(), word=source.at(), n1=sizes[1], n2=sizes[2],
-            size=sizes[3] * view.itemsize, y0=to[0], y1=to[1], y2=to[2],
+            fill_rows, {}, sizes[0], work=view.size * view.itemsize // 2, y=view.at(), word=source.at(),
+            n1=sizes[1], n2=sizes[2], size=sizes[3] * view.itemsize, y0=to[0], y1=to[1], y2=to[2],
         )  # fmt: skip
 
     def copy(self, source: View, destination: View) -> None:
@@ -165,7 +165,7 @@ class Builder:
         found = move(source, destination, self.target)
         if found is None:
             raise self.ctx.error(f"a copy of shape {source.shape} has too many irregular dimensions")
-        self.call(found.kernel, found.constants, found.chunks, work=source.size // 8, **found.arguments)
+        self.call(found.kernel, found.constants, found.chunks, work=source.size * source.itemsize, **found.arguments)
 
     def declare(self, tensor: Tensor, view: View) -> None:
         """A public input: its memory, in the form the caller sees."""
