@@ -13,15 +13,15 @@ from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_in
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import window_of
-from ..planner.builder import CHUNKS_PER_THREAD, Builder
+from ..planner.builder import Builder
 from ..planner.view import Border, Place, View
 from .product import byte_parts, fits_int8
 from .sharing import blocks_of_a_chunk
 
 PIXELS_F32 = 8
 ACCUMULATORS = 8
-LEAST_BAND = 3
-"""Rows of outputs that a thread walks down; two more rows of inputs are read."""
+BANDS_PER_THREAD, LEAST_BAND = 2, 3
+"""A band is rows of outputs that a thread walks down; two more rows of inputs are read."""
 TILE_OVERHEAD = 0.5
 """Of a tile of int8 outputs, in outputs."""
 
@@ -182,7 +182,7 @@ def _lower_int8(
     arguments, lines = scan.arguments(), scan.lines
     if scan.scanned:
         strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
-        bands = 1 if b.threads == 1 else max(1, min(CHUNKS_PER_THREAD * b.threads, scan.lines // LEAST_BAND))
+        bands = 1 if b.threads == 1 else max(1, min(BANDS_PER_THREAD * b.threads, scan.lines // LEAST_BAND))
         arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
         del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
         kernel, lines = depthwise_scan_int8, bands

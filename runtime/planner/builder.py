@@ -19,8 +19,9 @@ from .program import Call, PythonStep
 from .view import Border, Place, Storage, View, dense, levels
 from .weights import Weights
 
-SHARED_WORK = 15000
-"""Multiply-adds or elements below which a step is run by one thread: about two barriers' time."""
+SHARED_WORK, LARGE_WORK = 15_000, 500_000
+"""Multiply-adds, or bytes that are moved, below which a step is run by one thread; and from which on each thread's part
+is cut finer, so that one that was held up leaves less to wait for."""
 CHUNKS_PER_THREAD = 4
 
 
@@ -130,12 +131,13 @@ class Builder:
         work: int = 0,
         **arguments: Place | int | float,
     ) -> None:
-        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or elements in all of them."""
+        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them."""
         if chunks <= 0:
             return
         grain = 0
         if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
-            grain = max(1, chunks // (self.threads * CHUNKS_PER_THREAD))
+            parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
+            grain = max(1, chunks // (self.threads * parts))
         for value in arguments.values():
             if isinstance(value, Place):
                 value.storage.touch(len(self.steps))
