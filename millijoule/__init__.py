@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from .runtime.errors import Error, InputError, ModelError, TargetError
     from .runtime.model import Model
     from .runtime.session import Session, load
+    from .runtime.softmax import softmax
+    from .runtime.softmax_statistics import SoftmaxStatistics, softmax_statistics
 
     __version__: str
 
-__all__ = ["Error", "InputError", "Model", "ModelError", "Session", "TargetError", "__version__", "convert", "load"]
+__all__ = [
+    "Error", "InputError", "Model", "ModelError", "Session", "SoftmaxStatistics", "TargetError", "__version__",
+    "convert", "load", "softmax", "softmax_statistics",
+]  # fmt: skip
 
 _HOME = {
     "Error": ".runtime.errors",
@@ -34,6 +39,9 @@ _HOME = {
     "TargetError": ".runtime.errors",
     "convert": ".converters",
     "load": ".runtime.session",
+    "softmax": ".runtime.softmax",
+    "softmax_statistics": ".runtime.softmax_statistics",
+    "SoftmaxStatistics": ".runtime.softmax_statistics",
 }
 
 # setup.cfg maps the folders beside this one to subpackages, which only an installation knows.

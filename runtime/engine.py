@@ -65,7 +65,7 @@ class Engine:
         asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
         if kernels is not None:
             asked = NUMPY if self.code is None else _agreed(self.code.target, target)
-        self.target = _target(asked)
+        self.target = target_of(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
         self._graph = fold_constants(model.graph, largest=LARGE)
@@ -161,7 +161,7 @@ class Engine:
             try:
                 return build(needed, target, default_cache(), self._progress)
             except ExecutableMemoryError as problem:
-                _warn_slow(problem)
+                warn_slow(problem)
                 self.target = None
                 return None
         assert self.code is not None
@@ -200,7 +200,8 @@ def _profile(name: str | os.PathLike[str]) -> Profile:
         raise TargetError(str(problem)) from None
 
 
-def _target(name: str) -> Target | None:
+def target_of(name: str) -> Target | None:
+    """A target by name; None for "numpy", and with a warning where this machine has none."""
     asked = name.strip().lower()
     if asked == NUMPY:
         return None
@@ -209,7 +210,7 @@ def _target(name: str) -> Target | None:
     except TargetError as problem:
         if asked != "host":
             raise
-        _warn_slow(problem)
+        warn_slow(problem)
         return None
 
 
@@ -218,7 +219,7 @@ def _load(kernels: str | os.PathLike[str]) -> Code | None:
     try:
         return loader.load(kernels)
     except ExecutableMemoryError as problem:
-        _warn_slow(problem)
+        warn_slow(problem)
         return None
 
 
@@ -229,7 +230,7 @@ def _agreed(compiled: str, asked: str | None) -> str:
     return compiled
 
 
-def _warn_slow(problem: Exception) -> None:
+def warn_slow(problem: Exception) -> None:
     warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=5)
 
 

@@ -32,7 +32,9 @@ class Team:
         self._bases, self._register, self._code = bases, control, code
         self._end: Callable[[], object] | None = None
         self._pid = 0
-        bases[:, control] = self._memory.ctypes.data + self._aligned
+        self.control = self._memory.ctypes.data + self._aligned
+        """Address of the control block."""
+        bases[:, control] = self.control
 
     def start(self) -> None:
         """Starts the threads: at first, and again in a process that was forked since.

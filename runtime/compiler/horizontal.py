@@ -73,6 +73,22 @@ store_first = primitive(lambda vector, address, count: types.none, _store_first)
 """store_first(vector, address, count): the first `count` lanes."""
 
 
+def _load_first(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value, count: ir.Value, other: ir.Value) -> ir.Value:
+    kind = k[2]
+    mask = _before(b, kind.lanes, count)
+    name = f"llvm.masked.load.v{kind.lanes}{kind.element}.p0"
+    place = pointer(b, address, kind.llvm)
+    function = b.module.globals.get(name)
+    if function is None:
+        types_ = [place.type, I32, ir.VectorType(I1, kind.lanes), kind.llvm]
+        function = ir.Function(b.module, ir.FunctionType(kind.llvm, types_), name=name)
+    return b.call(function, [place, I32(1), mask, other])
+
+
+load_first = primitive(lambda address, count, other: other, _load_first)
+"""load_first(address, count, other): the first `count` elements, and nothing beyond them; then lanes of the other."""
+
+
 @cache
 def gather(operation: str) -> Any:
     """gather(accumulator, vector) -> accumulator: reduces elements of float32 (reduction.py) into partial results."""

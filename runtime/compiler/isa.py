@@ -23,7 +23,7 @@ from .resample_step import ResampleStep
 from .row_step import Row, RowStep
 from .tile import Int8Tile
 from .traced import Traced
-from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, primitive, shuffle, splat, store_at
+from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, pointer, primitive, shuffle, splat, store_at
 from .window_tile import WindowTile
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class Isa:
         return njit(inline="always")(function)
 
     def scalar_load(self, element: str) -> Any:
-        """scalar_load(address) -> float32, or the integer widened with its sign to int64."""
+        """scalar_load(address) -> float32 or float64, or the integer widened with its sign to int64."""
         return scalar_load(element)
 
     def scalar_store(self, element: str) -> Any:
@@ -190,6 +190,28 @@ class Isa:
         return store(lanes)
 
 
+def _stream(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value, address: ir.Value) -> ir.Value:
+    stored = b.store(value, pointer(b, address, value.type), align=value.type.count * 4)
+    stored.set_metadata("nontemporal", b.module.add_metadata([I32(1)]))
+    return c.get_dummy_value()
+
+
+stream = primitive(lambda value, address: types.none, _stream)
+"""stream(vector of 32-bit elements, aligned address): a store that passes the caches by, where the target has one."""
+
+
+@cache
+def fence(target: Target) -> Any:
+    """fence(): what was streamed is seen before what is written afterwards."""
+
+    def emit(b: ir.IRBuilder, c: Any, k: Any) -> ir.Value:
+        if target.family == "x86":
+            call_llvm(b, "llvm.x86.sse.sfence", ir.VoidType())
+        return c.get_dummy_value()
+
+    return primitive(lambda: types.none, emit)
+
+
 @cache
 def load(element: str, lanes: int) -> Any:
     kind = Vector(element, lanes)
@@ -209,11 +231,12 @@ def store(lanes: int | None = None) -> Any:
 
 @cache
 def scalar_load(element: str) -> Any:
-    result = types.float32 if element == "f32" else types.int64
+    floats: dict[str, types.Type] = {"f32": types.float32, "f64": types.float64}
+    result = floats.get(element, types.int64)
 
     def emit(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value) -> ir.Value:
         value = load_at(b, address, ELEMENTS[element])
-        return value if element in ("f32", "i64") else b.sext(value, ELEMENTS["i64"])
+        return value if element in ("f32", "f64", "i64") else b.sext(value, ELEMENTS["i64"])
 
     return primitive(lambda address: result, emit)
 

@@ -6,6 +6,7 @@ instructions in place, so that an elementwise kernel and the epilogue of a convo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -129,6 +130,21 @@ class Traced:
         b, kind = self.builder, self.value.type
         low = b.and_(count.value, ir.Constant(kind, [-1] + [0] * (kind.count - 1)))
         return self.new(call_llvm(b, "llvm.x86.sse2.psra.d", kind, self.value, low))
+
+    def permuted(self, indices: Traced) -> Traced:
+        """The lanes that the low bits of int32 indices name; AVX512's whole vectors."""
+        name = "llvm.x86.avx512.permvar.sf.512"
+        return self.new(call_llvm(self.builder, name, self.value.type, self.value, indices.value))
+
+    def scaled(self, exponents: Traced) -> Traced:
+        """Times 2^floor(exponent), of float32 exponents; AVX512's whole vectors."""
+        everywhere, current = ir.IntType(16)(-1), ir.IntType(32)(4)
+        operands = self.value, exponents.value, self.value, everywhere, current
+        return self.new(call_llvm(self.builder, "llvm.x86.avx512.mask.scalef.ps.512", self.value.type, *operands))
+
+    def constant(self, lanes: Sequence[float]) -> Traced:
+        """A vector of this one's type."""
+        return self.new(ir.Constant(self.value.type, list(lanes)))
 
     def to_float(self) -> Traced:
         return self.new(self.builder.sitofp(self.value, self._with(ir.FloatType())))

@@ -19,12 +19,13 @@ from numba.core.typing.templates import AbstractTemplate, infer_global, signatur
 
 ELEMENTS: dict[str, ir.Type] = {
     "f32": ir.FloatType(),
+    "f64": ir.DoubleType(),
     "i64": ir.IntType(64),
     "i32": ir.IntType(32),
     "i16": ir.IntType(16),
     "i8": ir.IntType(8),
 }
-BYTES = {"f32": 4, "i64": 8, "i32": 4, "i16": 2, "i8": 1}
+BYTES = {"f32": 4, "f64": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1}
 
 
 class Vector(types.Type):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ..compiler.isa import Isa
     from ..compiler.traced import Traced
 
+LN2 = 0.6931471805599453
+
 
 def softmax_int8(isa: Isa) -> Callable[..., None]:
     """Softmax of int8 rows of n elements, as ops/integer.softmax computes it. A chunk is one row.
@@ -64,48 +66,61 @@ def softmax_int8(isa: Isa) -> Callable[..., None]:
     return kernel
 
 
-def softmax_f32(isa: Isa, log: bool) -> Callable[..., None]:
-    """Softmax, or its logarithm, of float32 rows of n elements, one after the other. A chunk is one row."""
-    from ..compiler.horizontal import keep, reduce, store_first
-    from .reduce import reducer
+def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callable[..., None]:
+    """Softmax, or its logarithm, of float32 rows of n elements, one after the other. A chunk is one row.
 
-    width = isa.lanes
-    exp, ln = _functions(isa)
-    highest, across = reducer(isa, "max"), reduce("add")
-    load, splat, store = isa.load("f32"), isa.splat("f32"), isa.store()
+    algorithm: "two-pass", "three-pass-reload" or "three-pass-recompute". streaming: results bypass the caches.
+    """
+    from .softmax_passes import passes
+
+    p = passes(isa, streaming)
+    peak, sound, total, total_below, keep_below = p.peak, p.sound, p.total, p.total_below, p.keep_below
+    write, write_below, scale, subtract = p.write, p.write_below, p.scale, p.subtract
+    logarithm = logarithm_of(isa)
+    two_pass, reload = algorithm == "two-pass", algorithm == "three-pass-reload" and not log
+
+    @isa.inline
+    def in_two(x, y, n):  # type: ignore[no-untyped-def]
+        found, reference, top = total(x, n)
+        if not sound(found, top):
+            return False
+        if log:
+            whole = reference * LN2 + logarithm(found)
+            high = np.float32(whole)
+            subtract(x, y, n, high, whole - high)
+        else:
+            write(x, y, n, reference, 1 / found)
+        return True
+
+    @isa.inline
+    def in_three(x, y, n):  # type: ignore[no-untyped-def]
+        top = peak(x, n)
+        if reload:
+            scale(y, n, 1 / keep_below(x, y, n, top))
+        elif log:
+            subtract(x, y, n, top, logarithm(total_below(x, n, top)))
+        else:
+            write_below(x, y, n, top, 1 / total_below(x, n, top))
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int) -> None:
-        whole = n - n % width
-        rest = n - whole
         for row in range(start, stop):
             source, target = x + row * n * 4, y + row * n * 4
-            none = splat(0.0)
-            peak = splat(highest(source, n, none))
-            total = none
-            for at in range(0, whole, width):
-                e = exp(load(source + 4 * at) - peak)
-                total = total + e
-                if not log:
-                    store(e, target + 4 * at)
-            if rest > 0:
-                e = keep(exp(load(source + 4 * whole) - peak), rest, none)
-                total = total + e
-                if not log:
-                    store_first(e, target + 4 * whole, rest)
-            if log:
-                shift = ln(splat(across(total)))
-                for at in range(0, whole, width):
-                    store(load(source + 4 * at) - peak - shift, target + 4 * at)
-                if rest > 0:
-                    store_first(load(source + 4 * whole) - peak - shift, target + 4 * whole, rest)
+            if two_pass:
+                if not in_two(source, target, n):
+                    in_three(source, target, n)
             else:
-                factor = splat(1.0) / splat(across(total))
-                for at in range(0, whole, width):
-                    store(load(target + 4 * at) * factor, target + 4 * at)
-                if rest > 0:
-                    store_first(load(target + 4 * whole) * factor, target + 4 * whole, rest)
+                in_three(source, target, n)
 
     return kernel
+
+
+def logarithm_of(isa: Isa) -> Any:
+    """logarithm(float64) -> float64, with the accuracy of float32."""
+    from ..compiler.horizontal import reduce
+    from . import transcendental as t
+
+    splat, ln, one_of = isa.splat("f32"), isa.function(t.log), reduce("max")
+    return isa.inline(lambda x: float(one_of(ln(splat(np.float32(x))))))
 
 
 def softmax_groups_f32(isa: Isa, n: int, log: bool) -> Callable[..., None]:
@@ -113,9 +128,10 @@ def softmax_groups_f32(isa: Isa, n: int, log: bool) -> Callable[..., None]:
 
     size: elements in all. A chunk is `part` elements, a multiple of a vector.
     """
-    from ..compiler.horizontal import groups, store_first
+    from ..compiler.horizontal import groups, load_first, store_first
 
     width = isa.lanes
+    splat = isa.splat("f32")
     exp, ln = _functions(isa)
     highest, total = groups("max", n), groups("sum", n)
     load, store = isa.load("f32"), isa.store()
@@ -129,12 +145,13 @@ def softmax_groups_f32(isa: Isa, n: int, log: bool) -> Callable[..., None]:
         return e / total(e)
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, size: Int, part: Int) -> None:
+        zero = splat(0.0)
         for at in range(start * part, min(stop * part, size), width):
             place = 4 * max(min(at, size - width), 0)
             if size >= width:
                 store(compute(load(x + place)), y + place)
             else:
-                store_first(compute(load(x + place)), y + place, size)
+                store_first(compute(load_first(x + place, size, zero)), y + place, size)
 
     return kernel
 

@@ -44,7 +44,7 @@ ERF = (
 """erf(x) / x in x^2 for |x| <= ERF_BOUND: error 1.9e-8."""
 
 
-def polynomial(x: Traced, coefficients: Sequence[float]) -> Traced:
+def polynomial(x: Traced, coefficients: Sequence[Traced | float]) -> Traced:
     """coefficients[0] + coefficients[1] * x + ... by Horner's rule; at least two coefficients."""
     *rest, last = coefficients
     value: Traced | float = last

@@ -11,6 +11,9 @@ from ..planner.builder import Builder
 from . import last_axis
 from .registry import lowers
 
+LARGE = 16 << 20
+"""Bytes of a row's input and output from which on two passes are faster: the same on every device, as a kernel file
+must serve them all. See softmax_choice.py."""
 PART = 4096
 """Elements of short rows that make a chunk."""
 SMALLEST_SCALE = 2.0**-20
@@ -35,7 +38,9 @@ def softmax(ctx: Context, b: Builder) -> bool:
             size=source.size, part=PART,
         )  # fmt: skip
     else:
-        b.call(softmax_f32, {"log": log}, source.size // n, work=work, x=source.at(), y=target.at(), n=n)
+        two_pass = log or 8 * n > LARGE
+        constants = {"algorithm": "two-pass" if two_pass else "three-pass-reload", "log": log, "streaming": False}
+        b.call(softmax_f32, constants, source.size // n, work=work, x=source.at(), y=target.at(), n=n)
     last_axis.put_back(ctx, b, target)
     return True
 

@@ -1,0 +1,103 @@
+"""e^x as m * 2^n, m near 1 and n an integer of any size, after Dukhan & Ablavatski, "Two-pass softmax" (2020).
+
+A sum of exponentials then needs no maximum first: terms are added as m * 2^(n - reference), whatever the reference is
+as long as it is not far from the largest n.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..compiler.target import Target
+from ..compiler.traced import Traced, fma, maximum
+from .transcendental import EXPM1, LN2_HIGH, LOG2_E, polynomial
+
+LN2 = (0.6931471824645996, -1.9046542121259336e-09)
+"""ln 2 in two parts, for fused multiply-adds, where n may have 22 bits."""
+LN2_SHORT = (LN2_HIGH, -2.1219253540039062e-04, -1.904654299957768e-09)
+"""In three, of which multiples of the first two by up to 14 bits are exact."""
+LIMIT, LIMIT_WITHOUT_FMA = 1e5, 1e4
+"""|x| up to which m has its full accuracy: 2 ulp."""
+FLOOR = -1.5e5
+"""To which smaller numbers, -infinity among them, may be clamped, as long as another is not below -LIMIT: either is
+then nothing beside it."""
+SPAN = 60
+"""Powers of two by which a term may exceed the reference: the sum of 2^40 such terms is still finite."""
+
+EXP = (1.0, 0.999999463558197, 0.4999912977218628, 0.1666816771030426, 0.041900452226400375, 0.008263635449111462)
+"""e^r for |r| <= 1.004 * ln(2) / 2, as n is not quite the nearest where x is large: error 1.1 units in the last place,
+which is what it was fitted in."""
+GRID_BITS = 4
+"""Where a vector holds the 16 powers 2^(i / 16), n is a multiple of 1 / 16; its integer part is its exponent."""
+SHORT_EXP = (1.0, 1.0, 0.5000161528587341, 0.166667178273201)
+"""e^r for |r| <= ln(2) / 32: error 1.6e-9."""
+
+
+def limit(target: Target) -> float:
+    return LIMIT if target.fma else LIMIT_WITHOUT_FMA
+
+
+def _grid_bits(target: Target) -> int:
+    return GRID_BITS if target.avx512 else 0
+
+
+def _rounding(target: Target) -> float:
+    """Added to a float32, it leaves the nearest multiple of the grid in the low bits of the sum."""
+    return float(np.float32(1.5 * 2.0 ** (23 - _grid_bits(target))))
+
+
+def zero_bits(target: Target) -> tuple[int, int]:
+    """(the bits of `shifted` of 0, by how many bits they are shifted to the left of n's)."""
+    return int(np.float32(_rounding(target)).view(np.int32)), _grid_bits(target)
+
+
+def shifted(x: Traced) -> Traced:
+    """A float that holds n in its low bits, in order of n."""
+    return fma(x, LOG2_E, _rounding(x.target))
+
+
+def _reduced(x: Traced) -> tuple[Traced, Traced]:
+    """(r, n) with x = n ln 2 + r."""
+    n = shifted(x) - _rounding(x.target)
+    if x.target.fma:
+        return fma(n, -LN2[1], fma(n, -LN2[0], x)), n
+    return fma(n, -LN2_SHORT[2], fma(n, -LN2_SHORT[1], fma(n, -LN2_SHORT[0], x))), n
+
+
+def _power(x: Traced, reference: Traced) -> Traced:
+    """2^(n - reference), 0 below 2^-126."""
+    least = reference + (zero_bits(x.target)[0] - 127)
+    return ((maximum(shifted(x).bits(), least) - least) << 23).from_bits()
+
+
+def _table_power(x: Traced, n: Traced, reference: Traced, factor: Traced | float) -> Traced:
+    """factor * 2^(n - reference)."""
+    steps = 1 << _grid_bits(x.target)
+    powers = np.exp2(np.arange(steps) / steps).astype(np.float32)
+    table = x.constant([float(power) for power in powers]) * factor
+    return table.permuted(shifted(x).bits()).scaled(n - reference.to_float())
+
+
+def _mantissa(r: Traced) -> Traced:
+    """e^r for |r| <= ln(2) / 2."""
+    if r.target.fma:
+        return polynomial(r, EXP)
+    return fma(r * r, polynomial(r, EXPM1), r) + 1.0
+
+
+def term(total: Traced, x: Traced, reference: Traced) -> Traced:
+    """total + e^x * 2^-reference, of an int32 reference."""
+    r, n = _reduced(x)
+    if x.target.avx512:
+        return fma(polynomial(r, SHORT_EXP), _table_power(x, n, reference, 1.0), total)
+    return fma(_mantissa(r), _power(x, reference), total)
+
+
+def scaled(x: Traced, reference: Traced, factor: Traced) -> Traced:
+    """factor * e^x * 2^-reference. The factor is taken into the table or the coefficients, once per loop."""
+    r, n = _reduced(x)
+    if x.target.avx512:
+        return polynomial(r, SHORT_EXP) * _table_power(x, n, reference, factor)
+    if x.target.fma:
+        return polynomial(r, [x.like(c) * factor for c in EXP]) * _power(x, reference)
+    return _mantissa(r) * factor * _power(x, reference)

@@ -1,0 +1,69 @@
+"""Softmax of NumPy arrays, by the two-pass algorithm of Dukhan & Ablavatski (2020) or by three passes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from .errors import InputError
+from .softmax_choice import ALGORITHMS
+from .softmax_runner import Key, run
+
+Algorithm = Literal["auto", "two-pass", "three-pass-reload", "three-pass-recompute"]
+MOST = 2**31 - 64
+"""Elements of a row."""
+
+
+def softmax(
+    x: np.ndarray,
+    axis: int = -1,
+    algorithm: Algorithm = "auto",
+    out: np.ndarray | None = None,
+    threads: int = 1,
+    *,
+    log: bool = False,
+) -> np.ndarray:
+    """e^x over the sum of e^x along an axis, or with log=True its logarithm. x: float32 of any shape.
+
+    algorithm: "two-pass" reads x twice and writes once; "three-pass-recompute" and "three-pass-reload" look for the
+    maximum first, and compute e^(x - maximum) twice, or once and keep it in the output; "auto" takes what is fastest
+    for so many bytes on this machine. All give the same but for rounding, also for infinities and NaN: a row with a
+    NaN, a +infinity or nothing but -infinity becomes NaN. out: a float32 array of x's shape to write to, x itself
+    allowed; by default a new one. threads: how many share the work.
+
+    Results below 2^-126 are 0. Raises InputError where x or out is of another dtype or shape, axis is not one of x's,
+    or algorithm is none of these.
+    """
+    _check(x, axis, algorithm, out, threads)
+    y = np.empty(x.shape, np.float32) if out is None else out
+    if x.size == 0:
+        return y
+    last = axis in (-1, x.ndim - 1)
+    rows, target = (x, y) if last else (np.moveaxis(x, axis, -1), np.moveaxis(y, axis, -1))
+    overlapping = out is not None and out is not x and np.may_share_memory(x, out)
+    if overlapping or not rows.flags.c_contiguous:
+        rows = np.array(rows, order="C")
+    n = rows.shape[-1]
+    key = Key(rows.size // n, n, algorithm, log, None, threads)
+    if target.flags.c_contiguous:
+        run(rows, target, key)
+    else:
+        run(rows, result := np.empty(rows.shape, np.float32), key)
+        target[...] = result
+    return y
+
+
+def _check(x: np.ndarray, axis: int, algorithm: str, out: np.ndarray | None, threads: int) -> None:
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
+        raise InputError(f"softmax takes a float32 array, not {getattr(x, 'dtype', type(x).__name__)}")
+    if not -x.ndim <= axis < x.ndim:
+        raise InputError(f"softmax: axis {axis} is not one of an array of shape {x.shape}")
+    if algorithm != "auto" and algorithm not in ALGORITHMS:
+        raise InputError(f"softmax: no algorithm '{algorithm}'; there are auto, {', '.join(ALGORITHMS)}")
+    if out is not None and (out.shape != x.shape or out.dtype != np.float32 or not out.flags.writeable):
+        raise InputError(f"softmax: out must be a writable float32 array of shape {x.shape}")
+    if threads < 1:
+        raise InputError(f"softmax: threads must be at least 1, not {threads}")
+    if x.shape[axis] > MOST or (axis not in (-1, x.ndim - 1) and x.size > MOST):
+        raise InputError(f"softmax: rows of more than {MOST} elements are not supported")

@@ -1,0 +1,38 @@
+"""Which softmax is the fastest for so many bytes."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from ..device_profiles import load
+from .compiler.target import Target
+
+ALGORITHMS = ("two-pass", "three-pass-reload", "three-pass-recompute")
+SHARE_OF_CACHE, SHARE_WITHOUT_AVX512 = 0.5, 1.1
+"""Input and output over the last level of cache, from where on less traffic is worth a second exponential: measured
+with `mj bench softmax` on a Zen 4 with 32 MiB. The slower exponentials are computed, the later."""
+UNKNOWN = 1 << 20
+"""Bytes of the last level of cache where the system does not tell."""
+
+
+@cache
+def last_cache() -> int:
+    """Bytes of the last level of cache of this machine's fastest cores."""
+    cluster = load("host").clusters[0]
+    sizes = [cache.size for level in (2, 3, 4) if (cache := cluster.cache(level)) is not None]
+    return sizes[-1] if sizes else UNKNOWN
+
+
+def choose(rows: int, n: int, log: bool, target: Target) -> tuple[str, bool]:
+    """(algorithm, whether stores bypass the caches) for rows of n float32.
+
+    The logarithm needs no second exponential, so that for it two passes are always fewer.
+    """
+    share = SHARE_OF_CACHE if target.avx512 else SHARE_WITHOUT_AVX512
+    large = 8 * rows * n > share * last_cache()
+    return "two-pass" if large or log else "three-pass-reload", large
+
+
+def streams(rows: int, n: int, algorithm: str, target: Target) -> bool:
+    """Whether stores had better bypass the caches. What is reloaded must not."""
+    return algorithm != "three-pass-reload" and choose(rows, n, False, target)[1]
