@@ -49,6 +49,11 @@ class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """The cache that data goes through at that level, or None where there is none or it is not known."""
         return next((c for c in self.caches if c.level == level and c.kind != "instruction"), None)
 
+    @property
+    def last_cache(self) -> Cache | None:
+        """The last cache that data goes through before memory, or None where none is known."""
+        return max((c for c in self.caches if c.kind != "instruction"), key=lambda c: c.level, default=None)
+
 
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One device.

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from .runtime.errors import Error, InputError, ModelError, TargetError
     from .runtime.model import Model
     from .runtime.session import Session, load
-    from .runtime.softmax import softmax
-    from .runtime.softmax_statistics import SoftmaxStatistics, softmax_statistics
+    from .runtime.softmax.softmax import softmax
+    from .runtime.softmax.statistics import SoftmaxStatistics, softmax_statistics
 
     __version__: str
 
@@ -39,9 +39,9 @@ _HOME = {
     "TargetError": ".runtime.errors",
     "convert": ".converters",
     "load": ".runtime.session",
-    "softmax": ".runtime.softmax",
-    "softmax_statistics": ".runtime.softmax_statistics",
-    "SoftmaxStatistics": ".runtime.softmax_statistics",
+    "softmax": ".runtime.softmax.softmax",
+    "softmax_statistics": ".runtime.softmax.statistics",
+    "SoftmaxStatistics": ".runtime.softmax.statistics",
 }
 
 # setup.cfg maps the folders beside this one to subpackages, which only an installation knows.

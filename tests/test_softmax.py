@@ -11,12 +11,12 @@ from exponential_accuracy import largest_error
 from kernel_cases import TARGETS
 
 import millijoule as mj
-from millijoule.runtime import softmax_choice, softmax_runner
-from millijoule.runtime.compiler.target import resolve
+from millijoule.runtime.compiler.target import named
 from millijoule.runtime.errors import InputError
-from millijoule.runtime.softmax_runner import Key
+from millijoule.runtime.softmax import choice, runner
+from millijoule.runtime.softmax.steps import Key
 
-ALGORITHMS = softmax_choice.ALGORITHMS
+ALGORITHMS = choice.ALGORITHMS
 RTOL = 1.5e-6
 """Of e^x and of the sum: an exponential of 2 ulp, 256 float32 sums per strip of a row, a reciprocal, and for three
 passes half a unit of x - maximum, which is |x - maximum| / 2^24."""
@@ -28,9 +28,9 @@ COUNTS = [1, 2, 3, 7, 8, 15, 16, 17, 33, 100, 1000, 2047, 2048, 2049, 4113, 4000
 @pytest.fixture(params=TARGETS or ["numpy"])
 def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("MILLIJOULE_TARGET", request.param)
-    softmax_runner.forget()
+    runner.forget()
     yield request.param
-    softmax_runner.forget()
+    runner.forget()
 
 
 def exact(x: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_against_float64(algorithm: str, scale: float, target: str) -> None:
         for streaming in (False, True):
             y = np.full((3, n + 8), 7, np.float32)
             for i in range(3):
-                softmax_runner.run(x[i], y[i, :n], Key(1, n, algorithm, False, streaming, 1))
+                runner.run(x[i], y[i, :n], Key(1, n, algorithm, False, streaming, 1))
             check(y[:, :n], x, rtol=rounding_of(x))
             assert (y[:, n:] == 7).all()
         check(mj.softmax(x, algorithm=algorithm), x, rtol=rounding_of(x))
@@ -204,10 +204,10 @@ def test_accuracy_of_the_exponential(target: str) -> None:
 
 
 def test_choice() -> None:
-    small, large = 1000, softmax_choice.last_cache()
-    target = resolve("x86-64-v4-vnni")
-    assert softmax_choice.choose(1, small, False, target) == ("three-pass-reload", False)
-    assert softmax_choice.choose(1, large, False, target) == ("two-pass", True)
-    assert softmax_choice.choose(large // small, small, False, target) == ("two-pass", True)
-    assert softmax_choice.choose(1, small, True, target) == ("two-pass", False)
-    assert not softmax_choice.streams(1, large, "three-pass-reload", target)
+    small, large = 1000, choice.last_cache()
+    target = named("x86-64-v4-vnni")
+    assert choice.choose(1, small, False, target) == ("three-pass-reload", False)
+    assert choice.choose(1, large, False, target) == ("two-pass", True)
+    assert choice.choose(large // small, small, False, target) == ("two-pass", True)
+    assert choice.choose(1, small, True, target) == ("two-pass", False)
+    assert not choice.streams(1, large, "three-pass-reload", target)

@@ -9,8 +9,8 @@ import pytest
 from kernel_cases import TARGETS
 
 import millijoule as mj
-from millijoule.runtime import softmax_runner
 from millijoule.runtime.errors import InputError
+from millijoule.runtime.softmax import runner
 
 RTOL = 1e-6
 ATOL = 3e-6
@@ -20,9 +20,9 @@ ATOL = 3e-6
 @pytest.fixture(params=[*TARGETS, "numpy"])
 def target(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("MILLIJOULE_TARGET", request.param)
-    softmax_runner.forget()
+    runner.forget()
     yield request.param
-    softmax_runner.forget()
+    runner.forget()
 
 
 def check(x: np.ndarray, k: int, **options: int) -> None:

@@ -16,9 +16,23 @@ if TYPE_CHECKING:
     from .timing import Contender
 
 OURS = "millijoule"
+SOFTMAX = "softmax"
 
 
-@click.command("bench", short_help="Measure the latency of a model, also beside other engines.")
+class BenchCommand(click.Command):
+    """`mj bench MODEL`, or with the word softmax in the place of MODEL a command of its own."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] != [SOFTMAX]:
+            return super().make_context(info_name, args, parent, **extra)
+        from .bench_softmax import command as softmax
+
+        return softmax.make_context(f"{info_name} {SOFTMAX}", args[1:], parent, **extra)
+
+
+@click.command("bench", cls=BenchCommand, short_help="Measure the latency of a model, also beside other engines.")
 @options.model
 @options.running
 @options.inputs
@@ -59,6 +73,9 @@ def command(
     Examples:
       mj bench model.mj
       mj bench model.tflite --threads 1 --peers
+
+    `mj bench softmax` measures the algorithms of mj.softmax instead; see `mj bench softmax --help`. A model file of
+    that name is ./softmax.
     """
     from .feeds import random_inputs, read_inputs
     from .sources import concrete_shapes, find_source, load, open_model, parse_named, parse_shapes
@@ -158,12 +175,11 @@ def _report(
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
-    from .display import duration, emit, emit_json, table
+    from .display import duration, emit, emit_json, provenance, table
 
     if as_json:
         emit_json(report)
         return
-    machine, versions = report["machine"], report["versions"]
     rows = []
     for name, found in report["seconds"].items():
         peer = report["peers"].get(name)
@@ -179,6 +195,4 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         table(title, columns, [row[:6] for row in rows])
     for name, reason in report["refused"].items():
         emit(f"left out: {name}: {reason}")
-    listed = ", ".join(f"{name} {number}" for name, number in versions.items() if number)
-    load = machine["load_average"]
-    emit(f"target {report['target']} on {machine['cpu']}, {machine['usable_cpus']} CPUs usable, load {load}\n{listed}")
+    emit(provenance(report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -56,6 +56,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         console.print(Text(title, style="bold"), soft_wrap=True)
     console.print(made)
     emit("\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()) + "\n")
+
+
+def provenance(report: Mapping[str, Any]) -> str:
+    """Two lines for the end of a report of measurements: its target, machine and versions."""
+    machine = report["machine"]
+    listed = ", ".join(f"{name} {number}" for name, number in report["versions"].items() if number)
+    where = f"{machine['cpu']}, {machine['usable_cpus']} CPUs usable, load {machine['load_average']}"
+    return f"target {report['target']} on {where}\n{listed}"
 
 
 def duration(seconds: float) -> str:

@@ -13,6 +13,7 @@ from ..device_profiles import detect, usable_cpus
 
 PACKAGES: Final = ("millijoule", "numpy", "numba", "llvmlite")
 GOVERNOR: Final = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+MEMINFO: Final = Path("/proc/meminfo")
 
 
 def describe() -> dict[str, Any]:
@@ -29,6 +30,23 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     }
+
+
+def available_memory() -> int | None:
+    """Bytes that this process can have, caches of files included, which the system gives up; None where not known."""
+    known = [free for free in (detect().memory, _free_memory()) if free is not None]
+    return min(known, default=None)
+
+
+def _free_memory() -> int | None:
+    if MEMINFO.is_file():
+        for line in MEMINFO.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    for name in ("SC_AVPHYS_PAGES", "SC_PHYS_PAGES"):
+        if name in getattr(os, "sysconf_names", {}):
+            return os.sysconf(name) * os.sysconf("SC_PAGE_SIZE")
+    return None
 
 
 def versions(packages: Iterable[str] = PACKAGES) -> dict[str, str | None]:

@@ -20,6 +20,9 @@ INTERVAL = 5.0
 class CompileProgress:
     """Called as progress(done, total, kernel); a bar on a terminal, else a line now and then."""
 
+    doing, at_length, finished = "compiling kernels", "compiling kernels, which is done once", "compiled {} kernels"
+    live = True
+
     def __init__(self) -> None:
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -38,13 +41,13 @@ class CompileProgress:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
             columns = (
-                TextColumn("compiling kernels"),
+                TextColumn(self.doing),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("[dim]{task.description}"),
             )
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=self.live)
             self._bar.start()
             # An error on the way, or Ctrl-C, must not leave the terminal without its cursor.
             atexit.register(self._bar.stop)
@@ -62,11 +65,31 @@ class CompileProgress:
         if now - self._began < QUIET:
             return
         if done == total:
-            print(f"compiled {total} kernels in {now - self._began:.1f} s", file=sys.stderr)
+            print(f"{self.finished.format(total)} in {now - self._began:.1f} s", file=sys.stderr)
             self._began = None
         elif now - self._said >= INTERVAL:
             self._said = now
-            print(f"compiling kernels, which is done once: {done} of {total}", file=sys.stderr, flush=True)
+            print(f"{self.at_length}: {done} of {total}", file=sys.stderr, flush=True)
+
+
+class MeasureProgress(CompileProgress):
+    """How many rounds are done, of what is being measured. Drawn only when that changes: a thread that draws would be
+    measured too."""
+
+    doing, at_length, finished = "measuring", "measuring, rounds", "measured {} rounds"
+    live = False
+
+    def __init__(self, rounds: int) -> None:
+        super().__init__()
+        self._rounds, self._done, self._what = rounds, 0, ""
+
+    def at(self, what: str) -> None:
+        self._what = what
+        self(self._done, self._rounds, what)
+
+    def step(self) -> None:
+        self._done += 1
+        self(self._done, self._rounds, self._what)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 SLICES = 8
-"""Turns that each contender has in a round."""
+"""Turns that each contender has in a round, where calls are short enough."""
 SETTLE = 0.004
 """Seconds of rest before a turn where there are several threads: the other side's spin before they sleep."""
 
@@ -34,17 +34,19 @@ def warm_up(contender: Contender, seconds: float, least: int = 5) -> None:
         count += 1
 
 
-def measure_round(contenders: Sequence[Contender], seconds: float, settle: float = 0.0) -> dict[str, np.ndarray]:
+def measure_round(
+    contenders: Sequence[Contender], seconds: float, settle: float = 0.0, slices: int = SLICES
+) -> dict[str, np.ndarray]:
     """Seconds per call of each contender, by name, over about `seconds` each, in short turns one after another."""
     samples: dict[str, list[int]] = {contender.name: [] for contender in contenders}
     with _without_collector():
-        for _ in range(SLICES):
+        for _ in range(slices):
             for contender in contenders:
                 if settle:
                     time.sleep(settle)
                 # The first call after another's turn finds cold caches.
                 _call(contender)
-                samples[contender.name] += _turn(contender, seconds / SLICES)
+                samples[contender.name] += _turn(contender, seconds / slices)
     return {name: np.array(found) * 1e-9 for name, found in samples.items()}
 
 

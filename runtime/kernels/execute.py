@@ -46,6 +46,20 @@ def enter(isa: Isa) -> Callable[..., None]:
     return kernel
 
 
+def enter_with_arrays(isa: Isa) -> Callable[..., None]:
+    """As `enter`, after it has put what two further words point to into the first two base registers: the addresses of
+    the data of two NumPy arrays."""
+    call_kernel, load, store = isa.call_kernel, isa.scalar_load("i64"), isa.scalar_store("i64")
+
+    def kernel(start: Int, stop: Int, call: Bases) -> None:
+        bases = load(call + 8)
+        store(load(load(call + 40)), bases)
+        store(load(load(call + 48)), bases + 8)
+        call_kernel(load(call), bases, load(call + 16), load(call + 24), load(call + 32))
+
+    return kernel
+
+
 def execute(isa: Isa) -> Callable[..., None]:
     """Runs steps start <= i < stop of a table as the only thread."""
     call, load = isa.call_kernel, isa.scalar_load("i32")

@@ -13,7 +13,7 @@ from .registry import lowers
 
 LARGE = 16 << 20
 """Bytes of a row's input and output from which on two passes are faster: the same on every device, as a kernel file
-must serve them all. See softmax_choice.py."""
+must serve them all. See softmax/choice.py."""
 PART = 4096
 """Elements of short rows that make a chunk."""
 SMALLEST_SCALE = 2.0**-20

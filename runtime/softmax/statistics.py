@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import InputError
-from .kernels.softmax_statistics import HEAD, ITEM
-from .softmax_runner import run_statistics
+from ..errors import InputError
+from ..kernels.softmax_statistics import HEAD, ITEM
+from .runner import run_statistics
 
 
 @dataclass(frozen=True, slots=True, eq=False)

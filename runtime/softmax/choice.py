@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..device_profiles import load
-from .compiler.target import Target
+from ...device_profiles import load
+from ..compiler.target import Target
 
 ALGORITHMS = ("two-pass", "three-pass-reload", "three-pass-recompute")
 SHARE_OF_CACHE, SHARE_WITHOUT_AVX512 = 0.5, 1.1
@@ -18,9 +18,8 @@ UNKNOWN = 1 << 20
 @cache
 def last_cache() -> int:
     """Bytes of the last level of cache of this machine's fastest cores."""
-    cluster = load("host").clusters[0]
-    sizes = [cache.size for level in (2, 3, 4) if (cache := cluster.cache(level)) is not None]
-    return sizes[-1] if sizes else UNKNOWN
+    cache_ = load("host").clusters[0].last_cache
+    return UNKNOWN if cache_ is None else cache_.size
 
 
 def choose(rows: int, n: int, log: bool, target: Target) -> tuple[str, bool]:

@@ -1,0 +1,1 @@
+"""Softmax of NumPy arrays, outside of any model."""

@@ -1,0 +1,174 @@
+"""Runs softmax kernels on the memory of NumPy arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...device_profiles import usable_cpus
+from ..compiler.abi import Address, Kernel
+from ..compiler.build import build
+from ..compiler.cache import default_cache
+from ..compiler.executable import ExecutableMemoryError
+from ..engine import STEP_LOOP, target_of, warn_slow
+from ..kernels.execute import enter_with_arrays
+from ..native import data_of, function_of_arrays
+from ..ops import softmax as reference
+from ..planner.program import Program
+from ..table import encode_program
+from ..team import Team
+from .choice import choose, streams
+from .steps import STATE, Key, StatisticsKey, X, Y, softmax_steps, statistics_steps
+
+if TYPE_CHECKING:
+    from ..compiler.loader import Code
+    from ..compiler.target import Target
+
+CODE, TABLE, BASES, CONTROL, REGISTERS = 3, 4, 5, 6, 8
+"""Base registers of the step loop, behind those of the steps; how many there are."""
+EXECUTE = "execute.execute()"
+ENTRY = {"execute.enter_with_arrays()": (enter_with_arrays, dict[str, Any]())}
+KEPT = 64
+"""Calls that are kept ready by each thread."""
+BRIEF = 100_000
+"""Elements below which a call keeps the GIL, as it ends before another thread could have taken it."""
+
+
+class Ready(NamedTuple):
+    """A call with everything but the arrays, which words 5 and 6 say; see native.function_of_arrays."""
+
+    call: Callable[[], None]
+    words: memoryview
+
+
+def run(x: np.ndarray, y: np.ndarray, key: Key) -> Ready | None:
+    """Softmax along the last axis of x to y, which may be x; both contiguous and not empty. Returns what did it; None
+    where that was NumPy."""
+    ready = ready_for(key)
+    if ready is None:
+        y[...] = reference.log_softmax(x) if key.log else reference.softmax(x)
+    else:
+        ready.words[5], ready.words[6] = data_of(x), data_of(y)
+        ready.call()
+    return ready
+
+
+def run_statistics(x: np.ndarray, records: np.ndarray, k: int, threads: int) -> bool:
+    """Fills the records of kernels/softmax_statistics.py; False where there is no machine code."""
+    n = x.shape[-1]
+    ready = ready_for(StatisticsKey(x.size // n, n, k, threads))
+    if ready is not None:
+        ready.words[5], ready.words[6] = data_of(x), data_of(records)
+        ready.call()
+    return ready is not None
+
+
+class _Local(threading.local):
+    """Calls and helper threads belong to one Python thread, as base registers do.
+
+    known: calls by whatever their users find them by; emptied with the others.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[object, Ready] = {}
+        self.calls: OrderedDict[Key | StatisticsKey, Ready | None] = OrderedDict()
+        self.teams: dict[int, Team] = {}
+
+
+local = _Local()
+
+
+def forget() -> None:
+    """Lets go of what this thread has prepared: the target is looked up anew."""
+    local.__init__()  # type: ignore[misc]
+
+
+def ready_for(key: Key | StatisticsKey) -> Ready | None:
+    """None where there is no machine code."""
+    try:
+        return local.calls[key]
+    except KeyError:
+        ready = local.calls[key] = _prepare(key)
+        if len(local.calls) > KEPT:
+            local.calls.popitem(last=False)
+            local.known.clear()
+        return ready
+
+
+def _prepare(key: Key | StatisticsKey) -> Ready | None:
+    target = target_of(os.environ.get("MILLIJOULE_TARGET") or "host")
+    if target is None:
+        return None
+    key = key._replace(threads=min(key.threads, usable_cpus()))
+    steps, size = softmax_steps(_resolved(key, target)) if isinstance(key, Key) else (statistics_steps(key), 0)
+    shared = any(step.grain for step in steps)
+    program = Program(list(steps), {}, {}, 0, 0, 0, 0, shared)
+    try:
+        code = _code(target, program)
+    except ExecutableMemoryError as problem:
+        warn_slow(problem)
+        return None
+    offsets = {name: kernel.offset for name, kernel in code.kernels.items()}
+    signatures = {name: kernel.signature for name, kernel in code.kernels.items()}
+    table, state = encode_program(program, offsets, signatures), np.zeros(size + 64, np.uint8)
+    bases = np.zeros((key.threads, REGISTERS), np.uint64)
+    bases[:, STATE], bases[:, CODE] = state.ctypes.data, code.base
+    bases[:, TABLE], bases[:, BASES] = table.words.ctypes.data, bases.ctypes.data
+    arguments: dict[str, Address | int] = {
+        "code": Address(CODE, 0), "table": Address(TABLE, 0), "bases": Address(BASES, 0),
+    }  # fmt: skip
+    if not shared:
+        brief = key.rows * key.n < BRIEF
+        memory = table, state
+        return Ready(*function_of_arrays(code, EXECUTE, bases, arguments, len(steps), brief=brief, alive=memory))
+    team = local.teams.get(key.threads)
+    if team is None:
+        team = local.teams[key.threads] = Team(np.zeros_like(bases), CONTROL, code)
+    bases[:, CONTROL] = team.control
+    arguments |= {"control": Address(CONTROL, 0), "threads": key.threads}
+    alive = table, state, team
+    lead, words = function_of_arrays(code, "execute.lead()", bases, arguments, len(steps), alive=alive)
+
+    def call_with_team() -> None:
+        for place, word in ((X, 5), (Y, 6)):
+            bases[1:, place] = ctypes.c_uint64.from_address(words[word]).value
+        team.start()
+        lead()
+
+    return Ready(call_with_team, words)
+
+
+def _resolved(key: Key, target: Target) -> Key:
+    """With the algorithm and the kind of store that are chosen for it."""
+    algorithm, streaming = key.algorithm, key.streaming
+    if algorithm == "auto":
+        algorithm, _ = choose(key.rows, key.n, key.log, target)
+    if streaming is None:
+        streaming = streams(key.rows, key.n, algorithm, target)
+    return key._replace(algorithm=algorithm, streaming=streaming)
+
+
+def _code(target: Target, program: Program) -> Code:
+    return _built(target, tuple(sorted(program.kernels())), _Needed(program.kernels()))
+
+
+class _Needed(dict[str, tuple[Kernel, Any]]):
+    """Equal to any other, so that only the names beside it count."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return 0
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Needed)
+
+
+@cache
+def _built(target: Target, names: tuple[str, ...], needed: _Needed) -> Code:
+    return build({**STEP_LOOP, **ENTRY, **needed}, target, default_cache())

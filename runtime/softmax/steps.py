@@ -1,0 +1,97 @@
+"""Which kernel calls a softmax is made of, over base registers that hold the addresses of arrays."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..compiler.abi import Kernel
+from ..kernels import softmax_split as split
+from ..kernels.softmax import softmax_f32
+from ..kernels.softmax_statistics import statistics
+from ..planner.program import Call
+from ..planner.view import Place, Storage
+
+X, Y, STATE = 0, 1, 2
+"""Base registers: input, output, and what the steps hand on."""
+PARTS_PER_THREAD, LEAST_PART = 8, 8192
+"""Parts of a row that threads share; elements of one."""
+SHARED = 32768
+"""Elements from which on threads share the work."""
+
+
+class Key(NamedTuple):
+    """What a call is prepared for: rows of n float32. streaming: whether stores bypass the caches; None, and the
+    algorithm "auto", are resolved when it is prepared."""
+
+    rows: int
+    n: int
+    algorithm: str
+    log: bool
+    streaming: bool | None
+    threads: int
+
+
+class StatisticsKey(NamedTuple):
+    """What a call for statistics is prepared for."""
+
+    rows: int
+    n: int
+    k: int
+    threads: int
+
+
+def _grain(rows: int, n: int, threads: int) -> int:
+    """Rows that a thread takes at once; 0 where one thread takes all."""
+    if threads == 1 or rows == 1 or rows * n < SHARED:
+        return 0
+    return max(1, rows // (threads * PARTS_PER_THREAD))
+
+
+def statistics_steps(key: StatisticsKey) -> list[Call]:
+    rows, n, k, threads = key
+    x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
+    return [Call(statistics, {}, rows, {"x": x, "y": y, "n": n, "k": k}, "softmax", _grain(rows, n, threads))]
+
+
+def softmax_steps(key: Key) -> tuple[list[Call], int]:
+    """The calls, and how many bytes of state they share."""
+    rows, n, algorithm, log, streaming, threads = key
+    x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
+    if threads == 1 or log or rows >= 2 * threads or n < SHARED:
+        constants = {"algorithm": algorithm, "log": log, "streaming": streaming}
+        return [Call(softmax_f32, constants, rows, {"x": x, "y": y, "n": n}, "softmax", _grain(rows, n, threads))], 0
+    part = max(LEAST_PART, -(-n // (threads * PARTS_PER_THREAD)))
+    part = -(-part // 64) * 64
+    parts = -(-n // part)
+    state = Storage(0, STATE, 0)
+    records, of_rows = Place(state, split.RECORD * rows), Place(state, 0)
+    cut = {"n": n, "part": part, "parts": parts}
+    chunks = rows * parts
+    grain = max(1, chunks // (threads * PARTS_PER_THREAD))
+
+    def over_parts(kernel: Kernel, constants: dict[str, Any], **arguments: Place) -> Call:
+        return Call(kernel, constants, chunks, {**arguments, **cut}, "softmax", grain)
+
+    def over_rows(kernel: Kernel, **arguments: Place | int) -> Call:
+        return Call(kernel, {}, rows, {**arguments, "records": records, "rows": of_rows, "parts": parts}, "softmax")
+
+    where: dict[str, Place] = {"x": x, "y": y, "rows": of_rows}
+    if algorithm == "two-pass":
+        steps = [
+            over_parts(split.totals, {}, x=x, records=records),
+            over_rows(split.join_totals, x=x, n=n),
+            over_parts(split.write, {"streaming": streaming}, **where),
+        ]
+    else:
+        keep = algorithm == "three-pass-reload"
+        steps = [
+            over_parts(split.peaks, {}, x=x, records=records),
+            over_rows(split.join_peaks),
+            over_parts(split.totals_below, {"keep": keep, "streaming": streaming}, records=records, **where),
+            over_rows(split.join_below),
+        ]
+        if keep:
+            steps.append(over_parts(split.scale, {"streaming": streaming}, y=y, rows=of_rows))
+        else:
+            steps.append(over_parts(split.write, {"streaming": streaming}, **where))
+    return steps, split.RECORD * (rows + chunks)
