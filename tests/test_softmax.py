@@ -206,7 +206,7 @@ def test_accuracy_of_the_exponential(target: str) -> None:
 def test_choice() -> None:
     small, large = 1000, choice.last_cache()
     target = named("x86-64-v4-vnni")
-    assert choice.choose(1, small, False, target) == ("three-pass-reload", False)
+    assert choice.choose(1, small, False, target) == ("two-pass-reload", False)
     assert choice.choose(1, large, False, target) == ("two-pass", True)
     assert choice.choose(large // small, small, False, target) == ("two-pass", True)
     assert choice.choose(1, small, True, target) == ("two-pass", False)

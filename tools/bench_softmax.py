@@ -178,13 +178,14 @@ def _measure(n: int, plan: _Plan, progress: MeasureProgress) -> tuple[list[Round
 
 
 def _contenders(n: int, plan: _Plan) -> tuple[list[Contender], list[str]]:
-    from .softmax_contenders import algorithms, auto, auto_warm, copy, make_row
-    from .softmax_peers import OWN_OUTPUT, join
+    from .softmax_contenders import AUTO_WARM, SESSION, algorithms, auto, auto_warm, copy, make_row, session
+    from .softmax_peers import OURS, join
 
     row = make_row(n, plan.seed)
     contenders = [*algorithms(row, plan.stores, plan.threads), auto(row, plan.threads)]
-    if any(name in OWN_OUTPUT for name in plan.peers):
-        contenders.append(auto_warm(row, plan.threads))
+    beside = {OURS.get(name) for name in plan.peers}
+    makers = {AUTO_WARM: auto_warm, SESSION: session}
+    contenders += [make(row, plan.threads) for name, make in makers.items() if name in beside]
     for contender in contenders:
         contender.check()
     peers, failed = join(plan.peers, row)

@@ -11,15 +11,17 @@ import numpy as np
 
 from ..device_profiles import detect
 from ..runtime.errors import Error
-from ..runtime.softmax.runner import run
-from ..runtime.softmax.softmax import softmax
-from ..runtime.softmax.steps import Key
+from ..runtime.graph import Graph, Node, Value
+from ..runtime.model import Model
+from ..runtime.session import load
+from ..runtime.softmax.softmax import Algorithm, softmax
 from .display import size
 from .machine import available_memory
 
 AUTO: Final = "auto"
-AUTO_WARM, COPY, TWO = "auto warm", "copy", "two-pass"
-THREE = ("three-pass-reload", "three-pass-recompute")
+AUTO_WARM, SESSION, COPY, TWO = "auto warm", "session", "copy", "two-pass"
+THREE: tuple[Algorithm, ...] = ("three-pass-reload", "three-pass-recompute")
+ALGORITHMS: tuple[Algorithm, ...] = ("two-pass", "two-pass-reload", *THREE)
 STORES = {"plain": False, "streaming": True, "auto": None}
 """Whether stores bypass the caches; None: as the algorithm does by itself."""
 LIMIT = 1000.0
@@ -31,8 +33,8 @@ SHARE = 0.5
 MOST_OUTPUTS, MOST_OUTPUT_BYTES = 1000, 2_000_000_000
 UNKNOWN_CACHE = 32 << 20
 """Bytes of cache that outputs are made to exceed where the system does not tell how large it is."""
-PRIVATE_ROWS = 5
-"""Rows that peers allocate for themselves at once: SciPy three of passing kind, LiteRT two that stay."""
+PRIVATE_ROWS = 7
+"""Rows that are allocated beside: SciPy's three of passing kind, two that stay of LiteRT and of the session each."""
 
 
 class Row(NamedTuple):
@@ -111,14 +113,13 @@ def make_row(n: int, seed: int) -> Row:
 
 def algorithms(row: Row, stores: Sequence[str], threads: int) -> list[Contender]:
     """Each algorithm with each kind of store; names of STORES."""
-    n = row.x.size
     return [
         Contender(
             variant(algorithm, kind),
             row,
-            [partial(run, row.x, y, Key(1, n, algorithm, False, STORES[kind], threads)) for y in row.outputs],
+            [partial(softmax, row.x, -1, algorithm, y, threads, streaming=STORES[kind]) for y in row.outputs],
         )
-        for algorithm in (TWO, *THREE)
+        for algorithm in ALGORITHMS
         for kind in stores
     ]
 
@@ -131,6 +132,17 @@ def auto_warm(row: Row, threads: int) -> Contender:
     """With the same output always."""
     y = row.outputs[0]
     return Contender(AUTO_WARM, row, [partial(softmax, row.x, -1, AUTO, y, threads)] * len(row.outputs), lambda: y)
+
+
+def session(row: Row, threads: int) -> Contender:
+    """A model of one Softmax, whose input is in place and whose output is always the same."""
+    n = row.x.size
+    values = {"x": Value("x", np.dtype(np.float32), (1, n)), "y": Value("y", np.dtype(np.float32))}
+    graph = Graph(values, inputs=["x"], outputs=["y"], nodes=[Node("Softmax", ["x"], ["y"], {"axis": -1})])
+    opened = load(Model(graph), threads=threads)
+    opened.resize({"x": (1, n)})
+    opened.inputs["x"][...] = row.x
+    return Contender(SESSION, row, [opened.invoke] * len(row.outputs), lambda: opened.outputs["y"][0])
 
 
 def copy(row: Row) -> Contender:

@@ -10,11 +10,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from .softmax_contenders import Contender, Row
+from .softmax_contenders import AUTO_WARM, SESSION, Contender, Row
 
 Peer = Callable[[Row], Contender]
-OWN_OUTPUT = frozenset({"scipy", "litert"})
-"""Peers that choose the place of their output themselves, so that it may stay in a cache."""
+OURS = {"scipy": AUTO_WARM, "litert": SESSION}
+"""What peers that choose the place of their output themselves, so that it may stay in a cache, are compared with:
+LiteRT, whose input is in place, with a session of ours."""
 ONNX_FLOAT, ONNX_OPSET, ONNX_IR = 1, 13, 7
 ERRORS_ONLY = 3
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from .display import WIDE, emit, provenance, table
-from .softmax_contenders import AUTO, AUTO_WARM, COPY, THREE, TWO, output_count, variant
-from .softmax_peers import OWN_OUTPUT
+from .softmax_contenders import ALGORITHMS, AUTO, COPY, THREE, TWO, output_count, variant
+from .softmax_peers import OURS
 from .timing import summary
 
 TRAFFIC = 8
@@ -49,9 +49,9 @@ def ratios(medians: Mapping[str, Sequence[float]], stores: Sequence[str], peers:
         found[f"three_pass_to_two_pass_{kind}"] = _ratio(medians, three, two)
         found[f"three_pass_to_copy_{kind}"] = _ratio(medians, three, COPY)
         found[f"two_pass_to_copy_{kind}"] = _ratio(medians, [two], COPY)
-    every = [variant(algorithm, kind) for algorithm in (TWO, *THREE) for kind in stores]
+    every = [variant(algorithm, kind) for algorithm in ALGORITHMS for kind in stores]
     found[BEST] = _ratio(medians, every, AUTO)
-    timed = {name: AUTO_WARM if name in OWN_OUTPUT else AUTO for name in peers if name in medians}
+    timed = {name: OURS.get(name, AUTO) for name in peers if name in medians}
     alone = {name: _ratio(medians, [name], ours) for name, ours in timed.items()}
     found |= {f"{name}_to_auto": ratio for name, ratio in alone.items()}
     if alone:

@@ -69,18 +69,25 @@ def softmax_int8(isa: Isa) -> Callable[..., None]:
 def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callable[..., None]:
     """Softmax, or its logarithm, of float32 rows of n elements, one after the other. A chunk is one row.
 
-    algorithm: "two-pass", "three-pass-reload" or "three-pass-recompute". streaming: results bypass the caches.
+    algorithm: "two-pass", "two-pass-reload", "three-pass-reload" or "three-pass-recompute". streaming: results bypass
+    the caches.
     """
     from .softmax_passes import passes
 
     p = passes(isa, streaming)
     peak, sound, total, total_below, keep_below = p.peak, p.sound, p.total, p.total_below, p.keep_below
-    write, write_below, scale, subtract = p.write, p.write_below, p.scale, p.subtract
+    keep, write, write_below, scale, subtract = p.keep, p.write, p.write_below, p.scale, p.subtract
     logarithm = logarithm_of(isa)
-    two_pass, reload = algorithm == "two-pass", algorithm == "three-pass-reload" and not log
+    two_pass, reload = algorithm.startswith("two-pass"), algorithm.endswith("reload") and not log
 
     @isa.inline
     def in_two(x, y, n):  # type: ignore[no-untyped-def]
+        # In place, what is written could not be read again where the pairs do not serve.
+        if reload and x != y:
+            kept, done = keep(x, y, n)
+            if done:
+                scale(y, n, 1 / kept)
+            return done
         found, reference, top = total(x, n)
         if not sound(found, top):
             return False

@@ -30,6 +30,8 @@ class Passes(NamedTuple):
     total(x, n) -> (float64 sum, int64 reference, int64 highest): sum * 2^reference is the sum of the exponentials, and
     the largest is about 2^highest; worthless unless `sound` of the sum and the highest.
     total_below(x, n, peak) -> float64: the sum of e^(x - peak), for peak not below any x.
+    keep(x, y, n) -> (float64, bool): a sum as of `total`, and y = e^x * 2^-reference; and whether all that is sound. It
+    gives up where it is not, or where the reference of the first strip does not do for a later one. x is not y.
     write(x, y, n, reference, factor): y = factor * e^x * 2^-reference.
     write_below(x, y, n, peak, factor): y = factor * e^(x - peak).
     keep_below(x, y, n, peak) -> float64: y = e^(x - peak), and their sum.
@@ -42,6 +44,7 @@ class Passes(NamedTuple):
     sound: Any
     total: Any
     total_below: Any
+    keep: Any
     write: Any
     write_below: Any
     keep_below: Any
@@ -205,6 +208,41 @@ def passes(isa: Isa, streaming: bool) -> Passes:
         fence()
 
     @isa.inline
+    def keep_strip(x, y, n, reference):  # type: ignore[no-untyped-def]
+        one, references = splat(np.float32(1)), splat_int(reference)
+        a, top = splat(np.float32(0)), splat_int(0)
+        b = a
+        whole = n - n % (2 * width)
+        for at in range(0, whole, 2 * width):
+            v, w = load(x + 4 * at), load(x + 4 * at + bytes_)
+            top = imax(top, imax(shifted(v), shifted(w)))
+            e, f = exponential(v, references, one), exponential(w, references, one)
+            put(e, y + 4 * at)
+            put(f, y + 4 * at + bytes_)
+            a, b = a + e, b + f
+        for at in range(whole, n, width):
+            v = load_first(x + 4 * at, n - at, splat(floor))
+            e = exponential(v, references, one)
+            top = imax(top, shifted(v))
+            store_first(e, y + 4 * at, n - at)
+            a = a + e
+        return add_up(a + b), (highest_int_of(top) - zero_bits) >> grid_bits
+
+    @isa.inline
+    def keep(x, y, n):  # type: ignore[no-untyped-def]
+        found, sound_so_far = 0.0, True
+        reference = exponent(peak(x, min(n, strip_size)))
+        at, count = 0, unaligned(y, n)
+        while at < n and sound_so_far:
+            if count == 0:
+                count = min(n - at, strip_size)
+            part, top = keep_strip(x + 4 * at, y + 4 * at, count, reference)
+            found = found + part
+            sound_so_far = sound(found, top) and top <= reference + span
+            at, count = at + count, 0
+        return found, sound_so_far
+
+    @isa.inline
     def keep_below(x, y, n, top):  # type: ignore[no-untyped-def]
         found = 0.0
         one, least, tops, bias = splat(np.float32(1)), splat(floor), splat(top), splat_int(0)
@@ -263,4 +301,4 @@ def passes(isa: Isa, streaming: bool) -> Passes:
             store_first(load_first(x + 4 * whole, n - whole, highs) - highs - lows, y + 4 * whole, n - whole)
         fence()
 
-    return Passes(peak, exponent, sound, total, total_below, write, write_below, keep_below, scale, subtract)
+    return Passes(peak, exponent, sound, total, total_below, keep, write, write_below, keep_below, scale, subtract)

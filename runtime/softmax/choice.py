@@ -7,7 +7,7 @@ from functools import cache
 from ...device_profiles import load
 from ..compiler.target import Target
 
-ALGORITHMS = ("two-pass", "three-pass-reload", "three-pass-recompute")
+ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")
 SHARE_OF_CACHE, SHARE_WITHOUT_AVX512 = 0.5, 1.1
 """Input and output over the last level of cache, from where on less traffic is worth a second exponential: measured
 with `mj bench softmax` on a Zen 4 with 32 MiB. The slower exponentials are computed, the later."""
@@ -29,9 +29,9 @@ def choose(rows: int, n: int, log: bool, target: Target) -> tuple[str, bool]:
     """
     share = SHARE_OF_CACHE if target.avx512 else SHARE_WITHOUT_AVX512
     large = 8 * rows * n > share * last_cache()
-    return "two-pass" if large or log else "three-pass-reload", large
+    return "two-pass" if large or log else "two-pass-reload", large
 
 
 def streams(rows: int, n: int, algorithm: str, target: Target) -> bool:
     """Whether stores had better bypass the caches. What is reloaded must not."""
-    return algorithm != "three-pass-reload" and choose(rows, n, False, target)[1]
+    return not algorithm.endswith("reload") and choose(rows, n, False, target)[1]

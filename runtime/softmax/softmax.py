@@ -13,7 +13,7 @@ from .choice import ALGORITHMS
 from .runner import local, run
 from .steps import Key
 
-Algorithm = Literal["auto", "two-pass", "three-pass-reload", "three-pass-recompute"]
+Algorithm = Literal["auto", "two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute"]
 FLOAT = np.dtype(np.float32)
 MOST = 2**31 - 64
 """Elements of a row."""
@@ -27,21 +27,24 @@ def softmax(
     threads: int = 1,
     *,
     log: bool = False,
+    streaming: bool | None = None,
 ) -> np.ndarray:
     """e^x over the sum of e^x along an axis, or with log=True its logarithm. x: float32 of any shape.
 
-    algorithm: "two-pass" reads x twice and writes once; "three-pass-recompute" and "three-pass-reload" look for the
-    maximum first, and compute e^(x - maximum) twice, or once and keep it in the output; "auto" takes what is fastest
-    for so many bytes on this machine. All give the same but for rounding, also for infinities and NaN: a row with a
-    NaN, a +infinity or nothing but -infinity becomes NaN. out: a float32 array of x's shape to write to, x itself
-    allowed; by default a new one. threads: how many share the work.
+    algorithm: "two-pass" reads x twice and writes once; "two-pass-reload" reads x once, keeps the exponentials in the
+    output and scales them; "three-pass-recompute" and "three-pass-reload" look for the maximum first, and compute
+    e^(x - maximum) twice, or once and keep it in the output; "auto" takes what is fastest for so many bytes on this
+    machine. All give the same but for rounding, also for infinities and NaN: a row with a NaN, a +infinity or nothing
+    but -infinity becomes NaN. out: a float32 array of x's shape to write to, x itself allowed; by default a new one.
+    threads: how many share the work. streaming: whether results are written past the caches; None: where they would
+    not stay there.
 
     Results below 2^-126 are 0. Raises InputError where x or out is of another dtype or shape, axis is not one of x's,
     or algorithm is none of these.
     """
     if type(x) is ndarray and x.dtype is FLOAT:
         # What was prepared for arrays of this shape needs no more checks of its arguments.
-        ready = local.known.get((x.shape, axis, algorithm, threads, log))
+        ready = local.known.get((x.shape, axis, algorithm, threads, log, streaming))
         if ready is not None and x.flags.c_contiguous and (out is None or _apart(x, out)):
             y = empty(x.shape, FLOAT) if out is None else out
             call, words = ready
@@ -58,23 +61,28 @@ def softmax(
     if overlapping or not rows.flags.c_contiguous:
         rows = np.array(rows, order="C")
     n = rows.shape[-1]
-    key = Key(rows.size // n, n, algorithm, log, None, threads)
+    key = Key(rows.size // n, n, algorithm, log, streaming, threads)
     direct = results.flags.c_contiguous
     found = results if direct else np.empty(rows.shape, FLOAT)
     ready = run(rows, found, key)
     if not direct:
         results[...] = found
     if last and ready is not None:
-        local.known[x.shape, axis, algorithm, threads, log] = ready
+        local.known[x.shape, axis, algorithm, threads, log, streaming] = ready
     return y
 
 
 def _apart(x: np.ndarray, out: np.ndarray) -> bool:
-    """Whether out can be written as it is; False where that takes a closer look. Arrays that own their data do not
-    overlap."""
+    """Whether out can be written as it is; False where that takes a closer look."""
+    if type(out) is not ndarray or out.dtype is not FLOAT or out.shape != x.shape:
+        return False
     flags = out.flags
-    similar = type(out) is ndarray and out.dtype is FLOAT and out.shape == x.shape and flags.c_contiguous
-    return similar and flags.writeable and (out is x or (flags.owndata and x.flags.owndata))
+    if not (flags.c_contiguous and flags.writeable):
+        return False
+    # Arrays whose memory belongs to different ones do not overlap.
+    one, other = x if x.base is None else x.base, out if out.base is None else out.base
+    distinct = one is not other and type(one) is type(other) is ndarray
+    return out is x or (distinct and one.flags.owndata and other.flags.owndata)
 
 
 def _check(x: np.ndarray, axis: int, algorithm: str, out: np.ndarray | None, threads: int) -> None:

@@ -76,7 +76,7 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
         return Call(kernel, {}, rows, {**arguments, "records": records, "rows": of_rows, "parts": parts}, "softmax")
 
     where: dict[str, Place] = {"x": x, "y": y, "rows": of_rows}
-    if algorithm == "two-pass":
+    if algorithm.startswith("two-pass"):
         steps = [
             over_parts(split.totals, {}, x=x, records=records),
             over_rows(split.join_totals, x=x, n=n),
