@@ -210,4 +210,6 @@ def test_choice() -> None:
     assert choice.choose(1, large, False, target) == ("two-pass", True)
     assert choice.choose(large // small, small, False, target) == ("two-pass", True)
     assert choice.choose(1, small, True, target) == ("two-pass", False)
+    assert choice.choose(1, large, False, named("x86-64-v3")) == ("two-pass-reload", False)
+    assert choice.streams(1, large, "two-pass", named("x86-64-v3"))
     assert not choice.streams(1, large, "three-pass-reload", target)

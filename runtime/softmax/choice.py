@@ -8,9 +8,10 @@ from ...device_profiles import load
 from ..compiler.target import Target
 
 ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")
-SHARE_OF_CACHE, SHARE_WITHOUT_AVX512 = 0.5, 1.1
-"""Input and output over the last level of cache, from where on less traffic is worth a second exponential: measured
-with `mj bench softmax` on a Zen 4 with 32 MiB. The slower exponentials are computed, the later."""
+SHARE_OF_CACHE = 0.5
+"""Input and output over the last level of cache, from where on less traffic is worth a second exponential, where those
+are computed fast enough: with AVX512 (measured with `mj bench softmax` on a Zen 4 with 32 MiB), and on Arm (estimated:
+its memory is slower still). With AVX2 on that Zen 4 they never are."""
 UNKNOWN = 1 << 20
 """Bytes of the last level of cache where the system does not tell."""
 
@@ -27,11 +28,10 @@ def choose(rows: int, n: int, log: bool, target: Target) -> tuple[str, bool]:
 
     The logarithm needs no second exponential, so that for it two passes are always fewer.
     """
-    share = SHARE_OF_CACHE if target.avx512 else SHARE_WITHOUT_AVX512
-    large = 8 * rows * n > share * last_cache()
+    large = (target.avx512 or target.family == "arm") and 8 * rows * n > SHARE_OF_CACHE * last_cache()
     return "two-pass" if large or log else "two-pass-reload", large
 
 
 def streams(rows: int, n: int, algorithm: str, target: Target) -> bool:
     """Whether stores had better bypass the caches. What is reloaded must not."""
-    return not algorithm.endswith("reload") and choose(rows, n, False, target)[1]
+    return not algorithm.endswith("reload") and 8 * rows * n > SHARE_OF_CACHE * last_cache()
