@@ -72,11 +72,13 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
     algorithm: "two-pass", "two-pass-reload", "three-pass-reload" or "three-pass-recompute". streaming: results bypass
     the caches.
     """
-    from .softmax_passes import passes
+    from .softmax_sums import sums
+    from .softmax_writes import writes
 
-    p = passes(isa, streaming)
-    peak, sound, total, total_below, keep_below = p.peak, p.sound, p.total, p.total_below, p.keep_below
-    keep, write, write_below, scale, subtract = p.keep, p.write, p.write_below, p.scale, p.subtract
+    s, w = sums(isa), writes(isa, streaming)
+    peak, sound, total, total_below = s.peak, s.sound, s.total, s.total_below
+    keep, keep_below, write, write_below = w.keep, w.keep_below, w.write, w.write_below
+    scale, subtract = w.scale, w.subtract
     logarithm = logarithm_of(isa)
     two_pass, reload = algorithm.startswith("two-pass"), algorithm.endswith("reload") and not log
 

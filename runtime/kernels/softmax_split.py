@@ -1,4 +1,4 @@
-"""Softmax of rows that several threads share: the passes of kernels/softmax_passes.py on parts of a row.
+"""Softmax of rows that several threads share: kernels/softmax_sums.py and softmax_writes.py on parts of a row.
 
 A chunk is one part of one row; `parts` of `part` elements make a row of n. Every part has a record, and every row one,
 which `join` makes of its parts'. Records are RECORD bytes: a float64 sum, an int64, two float32 or int32.
@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.abi import Int, Ptr
-from .softmax_passes import passes
+from .softmax_sums import sums
+from .softmax_writes import writes
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
@@ -25,7 +26,7 @@ TWO_PASS, BELOW = 0, 1
 
 def peaks(isa: Isa) -> Callable[..., None]:
     """The largest element of each part."""
-    peak, store = passes(isa, False).peak, isa.scalar_store("f32")
+    peak, store = sums(isa).peak, isa.scalar_store("f32")
 
     def kernel(start: Int, stop: Int, x: Ptr, records: Ptr, n: Int, part: Int, parts: Int) -> None:
         for chunk in range(start, stop):
@@ -38,7 +39,7 @@ def peaks(isa: Isa) -> Callable[..., None]:
 
 def totals(isa: Isa) -> Callable[..., None]:
     """The sum of the exponentials of each part, with its reference and its highest exponent."""
-    total = passes(isa, False).total
+    total = sums(isa).total
     store, store_sum, store_number = isa.scalar_store("i32"), isa.scalar_store("f64"), isa.scalar_store("i64")
 
     def kernel(start: Int, stop: Int, x: Ptr, records: Ptr, n: Int, part: Int, parts: Int) -> None:
@@ -56,8 +57,7 @@ def totals(isa: Isa) -> Callable[..., None]:
 
 def totals_below(isa: Isa, keep: bool, streaming: bool) -> Callable[..., None]:
     """The sum of e^(x - peak) of each part, the peak being in the row's record. keep: and y = e^(x - peak)."""
-    p = passes(isa, streaming)
-    total_below, keep_below = p.total_below, p.keep_below
+    total_below, keep_below = sums(isa).total_below, writes(isa, streaming).keep_below
     load, store_sum = isa.scalar_load("f32"), isa.scalar_store("f64")
 
     def kernel(
@@ -115,7 +115,7 @@ def join_totals(isa: Isa) -> Callable[..., None]:
     from ..compiler.horizontal import reduce
     from ..compiler.isa import from_bits
 
-    p = passes(isa, False)
+    p = sums(isa)
     peak, sound, total_below = p.peak, p.sound, p.total_below
     load_highest, load_sum, load_number = isa.scalar_load("i32"), isa.scalar_load("f64"), isa.scalar_load("i64")
     store, store_number = isa.scalar_store("f32"), isa.scalar_store("i64")
@@ -151,7 +151,7 @@ def join_totals(isa: Isa) -> Callable[..., None]:
 
 def write(isa: Isa, streaming: bool) -> Callable[..., None]:
     """y, of parts, as the rows' records say."""
-    p = passes(isa, streaming)
+    p = writes(isa, streaming)
     write_pairs, write_below = p.write, p.write_below
     load, load_number = isa.scalar_load("f32"), isa.scalar_load("i64")
 
@@ -172,7 +172,7 @@ def write(isa: Isa, streaming: bool) -> Callable[..., None]:
 
 def scale(isa: Isa, streaming: bool) -> Callable[..., None]:
     """y times what the rows' records say, of parts."""
-    scale_part, load = passes(isa, streaming).scale, isa.scalar_load("f32")
+    scale_part, load = writes(isa, streaming).scale, isa.scalar_load("f32")
 
     def kernel(start: Int, stop: Int, y: Ptr, rows: Ptr, n: Int, part: Int, parts: Int) -> None:
         for chunk in range(start, stop):

@@ -10,7 +10,7 @@ import numpy as np
 from ..compiler.abi import Int, Ptr
 from . import scaled_exponential as scaled
 from .softmax import LN2, logarithm_of
-from .softmax_passes import STRIP_VECTORS, passes
+from .softmax_sums import STRIP_VECTORS, sums
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
@@ -30,7 +30,7 @@ def statistics(isa: Isa) -> Callable[..., None]:
     from ..compiler.isa import bits, from_bits, imax
     from ..compiler.traced import fma, maximum
 
-    p = passes(isa, False)
+    p = sums(isa)
     peak, sound, exponent = p.peak, p.sound, p.exponent
     logarithm = logarithm_of(isa)
     width, strip_size = isa.lanes, STRIP_VECTORS * isa.lanes
