@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,7 +76,8 @@ def test_products(target: str, tmp_path: Path) -> None:
         pytest.skip("needs the emulated Arm Python (.ci/arm.sh, MILLIJOULE_ARM)")
     model, feeds = merged({name: build() for name, build in cases().items()})
     model.save(tmp_path / "model.mj")
-    np.savez(tmp_path / "feeds.npz", **dict(feeds))
+    arrays: dict[str, Any] = dict(feeds)
+    np.savez(tmp_path / "feeds.npz", **arrays)
     shapes = {name: data.shape for name, data in feeds.items()}
     needed = needed_kernels(plan_program(model, shapes, named(target), 2)[0])
     (tmp_path / "model.mjk").write_bytes(compile_file(needed, named(target), default_cache()))

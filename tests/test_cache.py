@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -97,7 +97,7 @@ DAMAGES = [lambda data: data[:-1], lambda data: data[:30] + b"?" + data[31:], la
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_entries_are_made_anew(folder: Path, damage) -> None:
+def test_damaged_entries_are_made_anew(folder: Path, damage: Callable[[bytes], bytes]) -> None:
     store = KernelCache(folder)
     store.store_object("a", KERNEL)
     store.store_blob("b", adder_file(5))
@@ -200,7 +200,7 @@ SPOILERS = [(spoil_link, "symbolic link"), (spoil_group, "others may write"), (s
 
 
 @pytest.mark.parametrize(("spoil", "reason"), SPOILERS)
-def test_a_folder_that_others_may_write_is_ignored(folder: Path, spoil, reason: str) -> None:
+def test_a_folder_that_others_may_write_is_ignored(folder: Path, spoil: Callable[[Path], None], reason: str) -> None:
     KernelCache(folder).store_object("a", KERNEL)
     spoil(folder)
     with pytest.warns(RuntimeWarning, match=reason) as caught:
@@ -211,7 +211,9 @@ def test_a_folder_that_others_may_write_is_ignored(folder: Path, spoil, reason: 
 
 
 @pytest.mark.parametrize(("spoil", "reason"), SPOILERS)
-def test_an_entry_that_others_may_write_is_ignored_and_replaced(folder: Path, spoil, reason: str) -> None:
+def test_an_entry_that_others_may_write_is_ignored_and_replaced(
+    folder: Path, spoil: Callable[[Path], None], reason: str
+) -> None:
     store = KernelCache(folder)
     store.store_blob("b", adder_file(5))
     spoil(folder / ("b" + BLOB))

@@ -7,9 +7,10 @@ import os
 import re
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -159,9 +160,7 @@ def test_outputs_rotate_alike_for_all_and_are_aligned() -> None:
     assert all(y.shape == (1001,) and y.ctypes.data % 64 == 0 and y.flags.c_contiguous for y in (row.x, *row.outputs))
     assert np.abs(row.x).max() <= 1000 and row.x.min() < -900 and row.x.max() > 900
     used: list[int] = []
-    both = [
-        Contender(name, row, [lambda at=at: used.append(at) for at in range(len(row.outputs))]) for name in ("a", "b")
-    ]
+    both = [Contender(name, row, [partial(used.append, at) for at in range(len(row.outputs))]) for name in ("a", "b")]
     for step in range(len(row.outputs)):
         both[step % 2].feed()
         both[step % 2].invoke()
@@ -194,8 +193,9 @@ def test_available_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 
 
 def test_the_last_cache_is_the_one_before_memory() -> None:
-    caches = [Cache(level=level, kind=kind, kib=kib) for level, kind, kib in
-              ((1, "data", 32), (1, "instruction", 64), (3, "unified", 4096), (2, "unified", 512))]  # fmt: skip
+    sizes: list[tuple[int, Literal["data", "instruction", "unified"], int]]
+    sizes = [(1, "data", 32), (1, "instruction", 64), (3, "unified", 4096), (2, "unified", 512)]
+    caches = [Cache(level=level, kind=kind, kib=kib) for level, kind, kib in sizes]
     last = Cluster(core="any", cpus=[0], caches=caches).last_cache
     assert last is not None and last.kib == 4096
     assert Cluster(core="any", cpus=[0]).last_cache is None

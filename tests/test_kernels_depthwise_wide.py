@@ -41,7 +41,9 @@ def conv(
 @pytest.mark.parametrize("channels", [1, 3, 16, 20, 72])
 def test_depthwise(channels: int, zero_point: int, target: str) -> None:
     """Weights of -128, a little beyond 8 bits, and at both ends of what 8-bit integers reach."""
-    for kernel, attrs in (((3, 3), {"pads": [1, 1, 1, 1]}), ((3, 3), {"strides": [2, 2]}), ((5, 3), {})):
+    cases: list[tuple[tuple[int, ...], dict[str, Any]]]
+    cases = [((3, 3), {"pads": [1, 1, 1, 1]}), ((3, 3), {"strides": [2, 2]}), ((5, 3), {})]
+    for kernel, attrs in cases:
         operands, outputs = conv((2, 7, 8, channels), channels, kernel, channels, zero_point)
         check_node("Conv", operands, outputs, target=target, group=channels, **attrs)
 

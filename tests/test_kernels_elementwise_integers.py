@@ -155,7 +155,7 @@ def test_dequantize(dtype: str, zero_point: int, target: str) -> None:
 
 
 def test_several_zero_points_are_left_to_numpy() -> None:
-    operands = [feed(integers(5, 3)), const(np.float32([1, 2, 3])), const(np.array([1, 2, 3], np.int8))]
+    operands = [feed(integers(5, 3)), const(np.array([1, 2, 3], np.float32)), const(np.array([1, 2, 3], np.int8))]
     check_model(*node_model("DequantizeLinear", operands), numpy_steps=1)
 
 

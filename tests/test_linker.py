@@ -6,6 +6,7 @@ import ctypes
 import random
 import re
 import struct
+from collections.abc import Callable
 
 import pytest
 from linking import I8, I16, I32, I64, MACHINES, constant, declare, emit, function, run
@@ -256,7 +257,7 @@ def pointer_table(module: ir.Module) -> None:
         (pointer_table, r"kernel conv uses .*data\.rel\.ro"),
     ],
 )
-def test_refused(build, message: str, machine: str) -> None:
+def test_refused(build: Callable[[ir.Module], None], message: str, machine: str) -> None:
     with pytest.raises(LinkError, match=message):
         link([emit(build, machine)], {"conv": "entry"})
 
@@ -316,7 +317,7 @@ def test_carried_functions_are_those_of_c() -> None:
     generator = random.Random(3)
     for _ in range(500):
         expected = bytearray(generator.randbytes(200))
-        buffer = (ctypes.c_char * 200)(*expected)
+        buffer = (ctypes.c_char * 200).from_buffer_copy(expected)
         base, size = ctypes.addressof(buffer), generator.choice((0, 1, 15, 16, 17, generator.randrange(100)))
         to, source = generator.randrange(100), generator.randrange(100)
         assert move(base + to, base + source, size) == base + to

@@ -122,7 +122,7 @@ def test_a_noexec_mount_costs_the_sharing_only(path: Path, tmp_path: Path) -> No
         subprocess.run([*unshare, "mount", "-t", "tmpfs", "tmpfs", folder], check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no mount namespaces here (unshare --mount --map-root-user)")
-    command = [*unshare, "sh", "-ec", inside, "sh", path, folder, sys.executable, text]
+    command: list[str | Path] = [*unshare, "sh", "-ec", inside, "sh", path, folder, sys.executable, text]
     done = subprocess.run(command, capture_output=True, text=True, cwd="/")
     if done.returncode == 0:
         pytest.skip("noexec is not enforced here, as under QEMU")
@@ -223,7 +223,7 @@ def test_errors_can_be_caught_as_one(tmp_path: Path) -> None:
 @pytest.mark.skipif(host_machine() != "aarch64", reason="needs an aarch64 process (.ci/arm-python runs one)")
 def test_own_flush_of_the_instruction_cache(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where libgcc_s is absent; new code in place of old code at the same address must be what runs."""
-    monkeypatch.setattr(executable.ctypes, "CDLL", lambda *_, **__: (_ for _ in ()).throw(OSError("absent")))
+    monkeypatch.setattr(ctypes, "CDLL", lambda *_, **__: (_ for _ in ()).throw(OSError("absent")))
     flush = executable._aarch64_flush.__wrapped__()
     monkeypatch.undo()
     monkeypatch.setattr(executable, "_aarch64_flush", lambda: flush)

@@ -98,7 +98,7 @@ def test_conv_transpose_is_onnxruntimes(case: tuple) -> None:
 def test_conv_transpose_is_the_gradient_of_conv() -> None:
     rng = np.random.default_rng(5)
     x, w = floats(rng, 2, 7, 6, 4), floats(rng, 6, 3, 2, 2)
-    attrs = {"strides": [2, 1], "pads": [1, 0, 1, 1], "group": 2}
+    attrs: dict[str, Any] = {"strides": [2, 1], "pads": [1, 0, 1, 1], "group": 2}
     (y,) = run_reference("Conv", x, w, **attrs)
     upstream = floats(rng, *y.shape)
     (back,) = run_reference("ConvTranspose", upstream, w, **attrs)
@@ -126,7 +126,7 @@ def test_gemm_is_onnxruntimes(sizes: list[int], trans_a: bool, trans_b: bool, c_
     rng = np.random.default_rng(abs(seed))
     a, b = floats(rng, *((k, m) if trans_a else (m, k))), floats(rng, *((n, k) if trans_b else (k, n)))
     c = [[], [floats(rng, n)], [floats(rng, m, 1)], [floats(rng)]][c_form]
-    attrs = {"alpha": 0.5, "beta": 2.0, "transA": int(trans_a), "transB": int(trans_b)}
+    attrs: dict[str, Any] = {"alpha": 0.5, "beta": 2.0, "transA": int(trans_a), "transB": int(trans_b)}
     (want,) = run_onnxruntime("Gemm", a, b, *c, **attrs)
     (got,) = run_reference("Gemm", a, b, *c, **attrs)
     np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

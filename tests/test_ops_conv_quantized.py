@@ -23,7 +23,7 @@ def weights(rng: np.random.Generator, shape: Sequence[int], axis: int) -> Quanti
 
 
 def bias_for(rng: np.random.Generator, x: Quantized, w: Quantized) -> Quantized:
-    scales = np.float32(x.scale) * np.asarray(w.scale, np.float32)
+    scales = np.asarray(x.scale, np.float32) * np.asarray(w.scale, np.float32)
     data = rng.integers(-20000, 20000, scales.size).astype(np.int32)
     return Quantized(data.shape, scales, 0, 0, data, np.int32)
 
@@ -48,13 +48,14 @@ def test_convolution_is_litert(kernel: int, stride: int, dilation: int, padding:
     data = integers(rng, *x.shape)
     if multiplier:
         w = weights(rng, (1, kernel, kernel, 8 * multiplier), 3)
+        assert w.data is not None
         ours = replace(w, data=w.data[0].transpose(2, 0, 1)[..., None], axis=0)
     else:
         w = ours = weights(rng, (24, kernel, kernel, 8), 0)
     bias = bias_for(rng, x, w)
     extent = (kernel - 1) * dilation + 1
     sizes = [-(-s // stride) if padding == 0 else (s - extent) // stride + 1 for s in (13, 11)]
-    y = Quantized((1, *sizes, len(bias.data)), 0.11, -20)
+    y = Quantized((1, *sizes, *bias.shape), 0.11, -20)
     kind = "DEPTHWISE_CONV_2D" if multiplier else "CONV_2D"
     want = run_litert(kind, [x, w, bias], y, conv_options(stride, dilation, padding, multiplier), data)
     got = run_quantized(
@@ -82,6 +83,7 @@ def test_transposed_convolution_is_litert(stride: int) -> None:
 
     options = ("TransposeConvOptions", {"Padding": 0, "StrideH": stride, "StrideW": stride})
     want = run_litert("TRANSPOSE_CONV", [shape, w, x], y, options, data)
+    assert w.data is not None
     ours = replace(w, data=np.ascontiguousarray(np.moveaxis(w.data, 0, -1).transpose(2, 0, 1, 3)), axis=3)
     got = run_quantized(
         "ConvTranspose", [replace(x, data=data), ours], y, strides=[stride, stride], auto_pad="SAME_UPPER"
@@ -98,6 +100,7 @@ def test_fully_connected_is_litert(op: str) -> None:
     x, w, y = Quantized((5, 300), 0.03, 7), weights(rng, (40, 300), 0), Quantized((5, 40), 0.5, 3)
     data, bias = integers(rng, *x.shape), bias_for(rng, x, w)
     want = run_litert("FULLY_CONNECTED", [x, w, bias], y, FULLY_CONNECTED, data)
+    assert w.data is not None
     columns = replace(w, data=np.ascontiguousarray(w.data.T), axis=1)
     attrs = {"transB": 1} if op == "Gemm" else {}
     got = run_quantized(op, [replace(x, data=data), w if op == "Gemm" else columns, bias], y, **attrs)
@@ -145,6 +148,7 @@ def test_float_bias_or_curved_activation_goes_through_reals() -> None:
     w, y = weights(rng, (6, 1, 1, 8), 0), Quantized((), 0.02, -5)
     bias = rng.normal(size=6).astype(np.float32)
     got = run_quantized("Conv", [x, w, bias], y, activation="HardSwish")
+    assert x.data is not None and w.data is not None
     real = (x.data - 7.0) * 0.03 @ (w.data[:, 0, 0] * np.asarray(w.scale)[:, None]).T + bias
     curved = real * np.clip(real / 6 + 0.5, 0, 1)
     assert np.abs(got - np.clip(curved / 0.02 - 5, -128, 127)).max() < 0.51

@@ -80,7 +80,7 @@ def bounds(low: float | None, high: float | None, dtype: type) -> list[np.ndarra
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, np.int8])
 @pytest.mark.parametrize(("low", "high"), [(-2, 3), (None, 1), (0, None), (None, None), (3, -2)])
-def test_clip_is_onnxruntimes(low: int | None, high: int | None, dtype: type) -> None:
+def test_clip_is_onnxruntimes(low: int | None, high: int | None, dtype: type[np.number]) -> None:
     x = np.arange(-6, 7).astype(dtype)
     inputs = [x, *bounds(low, high, dtype)]
     (want,) = run_onnxruntime("Clip", *inputs)
@@ -108,13 +108,13 @@ def test_binary_is_onnxruntimes(op: str, a: tuple[int, ...], b: tuple[int, ...])
 
 @pytest.mark.parametrize("op", ["Add", "Sub", "Mul", "Div", "Min", "Max", "Mod"])
 @pytest.mark.parametrize("dtype", [np.int32, np.int64])
-def test_integers_are_onnxruntimes(op: str, dtype: type) -> None:
+def test_integers_are_onnxruntimes(op: str, dtype: type[np.integer]) -> None:
     x, y = np.meshgrid(np.arange(-7, 8, dtype=dtype), np.array([-3, -2, -1, 1, 2, 3], dtype))
     np.testing.assert_array_equal(run_reference(op, x, y)[0], run_onnxruntime(op, x, y)[0])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
-def test_fmod_is_onnxruntimes(dtype: type) -> None:
+def test_fmod_is_onnxruntimes(dtype: type[np.number]) -> None:
     x, y = np.meshgrid(np.arange(-7, 8).astype(dtype), np.array([-3, -2, 2, 3]).astype(dtype))
     np.testing.assert_array_equal(run_reference("Mod", x, y, fmod=1)[0], run_onnxruntime("Mod", x, y, fmod=1)[0])
 
@@ -154,7 +154,8 @@ def test_a_fused_activation_is_the_operator_after(name: str, params: list[float]
     elif name == "Gelu":
         (want,) = run_reference(name, a + b, approximate="tanh")
     else:
-        (want,) = run_reference(name, a + b, **dict(zip(names.get(name, []), params, strict=True)))
+        attrs: dict[str, Any] = dict(zip(names.get(name, []), params, strict=True))
+        (want,) = run_reference(name, a + b, **attrs)
     np.testing.assert_array_equal(fused, want)
 
 

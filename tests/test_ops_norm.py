@@ -46,7 +46,8 @@ def test_instance_normalization_is_onnxruntimes(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("size", [1, 3, 5, 11])
 def test_lrn_is_onnxruntimes(size: int) -> None:
     """Odd sizes only: for even ones onnxruntime refuses."""
-    x, attrs = floats(2, 3, 4, 7), {"size": size, "alpha": 0.3, "beta": 0.6, "bias": 1.5}
+    x = floats(2, 3, 4, 7)
+    attrs: dict[str, Any] = {"size": size, "alpha": 0.3, "beta": 0.6, "bias": 1.5}
     (want,) = run_onnxruntime("LRN", channels_first(x), **attrs)
     np.testing.assert_allclose(run_reference("LRN", x, **attrs)[0], np.moveaxis(want, 1, -1), rtol=1e-5)
 

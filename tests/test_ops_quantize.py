@@ -20,7 +20,7 @@ def scales(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.uint16])
 @pytest.mark.parametrize(("shape", "axis"), [((), 1), ((4,), 1), ((5,), -1), ((3,), 0)])
-def test_quantize_and_back_are_onnxruntimes(dtype: type, shape: tuple[int, ...], axis: int) -> None:
+def test_quantize_and_back_are_onnxruntimes(dtype: type[np.integer], shape: tuple[int, ...], axis: int) -> None:
     scale, zero_point = scales(*shape), np.full(shape, 7, dtype)
     (want,) = run_onnxruntime("QuantizeLinear", X, scale, zero_point, axis=axis, opset=21)
     (got,) = run_reference("QuantizeLinear", X, scale, zero_point, axis=axis)

@@ -58,7 +58,7 @@ def test_interpolation_is_onnxruntimes(spec: tuple, mode: str, coordinates: str,
 @pytest.mark.parametrize("policy", ["stretch", "not_larger", "not_smaller"])
 def test_axes_and_aspect_ratio_are_onnxruntimes(policy: str) -> None:
     inputs = [X, None, None, np.array([7, 13], np.int64)]
-    attrs = {"axes": [2, 3], "keep_aspect_ratio_policy": policy, "mode": "linear"}
+    attrs: dict[str, Any] = {"axes": [2, 3], "keep_aspect_ratio_policy": policy, "mode": "linear"}
     (want,) = run_onnxruntime("Resize", *inputs, opset=19, **attrs)
     np.testing.assert_allclose(run_reference("Resize", *inputs, **attrs)[0], want, rtol=1e-5, atol=1e-6)
 

@@ -14,6 +14,7 @@ import millijoule as mj
 from millijoule.runtime.compiler.target import named
 from millijoule.runtime.errors import InputError
 from millijoule.runtime.softmax import choice, runner
+from millijoule.runtime.softmax.softmax import Algorithm
 from millijoule.runtime.softmax.steps import Key
 
 ALGORITHMS = choice.ALGORITHMS
@@ -56,7 +57,7 @@ def rounding_of(x: np.ndarray) -> float:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
-def test_against_float64(algorithm: str, scale: float, target: str) -> None:
+def test_against_float64(algorithm: Algorithm, scale: float, target: str) -> None:
     rng = np.random.default_rng(0)
     for n in COUNTS:
         x = rng.uniform(-scale, scale, (3, n)).astype(np.float32)
@@ -89,7 +90,7 @@ SPECIAL = [
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("row", SPECIAL, ids=str)
-def test_infinities_and_huge_values(row: list[float], algorithm: str, target: str) -> None:
+def test_infinities_and_huge_values(row: list[float], algorithm: Algorithm, target: str) -> None:
     """What PyTorch gives: torch.softmax computes e^(x - maximum) over its sum, as `exact` does."""
     for n in (4, 35, 5000):
         for fill in (row[-1], -5.0):
@@ -104,7 +105,7 @@ def test_infinities_and_huge_values(row: list[float], algorithm: str, target: st
 
 
 @pytest.mark.parametrize("algorithm", ["two-pass", "three-pass-reload"])
-def test_references_that_rise_within_a_row(algorithm: str, target: str) -> None:
+def test_references_that_rise_within_a_row(algorithm: Algorithm, target: str) -> None:
     """Later strips of a row exceed the reference of the first ones by more than a sum may."""
     x = np.repeat(np.array([-90, 0, 100, 30, 300, 2000, 1999], np.float32), 2048)
     check(mj.softmax(x, algorithm=algorithm), x)
@@ -115,7 +116,7 @@ def test_references_that_rise_within_a_row(algorithm: str, target: str) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_threads(algorithm: str, target: str) -> None:
+def test_threads(algorithm: Algorithm, target: str) -> None:
     rng = np.random.default_rng(0)
     for shape in ((1, 100_003), (3, 50_000), (7, 9_001), (40, 1_000)):
         x = rng.uniform(-100, 100, shape).astype(np.float32)

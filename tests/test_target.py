@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import re
+import sys
 from pathlib import Path
 
 import llvmlite.binding as llvm
@@ -102,7 +103,8 @@ def fake_cpuid(present: set[str], *, highest: int = 7, osxsave: bool = True) -> 
             where = cpu.CPUID_BITS[feature]
             if where[:2] == (leaf, subleaf):
                 registers[where[2]] |= 1 << where[3]
-        return tuple(registers)
+        eax, ebx, ecx, edx = registers
+        return eax, ebx, ecx, edx
 
     return cpuid
 
@@ -210,11 +212,11 @@ def test_what_cannot_run_here_is_refused_but_can_be_compiled(monkeypatch: pytest
 
 
 def test_other_systems_run_no_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cpu.sys, "platform", "darwin")
+    monkeypatch.setattr(sys, "platform", "darwin")
     with pytest.raises(TargetError, match="need Linux, this is darwin"):
         cpu.host_machine.__wrapped__()
-    monkeypatch.setattr(cpu.sys, "platform", "linux")
-    monkeypatch.setattr(cpu.platform, "machine", lambda: "riscv64")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     with pytest.raises(TargetError, match="64-bit process on riscv64"):
         cpu.host_machine.__wrapped__()
 

@@ -35,9 +35,10 @@ def int8_weights(shape: tuple[int, ...], axis: int | None, name: str = "w", dtyp
 
 
 def int32_bias(count: int, x: Tensor, w: Tensor) -> Tensor:
-    scale = np.broadcast_to(np.float32(x.scale) * np.asarray(w.scale, np.float32), count)
+    x_scale, w_scale = np.asarray(x.scale, np.float32), np.asarray(w.scale, np.float32)
+    scale = np.broadcast_to(x_scale * w_scale, count)
     data = np.random.default_rng(9).integers(-1500, 1500, count).astype(np.int32)
-    return Tensor("b", (count,), "int32", data, scale=scale if np.ndim(w.scale) else scale[:1])
+    return Tensor("b", (count,), "int32", data, scale=scale if w_scale.ndim else scale[:1])
 
 
 def activation(shape: tuple[int, ...], name: str, scale: float = 0.05, zero_point: int = -11) -> Tensor:
@@ -125,7 +126,7 @@ def test_half_precision_weights_stay_so(kind: str, tmp_path: Path) -> None:
         b,
         real(tuple(w.shape), "w"),
         real(tuple(b.shape), "b"),
-        real((1, 9, 10, len(b.data)), "y"),
+        real((1, 9, 10, *b.shape), "y"),
     ]
     table = "DepthwiseConv2DOptions" if depthwise else "Conv2DOptions"
     fields = window(Padding=SAME, DepthMultiplier=1) if depthwise else window(Padding=SAME)
@@ -205,7 +206,7 @@ def test_four_bit_weights(tmp_path: Path) -> None:
     raw = RNG.integers(0, 256, 5 * 8 // 2).astype(np.uint8)
     packed = Tensor("w", (5, 8), "int8", scale=[0.1] * 5, type_name="int4", raw=raw.tobytes())
     inputs = [real((3, 8)), packed, weights((5,), name="b")]
-    options = ("FullyConnectedOptions", {})
+    options: tuple[str, dict[str, Any]] = ("FullyConnectedOptions", {})
     graph = converted(one_operator("FULLY_CONNECTED", inputs, [real((3, 5), "y")], options), tmp_path).graph
     low, high = (raw & 15).astype(np.int8), (raw >> 4).astype(np.int8)
     wanted = np.stack([low, high], -1).reshape(5, 8)

@@ -20,7 +20,7 @@ from millijoule.runtime.errors import Error, ModelError
 from millijoule.runtime.ops import registry
 from millijoule.runtime.reference import run
 
-ADD = ("AddOptions", {})
+ADD: tuple[str, dict[str, Any]] = ("AddOptions", {})
 
 
 def real(name: str, shape: tuple[int, ...] = (2, 3), **fields: Any) -> Tensor:

@@ -87,7 +87,7 @@ def test_strided_slice(
     feed = real((count,), "zeros", "int32")
     sums = [real((count,), name, "int32") for name in ("begin_sum", "end_sum")]
     tensors = [real((3, 4, 5)), feed, *bounds, constant(strides, "strides"), *sums, real((), "y")]
-    add = ("AddOptions", {})
+    add: tuple[str, dict[str, Any]] = ("AddOptions", {})
     operators = [
         Operator("ADD", [1, 2], [5], add),
         Operator("ADD", [1, 3], [6], add),

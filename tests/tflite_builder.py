@@ -32,7 +32,7 @@ class Tensor:
     shape: Sequence[int]
     dtype: str
     data: np.ndarray | None = None
-    scale: float | Sequence[float] | None = None
+    scale: float | Sequence[float] | np.ndarray | None = None
     zero_point: int | Sequence[int] = 0
     axis: int = 0
     signature: Sequence[int] | None = None
@@ -99,7 +99,7 @@ class _Writer:
         b.Finish(tflite.ModelEnd(b), b"TFL3")
         return bytes(b.Output())
 
-    def numbers(self, values: Sequence[float], dtype: type) -> int:
+    def numbers(self, values: Sequence[float] | np.ndarray, dtype: type) -> int:
         return self.b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
 
     def offsets(self, values: Sequence[int]) -> int:

@@ -20,7 +20,7 @@ class Quantized:
     """A tensor of the model. data None: an input of it. scale None: plain integers."""
 
     shape: tuple[int, ...]
-    scale: float | Sequence[float] | None
+    scale: float | Sequence[float] | np.ndarray | None
     zero_point: int = 0
     axis: int = 0
     data: np.ndarray | None = None
