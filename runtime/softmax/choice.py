@@ -6,6 +6,7 @@ from functools import cache
 
 from ...device_profiles import load
 from ..compiler.target import Target
+from .steps import is_split
 
 ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")
 SHARE_OF_CACHE = 0.5
@@ -23,15 +24,23 @@ def last_cache() -> int:
     return UNKNOWN if cache_ is None else cache_.size
 
 
-def choose(rows: int, n: int, log: bool, target: Target) -> tuple[str, bool]:
+def choose(rows: int, n: int, log: bool, target: Target, threads: int = 1) -> tuple[str, bool]:
     """(algorithm, whether stores bypass the caches) for rows of n float32.
 
     The logarithm needs no second exponential, so that for it two passes are always fewer.
     """
-    large = (target.avx512 or target.family == "arm") and 8 * rows * n > SHARE_OF_CACHE * last_cache()
-    return "two-pass" if large or log else "two-pass-reload", large
+    large = (target.avx512 or target.family == "arm") and _streams(rows, n, threads)
+    if large or log:
+        return "two-pass", large
+    # The exponentials of a row's parts have references of their own, so that they are not kept.
+    return "three-pass-reload" if is_split(rows, n, threads) else "two-pass-reload", False
 
 
-def streams(rows: int, n: int, algorithm: str, target: Target) -> bool:
+def streams(rows: int, n: int, algorithm: str, threads: int = 1) -> bool:
     """Whether stores had better bypass the caches. What is reloaded must not."""
-    return not algorithm.endswith("reload") and 8 * rows * n > SHARE_OF_CACHE * last_cache()
+    return not algorithm.endswith("reload") and _streams(rows, n, threads)
+
+
+def _streams(rows: int, n: int, threads: int) -> bool:
+    """Threads compute faster, and so wait for memory sooner."""
+    return 8 * rows * n * threads > SHARE_OF_CACHE * last_cache()

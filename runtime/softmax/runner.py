@@ -149,9 +149,9 @@ def _resolved(key: Key, target: Target) -> Key:
     """With the algorithm and the kind of store that are chosen for it."""
     algorithm, streaming = key.algorithm, key.streaming
     if algorithm == "auto":
-        algorithm, _ = choose(key.rows, key.n, key.log, target)
+        algorithm, _ = choose(key.rows, key.n, key.log, target, key.threads)
     if streaming is None:
-        streaming = streams(key.rows, key.n, algorithm, target)
+        streaming = streams(key.rows, key.n, algorithm, key.threads)
     return key._replace(algorithm=algorithm, streaming=streaming)
 
 

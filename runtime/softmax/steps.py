@@ -40,6 +40,11 @@ class StatisticsKey(NamedTuple):
     threads: int
 
 
+def is_split(rows: int, n: int, threads: int) -> bool:
+    """Whether threads share the parts of a row, not only rows."""
+    return threads > 1 and rows < 2 * threads and n >= SHARED
+
+
 def _grain(rows: int, n: int, threads: int) -> int:
     """Rows that a thread takes at once; 0 where one thread takes all."""
     if threads == 1 or rows == 1 or rows * n < SHARED:
@@ -57,7 +62,7 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
     """The calls, and how many bytes of state they share."""
     rows, n, algorithm, log, streaming, threads = key
     x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
-    if threads == 1 or log or rows >= 2 * threads or n < SHARED:
+    if log or not is_split(rows, n, threads):
         constants = {"algorithm": algorithm, "log": log, "streaming": streaming}
         return [Call(softmax_f32, constants, rows, {"x": x, "y": y, "n": n}, "softmax", _grain(rows, n, threads))], 0
     part = max(LEAST_PART, -(-n // (threads * PARTS_PER_THREAD)))
