@@ -4,14 +4,14 @@ do, and on how far apart they are. A virtual machine's may be moved at any time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from statistics import median
 from time import perf_counter_ns
 
-RUNS = 6
+RUNS = 10
 """Of each way in a trial; the first of them, which may have to wake threads, do not count."""
-UNCOUNTED = 2
-REST_NS = 500_000_000
-"""Between trials."""
+UNCOUNTED = 3
+REST_NS, REST_ALONE_NS = 200_000_000, 100_000_000
+"""Between trials. One that went against the helpers, perhaps because the system took a core away just then, is soon
+held again."""
 GAIN = 0.97
 """What helpers must reduce the time to."""
 
@@ -39,7 +39,14 @@ class Trial:
         self._times.append(perf_counter_ns() - start)
         if len(self._times) < 2 * RUNS:
             return
-        together, alone = median(self._times[UNCOUNTED:RUNS]), median(self._times[RUNS + UNCOUNTED :])
-        best, self._chosen = min((together, self._ways[0]), (alone * GAIN, self._ways[1]), key=lambda pair: pair[0])
-        self._rest = int(REST_NS // max(best, 1))
+        together, alone = _typical(self._times[UNCOUNTED:RUNS]), _typical(self._times[RUNS + UNCOUNTED :])
+        if together < GAIN * alone:
+            self._chosen, self._rest = self._ways[0], REST_NS // max(together, 1)
+        else:
+            self._chosen, self._rest = self._ways[1], REST_ALONE_NS // max(alone, 1)
         self._times.clear()
+
+
+def _typical(times: list[int]) -> int:
+    """Of undisturbed runs."""
+    return sorted(times)[len(times) // 4]
