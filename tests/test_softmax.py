@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Iterator
 
@@ -13,6 +14,7 @@ from kernel_cases import TARGETS
 import millijoule as mj
 from millijoule.runtime.compiler.target import named
 from millijoule.runtime.errors import InputError
+from millijoule.runtime.native import data_of
 from millijoule.runtime.softmax import choice, runner
 from millijoule.runtime.softmax.softmax import Algorithm
 from millijoule.runtime.softmax.steps import Key
@@ -202,6 +204,11 @@ def test_accuracy_of_the_exponential(target: str) -> None:
         pytest.skip("no compiled kernels")
     worst, x = largest_error(target, 1009)
     assert worst < 2, x
+
+
+def test_where_an_array_holds_the_address_of_its_data() -> None:
+    for array in (np.zeros(3, np.float32), np.zeros((4, 5), np.float32)[1:, 2:], np.zeros(0, np.float32)):
+        assert ctypes.c_uint64.from_address(data_of(array)).value == array.ctypes.data
 
 
 def test_choice() -> None:

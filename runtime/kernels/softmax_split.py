@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 RECORD = 32
 SUM, NUMBER, FIRST, SECOND = 0, 8, 16, 20
 TWO_PASS, BELOW = 0, 1
-"""What a row's record says in its sum's place as NUMBER: how the row is written."""
+"""How a row is written: what its record holds, as an int64, where parts' records hold their sums."""
 
 
 def peaks(isa: Isa) -> Callable[..., None]:

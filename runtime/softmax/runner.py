@@ -7,7 +7,6 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -155,20 +154,13 @@ def _resolved(key: Key, target: Target) -> Key:
     return key._replace(algorithm=algorithm, streaming=streaming)
 
 
+_codes: dict[tuple[Any, ...], Code] = {}
+"""By target and names of kernels, for all threads."""
+
+
 def _code(target: Target, program: Program) -> Code:
-    return _built(target, tuple(sorted(program.kernels())), _Needed(program.kernels()))
-
-
-class _Needed(dict[str, tuple[Kernel, Any]]):
-    """Equal to any other, so that only the names beside it count."""
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        return 0
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Needed)
-
-
-@cache
-def _built(target: Target, names: tuple[str, ...], needed: _Needed) -> Code:
-    return build({**STEP_LOOP, **ENTRY, **needed}, target, default_cache())
+    needed: dict[str, tuple[Kernel, Any]] = {**STEP_LOOP, **ENTRY, **program.kernels()}
+    key = target, *sorted(needed)
+    if key not in _codes:
+        _codes[key] = build(needed, target, default_cache())
+    return _codes[key]
