@@ -11,12 +11,28 @@ Loop order: block of output channels outermost, so that its weight panel stays i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
+
+
+def _product(isa: Isa, run: Any) -> Any:
+    """product(tile, x, weights, ...) -> tile, to which all taps of its pixels were added."""
+
+    def product(acc, x, weights, kernel_rows, kernel_row, taps, kernel_tap, passes, pitch, steps):  # type: ignore[no-untyped-def]
+        for _ in range(kernel_rows):
+            tap = x
+            for _ in range(taps):
+                for _ in range(passes):
+                    acc, weights = run(acc, tap, pitch, weights, steps)
+                tap = tap + kernel_tap
+            x = x + kernel_row
+        return acc
+
+    return isa.inline(product)
 
 
 def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) -> Callable[..., None]:
@@ -27,7 +43,7 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
     block.
     """
     tile = isa.int8_tile(rows, columns)
-    init, run, store = tile.init, tile.run, tile.store(tail, finish)
+    init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
     width = columns * isa.lanes
 
     def kernel(
@@ -54,16 +70,10 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
                     while done < pixels:
                         pixel = min(done, pixels - rows)
                         done = done + rows
-                        b = weights
-                        acc = init(block_bias)
-                        a_row = row + pixel * x_pixel
-                        for _ in range(kernel_rows):
-                            a_tap = a_row
-                            for _ in range(taps):
-                                for _ in range(passes):
-                                    acc, b = run(acc, a_tap, x_pixel, b, steps)
-                                a_tap = a_tap + kernel_tap
-                            a_row = a_row + kernel_row
+                        acc = product(
+                            init(block_bias), row + pixel * x_pixel, weights,
+                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel, steps,
+                        )  # fmt: skip
                         store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
                     out = out + y_row
                     row = row + x_row
@@ -78,7 +88,7 @@ def conv_f32(
     from .functions import bind
 
     tile = isa.float_tile(rows, columns, tail)
-    init, run, store = tile.init, tile.run, tile.store(bind(activation, params), residual)
+    init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation, params), residual)
     width = columns * isa.lanes
 
     def kernel(
@@ -105,16 +115,10 @@ def conv_f32(
                     while done < pixels:
                         pixel = min(done, pixels - rows)
                         done = done + rows
-                        b = weights
-                        acc = init(block_bias)
-                        a_row = row + pixel * x_pixel
-                        for _ in range(kernel_rows):
-                            a_tap = a_row
-                            for _ in range(taps):
-                                for _ in range(passes):
-                                    acc, b = run(acc, a_tap, x_pixel, b, steps)
-                                a_tap = a_tap + kernel_tap
-                            a_row = a_row + kernel_row
+                        acc = product(
+                            init(block_bias), row + pixel * x_pixel, weights,
+                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel, steps,
+                        )  # fmt: skip
                         store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
                     out = out + y_row
                     rest = rest + other_row
