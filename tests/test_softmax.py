@@ -220,6 +220,7 @@ def test_choice() -> None:
     assert choice.choose(1, 40_000, False, target, threads=2) == ("three-pass-reload", False)
     assert choice.choose(1, large // 8, False, target, threads=2) == ("two-pass", True)
     assert choice.choose(1, small, True, target) == ("two-pass", False)
-    assert choice.choose(1, large, False, named("x86-64-v3")) == ("two-pass-reload", False)
+    assert choice.choose(1, large, False, named("x86-64-v3")) == ("two-pass", True)
+    assert choice.choose(1, large, False, named("x86-64-v2")) == ("two-pass-reload", False)
     assert choice.streams(1, large, "two-pass")
     assert not choice.streams(1, large, "three-pass-reload")

@@ -132,8 +132,8 @@ class Traced:
         return self.new(call_llvm(b, "llvm.x86.sse2.psra.d", kind, self.value, low))
 
     def permuted(self, indices: Traced) -> Traced:
-        """The lanes that the low bits of int32 indices name; AVX512's whole vectors."""
-        name = "llvm.x86.avx512.permvar.sf.512"
+        """The lanes that the low bits of int32 indices name; AVX512's whole vectors of float32, AVX2's of int32."""
+        name = "llvm.x86.avx512.permvar.sf.512" if self.is_float else "llvm.x86.avx2.permd"
         return self.new(call_llvm(self.builder, name, self.value.type, self.value, indices.value))
 
     def scaled(self, exponents: Traced) -> Traced:
@@ -142,7 +142,7 @@ class Traced:
         operands = self.value, exponents.value, self.value, everywhere, current
         return self.new(call_llvm(self.builder, "llvm.x86.avx512.mask.scalef.ps.512", self.value.type, *operands))
 
-    def constant(self, lanes: Sequence[float]) -> Traced:
+    def constant(self, lanes: Sequence[float] | range) -> Traced:
         """A vector of this one's type."""
         return self.new(ir.Constant(self.value.type, list(lanes)))
 

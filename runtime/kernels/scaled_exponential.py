@@ -2,6 +2,9 @@
 
 A sum of exponentials then needs no maximum first: terms are added as m * 2^(n - reference), whatever the reference is
 as long as it is not far from the largest n.
+
+Where a register holds a table of powers of two, n is a multiple of 1 / 16 (AVX512) or 1 / 8 (AVX2), and its fraction
+picks from the table: that shortens the polynomial by two of the multiplications that bound the speed of exponentials.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..compiler.target import Target
-from ..compiler.traced import Traced, fma, maximum
+from ..compiler.traced import Traced, fma, maximum, where
 from .transcendental import EXPM1, LN2_HIGH, LOG2_E, polynomial
 
 LN2 = (0.6931471824645996, -1.9046542121259336e-09)
@@ -24,12 +27,13 @@ then nothing beside it."""
 SPAN = 60
 """Powers of two by which a term may exceed the reference: the sum of 2^40 such terms is still finite."""
 
+MANTISSA_BITS, BIAS = 23, 127
 EXP = (1.0, 0.999999463558197, 0.4999912977218628, 0.1666816771030426, 0.041900452226400375, 0.008263635449111462)
 """e^r for |r| <= 1.004 * ln(2) / 2, as n is not quite the nearest where x is large: error 1.1 units in the last place,
 which is what it was fitted in."""
-GRID_BITS = 4
-"""Where a vector holds the 16 powers 2^(i / 16), n is a multiple of 1 / 16; its integer part is its exponent."""
-SHORT_EXP = (1.0, 1.0, 0.5000161528587341, 0.166667178273201)
+EXP_BEHIND_8 = (1.0, 1.0, 0.50006, 0.16668)
+"""e^r for |r| <= 1.03 * ln(2) / 16: error 3.2e-8, the less the larger r is, as the other errors then are larger."""
+EXP_BEHIND_16 = (1.0, 1.0, 0.5000161528587341, 0.166667178273201)
 """e^r for |r| <= ln(2) / 32: error 1.6e-9."""
 
 
@@ -38,12 +42,15 @@ def limit(target: Target) -> float:
 
 
 def _grid_bits(target: Target) -> int:
-    return GRID_BITS if target.avx512 else 0
+    """n is a multiple of 2^-bits."""
+    if target.avx512:
+        return 4
+    return 3 if target.avx2 else 0
 
 
 def _rounding(target: Target) -> float:
     """Added to a float32, it leaves the nearest multiple of the grid in the low bits of the sum."""
-    return float(np.float32(1.5 * 2.0 ** (23 - _grid_bits(target))))
+    return float(np.float32(1.5 * 2.0 ** (MANTISSA_BITS - _grid_bits(target))))
 
 
 def zero_bits(target: Target) -> tuple[int, int]:
@@ -64,18 +71,39 @@ def _reduced(x: Traced) -> tuple[Traced, Traced]:
     return fma(n, -LN2_SHORT[2], fma(n, -LN2_SHORT[1], fma(n, -LN2_SHORT[0], x))), n
 
 
+def _powers(x: Traced, factor: Traced | float) -> Traced:
+    """factor * 2^(0, 1 / steps, 2 / steps, ...)."""
+    steps = 1 << _grid_bits(x.target)
+    return x.constant([float(power) for power in np.exp2(np.arange(steps) / steps).astype(np.float32)]) * factor
+
+
+def _power_of_16(x: Traced, n: Traced, reference: Traced, factor: Traced | float) -> Traced:
+    """factor * 2^(n - reference)."""
+    return _powers(x, factor).permuted(shifted(x).bits()).scaled(n - reference.to_float())
+
+
+def _least_of_8(reference: Traced, factor: Traced) -> Traced:
+    """The bits of `shifted` from which on factor * 2^(n - reference) is not below 2^-126."""
+    zero, bits = zero_bits(reference.target)
+    return ((reference + 1 - (factor.bits() >> MANTISSA_BITS)) << bits) + zero
+
+
+def _power_of_8(place: Traced, reference: Traced, factor: Traced) -> Traced:
+    """factor * 2^(n - reference), of the bits of `shifted`, not below _least_of_8.
+
+    The exponent is added to the bits of a power from the table, from which what the fraction of n adds is taken off.
+    """
+    zero, bits = zero_bits(place.target)
+    above = MANTISSA_BITS - bits
+    added = (((reference << bits) + zero) + place.constant(range(1 << bits))) << above
+    table = _powers(factor, factor).bits() - added
+    return (table.permuted(place) + (place << above)).from_bits()
+
+
 def _power(x: Traced, reference: Traced) -> Traced:
     """2^(n - reference), 0 below 2^-126."""
-    least = reference + (zero_bits(x.target)[0] - 127)
-    return ((maximum(shifted(x).bits(), least) - least) << 23).from_bits()
-
-
-def _table_power(x: Traced, n: Traced, reference: Traced, factor: Traced | float) -> Traced:
-    """factor * 2^(n - reference)."""
-    steps = 1 << _grid_bits(x.target)
-    powers = np.exp2(np.arange(steps) / steps).astype(np.float32)
-    table = x.constant([float(power) for power in powers]) * factor
-    return table.permuted(shifted(x).bits()).scaled(n - reference.to_float())
+    least = reference + (zero_bits(x.target)[0] - BIAS)
+    return ((maximum(shifted(x).bits(), least) - least) << MANTISSA_BITS).from_bits()
 
 
 def _mantissa(r: Traced) -> Traced:
@@ -86,18 +114,40 @@ def _mantissa(r: Traced) -> Traced:
 
 
 def term(total: Traced, x: Traced, reference: Traced) -> Traced:
-    """total + e^x * 2^-reference, of an int32 reference."""
+    """total + e^x * 2^-reference, of an int32 reference, the same in every lane. Of -infinity, it is NaN."""
     r, n = _reduced(x)
     if x.target.avx512:
-        return fma(polynomial(r, SHORT_EXP), _table_power(x, n, reference, 1.0), total)
+        return fma(polynomial(r, EXP_BEHIND_16), _power_of_16(x, n, reference, 1.0), total)
+    if x.target.avx2:
+        # 2^-126 is nothing beside a sum, so that what is smaller need not be 0.
+        one = x.like(1.0)
+        place = maximum(shifted(x).bits(), _least_of_8(reference, one))
+        return fma(polynomial(r, EXP_BEHIND_8), _power_of_8(place, reference, one), total)
     return fma(_mantissa(r), _power(x, reference), total)
 
 
 def scaled(x: Traced, reference: Traced, factor: Traced) -> Traced:
-    """factor * e^x * 2^-reference. The factor is taken into the table or the coefficients, once per loop."""
+    """factor * e^x * 2^-reference, of a normal factor; of -infinity, it is NaN. The factor is taken into the table or the
+    coefficients, once per loop."""
     r, n = _reduced(x)
     if x.target.avx512:
-        return polynomial(r, SHORT_EXP) * _table_power(x, n, reference, factor)
+        return polynomial(r, EXP_BEHIND_16) * _power_of_16(x, n, reference, factor)
+    if x.target.avx2:
+        place = shifted(x).bits()
+        normal = place.compare(">=", _least_of_8(reference, factor))
+        return polynomial(r, EXP_BEHIND_8) * where(normal, _power_of_8(place, reference, factor), 0.0)
     if x.target.fma:
         return polynomial(r, [x.like(c) * factor for c in EXP]) * _power(x, reference)
     return _mantissa(r) * factor * _power(x, reference)
+
+
+def scaled_or_zero(x: Traced, reference: Traced, factor: Traced) -> Traced:
+    """factor * e^x * 2^-reference of what is not NaN; 0 of -infinity."""
+    if x.target.avx2 and not x.target.avx512:
+        r, _ = _reduced(x)
+        place = shifted(x).bits()
+        normal = place.compare(">=", _least_of_8(reference, factor))
+        return where(normal, polynomial(r, EXP_BEHIND_8) * _power_of_8(place, reference, factor), 0.0)
+    # Of negative floats, the larger have the smaller bit patterns; no others are above that of FLOOR.
+    floor = int(np.float32(FLOOR).view(np.uint32))
+    return scaled(x.bits().llvm("umin", floor).from_bits(), reference, factor)

@@ -19,6 +19,8 @@ STRIP_VECTORS = 128
 of its exponentials is looked for."""
 VECTORS = 4
 """Among which a maximum is looked for at once."""
+FEW_REGISTERS = 16
+"""With which one exponential at a time is faster than two that are interleaved, for want of room for constants."""
 LONG = 1024
 """Elements from which on a row is worth beginning with less than a vector, so that the others are aligned."""
 
@@ -65,6 +67,8 @@ def sums(isa: Isa) -> Sums:
     shifted = isa.inline(lambda x: bits(rounded(x)))
     step, strip_size, before = VECTORS * width, STRIP_VECTORS * width, unaligned(isa, False)
     add_up, highest_of, highest_int_of = reduce("add"), reduce("max"), reduce("max")
+    paired = isa.target.vector_registers > FEW_REGISTERS
+    pair = 2 * width if paired else width
     per_two, span = 1 / np.log(2), scaled.SPAN
     zero_bits, grid_bits = scaled.zero_bits(isa.target)
     limit, term = int(scaled.limit(isa.target) * per_two), isa.function(scaled.term, 3)
@@ -99,12 +103,16 @@ def sums(isa: Isa) -> Sums:
     def strip(x, n, reference):  # type: ignore[no-untyped-def]
         a = splat(np.float32(0))
         b, top, references = a, splat_int(0), splat_int(reference)
-        whole = n - n % (2 * width)
-        for at in range(0, whole, 2 * width):
-            v, w = load(x + 4 * at), load(x + 4 * at + bytes_)
+        whole = n - n % pair
+        for at in range(0, whole, pair):
+            v = load(x + 4 * at)
             # Bit patterns are compared as integers: in most cores, float comparisons wait for the multipliers.
-            top = imax(top, imax(shifted(v), shifted(w)))
-            a, b = term(a, v, references), term(b, w, references)
+            top = imax(top, shifted(v))
+            a = term(a, v, references)
+            if paired:
+                w = load(x + 4 * at + bytes_)
+                top = imax(top, shifted(w))
+                b = term(b, w, references)
         for at in range(whole, n, width):
             v = load_first(x + 4 * at, n - at, splat(floor))
             top = imax(top, shifted(v))
@@ -149,10 +157,11 @@ def sums(isa: Isa) -> Sums:
             last = min(n, first + strip_size)
             a = splat(np.float32(0))
             b = a
-            whole = last - (last - first) % (2 * width)
-            for at in range(first, whole, 2 * width):
+            whole = last - (last - first) % pair
+            for at in range(first, whole, pair):
                 a = term(a, larger(load(x + 4 * at) - tops, least), bias)
-                b = term(b, larger(load(x + 4 * at + bytes_) - tops, least), bias)
+                if paired:
+                    b = term(b, larger(load(x + 4 * at + bytes_) - tops, least), bias)
             for at in range(whole, last, width):
                 a = term(a, larger(load_first(x + 4 * at, last - at, splat(lowest)) - tops, least), bias)
             found = found + add_up(a + b)

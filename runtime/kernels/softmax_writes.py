@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from . import scaled_exponential as scaled
-from .softmax_sums import STRIP_VECTORS, sums, unaligned
+from .softmax_sums import FEW_REGISTERS, STRIP_VECTORS, sums, unaligned
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
@@ -37,7 +37,7 @@ class Writes(NamedTuple):
 def writes(isa: Isa, streaming: bool) -> Writes:
     """streaming: results are written past the caches."""
     from ..compiler.horizontal import load_first, reduce, store_first
-    from ..compiler.isa import bits, fence, from_bits, imax, stream, umin
+    from ..compiler.isa import bits, fence, imax, stream
     from ..compiler.traced import maximum
 
     width, bytes_ = isa.lanes, 4 * isa.lanes
@@ -48,33 +48,33 @@ def writes(isa: Isa, streaming: bool) -> Writes:
     strip_size, before = STRIP_VECTORS * width, unaligned(isa, streaming)
     add_up, highest_int_of, exponential = reduce("add"), reduce("max"), isa.function(scaled.scaled, 3)
     put, done = (stream, fence(isa.target)) if streaming else (isa.store(), isa.inline(lambda: None))
-    floor_bits, span = int(floor.view(np.int32)), scaled.SPAN
+    paired = isa.target.vector_registers > FEW_REGISTERS
+    pair = 2 * width if paired else width
+    or_zero, span = isa.function(scaled.scaled_or_zero, 3), scaled.SPAN
     zero_bits, grid_bits = scaled.zero_bits(isa.target)
     summed = sums(isa)
     peak, exponent, sound = summed.peak, summed.exponent, summed.sound
 
     @isa.inline
-    def clamped(v, least):  # type: ignore[no-untyped-def]
-        return from_bits(umin(bits(v), least))
-
-    @isa.inline
     def write(x, y, n, reference, factor):  # type: ignore[no-untyped-def]
-        least, bias, factors = splat_int(floor_bits), splat_int(reference), splat(np.float32(factor))
+        least, bias, factors = splat(floor), splat_int(reference), splat(np.float32(factor))
         head = before(y, n)
         if head > 0:
-            v = clamped(load_first(x, head, splat(floor)), least)
-            store_first(exponential(v, bias, factors), y, head)
+            store_first(or_zero(load_first(x, head, least), bias, factors), y, head)
         whole = n - (n - head) % width
         for at in range(head, whole, width):
-            put(exponential(clamped(load(x + 4 * at), least), bias, factors), y + 4 * at)
+            put(or_zero(load(x + 4 * at), bias, factors), y + 4 * at)
         if whole < n:
-            v = clamped(load_first(x + 4 * whole, n - whole, splat(floor)), least)
-            store_first(exponential(v, bias, factors), y + 4 * whole, n - whole)
+            v = load_first(x + 4 * whole, n - whole, least)
+            store_first(or_zero(v, bias, factors), y + 4 * whole, n - whole)
         done()
 
     @isa.inline
     def write_below(x, y, n, top, factor):  # type: ignore[no-untyped-def]
+        # The exponential wants a normal factor; NaN comes through its argument.
         least, tops, bias, factors = splat(floor), splat(top), splat_int(0), splat(np.float32(factor))
+        if factor != factor:
+            tops = splat(np.float32(factor))
         head = before(y, n)
         if head > 0:
             v = larger(load_first(x, head, least) - tops, least)
@@ -92,14 +92,19 @@ def writes(isa: Isa, streaming: bool) -> Writes:
         one, references = splat(np.float32(1)), splat_int(reference)
         a, top = splat(np.float32(0)), splat_int(0)
         b = a
-        whole = n - n % (2 * width)
-        for at in range(0, whole, 2 * width):
-            v, w = load(x + 4 * at), load(x + 4 * at + bytes_)
-            top = imax(top, imax(shifted(v), shifted(w)))
-            e, f = exponential(v, references, one), exponential(w, references, one)
+        whole = n - n % pair
+        for at in range(0, whole, pair):
+            v = load(x + 4 * at)
+            top = imax(top, shifted(v))
+            e = exponential(v, references, one)
             put(e, y + 4 * at)
-            put(f, y + 4 * at + bytes_)
-            a, b = a + e, b + f
+            a = a + e
+            if paired:
+                v = load(x + 4 * at + bytes_)
+                top = imax(top, shifted(v))
+                e = exponential(v, references, one)
+                put(e, y + 4 * at + bytes_)
+                b = b + e
         for at in range(whole, n, width):
             v = load_first(x + 4 * at, n - at, splat(floor))
             e = exponential(v, references, one)
@@ -136,13 +141,15 @@ def writes(isa: Isa, streaming: bool) -> Writes:
             a = splat(np.float32(0))
             b = a
             last = min(whole, first + strip_size)
-            even = last - (last - first) % (2 * width)
-            for at in range(first, even, 2 * width):
+            even = last - (last - first) % pair
+            for at in range(first, even, pair):
                 e = exponential(larger(load(x + 4 * at) - tops, least), bias, one)
-                f = exponential(larger(load(x + 4 * at + bytes_) - tops, least), bias, one)
                 put(e, y + 4 * at)
-                put(f, y + 4 * at + bytes_)
-                a, b = a + e, b + f
+                a = a + e
+                if paired:
+                    e = exponential(larger(load(x + 4 * at + bytes_) - tops, least), bias, one)
+                    put(e, y + 4 * at + bytes_)
+                    b = b + e
             if even < last:
                 e = exponential(larger(load(x + 4 * even) - tops, least), bias, one)
                 put(e, y + 4 * even)

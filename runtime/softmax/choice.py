@@ -11,8 +11,8 @@ from .steps import is_split
 ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")
 SHARE_OF_CACHE = 0.5
 """Input and output over the last level of cache, from where on less traffic is worth a second exponential, where those
-are computed fast enough: with AVX512 (measured with `mj bench softmax` on a Zen 4 with 32 MiB), and on Arm (estimated:
-its memory is slower still). With AVX2 on that Zen 4 they never are."""
+are computed fast enough: with AVX512 and AVX2 (measured with `mj bench softmax` on a Zen 4 with 32 MiB), and on Arm
+(estimated: its memory is slower still)."""
 UNKNOWN = 1 << 20
 """Bytes of the last level of cache where the system does not tell."""
 
@@ -29,7 +29,7 @@ def choose(rows: int, n: int, log: bool, target: Target, threads: int = 1) -> tu
 
     The logarithm needs no second exponential, so that for it two passes are always fewer.
     """
-    large = (target.avx512 or target.family == "arm") and _streams(rows, n, threads)
+    large = (target.avx2 or target.family == "arm") and _streams(rows, n, threads)
     if large or log:
         return "two-pass", large
     # The exponentials of a row's parts have references of their own, so that they are not kept.
