@@ -14,6 +14,10 @@ from .compiler.abi import Address, encode
 if TYPE_CHECKING:
     from .compiler.loader import Code
 
+DATA = object.__basicsize__
+"""Where an array object holds the address of its data: behind the object's head, and so in every NumPy, since compiled
+extensions read it there (PyArray_DATA). NumPy's own ways to say it take longer than the softmax of a thousand
+elements."""
 _KEEPING_THE_GIL = ctypes.PYFUNCTYPE(None)
 _RELEASING_THE_GIL = ctypes.CFUNCTYPE(None)
 
@@ -50,26 +54,19 @@ def function_of_arrays(
     bases: np.ndarray,
     arguments: dict[str, Address | int],
     stop: int,
+    apart: int,
     *,
     brief: bool = False,
     alive: object = None,
 ) -> tuple[Callable[[], None], memoryview]:
     """As `function`, of two NumPy arrays whose data the first two base registers get the addresses of. Before a call,
-    words 5 and 6 of the memoryview are set to `data_of` the arrays."""
+    words 5 and 6 of the memoryview are set to the arrays' id(). Unless the data is the same, or `apart` bytes of it do
+    not overlap, nothing is done and word 9 is not 0."""
     prototype = _KEEPING_THE_GIL if brief else _RELEASING_THE_GIL
     params = np.array(encode(code.kernels[kernel].signature, arguments), np.int32)
-    call = np.array([code.address(kernel), bases.ctypes.data, params.ctypes.data, 0, stop, 0, 0], np.uint64)
+    call = np.array(
+        [code.address(kernel), bases.ctypes.data, params.ctypes.data, 0, stop, 0, 0, DATA, apart, 0], np.uint64
+    )
     run = partial(prototype(code.address("execute.enter_with_arrays()")), ctypes.c_void_p(call.ctypes.data))
     run.alive = code, bases, params, call, alive  # type: ignore[attr-defined]
     return run, memoryview(call)  # type: ignore[arg-type]
-
-
-DATA = object.__basicsize__
-"""Where an array object holds the address of its data: behind the object's head, and so in every NumPy, since compiled
-extensions read it there (PyArray_DATA)."""
-
-
-def data_of(array: np.ndarray) -> int:
-    """The address of the address of an array's data. NumPy's own ways to say the latter take longer than the softmax of
-    a thousand elements."""
-    return id(array) + DATA

@@ -14,7 +14,7 @@ from kernel_cases import TARGETS
 import millijoule as mj
 from millijoule.runtime.compiler.target import named
 from millijoule.runtime.errors import InputError
-from millijoule.runtime.native import data_of
+from millijoule.runtime.native import DATA
 from millijoule.runtime.softmax import choice, runner
 from millijoule.runtime.softmax.softmax import Algorithm
 from millijoule.runtime.softmax.steps import Key
@@ -149,12 +149,36 @@ def test_axes_strides_and_out(target: str) -> None:
     same = x.copy()
     assert mj.softmax(same, out=same) is same
     check(same, x)
-    memory = np.arange(20, dtype=np.float32)
-    before = memory.copy()
-    check(mj.softmax(memory[:10], out=memory[5:15]), before[:10])
     frozen = x.copy()
     frozen.flags.writeable = False
     check(mj.softmax(frozen), x)
+
+
+@pytest.mark.parametrize(("n", "threads"), [(10, 1), (5_000, 1), (200_000, 2)])
+def test_outputs_that_overlap_the_input(n: int, threads: int, target: str) -> None:
+    before = np.random.default_rng(0).normal(size=3 * n).astype(np.float32)
+    # The first call prepares what the others use.
+    for to in (2 * n, n // 2, n - 1, n, 1, 0):
+        memory = before.copy()
+        out = memory[to : to + n]
+        assert mj.softmax(memory[:n], out=out, threads=threads) is out
+        check(out, before[:n])
+        np.testing.assert_array_equal(memory[to + n :], before[to + n :])
+        np.testing.assert_array_equal(memory[:to], before[:to])
+        memory = before.copy()
+        mj.softmax(memory[to : to + n], out=memory[:n], threads=threads)
+        check(memory[:n], before[to : to + n])
+
+
+def test_outputs_that_cannot_be_written(target: str) -> None:
+    x = np.ones(10, np.float32)
+    mj.softmax(x, out=np.empty(10, np.float32))
+    frozen = np.zeros(10, np.float32)
+    frozen.flags.writeable = False
+    for out in (frozen, np.zeros(10), np.zeros(11, np.float32), np.zeros((1, 10), np.float32)):
+        with pytest.raises(mj.InputError, match="softmax: out"):
+            mj.softmax(x, out=out)
+    assert not frozen.any()
 
 
 def test_nothing() -> None:
@@ -208,7 +232,7 @@ def test_accuracy_of_the_exponential(target: str) -> None:
 
 def test_where_an_array_holds_the_address_of_its_data() -> None:
     for array in (np.zeros(3, np.float32), np.zeros((4, 5), np.float32)[1:, 2:], np.zeros(0, np.float32)):
-        assert ctypes.c_uint64.from_address(data_of(array)).value == array.ctypes.data
+        assert ctypes.c_uint64.from_address(id(array) + DATA).value == array.ctypes.data
 
 
 def test_choice() -> None:

@@ -47,15 +47,23 @@ def enter(isa: Isa) -> Callable[..., None]:
 
 
 def enter_with_arrays(isa: Isa) -> Callable[..., None]:
-    """As `enter`, after it has put what two further words point to into the first two base registers: the addresses of
-    the data of two NumPy arrays."""
+    """As `enter`, after it has put the addresses of the data of two NumPy arrays into the first two base registers.
+
+    Further words of the call: where the two objects are; how far into them the address of their data is; bytes of data
+    that must be the same or apart; and, to be read afterwards, whether they are not, in which case nothing was done.
+    """
     call_kernel, load, store = isa.call_kernel, isa.scalar_load("i64"), isa.scalar_store("i64")
 
     def kernel(start: Int, stop: Int, call: Bases) -> None:
-        bases = load(call + 8)
-        store(load(load(call + 40)), bases)
-        store(load(load(call + 48)), bases + 8)
-        call_kernel(load(call), bases, load(call + 16), load(call + 24), load(call + 32))
+        bases, place, size = load(call + 8), load(call + 56), load(call + 64)
+        x, y = load(load(call + 40) + place), load(load(call + 48) + place)
+        if x != y and x < y + size and y < x + size:
+            store(1, call + 72)
+        else:
+            store(0, call + 72)
+            store(x, bases)
+            store(y, bases + 8)
+            call_kernel(load(call), bases, load(call + 16), load(call + 24), load(call + 32))
 
     return kernel
 

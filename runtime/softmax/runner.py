@@ -18,7 +18,7 @@ from ..compiler.cache import default_cache
 from ..compiler.executable import ExecutableMemoryError
 from ..engine import STEP_LOOP, target_of, warn_slow
 from ..kernels.execute import enter_with_arrays
-from ..native import data_of, function_of_arrays
+from ..native import DATA, function_of_arrays
 from ..ops import softmax as reference
 from ..planner.program import Program
 from ..table import encode_program
@@ -41,10 +41,12 @@ BRIEF = 100_000
 
 
 class Ready(NamedTuple):
-    """A call with everything but the arrays, which words 5 and 6 say; see native.function_of_arrays."""
+    """A call with everything but the arrays, which words 5 and 6 say; see native.function_of_arrays. alone: with no
+    helper threads, so that word 9 tells of arrays that overlap."""
 
     call: Callable[[], None]
     words: memoryview
+    alone: bool
 
 
 def run(x: np.ndarray, y: np.ndarray, key: Key) -> Ready | None:
@@ -54,7 +56,7 @@ def run(x: np.ndarray, y: np.ndarray, key: Key) -> Ready | None:
     if ready is None:
         y[...] = reference.log_softmax(x) if key.log else reference.softmax(x)
     else:
-        ready.words[5], ready.words[6] = data_of(x), data_of(y)
+        ready.words[5], ready.words[6] = id(x), id(y)
         ready.call()
     return ready
 
@@ -64,7 +66,7 @@ def run_statistics(x: np.ndarray, records: np.ndarray, k: int, threads: int) -> 
     n = x.shape[-1]
     ready = ready_for(StatisticsKey(x.size // n, n, k, threads))
     if ready is not None:
-        ready.words[5], ready.words[6] = data_of(x), data_of(records)
+        ready.words[5], ready.words[6] = id(x), id(records)
         ready.call()
     return ready is not None
 
@@ -126,22 +128,24 @@ def _prepare(key: Key | StatisticsKey) -> Ready | None:
     if not shared:
         brief = key.rows * key.n < BRIEF
         memory = table, state
-        return Ready(*function_of_arrays(code, EXECUTE, bases, arguments, len(steps), brief=brief, alive=memory))
+        apart = 4 * key.rows * key.n if isinstance(key, Key) else 0
+        call = function_of_arrays(code, EXECUTE, bases, arguments, len(steps), apart, brief=brief, alive=memory)
+        return Ready(*call, alone=True)
     team = local.teams.get(key.threads)
     if team is None:
         team = local.teams[key.threads] = Team(np.zeros_like(bases), CONTROL, code)
     bases[:, CONTROL] = team.control
     arguments |= {"control": Address(CONTROL, 0), "threads": key.threads}
     alive = table, state, team
-    lead, words = function_of_arrays(code, "execute.lead()", bases, arguments, len(steps), alive=alive)
+    lead, words = function_of_arrays(code, "execute.lead()", bases, arguments, len(steps), 0, alive=alive)
 
     def call_with_team() -> None:
         for place, word in ((X, 5), (Y, 6)):
-            bases[1:, place] = ctypes.c_uint64.from_address(words[word]).value
+            bases[1:, place] = ctypes.c_uint64.from_address(words[word] + DATA).value
         team.start()
         lead()
 
-    return Ready(call_with_team, words)
+    return Ready(call_with_team, words, alone=False)
 
 
 def _resolved(key: Key, target: Target) -> Key:
