@@ -55,37 +55,50 @@ def writes(isa: Isa, streaming: bool) -> Writes:
     summed = sums(isa)
     peak, exponent, sound = summed.peak, summed.exponent, summed.sound
 
+    def each(step: Any) -> Any:
+        """each(x, y, n, a, b): y = step(x, a, b), of two vectors."""
+        step = isa.inline(step)
+
+        def loop(x, y, n, a, b):  # type: ignore[no-untyped-def]
+            head, filler = before(y, n), splat(floor)
+            if head > 0:
+                store_first(step(load_first(x, head, filler), a, b), y, head)
+            whole = n - (n - head) % width
+            for at in range(head, whole, width):
+                put(step(load(x + 4 * at), a, b), y + 4 * at)
+            if whole < n:
+                last = step(load_first(x + 4 * whole, n - whole, filler), a, b)
+                store_first(last, y + 4 * whole, n - whole)
+            done()
+
+        return isa.inline(loop)
+
+    exponentials = each(lambda x, bias, factors: or_zero(x, bias, factors))
+    exponentials_below = each(
+        lambda x, tops, factors: exponential(larger(x - tops, splat(floor)), splat_int(0), factors)
+    )
+    products = each(lambda x, factors, _: x * factors)
+    differences = each(lambda x, highs, lows: x - highs - lows)
+
     @isa.inline
     def write(x, y, n, reference, factor):  # type: ignore[no-untyped-def]
-        least, bias, factors = splat(floor), splat_int(reference), splat(np.float32(factor))
-        head = before(y, n)
-        if head > 0:
-            store_first(or_zero(load_first(x, head, least), bias, factors), y, head)
-        whole = n - (n - head) % width
-        for at in range(head, whole, width):
-            put(or_zero(load(x + 4 * at), bias, factors), y + 4 * at)
-        if whole < n:
-            v = load_first(x + 4 * whole, n - whole, least)
-            store_first(or_zero(v, bias, factors), y + 4 * whole, n - whole)
-        done()
+        exponentials(x, y, n, splat_int(reference), splat(np.float32(factor)))
 
     @isa.inline
     def write_below(x, y, n, top, factor):  # type: ignore[no-untyped-def]
         # The exponential wants a normal factor; NaN comes through its argument.
-        least, tops, bias, factors = splat(floor), splat(top), splat_int(0), splat(np.float32(factor))
         if factor != factor:
-            tops = splat(np.float32(factor))
-        head = before(y, n)
-        if head > 0:
-            v = larger(load_first(x, head, least) - tops, least)
-            store_first(exponential(v, bias, factors), y, head)
-        whole = n - (n - head) % width
-        for at in range(head, whole, width):
-            put(exponential(larger(load(x + 4 * at) - tops, least), bias, factors), y + 4 * at)
-        if whole < n:
-            v = larger(load_first(x + 4 * whole, n - whole, least) - tops, least)
-            store_first(exponential(v, bias, factors), y + 4 * whole, n - whole)
-        done()
+            top = np.float32(factor)
+        exponentials_below(x, y, n, splat(top), splat(np.float32(factor)))
+
+    @isa.inline
+    def scale(y, n, factor):  # type: ignore[no-untyped-def]
+        factors = splat(np.float32(factor))
+        products(y, y, n, factors, factors)
+
+    @isa.inline
+    def subtract(x, y, n, high, low):  # type: ignore[no-untyped-def]
+        differences(x, y, n, splat(np.float32(high)), splat(np.float32(low)))
 
     @isa.inline
     def keep_strip(x, y, n, reference):  # type: ignore[no-untyped-def]
@@ -161,31 +174,5 @@ def writes(isa: Isa, streaming: bool) -> Writes:
             found = found + add_up(e)
         done()
         return found
-
-    @isa.inline
-    def scale(y, n, factor):  # type: ignore[no-untyped-def]
-        factors = splat(np.float32(factor))
-        head = before(y, n)
-        if head > 0:
-            store_first(load_first(y, head, factors) * factors, y, head)
-        whole = n - (n - head) % width
-        for at in range(head, whole, width):
-            put(load(y + 4 * at) * factors, y + 4 * at)
-        if whole < n:
-            store_first(load_first(y + 4 * whole, n - whole, factors) * factors, y + 4 * whole, n - whole)
-        done()
-
-    @isa.inline
-    def subtract(x, y, n, high, low):  # type: ignore[no-untyped-def]
-        highs, lows = splat(np.float32(high)), splat(np.float32(low))
-        head = before(y, n)
-        if head > 0:
-            store_first(load_first(x, head, highs) - highs - lows, y, head)
-        whole = n - (n - head) % width
-        for at in range(head, whole, width):
-            put(load(x + 4 * at) - highs - lows, y + 4 * at)
-        if whole < n:
-            store_first(load_first(x + 4 * whole, n - whole, highs) - highs - lows, y + 4 * whole, n - whole)
-        done()
 
     return Writes(write, write_below, keep, keep_below, scale, subtract)
