@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
@@ -94,6 +94,16 @@ class Isa:
             return compute(*(Traced(b, value, target) for value in values)).value
 
         return primitive(_RESULTS[arity - 1], emit)
+
+    def fold(self, compute: Callable[[Traced, Traced], Traced]) -> Any:
+        """fold(vector of several registers) -> vector of one: a vector function over the registers."""
+        target, lanes = self.target, self.lanes
+
+        def emit(b: ir.IRBuilder, c: Any, k: Any, value: ir.Value) -> ir.Value:
+            parts = (shuffle(b, value, value, list(range(i, i + lanes))) for i in range(0, k[0].lanes, lanes))
+            return reduce(compute, (Traced(b, part, target) for part in parts)).value
+
+        return primitive(lambda vector: Vector(vector.element, lanes), emit)
 
     def resample(
         self, element: str, lanes: int, offsets: Sequence[int], taps: tuple[int, int], bits: int

@@ -84,6 +84,12 @@ class Target:
         return self.family == "arm" or "fma" in self.features
 
     @property
+    def in_order(self) -> bool:
+        """Cores that begin instructions in the order of the code, so that neighbours had better not depend on one
+        another."""
+        return self.cpu in ("cortex-a53", "cortex-a55")
+
+    @property
     def dotprod(self) -> bool:
         """sdot and udot."""
         return "dotprod" in self.features

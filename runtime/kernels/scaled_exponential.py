@@ -126,6 +126,11 @@ def term(total: Traced, x: Traced, reference: Traced) -> Traced:
     return fma(_mantissa(r), _power(x, reference), total)
 
 
+def term_below(total: Traced, x: Traced, top: Traced) -> Traced:
+    """total + e^(x - top)."""
+    return term(total, maximum(x - top, FLOOR), x.bits().like(0))
+
+
 def scaled(x: Traced, reference: Traced, factor: Traced) -> Traced:
     """factor * e^x * 2^-reference, of a normal factor; of -infinity, it is NaN. The factor is taken into the table or
     into the coefficients, once per loop."""
@@ -151,3 +156,8 @@ def scaled_or_zero(x: Traced, reference: Traced, factor: Traced) -> Traced:
     # Of negative floats, the larger have the smaller bit patterns; no others are above that of FLOOR.
     floor = int(np.float32(FLOOR).view(np.uint32))
     return scaled(x.bits().llvm("umin", floor).from_bits(), reference, factor)
+
+
+def scaled_below(x: Traced, top: Traced, factor: Traced) -> Traced:
+    """factor * e^(x - top)."""
+    return scaled(maximum(x - top, FLOOR), x.bits().like(0), factor)

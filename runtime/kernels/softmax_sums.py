@@ -5,6 +5,7 @@ Addresses are of float32 elements; nothing beyond a row's n elements is read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,14 +14,13 @@ from . import scaled_exponential as scaled
 
 if TYPE_CHECKING:
     from ..compiler.isa import Isa
+    from ..compiler.target import Target
 
 STRIP_VECTORS = 128
 """What is summed up in float32; such sums are added in float64. It stays in the first-level cache while the reference
 of its exponentials is looked for."""
-VECTORS = 4
+PEAK_VECTORS = 4
 """Among which a maximum is looked for at once."""
-FEW_REGISTERS = 16
-"""With which one exponential at a time is faster than two that are interleaved, for want of room for constants."""
 LONG = 1024
 """Elements from which on a row is worth beginning with less than a vector, so that the others are aligned."""
 
@@ -40,53 +40,76 @@ class Sums(NamedTuple):
     total_below: Any
 
 
-def unaligned(isa: Isa, always: bool) -> Any:
-    """unaligned(x, n) -> how many of n elements from x on lie before the first whole vector that is aligned; 0 where
-    a row is too short to care, unless that is asked for."""
-    width = isa.lanes
+def vectors_at_once(target: Target) -> int:
+    """Of which exponentials are computed side by side. A core that reorders instructions has the next vector begin
+    before this one is done, if it looks far enough ahead, as x86 does; with 16 registers, two would not even fit."""
+    if target.family == "x86":
+        return 1
+    return 4 if target.in_order else 2
+
+
+def unaligned(lanes: int, always: bool) -> Callable[[int, int], int]:
+    """unaligned(x, n) -> how many of n elements from x on lie before the first place that is aligned to so many lanes;
+    0 where a row is too short to care, unless that is asked for."""
 
     def count(x, n):  # type: ignore[no-untyped-def]
         if always:
-            return min(n, (-(x >> 2)) % width)
+            return min(n, (-(x >> 2)) % lanes)
         if n < LONG:
             return 0
-        return (-(x >> 2)) % width
+        return (-(x >> 2)) % lanes
 
-    return isa.inline(count)
+    return count
+
+
+def some(isa: Isa) -> tuple[Any, Any]:
+    """(load(x, count, other), store(vector, y, count)) of a vector, or of its first `count` lanes where those are
+    fewer."""
+    from ..compiler.horizontal import load_first, store_first
+
+    width, load_all, store_all = isa.lanes, isa.load("f32"), isa.store()
+
+    def load(x, count, other):  # type: ignore[no-untyped-def]
+        return load_all(x) if count >= width else load_first(x, count, other)
+
+    def store(vector, y, count):  # type: ignore[no-untyped-def]
+        if count >= width:
+            store_all(vector, y)
+        else:
+            store_first(vector, y, count)
+
+    return isa.inline(load), isa.inline(store)
 
 
 def sums(isa: Isa) -> Sums:
-    from ..compiler.horizontal import load_first, reduce
+    from ..compiler.horizontal import reduce
     from ..compiler.isa import bits, from_bits, imax
     from ..compiler.traced import maximum
 
-    width, bytes_ = isa.lanes, 4 * isa.lanes
-    load, splat, splat_int = isa.load("f32"), isa.splat("f32"), isa.splat("i32")
+    width, wide, widest = isa.lanes, vectors_at_once(isa.target) * isa.lanes, PEAK_VECTORS * isa.lanes
+    load, splat, splat_int = isa.load("f32", wide), isa.splat("f32"), isa.splat("i32")
+    load_widest, splat_widest = isa.load("f32", widest), isa.splat("f32", widest)
+    splat_wide, splat_int_wide = isa.splat("f32", wide), isa.splat("i32", wide)
     lowest, floor = np.float32(-np.inf), np.float32(scaled.FLOOR)
     rounded, larger = isa.function(scaled.shifted), isa.function(lambda x, y: maximum(x, y), 2)
+    added, largest = isa.fold(lambda x, y: x + y), isa.fold(maximum)
     shifted = isa.inline(lambda x: bits(rounded(x)))
-    step, strip_size, before = VECTORS * width, STRIP_VECTORS * width, unaligned(isa, False)
+    strip_size, before = STRIP_VECTORS * width, isa.inline(unaligned(width, False))
     add_up, highest_of, highest_int_of = reduce("add"), reduce("max"), reduce("max")
-    paired = isa.target.vector_registers > FEW_REGISTERS
-    pair = 2 * width if paired else width
     per_two, span = 1 / np.log(2), scaled.SPAN
     zero_bits, grid_bits = scaled.zero_bits(isa.target)
     limit, term = int(scaled.limit(isa.target) * per_two), isa.function(scaled.term, 3)
+    term_below, (load_some, _) = isa.function(scaled.term_below, 3), some(isa)
 
     @isa.inline
     def peak(x, n):  # type: ignore[no-untyped-def]
-        a = splat(lowest)
-        b, c, d = a, a, a
-        whole = n - n % step
-        for at in range(0, whole, step):
-            p = x + 4 * at
-            a = larger(load(p), a)
-            b = larger(load(p + bytes_), b)
-            c = larger(load(p + 2 * bytes_), c)
-            d = larger(load(p + 3 * bytes_), d)
+        a, whole = splat_widest(lowest), n - n % widest
+        for at in range(0, whole, widest):
+            a = larger(load_widest(x + 4 * at), a)
+        b = largest(a)
         for at in range(whole, n, width):
-            a = larger(load_first(x + 4 * at, n - at, splat(lowest)), a)
-        return highest_of(larger(larger(a, b), larger(c, d)))
+            b = larger(load_some(x + 4 * at, n - at, splat(lowest)), b)
+        return highest_of(b)
 
     @isa.inline
     def sound(total, highest):  # type: ignore[no-untyped-def]
@@ -99,34 +122,29 @@ def sums(isa: Isa) -> Sums:
             inside = min(x, -floor)
         return int(np.floor(inside * per_two + 0.5))
 
-    @isa.inline
-    def strip(x, n, reference):  # type: ignore[no-untyped-def]
-        a = splat(np.float32(0))
-        b, top, references = a, splat_int(0), splat_int(reference)
-        whole = n - n % pair
-        for at in range(0, whole, pair):
-            v = load(x + 4 * at)
-            # Bit patterns are compared as integers: in most cores, float comparisons wait for the multipliers.
-            top = imax(top, shifted(v))
-            a = term(a, v, references)
-            if paired:
-                w = load(x + 4 * at + bytes_)
-                top = imax(top, shifted(w))
-                b = term(b, w, references)
-        for at in range(whole, n, width):
-            v = load_first(x + 4 * at, n - at, splat(floor))
-            top = imax(top, shifted(v))
-            a = term(a, v, references)
-        return add_up(a + b), (highest_int_of(top) - zero_bits) >> grid_bits
+    def strip_of(clamped: bool) -> Any:
+        def strip(x, n, reference):  # type: ignore[no-untyped-def]
+            a, top, references = splat_wide(np.float32(0)), splat_int_wide(0), splat_int_wide(reference)
+            whole = n - n % wide
+            for at in range(0, whole, wide):
+                v = load(x + 4 * at)
+                if clamped:
+                    v = larger(v, splat_wide(floor))
+                # Bit patterns are compared as integers: in most cores, float comparisons wait for the multipliers.
+                top = imax(top, shifted(v))
+                a = term(a, v, references)
+            b, last = added(a), largest(top)
+            for at in range(whole, n, width):
+                v = load_some(x + 4 * at, n - at, splat(floor))
+                if clamped:
+                    v = larger(v, splat(floor))
+                last = imax(last, shifted(v))
+                b = term(b, v, splat_int(reference))
+            return add_up(b), (highest_int_of(last) - zero_bits) >> grid_bits
 
-    @isa.inline
-    def strip_below_floor(x, n, reference):  # type: ignore[no-untyped-def]
-        a, top, references, least = splat(np.float32(0)), splat_int(0), splat_int(reference), splat(floor)
-        for at in range(0, n, width):
-            v = larger(load_first(x + 4 * at, n - at, least), least)
-            top = imax(top, shifted(v))
-            a = term(a, v, references)
-        return add_up(a), (highest_int_of(top) - zero_bits) >> grid_bits
+        return isa.inline(strip)
+
+    strip, strip_below_floor = strip_of(False), strip_of(True)
 
     @isa.inline
     def total(x, n):  # type: ignore[no-untyped-def]
@@ -152,19 +170,16 @@ def sums(isa: Isa) -> Sums:
     @isa.inline
     def total_below(x, n, top):  # type: ignore[no-untyped-def]
         found = 0.0
-        least, tops, bias = splat(floor), splat(top), splat_int(0)
         for first in range(0, n, strip_size):
             last = min(n, first + strip_size)
-            a = splat(np.float32(0))
-            b = a
-            whole = last - (last - first) % pair
-            for at in range(first, whole, pair):
-                a = term(a, larger(load(x + 4 * at) - tops, least), bias)
-                if paired:
-                    b = term(b, larger(load(x + 4 * at + bytes_) - tops, least), bias)
+            a = splat_wide(np.float32(0))
+            whole = last - (last - first) % wide
+            for at in range(first, whole, wide):
+                a = term_below(a, load(x + 4 * at), splat_wide(top))
+            b = added(a)
             for at in range(whole, last, width):
-                a = term(a, larger(load_first(x + 4 * at, last - at, splat(lowest)) - tops, least), bias)
-            found = found + add_up(a + b)
+                b = term_below(b, load_some(x + 4 * at, last - at, splat(lowest)), splat(top))
+            found = found + add_up(b)
         return found
 
     return Sums(peak, exponent, sound, total, total_below)
