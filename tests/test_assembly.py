@@ -14,7 +14,7 @@ from assembly_text import compiled, count, instructions, loop_of, stacked
 
 from millijoule.runtime.compiler.target import TARGETS, Target
 from millijoule.runtime.compiler.tile_layout import TileLayout
-from millijoule.runtime.kernels import conv, execute
+from millijoule.runtime.kernels import conv, execute, softmax_split
 from millijoule.runtime.kernels.depthwise import depthwise_f32, depthwise_int8
 from millijoule.runtime.lowering.tile_choice import WIDEST, WIDEST_OF_SEVERAL_ROWS, choose_tile, tile_cost
 
@@ -119,6 +119,27 @@ def test_depthwise_floats(name: str, lanes: int) -> None:
     loop = loop_of(compiled(depthwise_f32, TARGETS[name], **constants), "(vfmadd|fmla)")
     assert count(loop, "(vfmadd|fmla)") == 18
     assert not stacked(loop)
+
+
+@pytest.mark.parametrize(
+    ("name", "factory", "constants"),
+    [("x86-64-v3", softmax_split.totals, {}), ("x86-64-v3", softmax_split.write, {"streaming": False})],
+)
+def test_exponentials_with_a_table_of_8_powers(name: str, factory: Any, constants: dict[str, Any]) -> None:
+    """Seven operations of the multipliers each, and all constants in registers."""
+    loop = loop_of(compiled(factory, TARGETS[name], **constants), "vfm")
+    assert count(loop, "vfm|vmul") == 7 * count(loop, "vperm") > 0
+    assert not stacked(loop) and not count(loop, "vbroadcast")
+
+
+@pytest.mark.parametrize("name", ["aarch64-neon", "cortex-a72", "aarch64-dotprod"])
+def test_arm_computes_exponentials_side_by_side(name: str) -> None:
+    for factory, constants in ((softmax_split.totals, {}), (softmax_split.write, {"streaming": False})):
+        loop = loop_of(compiled(factory, TARGETS[name], **constants), "fml")
+        kinds = [line.split()[0] for line in loop]
+        # Those of a second vector stand before the last of the first: no store comes between.
+        assert count(loop, "fml") >= 16 and not stacked(loop)
+        assert not any(kind.startswith("st") for kind in kinds[: len(kinds) - kinds[::-1].index("fmla")])
 
 
 def test_requantization_is_not_fused() -> None:
