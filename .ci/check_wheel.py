@@ -40,15 +40,15 @@ def expected(checkout: Path) -> set[str]:
     """Paths inside the wheel, from what git tracks."""
     config = read_config(checkout)
     home = {PurePosixPath(folder): package for package, folder in pairs(config["options"]["package_dir"]).items()}
-    data = dict(config["options.package_data"])
+    data = config["options.package_data"].items()
+    patterns = [f"{package.replace('.', '/')}/{pattern}" for package, text in data for pattern in text.split()]
     result = {f"{config['metadata']['name']}-{config['metadata']['version']}.dist-info/{name}" for name in METADATA}
     for name in map(PurePosixPath, tracked(checkout)):
         top = PurePosixPath(name.parts[0])
         if top not in home or len(name.parts) == 1:
             continue
         inside = PurePosixPath(*home[top].split("."), *name.parts[1:])
-        package = ".".join(inside.parent.parts)
-        if name.suffix == ".py" or (package in data and name.match(data[package])):
+        if name.suffix == ".py" or any(inside.match(pattern) for pattern in patterns):
             result.add(str(inside))
     return result
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..runtime.errors import ModelError
-from ..runtime.metadata import Metadata, Preprocessing, Source
+from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.model import Model
 from .imported import Imported
 from .rewrites.pipeline import rewrite

@@ -12,12 +12,13 @@ from .detect import detect
 from .schema import Profile, ProfileError
 
 SUFFIX: Final = ".toml"
+BOARDS: Final = Path(__file__).with_name("boards")
 MAX_SIZE: Final = 1 << 20
 
 
 def names() -> list[str]:
     """The devices that have a profile, besides "host"."""
-    return sorted(path.stem for path in Path(__file__).parent.glob("*" + SUFFIX))
+    return sorted(path.stem for path in BOARDS.glob("*" + SUFFIX))
 
 
 def load(profile: str | os.PathLike[str] = "host") -> Profile:
@@ -36,7 +37,7 @@ def load(profile: str | os.PathLike[str] = "host") -> Profile:
         raise ProfileError(
             f"there is no device profile '{profile}'; there are host, {', '.join(names())}, or the path of a .toml file"
         )
-    return read(Path(__file__).with_name(profile + SUFFIX))
+    return read(BOARDS / (profile + SUFFIX))
 
 
 def read(path: Path) -> Profile:

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 
 from .errors import InputError, ModelError
+from .file.metadata import Metadata
 from .file.read import read
 from .graph import Dim, Graph, Quantization
-from .metadata import Metadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from ..device_profiles import usable_cpus
-from .arena import Arena
-from .engine import Engine, Shapes
+from .engine.engine import Engine, Shapes
+from .engine.feeds import Arrays, check_feeds
+from .engine.locks import Lock
+from .engine.workspace import Workspace
 from .errors import Error, InputError
-from .feeds import Arrays, check_feeds
-from .locks import Lock
 from .model import Model, TensorInfo
 
 Path = str | os.PathLike[str]
@@ -55,9 +55,9 @@ class Session:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.retain()
-        self._own: Arena | None = None
+        self._own: Workspace | None = None
         self._turn = Lock()
-        self._pool: list[Arena] = []
+        self._pool: list[Workspace] = []
         self._lock = Lock()
         self._spare = max(2, usable_cpus())
         self._latest: tuple[int, Shapes] | None = None
@@ -116,10 +116,10 @@ class Session:
         if not turn.acquire(False):
             raise _out_of_turn()
         try:
-            arena = self._own
-            if arena is None or self._latest is not None or self._closed or arena.plan is None:
-                arena = self._bound()
-            arena.execute()
+            workspace = self._own
+            if workspace is None or self._latest is not None or self._closed or workspace.plan is None:
+                workspace = self._bound()
+            workspace.execute()
         finally:
             turn.release()
 
@@ -134,15 +134,15 @@ class Session:
         names = () if outputs is None else tuple(self._engine.value_name(name) for name in outputs)
         shapes = {name: array.shape for name, array in arrays.items()}
         plan = self._engine.plan(shapes, names)
-        arena = self._take()
+        workspace = self._take()
         try:
-            arena.bind(plan)
+            workspace.bind(plan)
             for name, array in arrays.items():
-                arena.inputs[name][...] = array
-            arena.execute()
-            found = {name: array.copy() for name, array in arena.outputs.items()}
+                workspace.inputs[name][...] = array
+            workspace.execute()
+            found = {name: array.copy() for name, array in workspace.outputs.items()}
         finally:
-            self._give_back(arena)
+            self._give_back(workspace)
         self._latest = get_ident(), shapes
         return found if outputs is None else dict(zip(outputs, (found[name] for name in names), strict=True))
 
@@ -160,10 +160,10 @@ class Session:
             if self._closed:
                 return
             self._closed = True
-            arenas = [arena for arena in (self._own, *self._pool) if arena is not None]
+            workspaces = [workspace for workspace in (self._own, *self._pool) if workspace is not None]
             self._own, self._pool = None, []
-        for arena in arenas:
-            arena.close()
+        for workspace in workspaces:
+            workspace.close()
         self._engine.release()
 
     def __enter__(self) -> Session:
@@ -174,20 +174,20 @@ class Session:
     ) -> None:
         self.close()
 
-    def _take(self) -> Arena:
+    def _take(self) -> Workspace:
         with self._lock:
             self._check_open()
-            return self._pool.pop() if self._pool else Arena(self._engine.threads)
+            return self._pool.pop() if self._pool else Workspace(self._engine.threads)
 
-    def _give_back(self, arena: Arena) -> None:
+    def _give_back(self, workspace: Workspace) -> None:
         with self._lock:
             if not self._closed and len(self._pool) < self._spare:
-                self._pool.append(arena)
+                self._pool.append(workspace)
                 return
-        arena.close()
+        workspace.close()
 
-    def _bound(self) -> Arena:
-        """The arena of `inputs` and `outputs`, with the shapes of this thread's latest `run` or `resize`."""
+    def _bound(self) -> Workspace:
+        """The workspace of `inputs` and `outputs`, with the shapes of this thread's latest `run` or `resize`."""
         self._check_open()
         if self._own is None or self._own.plan is None or self._is_newer():
             self._bind(self._engine.shapes(self._shapes()))
@@ -195,7 +195,7 @@ class Session:
         return self._own
 
     def _is_newer(self) -> bool:
-        """Whether this thread's latest `run` came after what the arena of `inputs` and `outputs` was bound for."""
+        """Whether this thread's latest `run` came after what the workspace of `inputs` and `outputs` was bound for."""
         return self._latest is not None and self._latest[0] == get_ident()
 
     def _shapes(self) -> Shapes:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from millijoule.runtime.compiler.isa import Isa
 from millijoule.runtime.compiler.numba_bridge import assembly
-from millijoule.runtime.compiler.target import Target
+from millijoule.runtime.simd.isa import Isa
+from millijoule.runtime.targets.target import Target
 
 LABEL = re.compile(r"(\.?\w+):")
 BRANCH = re.compile(r"(b|b\.\w+|cbn?z|tbn?z|j\w+)\s.*?(\.L\w+)$")

@@ -15,10 +15,10 @@ import numpy as np
 from millijoule.runtime.compiler.abi import Address, Int, Ptr, kernel_name
 from millijoule.runtime.compiler.build import build
 from millijoule.runtime.compiler.cache import default_cache
-from millijoule.runtime.compiler.target import resolve
-from millijoule.runtime.engine import STEP_LOOP
+from millijoule.runtime.engine.engine import STEP_LOOP
+from millijoule.runtime.engine.native import function
 from millijoule.runtime.kernels import scaled_exponential as scaled
-from millijoule.runtime.native import function
+from millijoule.runtime.targets.target import resolve
 
 AT_ONCE = 1 << 20
 GROUP = 16

@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from millijoule.runtime import reference
 from millijoule.runtime.compiler.abi import Address, Kernel, kernel_name
 from millijoule.runtime.compiler.build import build
 from millijoule.runtime.compiler.cache import KernelCache
-from millijoule.runtime.compiler.cpu import host_machine
-from millijoule.runtime.compiler.target import missing, named, resolve
-from millijoule.runtime.engine import STEP_LOOP
+from millijoule.runtime.engine.engine import STEP_LOOP
+from millijoule.runtime.engine.native import function
 from millijoule.runtime.errors import TargetError
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.model import Model
-from millijoule.runtime.native import function
-from millijoule.runtime.planner.program import Call, Program, PythonStep
+from millijoule.runtime.program.program import Call, Program, PythonStep
 from millijoule.runtime.session import Session, load
+from millijoule.runtime.targets.cpu import host_machine
+from millijoule.runtime.targets.target import missing, named, resolve
 
 SMALLEST = float(np.finfo(np.float32).smallest_normal)
 """Kernels take anything nearer to zero for zero."""

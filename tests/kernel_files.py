@@ -11,11 +11,11 @@ from pathlib import Path
 from linking import I64, emit, function
 from llvmlite import ir
 
-from millijoule.runtime.compiler.cpu import host_machine
 from millijoule.runtime.compiler.kernel_file import encode
 from millijoule.runtime.compiler.linker import Blob, link
 from millijoule.runtime.compiler.loader import Code
-from millijoule.runtime.compiler.target import Target, named
+from millijoule.runtime.targets.cpu import host_machine
+from millijoule.runtime.targets.target import Target, named
 
 LEAST = {"x86-64": "x86-64-v2", "aarch64": "aarch64-neon"}
 

@@ -14,9 +14,9 @@ import llvmlite.binding as llvm
 import pytest
 from llvmlite import ir
 
-from millijoule.runtime.compiler.cpu import host_machine
-from millijoule.runtime.compiler.executable import map_bytes
 from millijoule.runtime.compiler.linker import Blob
+from millijoule.runtime.system.executable import map_bytes
+from millijoule.runtime.targets.cpu import host_machine
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 TRIPLES = {"x86-64": "x86_64-unknown-linux-gnu", "aarch64": "aarch64-unknown-linux-gnu"}

@@ -11,8 +11,8 @@ import pytest
 from onnx import helper
 
 from millijoule.converters.onnx.convert import convert
+from millijoule.runtime.evaluate.reference import run
 from millijoule.runtime.graph import Graph
-from millijoule.runtime.reference import run
 
 Type = tuple[Sequence[int | str | None] | None, str]
 MICROSOFT = "com.microsoft"

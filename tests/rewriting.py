@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from millijoule.converters.rewrites import shapes
-from millijoule.converters.rewrites.indexed import IndexedGraph
+from millijoule.converters.rewrites.framework import shapes
+from millijoule.converters.rewrites.framework.indexed import IndexedGraph
+from millijoule.converters.rewrites.framework.rewriter import Rewrite, Rewriter
 from millijoule.converters.rewrites.pipeline import rewrite
-from millijoule.converters.rewrites.rewriter import Rewrite, Rewriter
-from millijoule.runtime import reference
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.ops.inference import infer_node
 from millijoule.runtime.ops.registry import Tensor

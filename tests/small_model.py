@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from millijoule.runtime.file.metadata import Metadata, Preprocessing, Source
 from millijoule.runtime.graph import Attribute, Graph, Node, Quantization, Value
-from millijoule.runtime.metadata import Metadata, Preprocessing, Source
 from millijoule.runtime.model import Model
 
 FLOAT = np.dtype(np.float32)

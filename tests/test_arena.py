@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from millijoule.runtime.planner.arena import ALIGNMENT, SLACK, lay_out, lower_bound, padded
-from millijoule.runtime.planner.view import Storage
+from millijoule.runtime.planner.layout import ALIGNMENT, SLACK, lay_out, lower_bound, padded
+from millijoule.runtime.program.view import Storage
 
 LIVES = st.lists(st.tuples(st.integers(0, 3000), st.integers(-1, 20), st.integers(0, 8)), max_size=25)
 

@@ -25,12 +25,12 @@ from product_cases import (
     random_conv,
 )
 
-from millijoule.runtime import reference
 from millijoule.runtime.compiler.build import compile_file
 from millijoule.runtime.compiler.cache import default_cache
-from millijoule.runtime.compiler.target import named
-from millijoule.runtime.engine import needed_kernels
-from millijoule.tools.plans import plan_program
+from millijoule.runtime.engine.engine import needed_kernels
+from millijoule.runtime.evaluate import reference
+from millijoule.runtime.targets.target import named
+from millijoule.tools.models.plans import plan_program
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"

@@ -16,13 +16,13 @@ import pytest
 from zoo_models import BY_NAME, INTEGERS, QDQ, Zoo, converted, feeds_of, integers_of, missing
 
 import millijoule
-from millijoule.runtime import reference
 from millijoule.runtime.compiler.build import compile_file
 from millijoule.runtime.compiler.cache import default_cache
-from millijoule.runtime.compiler.target import Target, named
-from millijoule.runtime.engine import needed_kernels, packing_space
+from millijoule.runtime.engine.engine import needed_kernels, packing_space
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.planner.plan import plan
-from millijoule.runtime.planner.weights import Weights
+from millijoule.runtime.program.weights import Weights
+from millijoule.runtime.targets.target import Target, named
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 EMULATED = {"cortex-a57": "cortex-a57", "aarch64-dotprod": "cortex-a76", "aarch64-i8mm": "max,pauth-impdef=on"}

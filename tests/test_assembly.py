@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from assembly_text import compiled, count, instructions, loop_of, stacked
 
-from millijoule.runtime.compiler.target import TARGETS, Target
-from millijoule.runtime.compiler.tile_layout import TileLayout
 from millijoule.runtime.kernels import conv, execute, softmax_split
 from millijoule.runtime.kernels.depthwise import depthwise_f32, depthwise_int8
 from millijoule.runtime.lowering.tile_choice import WIDEST, WIDEST_OF_SEVERAL_ROWS, choose_tile, tile_cost
+from millijoule.runtime.simd.tile_layout import TileLayout
+from millijoule.runtime.targets.target import TARGETS, Target
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 PRODUCTS = {

@@ -24,7 +24,7 @@ from millijoule.runtime.compiler import digest
 from millijoule.runtime.compiler.cache import BLOB, OBJECT, KernelCache, default_cache, default_folder
 from millijoule.runtime.compiler.digest import blob_key, installed_version, kernel_key, source_digest
 from millijoule.runtime.compiler.object_file import CompiledKernel, DamagedObject, pack_object, unpack_object
-from millijoule.runtime.compiler.target import TARGETS
+from millijoule.runtime.targets.target import TARGETS
 
 KERNEL = CompiledKernel(bytes(range(256)) * 10, "k123", "x:p n:i")
 
@@ -398,6 +398,7 @@ def test_versions_are_those_of_the_metadata(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_key_is_the_same_in_every_process() -> None:
     text = (
-        "from millijoule.runtime.compiler import digest, target; print(digest.blob_key(['a', 'b'], target.named({!r})))"
+        "from millijoule.runtime.compiler import digest; from millijoule.runtime.targets import target; "
+        "print(digest.blob_key(['a', 'b'], target.named({!r})))"
     )
     assert python(text.format(least_target().name)).stdout.strip() == blob_key(["b", "a"], least_target())

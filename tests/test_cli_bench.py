@@ -11,8 +11,8 @@ import pytest
 from cli import EXAMPLE, mj, mj_json, mj_process, one_line
 from small_model import small_model
 
-from millijoule.tools import checkup
-from millijoule.tools.timing import SLICES, measure_round, summary, warm_up
+from millijoule.tools.measure import checkup
+from millijoule.tools.measure.timing import SLICES, measure_round, summary, warm_up
 
 SOURCE = EXAMPLE / "fashion_mnist_f32.onnx"
 QUICK = ("--target", "numpy", "--seconds", "0.01", "--rounds", "3")

@@ -20,9 +20,19 @@ from small_model import small_model
 from millijoule.device_profiles import Cache, Cluster
 from millijoule.runtime.errors import Error
 from millijoule.runtime.ops.softmax import softmax as reference
-from millijoule.tools import machine, softmax_contenders, softmax_peers
-from millijoule.tools.softmax_contenders import ALGORITHMS, AUTO, COPY, SESSION, THREE, TWO, Contender, Row, make_row
-from millijoule.tools.softmax_report import ratios, show
+from millijoule.tools.measure import machine, softmax_contenders, softmax_peers
+from millijoule.tools.measure.softmax_contenders import (
+    ALGORITHMS,
+    AUTO,
+    COPY,
+    SESSION,
+    THREE,
+    TWO,
+    Contender,
+    Row,
+    make_row,
+)
+from millijoule.tools.measure.softmax_report import ratios, show
 
 PLAIN = ALGORITHMS
 QUICK = ("--seconds", "0.002", "--rounds", "3")
@@ -77,7 +87,7 @@ def test_table() -> None:
 def test_a_table_that_is_too_wide_becomes_several(
     room: int, tables: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Any
 ) -> None:
-    monkeypatch.setattr("millijoule.tools.softmax_report.WIDE", room)
+    monkeypatch.setattr("millijoule.tools.measure.softmax_report.WIDE", room)
     show(report)
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.lstrip().startswith("1,000 ")]
@@ -265,6 +275,6 @@ def test_a_model_is_still_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_progress_goes_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("millijoule.tools.progress.QUIET", 0.0)
+    monkeypatch.setattr("millijoule.tools.report.progress.QUIET", 0.0)
     done = mj("bench", "softmax", "--sizes", "1000,2000", *QUICK, "--no-peers", "--stores", "plain", "--json")
     assert "measured 6 rounds in" in done.stderr and json.loads(done.stdout)["sizes"]

@@ -10,8 +10,8 @@ from cli import EXAMPLE, ZOO, mj, mj_json, one_line
 
 from millijoule.runtime.graph import Quantization
 from millijoule.runtime.model import Model
-from millijoule.tools.distance import Distance, distance
-from millijoule.tools.layers import match_layers
+from millijoule.tools.measure.distance import Distance, distance
+from millijoule.tools.models.layers import match_layers
 
 SOURCE = EXAMPLE / "fashion_mnist_f32.onnx"
 EIGHT = Quantization.per_tensor(0.5, 3)

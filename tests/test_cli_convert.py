@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cli import EXAMPLE, mj, mj_json, one_line
 
-from millijoule.runtime.metadata import Preprocessing
+from millijoule.runtime.file.metadata import Preprocessing
 from millijoule.runtime.model import Model
 
 pytest.importorskip("onnx")

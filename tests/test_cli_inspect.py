@@ -10,11 +10,12 @@ import pytest
 from cli import EXAMPLE, mj, mj_json, mj_process, one_line
 from small_model import small_model
 
-from millijoule.runtime.compiler import kernel_file, target
+from millijoule.runtime.compiler import kernel_file
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
-from millijoule.runtime.planner.arena import SLACK
-from millijoule.tools.plans import any_target, plan_program
+from millijoule.runtime.planner.layout import SLACK
+from millijoule.runtime.targets import target
+from millijoule.tools.models.plans import any_target, plan_program
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels run on Linux only")
 

@@ -17,7 +17,7 @@ from cli import START, mj, mj_process, one_line
 from small_model import small_model
 
 from millijoule.runtime.errors import Error
-from millijoule.tools import doctor
+from millijoule.tools.commands import doctor
 from millijoule.tools.main import COMMANDS, cli
 
 HEAVY = ("numpy", "numba", "llvmlite", "rich", "onnx", "tflite", "msgspec")
@@ -77,7 +77,7 @@ def test_a_model_that_is_not_there_is_one_line(command: str, name: str, tmp_path
 
 def test_a_bug_is_a_traceback_and_status_1() -> None:
     code = (
-        "import sys; from millijoule.tools import doctor, main\n"
+        "import sys; from millijoule.tools import main; from millijoule.tools.commands import doctor\n"
         "def broken(): raise RuntimeError('what nobody thought of')\n"
         "doctor.command.callback = lambda **_: broken()\n"
         "main.main()"

@@ -17,12 +17,12 @@ from small_model import small_model
 from millijoule.runtime.errors import InputError
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
-from millijoule.tools import progress
-from millijoule.tools.arrays import describe, write_npz
-from millijoule.tools.display import duration, shape, shorten, size
-from millijoule.tools.feeds import random_inputs
-from millijoule.tools.preparation import Number, Numbers
-from millijoule.tools.sources import concrete_shapes, parse_named, parse_shapes
+from millijoule.tools.models.feeds import random_inputs
+from millijoule.tools.models.preparation import Number, Numbers
+from millijoule.tools.models.sources import concrete_shapes, parse_named, parse_shapes
+from millijoule.tools.report import progress
+from millijoule.tools.report.arrays import describe, write_npz
+from millijoule.tools.report.display import duration, shape, shorten, size
 
 FLOAT = np.dtype(np.float32)
 

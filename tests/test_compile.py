@@ -11,8 +11,8 @@ from millijoule.runtime.compiler.abi import Kernel, kernel_name
 from millijoule.runtime.compiler.compile_all import compile_all
 from millijoule.runtime.compiler.compile_worker import Worker, compile_one
 from millijoule.runtime.compiler.object_file import CompiledKernel
-from millijoule.runtime.compiler.target import named
 from millijoule.runtime.kernels.copy import copy, fill_border, fill_rows
+from millijoule.runtime.targets.target import named
 
 TARGET = named("x86-64-v2")
 VARIANTS: list[tuple[Kernel, dict[str, Any]]] = [

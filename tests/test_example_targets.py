@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import millijoule
-from millijoule.runtime import reference
+from millijoule.runtime.evaluate import reference
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE = CHECKOUT / "examples" / "fashion_mnist" / "fashion_mnist_int8.onnx"

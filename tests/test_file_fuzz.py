@@ -20,12 +20,12 @@ from fuzz_mutants import mutant
 from fuzz_runner import Answer, Limits, Load
 from small_model import small_model
 
-from millijoule.runtime import reference
 from millijoule.runtime.errors import Error, InputError, ModelError
+from millijoule.runtime.evaluate import reference
+from millijoule.runtime.evaluate.shapes import instantiate
 from millijoule.runtime.file.write import serialize
 from millijoule.runtime.model import Model
 from millijoule.runtime.session import load
-from millijoule.runtime.shapes import instantiate
 
 COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
 DECLARED = 16 << 20

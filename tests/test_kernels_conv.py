@@ -12,11 +12,11 @@ import pytest
 from kernel_cases import TARGETS, check_model, kernels_of, program_of
 from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, RTOL, Build, conv, gemm, random_conv
 
-from millijoule.runtime.compiler import target as targets
-from millijoule.runtime.engine import needed_kernels
-from millijoule.runtime.planner.program import PythonStep
+from millijoule.runtime.engine.engine import needed_kernels
+from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.session import load
-from millijoule.tools.plans import plan_program
+from millijoule.runtime.targets import target as targets
+from millijoule.tools.models.plans import plan_program
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 INTEGER_TARGETS = [*TARGETS[:-1], *([] if targets.missing(targets.named("x86-64-v4")) else ["x86-64-v4"]), TARGETS[-1]]

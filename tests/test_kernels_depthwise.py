@@ -12,9 +12,9 @@ import pytest
 from kernel_cases import TARGETS, check_model, kernels_of
 from product_cases import ATOL, DEPTHWISE_FLOATS, DEPTHWISE_INTEGERS, PADS, RTOL, Build, depthwise, random_conv
 
-from millijoule.runtime.compiler import target as targets
-from millijoule.runtime.compiler.depthwise_layout import DepthwiseLayout
 from millijoule.runtime.session import load
+from millijoule.runtime.simd.depthwise_layout import DepthwiseLayout
+from millijoule.runtime.targets import target as targets
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from kernel_cases import TARGETS, Operand, Output, check_model, check_node, const, feed, node_model, run_model
 
-from millijoule.runtime.compiler.cpu import host_machine
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.lowering.cast import CASTABLE
 from millijoule.runtime.model import Model
+from millijoule.runtime.targets.cpu import host_machine
 
 pytestmark = pytest.mark.skipif(not TARGETS, reason="this system runs no compiled kernels")
 

@@ -13,10 +13,10 @@ import pytest
 from kernel_cases import SMALLEST, TARGETS, run_kernel, ulps
 
 from millijoule.runtime.compiler.abi import Int, Ptr
-from millijoule.runtime.compiler.target import resolve
 from millijoule.runtime.kernels.functions import BINARY, FUNCTIONS
 from millijoule.runtime.ops import activation
 from millijoule.runtime.ops import unary_functions as f
+from millijoule.runtime.targets.target import resolve
 
 pytestmark = pytest.mark.skipif(not TARGETS, reason="this system runs no compiled kernels")
 
@@ -128,9 +128,9 @@ def every_function(isa: Any, calls: Sequence[tuple[str, Sequence[float]]]) -> Ca
     from llvmlite import ir
     from numba.core import types
 
-    from millijoule.runtime.compiler.traced import Traced
-    from millijoule.runtime.compiler.vector import ELEMENTS, load_at, primitive, store_at
     from millijoule.runtime.kernels.functions import bind
+    from millijoule.runtime.simd.traced import Traced
+    from millijoule.runtime.simd.vector import ELEMENTS, load_at, primitive, store_at
 
     kind = ir.VectorType(ELEMENTS["f32"], isa.lanes)
 

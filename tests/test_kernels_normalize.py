@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kernel_cases import TARGETS, check_node, const, feed, node_model, program_of
 
-from millijoule.runtime.planner.program import PythonStep
+from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.session import load
 
 RTOL, ATOL = 1e-5, 1e-5

@@ -9,7 +9,7 @@ import pytest
 from kernel_cases import TARGETS, Output, check_node, feed, kernels_of, node_model, program_of
 
 from millijoule.runtime.graph import Quantization
-from millijoule.runtime.planner.program import Call, PythonStep
+from millijoule.runtime.program.program import Call, PythonStep
 from millijoule.runtime.session import load
 
 RTOL, ATOL = 2e-6, 1e-6

@@ -7,7 +7,7 @@ import pytest
 from kernel_cases import TARGETS, Output, check_node, const, feed, node_model, program_of
 
 from millijoule.runtime.graph import Quantization
-from millijoule.runtime.planner.program import PythonStep
+from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.session import load
 
 RTOL, ATOL = 4e-6, 4e-6

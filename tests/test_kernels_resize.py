@@ -10,7 +10,7 @@ from kernel_cases import TARGETS, Output, check_node, const, feed, kernels_of, n
 
 from millijoule.runtime.graph import Quantization
 from millijoule.runtime.ops.resample import COORDINATES, NEAREST
-from millijoule.runtime.planner.program import PythonStep
+from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.session import load
 
 RTOL, ATOL = 2e-6, 2e-6

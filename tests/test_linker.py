@@ -12,13 +12,13 @@ import pytest
 from linking import I8, I16, I32, I64, MACHINES, constant, declare, emit, function, run
 from llvmlite import ir
 
-from millijoule.runtime.compiler.carried import carried_object
-from millijoule.runtime.compiler.cpu import host_machine
 from millijoule.runtime.compiler.elf import LinkError, parse
-from millijoule.runtime.compiler.executable import map_bytes
 from millijoule.runtime.compiler.linker import link
+from millijoule.runtime.compiler.memory_functions import carried_object
 from millijoule.runtime.compiler.relocate_aarch64 import relocate as relocate_aarch64
 from millijoule.runtime.compiler.relocate_x86_64 import relocate as relocate_x86_64
+from millijoule.runtime.system.executable import map_bytes
+from millijoule.runtime.targets.cpu import host_machine
 
 WIDE = ir.VectorType(I64, 2)
 

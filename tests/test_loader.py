@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 from kernel_files import REFUSE_EXECUTABLE_MEMORY, adder, adder_file, call, least_target, needing, python
 
-from millijoule.runtime.compiler import executable, loader
+from millijoule.runtime.compiler import loader
 from millijoule.runtime.compiler.abi import ABI
 from millijoule.runtime.compiler.build import compile_file
 from millijoule.runtime.compiler.cache import KernelCache
-from millijoule.runtime.compiler.cpu import host_machine
 from millijoule.runtime.compiler.kernel_file import ALIGNMENT, DESCRIPTION, KernelFileError, decode, encode, write
-from millijoule.runtime.compiler.target import named, resolve
 from millijoule.runtime.errors import Error
 from millijoule.runtime.kernels.copy import copy
+from millijoule.runtime.system import executable
+from millijoule.runtime.targets.cpu import host_machine
+from millijoule.runtime.targets.target import named, resolve
 
 
 @pytest.fixture
@@ -144,7 +145,8 @@ def test_refusing_to_map_the_file_costs_the_sharing_only(path: Path, monkeypatch
 
 def test_no_executable_memory_at_all_is_an_error_of_its_own(path: Path) -> None:
     text = REFUSE_EXECUTABLE_MEMORY + (
-        "from millijoule.runtime.compiler import executable, loader\n"
+        "from millijoule.runtime.compiler import loader\n"
+        "from millijoule.runtime.system import executable\n"
         "data = open(sys.argv[1], 'rb').read()\n"
         "try: loader.load_bytes(data)\n"
         "except loader.ExecutableMemoryError as error: print(error)\n"
@@ -159,7 +161,8 @@ def test_no_executable_memory_at_all_is_an_error_of_its_own(path: Path) -> None:
 def test_neither_numba_nor_llvmlite_is_imported(path: Path) -> None:
     text = (
         "import sys\n"
-        "from millijoule.runtime.compiler import cache, digest, loader, target\n"
+        "from millijoule.runtime.compiler import cache, digest, loader\n"
+        "from millijoule.runtime.targets import target\n"
         "loader.load(sys.argv[1])\n"
         "cache.KernelCache(None).load_blob(digest.blob_key(['a'], target.resolve()))\n"
         "print(sorted({'numba', 'llvmlite', 'importlib.metadata'} & set(sys.modules)))\n"

@@ -12,8 +12,8 @@ from file_parts import put_together, take_apart
 from small_model import small_model
 
 from millijoule.runtime.errors import Error, InputError, ModelError
+from millijoule.runtime.file.metadata import Preprocessing
 from millijoule.runtime.graph import Graph, Node, Value
-from millijoule.runtime.metadata import Preprocessing
 from millijoule.runtime.model import Model
 from millijoule.runtime.ops import registry
 

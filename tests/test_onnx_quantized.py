@@ -14,7 +14,7 @@ from onnx import helper
 from onnx_models import MICROSOFT, Type, agree, graph_from, model_of, node
 
 from millijoule.runtime.errors import ModelError
-from millijoule.runtime.reference import run
+from millijoule.runtime.evaluate.reference import run
 
 RNG = np.random.default_rng(11)
 BYTES = {"x": ((2, 4, 6, 5), "uint8")}

@@ -16,8 +16,8 @@ from onnx_models import onnxruntime_of, run_all
 
 from millijoule.converters.onnx.convert import convert
 from millijoule.runtime.errors import ModelError
+from millijoule.runtime.evaluate.reference import run
 from millijoule.runtime.graph import Value
-from millijoule.runtime.reference import run
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
 

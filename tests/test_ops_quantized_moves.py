@@ -10,11 +10,11 @@ import pytest
 from op_cases import node_of
 
 from millijoule.runtime.errors import ModelError
+from millijoule.runtime.evaluate.reference import evaluate
 from millijoule.runtime.graph import Quantization
 from millijoule.runtime.ops.inference import infer_node
 from millijoule.runtime.ops.integer import dequantize, quantize
 from millijoule.runtime.ops.registry import Tensor
-from millijoule.runtime.reference import evaluate
 
 RNG = np.random.default_rng(5)
 X = RNG.integers(-128, 128, size=(2, 3, 4)).astype(np.int8)

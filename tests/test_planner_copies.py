@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from kernel_cases import TARGETS, Output, check_node, const, feed
 
-from millijoule.runtime.compiler.target import named
-from millijoule.runtime.planner.copies import move
-from millijoule.runtime.planner.view import Storage, View
+from millijoule.runtime.program.copies import move
+from millijoule.runtime.program.view import Storage, View
+from millijoule.runtime.targets.target import named
 
 DTYPES = ["int8", "float16", "float32", "float64"]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from millijoule.runtime.errors import InputError
+from millijoule.runtime.file.metadata import Interpolation, Metadata, Preprocessing, Resize
 from millijoule.runtime.graph import Dim, Graph, Quantization, Value
-from millijoule.runtime.labels import Ranked, label, read_labels, score_output, top_k
-from millijoule.runtime.metadata import Interpolation, Metadata, Preprocessing, Resize
 from millijoule.runtime.model import Model
-from millijoule.runtime.preprocess import image_input
+from millijoule.runtime.vision.labels import Ranked, label, read_labels, score_output, top_k
+from millijoule.runtime.vision.preprocess import image_input
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -319,7 +319,7 @@ def test_photographs_are_recognised(
     if not (ZOO / source).exists():
         pytest.skip(f"{ZOO} is absent")
     from millijoule.converters.convert import convert
-    from millijoule.runtime import reference
+    from millijoule.runtime.evaluate import reference
 
     model = convert(ZOO / source, preprocessing=preprocessing)
     (name,) = model.inputs

@@ -12,7 +12,7 @@ from millijoule import device_profiles
 from millijoule.device_profiles import ProfileError, detect, load, usable_cpus
 from millijoule.device_profiles.cgroup import cpu_quota, memory_limit
 from millijoule.device_profiles.detect import parse_cpu_list
-from millijoule.runtime.compiler.target import TARGETS
+from millijoule.runtime.targets.target import TARGETS
 
 MINIMAL = """
 name = "board"

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from millijoule.runtime.errors import InputError, ModelError
+from millijoule.runtime.evaluate.reference import run
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
-from millijoule.runtime.reference import run
 
 FLOAT = np.dtype(np.float32)
 X = np.arange(6, dtype=np.float32).reshape(2, 3)

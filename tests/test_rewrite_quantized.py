@@ -9,11 +9,7 @@ import numpy as np
 import pytest
 from rewriting import Sketch, apply, apply_all, assert_same, only, ops
 
-from millijoule.converters.rewrites.qdq_annotate import (
-    annotate_quantized,
-    dequantize_from_signed,
-    quantize_to_signed,
-)
+from millijoule.converters.rewrites.qdq_annotate import annotate_quantized, dequantize_from_signed, quantize_to_signed
 from millijoule.converters.rewrites.qdq_cancel import cancel_quantize, merge_requantize
 from millijoule.converters.rewrites.qdq_move import (
     concat_integers,

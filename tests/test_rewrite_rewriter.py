@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from rewriting import Sketch, apply, apply_all, assert_same, ops
 
-from millijoule.converters.rewrites.check import check
-from millijoule.converters.rewrites.indexed import IndexedGraph
-from millijoule.converters.rewrites.order import topological
-from millijoule.converters.rewrites.patch import Patch
+from millijoule.converters.rewrites.framework.check import check
+from millijoule.converters.rewrites.framework.indexed import IndexedGraph
+from millijoule.converters.rewrites.framework.order import topological
+from millijoule.converters.rewrites.framework.patch import Patch
+from millijoule.converters.rewrites.framework.rewriter import Rewriter, rewrite_of
 from millijoule.converters.rewrites.pipeline import rewrite
 from millijoule.converters.rewrites.remove_identity import remove_identity
-from millijoule.converters.rewrites.rewriter import Rewriter, rewrite_of
 from millijoule.runtime.errors import ModelError
 from millijoule.runtime.graph import Graph, Node, Value
 

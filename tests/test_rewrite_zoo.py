@@ -18,8 +18,8 @@ pytest.importorskip("tflite")
 from millijoule.converters.onnx.convert import convert as convert_onnx
 from millijoule.converters.rewrites.pipeline import rewrite
 from millijoule.converters.tflite.convert import convert as convert_tflite
+from millijoule.runtime.evaluate.reference import run
 from millijoule.runtime.graph import Graph
-from millijoule.runtime.reference import run
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
 

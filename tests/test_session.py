@@ -13,8 +13,8 @@ from small_model import small_model
 
 import millijoule
 from millijoule import Error, InputError, Model, ModelError, TargetError, load
-from millijoule.runtime import reference
-from millijoule.runtime.engine import PLANS
+from millijoule.runtime.engine.engine import PLANS
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Node, Quantization, Value
 from millijoule.runtime.session import Session
 

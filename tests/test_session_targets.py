@@ -12,14 +12,14 @@ import pytest
 from session_models import feeds_of, float_network, int8_network, python, tiny_network
 
 from millijoule import Error, Model, TargetError, load
-from millijoule.runtime import reference
-from millijoule.runtime.compiler import executable
 from millijoule.runtime.compiler.build import compile_file
 from millijoule.runtime.compiler.cache import KernelCache, default_cache
-from millijoule.runtime.compiler.target import TARGETS, missing, resolve
-from millijoule.runtime.engine import SPARE_WEIGHTS, needed_kernels
-from millijoule.runtime.planner.weights import Weights, WeightsFull
+from millijoule.runtime.engine.engine import SPARE_WEIGHTS, needed_kernels
+from millijoule.runtime.evaluate import reference
+from millijoule.runtime.program.weights import Weights, WeightsFull
 from millijoule.runtime.session import Session
+from millijoule.runtime.system import executable
+from millijoule.runtime.targets.target import TARGETS, missing, resolve
 
 RUN = """
 import sys
@@ -226,7 +226,7 @@ def test_a_cache_folder_that_cannot_be(model: Model, files: tuple[Path, Path], f
 def test_one_warning_for_a_cache_that_cannot_be_written(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(RuntimeWarning, match="kernel cache /proc/no cannot be used"):
         cache = KernelCache(Path("/proc/no"))
-    monkeypatch.setattr("millijoule.runtime.engine.default_cache", lambda: cache)
+    monkeypatch.setattr("millijoule.runtime.engine.engine.default_cache", lambda: cache)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for n in (1, 2):
@@ -261,7 +261,7 @@ def test_weights_are_packed_once() -> None:
 
 def test_weights_that_outgrow_their_space_are_packed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     model = float_network(size="S", batch="N")
-    monkeypatch.setattr("millijoule.runtime.engine.packing_space", lambda _: 3000)
+    monkeypatch.setattr("millijoule.runtime.engine.engine.packing_space", lambda _: 3000)
     feeds = [feeds_of(model, i, N=1, S=12 + 2 * i) for i in range(4)]
     with load(model, threads=1) as session:
         for given in [*feeds, *feeds]:

@@ -18,7 +18,7 @@ from small_model import small_model
 
 import millijoule.device_profiles
 from millijoule import Error, Model, load
-from millijoule.runtime import reference
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Node
 from millijoule.runtime.session import Session
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from millijoule.runtime import folding
 from millijoule.runtime.errors import InputError, ModelError
+from millijoule.runtime.evaluate import folding
+from millijoule.runtime.evaluate.shapes import fold_constants, instantiate
 from millijoule.runtime.graph import Dim, Graph, Node, Quantization, Value
 from millijoule.runtime.ops.registry import Tensor
-from millijoule.runtime.shapes import fold_constants, instantiate
 
 F32 = np.dtype(np.float32)
 

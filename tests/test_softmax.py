@@ -13,12 +13,12 @@ from exponential_accuracy import largest_error
 from kernel_cases import TARGETS as KERNEL_TARGETS
 
 import millijoule as mj
-from millijoule.runtime.compiler.target import missing, named
+from millijoule.runtime.engine.native import DATA
 from millijoule.runtime.errors import InputError
-from millijoule.runtime.native import DATA
 from millijoule.runtime.softmax import choice, runner
 from millijoule.runtime.softmax.softmax import Algorithm
 from millijoule.runtime.softmax.steps import Key
+from millijoule.runtime.targets.target import missing, named
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 IN_ORDER = [name for name in ["cortex-a53"] if FULL and KERNEL_TARGETS and not missing(named(name))]

@@ -11,21 +11,9 @@ import llvmlite.binding as llvm
 import pytest
 from kernel_files import REFUSE_EXECUTABLE_MEMORY, python
 
-from millijoule.runtime.compiler import cpu, target
-from millijoule.runtime.compiler.target import (
-    ALIASES,
-    BASES,
-    DOTPROD,
-    NEON,
-    TARGETS,
-    V2,
-    V3,
-    V4,
-    choose,
-    named,
-    resolve,
-)
 from millijoule.runtime.errors import TargetError
+from millijoule.runtime.targets import cpu, target
+from millijoule.runtime.targets.target import ALIASES, BASES, DOTPROD, NEON, TARGETS, V2, V3, V4, choose, named, resolve
 
 VNNI = V4 | {"avx512vnni"}
 
@@ -81,7 +69,8 @@ def test_cpuid_says_what_linux_says() -> None:
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="CPUID is x86's")
 def test_without_executable_memory_linux_is_asked() -> None:
     text = REFUSE_EXECUTABLE_MEMORY + (
-        "from millijoule.runtime.compiler import cpu, executable\n"
+        "from millijoule.runtime.system import executable\n"
+        "from millijoule.runtime.targets import cpu\n"
         "try: executable.map_bytes(b'x')\n"
         "except executable.ExecutableMemoryError: print(','.join(sorted(cpu.host_features())))\n"
     )

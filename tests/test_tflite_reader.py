@@ -17,8 +17,8 @@ from tflite_builder import Model, Operator, Tensor, converted, one_operator
 from millijoule.converters.tflite.convert import convert
 from millijoule.converters.tflite.handlers import names
 from millijoule.runtime.errors import Error, ModelError
+from millijoule.runtime.evaluate.reference import run
 from millijoule.runtime.ops import registry
-from millijoule.runtime.reference import run
 
 ADD: tuple[str, dict[str, Any]] = ("AddOptions", {})
 

@@ -100,7 +100,7 @@ def test_strided_slice(
     graph.values["zeros"].data, graph.inputs = zeros, ["x"]
     from tflite_builder import run_litert
 
-    from millijoule.runtime.reference import run
+    from millijoule.runtime.evaluate.reference import run
 
     (wanted,) = run_litert(model, [x, zeros])
     np.testing.assert_array_equal(run(graph, {"x": x})["y"], wanted)

@@ -17,7 +17,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from millijoule.converters.imported import Imported, Normalization
 from millijoule.converters.tflite.convert import convert
 from millijoule.runtime.errors import ModelError
-from millijoule.runtime.reference import run
+from millijoule.runtime.evaluate.reference import run
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
 

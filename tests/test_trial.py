@@ -7,7 +7,7 @@ from time import perf_counter
 
 import pytest
 
-from millijoule.runtime import trial
+from millijoule.runtime.engine import helper_trial as trial
 
 
 class Way:
@@ -25,7 +25,7 @@ class Way:
 
 def chosen(together: Way, alone: Way) -> Way:
     """The way that is taken once both were tried."""
-    both = trial.Trial(together, alone)
+    both = trial.HelperTrial(together, alone)
     for _ in range(2 * trial.RUNS):
         both()
     assert together.calls == alone.calls == trial.RUNS
@@ -51,7 +51,7 @@ def test_helpers_that_hardly_help_are_left_asleep(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(trial, "perf_counter_ns", lambda: now)
     together, alone = way(990), way(1000)
-    both = trial.Trial(together, alone)
+    both = trial.HelperTrial(together, alone)
     for _ in range(2 * trial.RUNS):
         both()
     before = now
@@ -61,7 +61,7 @@ def test_helpers_that_hardly_help_are_left_asleep(monkeypatch: pytest.MonkeyPatc
 
 def test_what_became_slower_is_given_up() -> None:
     together, alone = Way(0.001), Way(0.004)
-    both = trial.Trial(together, alone)
+    both = trial.HelperTrial(together, alone)
     for _ in range(2 * trial.RUNS):
         both()
     assert both._chosen is together

@@ -8,11 +8,11 @@ import pytest
 from zoo_models import MODELS, Zoo, converted, feeds_of, missing
 
 from millijoule import Model
-from millijoule.runtime.compiler.target import named
-from millijoule.runtime.engine import packing_space
+from millijoule.runtime.engine.engine import packing_space
 from millijoule.runtime.planner.plan import plan
-from millijoule.runtime.planner.program import PythonStep
-from millijoule.runtime.planner.weights import Weights
+from millijoule.runtime.program.program import PythonStep
+from millijoule.runtime.program.weights import Weights
+from millijoule.runtime.targets.target import named
 
 TARGETS = ["x86-64-v2", "x86-64-v4-vnni", "cortex-a57", "aarch64-i8mm", None]
 

@@ -9,10 +9,11 @@ import pytest
 from zoo_models import INTEGERS, QDQ, Zoo, converted, feeds_of, integers_of, missing
 
 import millijoule.device_profiles
-from millijoule.runtime import reference
-from millijoule.runtime.compiler.target import TARGETS
-from millijoule.runtime.compiler.target import missing as lacking
-from millijoule.runtime.planner import builder, plan
+from millijoule.runtime.evaluate import reference
+from millijoule.runtime.planner import plan
+from millijoule.runtime.program import builder
+from millijoule.runtime.targets.target import TARGETS
+from millijoule.runtime.targets.target import missing as lacking
 
 SEEDS = 3
 HERE = [name for name, target in TARGETS.items() if not lacking(target)]

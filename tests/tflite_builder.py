@@ -14,7 +14,7 @@ import tflite
 from millijoule.converters.imported import Imported
 from millijoule.converters.tflite.convert import convert
 from millijoule.converters.tflite.schema import TENSOR_TYPES
-from millijoule.runtime.reference import run
+from millijoule.runtime.evaluate.reference import run
 
 _TYPES = {name.lower(): code for code, name in TENSOR_TYPES.items()}
 

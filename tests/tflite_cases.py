@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from millijoule.runtime.evaluate.reference import evaluate
 from millijoule.runtime.graph import Node, Quantization
 from millijoule.runtime.ops.inference import infer_node
 from millijoule.runtime.ops.registry import Tensor
-from millijoule.runtime.reference import evaluate
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from ...runtime.errors import ModelError
 from ...runtime.graph import Attribute, Graph, Node, Value
 from ...runtime.ops.attribute_types import check as check_attributes
 from ...runtime.ops.registry import find
-from ..rewrites import shapes
-from ..rewrites.indexed import IndexedGraph
+from ..rewrites.framework import shapes
+from ..rewrites.framework.indexed import IndexedGraph
 from . import dtypes
 from .job import Job, Unsupported
 from .types import Hint, unknown_sizes

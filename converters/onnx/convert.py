@@ -9,12 +9,12 @@ import onnx
 
 from ...runtime.graph import Graph, outer_reads, subgraphs
 from ..imported import Imported
-from . import families as families
 from .builder import Builder
 from .functions import collect
 from .importer import import_graph, initializers
 from .job import Job
 from .metadata import labels
+from .operators import catalogue as catalogue
 from .reader import Source, load, opsets
 from .scope import Scope
 

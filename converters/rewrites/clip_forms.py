@@ -7,9 +7,9 @@ from math import inf
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 NAMED = {(0.0, 6.0): "Relu6", (0.0, inf): "Relu", (-1.0, 1.0): "ReluN1To1"}
 LARGEST = float(np.finfo(np.float32).max)

@@ -8,9 +8,9 @@ import numpy as np
 
 from ...runtime.graph import Node, subgraphs
 from .fold_constants import RANDOM
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of()

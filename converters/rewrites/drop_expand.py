@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .elementwise import BROADCASTING
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.elementwise import BROADCASTING
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of(*sorted(BROADCASTING - {"PRelu"}))

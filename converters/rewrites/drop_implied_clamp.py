@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...runtime.graph import Node
 from ...runtime.ops.activation import quantized_range
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 from .fuse_activation import ANY, CLAMPING
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
 
 
 @rewrite_of(*sorted(ANY | CLAMPING))

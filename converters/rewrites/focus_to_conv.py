@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .constants import concrete
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import Perm, inverse, to_channels_first, transpose, transposed_from
-from .rewriter import rewrite_of
+from .framework.constants import concrete
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import Perm, inverse, to_channels_first, transpose, transposed_from
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Conv")

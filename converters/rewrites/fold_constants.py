@@ -6,11 +6,11 @@ from math import prod
 
 from ...runtime.graph import Node, subgraphs
 from ...runtime.ops.registry import find
-from .constants import concrete, evaluate_node
-from .indexed import IndexedGraph
-from .patch import Patch
+from .framework.constants import concrete, evaluate_node
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 from .remove_identity import bypass
-from .rewriter import rewrite_of
 
 GROWTH = 16 * 1024
 """Bytes by which a folded result may exceed what it is computed from."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .constants import channel_vector, evaluated, is_fixed, shifted
-from .indexed import IndexedGraph
-from .patch import Patch
-from .products import channels, has_input
-from .rewriter import rewrite_of
+from .framework.constants import channel_vector, evaluated, is_fixed, shifted
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.products import channels, has_input
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Conv", "Gemm", "MatMul")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 NON_NEGATIVE = frozenset(("Relu", "Relu6", "Sigmoid", "HardSigmoid", "Softplus", "Abs", "Exp", "Sqrt", "Softmax"))
 

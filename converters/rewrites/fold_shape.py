@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .partial import partial_vector
-from .patch import Patch
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.partial import partial_vector
+from .framework.patch import Patch
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Shape", "Size", "Gather", "Slice", "Concat", "Cast", "Squeeze", "Unsqueeze", "Add", "Sub", "Mul", "Div")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import isfinite
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 ANY = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div"))
 """Operators that compute any activation with their result."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .constants import is_fixed
-from .indexed import IndexedGraph
-from .patch import Patch
-from .products import has_input, open_product
-from .rewriter import rewrite_of
+from .framework.constants import is_fixed
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.products import has_input, open_product
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Add")

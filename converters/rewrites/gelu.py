@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import pi, sqrt
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .matching import close, factors, plus_scalar
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.matching import close, factors, plus_scalar
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 CUBE = 0.044715
 LOOSE = 1e-3

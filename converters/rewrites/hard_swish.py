@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .matching import close, factors, plus_scalar, times_scalar
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.matching import close, factors, plus_scalar, times_scalar
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 
 def _shifted_relu6(graph: IndexedGraph, name: str) -> str | None:

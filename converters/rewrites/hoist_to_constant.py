@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node, Quantization
-from .constants import concrete
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import perm_of, permute_quant
-from .rewriter import rewrite_of
+from .framework.constants import concrete
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import perm_of, permute_quant
+from .framework.rewriter import rewrite_of
 from .sink_transpose_reshape import regroup
 
 

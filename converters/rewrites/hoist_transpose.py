@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import inverse, perm_of, transpose
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import inverse, perm_of, transpose
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 from .sink_transpose_reshape import reorder
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("ReduceMean")

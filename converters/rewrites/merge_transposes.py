@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph, Shape
-from .patch import Patch
-from .permutation import Perm, perm_of, transpose, transposed_from
-from .reshape_target import significant
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph, Shape
+from .framework.patch import Patch
+from .framework.permutation import Perm, perm_of, transpose, transposed_from
+from .framework.reshape_target import significant
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Transpose")

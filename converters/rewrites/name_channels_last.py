@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import channels_last_name, perm_of, to_channels_first
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import channels_last_name, perm_of, to_channels_first
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Transpose")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from math import prod
 
 from ...runtime.graph import Node
-from .constants import concrete, is_fixed
-from .indexed import IndexedGraph, Shape
-from .patch import Patch
-from .permutation import Perm, permuted, transposed_from
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.constants import concrete, is_fixed
+from .framework.indexed import IndexedGraph, Shape
+from .framework.patch import Patch
+from .framework.permutation import Perm, permuted, transposed_from
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Gemm", "MatMul")

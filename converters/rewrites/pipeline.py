@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from ...runtime.graph import Graph, subgraphs
-from . import shapes
 from .clip_forms import clip_from_min_max, merge_clips, name_clip
 from .common_subexpressions import merge_common_subexpressions
 from .concat_to_pad import concat_to_pad
@@ -20,6 +19,9 @@ from .fold_offset import fold_offset
 from .fold_pad import fold_pad
 from .fold_scale import fold_scale
 from .fold_shape import fix_reshape_target, fold_shape
+from .framework import shapes
+from .framework.indexed import IndexedGraph
+from .framework.rewriter import Rewrite, Rewriter
 from .fuse_activation import fuse_activation, fuse_clamp
 from .fuse_residual import fuse_residual
 from .gather_to_slice import gather_to_slice
@@ -27,7 +29,6 @@ from .gelu import recognise_gelu
 from .hard_swish import recognise_clipped_line, recognise_hard_sigmoid, recognise_hard_swish
 from .hoist_to_constant import hoist_to_constant
 from .hoist_transpose import hoist_transpose_above_reshape
-from .indexed import IndexedGraph
 from .mean_to_pool import mean_to_pool, whole_window_to_global_pool
 from .merge_affine import merge_affine
 from .merge_reshapes import merge_reshapes
@@ -42,7 +43,6 @@ from .qdq_operator import quantize_operator
 from .qdq_product import quantize_product
 from .remove_identity import remove_identity
 from .remove_noop import remove_noop
-from .rewriter import Rewrite, Rewriter
 from .silu import recognise_silu
 from .simplify_pow import simplify_pow
 from .sink_reshape import (

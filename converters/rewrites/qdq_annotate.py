@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from ...runtime.graph import Node, Quantization
-from .indexed import IndexedGraph
-from .patch import Patch
-from .quantization import SHIFT, parameters, to_signed
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.quantization import SHIFT, parameters, to_signed
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("QuantizeLinear", "DequantizeLinear")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .quantization import activation_source, exactly_shifted, parameters
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.quantization import activation_source, exactly_shifted, parameters
+from .framework.rewriter import rewrite_of
 from .remove_identity import bypass
-from .rewriter import rewrite_of
 
 
 @rewrite_of("QuantizeLinear")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node, Quantization, Value
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import perm_of
-from .quantization import activation_source, exactly_shifted, sole_quantizer
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import perm_of
+from .framework.quantization import activation_source, exactly_shifted, sole_quantizer
+from .framework.rewriter import rewrite_of
 
 MOVERS = (
     *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Expand", "Tile", "DepthToSpace"),

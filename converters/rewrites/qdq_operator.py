@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.quantization import activation_source, sole_quantizer
+from .framework.rewriter import rewrite_of
 from .qdq_product import clamped, integers
-from .quantization import activation_source, sole_quantizer
-from .rewriter import rewrite_of
 
 FIRST = (
     *(

@@ -8,12 +8,12 @@ import numpy as np
 
 from ...runtime.graph import Node, Quantization
 from ...runtime.ops.activation import quantized_range
-from .constants import evaluated, is_fixed
-from .indexed import IndexedGraph
-from .patch import Patch
-from .products import PRODUCTS, has_input
-from .quantization import Source, activation_source, dequantized, sole_quantizer
-from .rewriter import rewrite_of
+from .framework.constants import evaluated, is_fixed
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.products import PRODUCTS, has_input
+from .framework.quantization import Source, activation_source, dequantized, sole_quantizer
+from .framework.rewriter import rewrite_of
 
 INT32 = np.iinfo(np.int32)
 SAME_SCALE = 1e-6

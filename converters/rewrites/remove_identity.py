@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 
 def bypass(graph: IndexedGraph, node: Node, source: str = "") -> Patch | None:

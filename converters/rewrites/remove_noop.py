@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 from .remove_identity import bypass
-from .rewriter import rewrite_of
 
 MOVERS = (
     "Reshape",

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .matching import operand_pairs
-from .patch import Patch
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.matching import operand_pairs
+from .framework.patch import Patch
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Mul")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .elementwise import BROADCASTING, UNARY
-from .indexed import IndexedGraph, Shape
-from .patch import Patch
-from .reshape_target import significant, target_for
-from .rewriter import rewrite_of
+from .framework.elementwise import BROADCASTING, UNARY
+from .framework.indexed import IndexedGraph, Shape
+from .framework.patch import Patch
+from .framework.reshape_target import significant, target_for
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of(*UNARY, "Clip", "CastLike")

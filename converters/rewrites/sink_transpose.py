@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .elementwise import BROADCASTING, UNARY
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import operand, sink, transposed_from, transposed_operand
-from .rewriter import rewrite_of
+from .framework.elementwise import BROADCASTING, UNARY
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import operand, sink, transposed_from, transposed_operand
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of(*UNARY, "Clip", "CastLike")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node, Value
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import (
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import (
     Perm,
     inverse,
     operand,
@@ -16,7 +16,7 @@ from .permutation import (
     transposed_from,
     transposed_operand,
 )
-from .rewriter import rewrite_of
+from .framework.rewriter import rewrite_of
 
 REDUCTIONS = (
     *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ...runtime.graph import Dim, Node
-from .indexed import IndexedGraph, Shape
-from .patch import Patch
-from .permutation import Perm, permuted, transpose, transposed_from
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph, Shape
+from .framework.patch import Patch
+from .framework.permutation import Perm, permuted, transpose, transposed_from
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 
 Groups = list[tuple[list[int], list[int]]]
 """For each run of input axes the run of output axes that holds the same elements in the same order."""

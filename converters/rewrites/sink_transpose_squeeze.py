@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import sink, transposed_from
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import sink, transposed_from
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Squeeze")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph
-from .patch import Patch
-from .permutation import inverse, sink, transposed_from
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph
+from .framework.patch import Patch
+from .framework.permutation import inverse, sink, transposed_from
+from .framework.rewriter import rewrite_of
 
 
 @rewrite_of("Slice")

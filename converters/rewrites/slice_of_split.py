@@ -6,10 +6,10 @@ This is what a channel shuffle comes down to.
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .indexed import IndexedGraph, Shape
-from .patch import Patch
-from .reshape_target import target_for
-from .rewriter import rewrite_of
+from .framework.indexed import IndexedGraph, Shape
+from .framework.patch import Patch
+from .framework.reshape_target import target_for
+from .framework.rewriter import rewrite_of
 from .sink_transpose_reshape import regroup
 
 

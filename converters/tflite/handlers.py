@@ -31,12 +31,12 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
 
 
 def find(kind: str) -> Handler | None:
-    from . import catalogue  # noqa: F401  imports every family of operators
+    from .operators import catalogue  # noqa: F401  imports every family of operators
 
     return _handlers.get(kind)
 
 
 def names() -> list[str]:
-    from . import catalogue  # noqa: F401
+    from .operators import catalogue  # noqa: F401
 
     return sorted(_handlers)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..targets.target import Target
 from . import kernel_file, loader
 from .abi import Kernel
 from .cache import KernelCache
 from .digest import blob_key, kernel_key
 from .object_file import CompiledKernel
-from .target import Target
 
 Needed = Mapping[str, tuple[Kernel, Mapping[str, Any]]]
 Progress = Callable[[int, int, str], None]

@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from . import loader, private_files
+from ..system import private_files
+from . import loader
 from .kernel_file import KernelFileError
 from .object_file import CompiledKernel, DamagedObject, pack_object, unpack_object
 

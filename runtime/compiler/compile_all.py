@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...device_profiles import usable_cpus
+from ..targets.target import Target
 from .abi import Kernel
 from .compile_worker import Worker, compile_one
 from .object_file import CompiledKernel
-from .target import Target
 
 KERNELS_PER_WORKER = 4
 """A process is worth starting for so many kernels: importing numba takes it as long as compiling three."""

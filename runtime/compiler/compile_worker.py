@@ -15,10 +15,10 @@ from typing import IO, Any
 
 import msgspec
 
+from ..targets.target import Target, named
 from .abi import Kernel, signature
 from .digest import kernel_key
 from .object_file import CompiledKernel
-from .target import Target, named
 
 LENGTH = struct.Struct("<Q")
 
@@ -35,7 +35,7 @@ class Request(msgspec.Struct):
 
 def compile_one(name: str, factory: Kernel, constants: Mapping[str, Any], target: Target) -> CompiledKernel:
     """Compiles in this process; imports numba."""
-    from .isa import Isa
+    from ..simd.isa import Isa
     from .numba_bridge import compile_kernel
 
     function = factory(Isa(target), **constants)

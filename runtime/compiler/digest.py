@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from ..hashing import blake2b
+from ..system.hashing import blake2b
+from ..targets.target import Target
 from .abi import ABI
-from .target import Target
 
-SOURCES: Final = ("compiler", "kernels")
+SOURCES: Final = ("compiler", "kernels", "simd", "targets")
 COMPILERS: Final = ("numba", "llvmlite")
 
 
@@ -29,7 +29,7 @@ def blob_key(kernels: Iterable[str], target: Target) -> str:
 
 @cache
 def source_digest(root: Path = Path(__file__).parent.parent) -> str:
-    """Digest of all that compiles: sources in compiler/ and kernels/ below root, ABI, versions of numba and llvmlite.
+    """Digest of all that compiles: sources in SOURCES below root, ABI, versions of numba and llvmlite.
 
     Read once per process: files edited later count from the next process on, which is also when they are imported.
     """

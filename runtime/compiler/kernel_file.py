@@ -23,13 +23,13 @@ import msgspec
 
 from ..errors import Error
 from ..file.atomic import replacing
-from ..hashing import blake2b
+from ..system.hashing import blake2b
+from ..targets.cpu import host_features, host_machine
 from .abi import ABI
-from .cpu import host_features, host_machine
 
 if TYPE_CHECKING:
+    from ..targets.target import Target
     from .linker import Blob
-    from .target import Target
 
 MAGIC: Final = b"MJK\r\n\x1a\n\0"
 HEADER: Final = struct.Struct("<8sIIQQ")

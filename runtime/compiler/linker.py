@@ -12,16 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from . import relocate_aarch64, relocate_x86_64
-from .elf import (
-    SHF_TLS,
-    SHF_WRITE,
-    SHN_LORESERVE,
-    SHT_NOBITS,
-    LinkError,
-    Object,
-    Section,
-    parse,
-)
+from .elf import SHF_TLS, SHF_WRITE, SHN_LORESERVE, SHT_NOBITS, LinkError, Object, Section, parse
 
 # Undefined symbols that LLVM may ask for on its own; they are linked in from `carried`.
 CARRIED: Final = frozenset({"memcpy", "memmove", "memset"})
@@ -107,7 +98,7 @@ class _Link:
         if symbol.name in self.own[scope]:
             return scope, self.own[scope][symbol.name]
         if symbol.name in CARRIED and symbol.name not in self.globals:
-            from .carried import carried_object
+            from .memory_functions import carried_object
 
             carried = parse(carried_object(self.machine))
             self.objects.append(carried)

@@ -6,7 +6,7 @@ import os
 import stat
 from types import TracebackType
 
-from .executable import ExecutableMemoryError, Mapping, map_bytes, map_file
+from ..system.executable import ExecutableMemoryError, Mapping, map_bytes, map_file
 from .kernel_file import MAX_SIZE, Description, Kernel, KernelFile, KernelFileError, check_host, decode
 
 __all__ = ["Code", "ExecutableMemoryError", "load", "load_bytes", "load_descriptor"]

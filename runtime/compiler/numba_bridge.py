@@ -17,7 +17,7 @@ from numba.core.registry import cpu_target
 from .abi import codes, signature
 
 if TYPE_CHECKING:
-    from .target import Target
+    from ..targets.target import Target
 
 _ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32, "b": types.int64}
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from ..hashing import blake2b
+from ..system.hashing import blake2b
 
 MAGIC: Final = b"MJO\r\n\x1a\n\1"
 DIGEST_SIZE: Final = 32

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value, outer_reads
-from ..metadata import Metadata
 from . import schema
+from .metadata import Metadata
 
 ABSENT = -1
 

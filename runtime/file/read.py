@@ -6,9 +6,9 @@ import mmap
 import os
 
 from ..graph import Graph
-from ..metadata import Metadata
 from . import container, validate
 from .decode import decode_graph, decode_record
+from .metadata import Metadata
 
 
 def read(path: str | os.PathLike[str], verify: bool = True) -> tuple[Graph, Metadata, mmap.mmap]:

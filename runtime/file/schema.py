@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from ..metadata import Metadata
+from .metadata import Metadata
 
 VERSION: Final = 1
 METADATA_KEY: Final = "millijoule"

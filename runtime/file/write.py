@@ -6,10 +6,10 @@ import os
 
 from ..errors import ModelError
 from ..graph import Graph
-from ..metadata import Metadata
 from . import atomic, container, schema, validate
 from .decode import decode_record
 from .encode import encode_model
+from .metadata import Metadata
 
 
 def serialize(graph: Graph, metadata: Metadata) -> bytes:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 
 def _product(isa: Isa, run: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 
 def depthwise_int8(
@@ -34,7 +34,7 @@ def depthwise_int8(
     x, y: first element inside the border; pitches in bytes. x_pixel: between neighbouring outputs' inputs; x_tap:
     between taps. panel: bytes of packed weights per block. pixels: at least the tile's.
     """
-    from ..compiler.depthwise_layout import DepthwiseLayout
+    from ..simd.depthwise_layout import DepthwiseLayout
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, dilation, narrow)
     tile = isa.depthwise(layout, repeat, dense, joined, parts)
@@ -96,7 +96,7 @@ def depthwise_scan_int8(
     Parameters as of depthwise_int8; rows: of outputs in all; strips: tiles per row; bands: per strip. Packed weights
     hold the last kernel row first.
     """
-    from ..compiler.depthwise_layout import DepthwiseLayout
+    from ..simd.depthwise_layout import DepthwiseLayout
 
     layout = DepthwiseLayout.of(isa.target, channels, kernel, stride, 1, narrow)
     tile = isa.depthwise(layout, repeat, dense, joined, parts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 LEVELS = 4
 PART = 8192
@@ -23,7 +23,7 @@ VECTORS = 4
 
 def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[..., None]:
     """y = function(x), an entry of functions.FUNCTIONS; p is not read."""
-    from ..compiler.row_step import Row
+    from ..simd.row_step import Row
     from .functions import bind
 
     row, bound = Row("f32"), bind(function, params)
@@ -37,7 +37,7 @@ def binary_f32(
 
     *_scalar: one element of that operand serves a whole row.
     """
-    from ..compiler.row_step import Row
+    from ..simd.row_step import Row
     from .functions import BINARY, bind
 
     combine, after = BINARY[function], bind(activation, params)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ..compiler.abi import Bases, Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 RECORD_WORDS = 6
 RECORD = 4 * RECORD_WORDS

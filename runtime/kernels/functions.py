@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..compiler.traced import Traced, fma, maximum, minimum, quotient, where
 from ..ops.unary_functions import SELU_ALPHA, SELU_GAMMA
+from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
 from . import transcendental as t
 
 Function = Callable[..., Traced]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 
 def lp_normalize(isa: Isa, p: int) -> Callable[..., None]:
     """Rows of n elements, one after the other, over their 1- or 2-norm, or over 1 where that is 0. A chunk is a row."""
-    from ..compiler.horizontal import store_first
-    from ..compiler.traced import where
+    from ..simd.horizontal import store_first
+    from ..simd.traced import where
     from .reduce import reducer
 
     def divisor(total: Traced) -> Traced:
@@ -41,8 +41,8 @@ def lp_normalize(isa: Isa, p: int) -> Callable[..., None]:
 def layer_normalize(isa: Isa) -> Callable[..., None]:
     """Rows of n (count) elements, one after the other, to mean 0 and variance 1, times scale plus bias. A chunk is a
     row."""
-    from ..compiler.horizontal import store_first
-    from ..compiler.isa import sqrt
+    from ..simd.horizontal import store_first
+    from ..simd.isa import sqrt
     from .reduce import reducer
 
     total, squares = reducer(isa, "sum"), reducer(isa, "sum_square", centred=True)
@@ -72,7 +72,7 @@ def instance_normalize(isa: Isa, lanes: int) -> Callable[..., None]:
     A chunk is one block of `lanes` channels of one image of height x width (count) pixels; blocks: per image; pitches
     in bytes. last_channel: first channel of the last block.
     """
-    from ..compiler.isa import sqrt
+    from ..simd.isa import sqrt
 
     load, splat, store = isa.load("f32", lanes), isa.splat("f32", lanes), isa.store()
 

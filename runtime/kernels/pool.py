@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 ENTRY = 16
 """Bytes of a table's entry: four int32."""
@@ -28,7 +28,7 @@ def pool(
     once. long: windows have more than SHORT_SUM elements.
     bias: added to the total per element (once to an extreme), pad_bias: per element that counts but lies outside x.
     """
-    from ..compiler.pool_tile import SHORT_SUM
+    from ..simd.pool_tile import SHORT_SUM
     from .functions import bind
 
     tile = isa.pool(element, operation, lanes, offsets)

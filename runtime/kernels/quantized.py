@@ -13,8 +13,8 @@ import numpy as np
 from .elementwise import one_operand, two_operands
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 
 def lookup(isa: Isa) -> Callable[..., None]:
@@ -60,7 +60,7 @@ def mul_int8(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -
 
 def quantize(isa: Isa, y: str, scalar: bool) -> Callable[..., None]:
     """integer.quantize of float32 a by scales b. p: zero point, lowest, highest. scalar: one scale serves a row."""
-    from ..compiler.traced import minimum, where
+    from ..simd.traced import minimum, where
 
     def function(x: Traced, scale: Traced) -> Traced:
         steps = x / scale
@@ -81,7 +81,7 @@ def dequantize(isa: Isa, x: str, scalar: bool) -> Callable[..., None]:
 def _binary(
     isa: Isa, a: tuple[str, bool], b: tuple[str, bool], y: str, function: Callable[..., Traced], parameters: int
 ) -> Callable[..., None]:
-    from ..compiler.row_step import Row
+    from ..simd.row_step import Row
 
     rows = [Row(*a), Row(*b)]
     make = lambda vectors: isa.row_step(rows, y, function, parameters, vectors)  # noqa: E731

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 
 def reducer(isa: Isa, operation: str, centred: bool = False) -> Any:
     """reduce_row(x, n, centre) -> float32: n elements from address x on, through partial results that are joined
     pairwise. centred: the vector `centre` is subtracted from every element first."""
-    from ..compiler.horizontal import gather, keep, merge, reduce
-    from ..compiler.reduction import identity
+    from ..simd.horizontal import gather, keep, merge, reduce
+    from ..simd.reduction import identity
 
     lanes = isa.lanes
     load, splat = isa.load("f32"), isa.splat("f32")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 
 def resample(

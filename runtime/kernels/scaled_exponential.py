@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..compiler.target import Target
-from ..compiler.traced import Traced, fma, maximum, where
+from ..simd.traced import Traced, fma, maximum, where
+from ..targets.target import Target
 from .transcendental import EXPM1, LN2_HIGH, LOG2_E, polynomial
 
 LN2 = (0.6931471824645996, -1.9046542121259336e-09)

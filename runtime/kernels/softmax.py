@@ -10,8 +10,8 @@ import numpy as np
 from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 LN2 = 0.6931471805599453
 
@@ -22,8 +22,8 @@ def softmax_int8(isa: Isa) -> Callable[..., None]:
     x, y: rows one after the other, flipped on x86 (and so are zero_point, low and high). table: float32 exponentials
     by distance from the maximum. memory: 4 * n bytes, and a vector more, private to the thread. scale: of the output.
     """
-    from ..compiler.horizontal import keep, reduce, store_first
-    from ..compiler.isa import floor, imax, imin, to_int, trunc8, umax
+    from ..simd.horizontal import keep, reduce, store_first
+    from ..simd.isa import floor, imax, imin, to_int, trunc8, umax
 
     unsigned = isa.target.family == "x86"
     largest, across, least = (umax, reduce("umax"), 0) if unsigned else (imax, reduce("max"), -128)
@@ -125,7 +125,7 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
 
 def logarithm_of(isa: Isa) -> Any:
     """logarithm(float64) -> float64, with the accuracy of float32."""
-    from ..compiler.horizontal import reduce
+    from ..simd.horizontal import reduce
     from . import transcendental as t
 
     splat, ln, one_of = isa.splat("f32"), isa.function(t.log), reduce("max")
@@ -137,7 +137,7 @@ def softmax_groups_f32(isa: Isa, n: int, log: bool) -> Callable[..., None]:
 
     size: elements in all. A chunk is `part` elements, a multiple of a vector.
     """
-    from ..compiler.horizontal import groups, load_first, store_first
+    from ..simd.horizontal import groups, load_first, store_first
 
     width = isa.lanes
     splat = isa.splat("f32")

@@ -16,7 +16,7 @@ from .softmax_sums import sums
 from .softmax_writes import writes
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
+    from ..simd.isa import Isa
 
 RECORD = 32
 SUM, NUMBER, FIRST, SECOND = 0, 8, 16, 20
@@ -112,8 +112,8 @@ def join_below(isa: Isa) -> Callable[..., None]:
 def join_totals(isa: Isa) -> Callable[..., None]:
     """Rows' records: the common reference and one over the sum; a row on which the pairs do not serve is summed up
     again, below its largest element. A chunk is one row."""
-    from ..compiler.horizontal import reduce
-    from ..compiler.isa import from_bits
+    from ..simd.horizontal import reduce
+    from ..simd.isa import from_bits
 
     p = sums(isa)
     peak, sound, total_below = p.peak, p.sound, p.total_below

@@ -13,8 +13,8 @@ from .softmax import LN2, logarithm_of
 from .softmax_sums import STRIP_VECTORS, sums
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 HEAD, ITEM = 16, 8
 """Bytes of a row's record before its largest elements, and of each of those: logsumexp, entropy (float32), whether both
@@ -26,9 +26,9 @@ BLOCK = 8
 def statistics(isa: Isa) -> Callable[..., None]:
     """Records of rows of n float32, with the k largest elements of each, k <= n; of equal ones the first. A chunk is
     one row. A row with NaN, infinities other than -infinity, or numbers beyond LIMIT is marked, not computed."""
-    from ..compiler.horizontal import load_first, reduce
-    from ..compiler.isa import bits, from_bits, imax
-    from ..compiler.traced import fma, maximum
+    from ..simd.horizontal import load_first, reduce
+    from ..simd.isa import bits, from_bits, imax
+    from ..simd.traced import fma, maximum
 
     p = sums(isa)
     peak, sound, exponent = p.peak, p.sound, p.exponent

@@ -13,8 +13,8 @@ import numpy as np
 from . import scaled_exponential as scaled
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.target import Target
+    from ..simd.isa import Isa
+    from ..targets.target import Target
 
 STRIP_VECTORS = 128
 """What is summed up in float32; such sums are added in float64. It stays in the first-level cache while the reference
@@ -65,7 +65,7 @@ def unaligned(lanes: int, always: bool) -> Callable[[int, int], int]:
 def some(isa: Isa) -> tuple[Any, Any]:
     """(load(x, count, other), store(vector, y, count)) of a vector, or of its first `count` lanes where those are
     fewer."""
-    from ..compiler.horizontal import load_first, store_first
+    from ..simd.horizontal import load_first, store_first
 
     width, load_all, store_all = isa.lanes, isa.load("f32"), isa.store()
 
@@ -82,9 +82,9 @@ def some(isa: Isa) -> tuple[Any, Any]:
 
 
 def sums(isa: Isa) -> Sums:
-    from ..compiler.horizontal import reduce
-    from ..compiler.isa import bits, from_bits, imax
-    from ..compiler.traced import maximum
+    from ..simd.horizontal import reduce
+    from ..simd.isa import bits, from_bits, imax
+    from ..simd.traced import maximum
 
     width, wide, widest = isa.lanes, vectors_at_once(isa.target) * isa.lanes, PEAK_VECTORS * isa.lanes
     load, splat, splat_int = isa.load("f32", wide), isa.splat("f32"), isa.splat("i32")

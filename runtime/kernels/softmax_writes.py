@@ -14,8 +14,8 @@ from . import scaled_exponential as scaled
 from .softmax_sums import STRIP_VECTORS, some, sums, unaligned, vectors_at_once
 
 if TYPE_CHECKING:
-    from ..compiler.isa import Isa
-    from ..compiler.traced import Traced
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 
 class Writes(NamedTuple):
@@ -38,9 +38,9 @@ class Writes(NamedTuple):
 
 def writes(isa: Isa, streaming: bool) -> Writes:
     """streaming: results are written past the caches."""
-    from ..compiler.horizontal import reduce
-    from ..compiler.isa import bits, fence, imax, stream
-    from ..compiler.traced import maximum
+    from ..simd.horizontal import reduce
+    from ..simd.isa import bits, fence, imax, stream
+    from ..simd.traced import maximum
 
     width, wide = isa.lanes, vectors_at_once(isa.target) * isa.lanes
     load, splat, splat_int = isa.load("f32", wide), isa.splat("f32", wide), isa.splat("i32", wide)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..compiler.traced import Traced, fma, maximum, minimum, quotient, where
+from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
 
 LOG2_E = 1.44269504
 LN2_HIGH, LN2_LOW = 0.693359375, -2.12194440e-4

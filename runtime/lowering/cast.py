@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ..kernels.quantized import cast
 from ..ops.registry import Context
-from ..planner.builder import Builder
+from ..program.builder import Builder
 from .movement import unchanged
 from .registry import lowers
-from .rows import Rows
+from .row_layout import Rows
 
 WORK = 8
 CASTABLE = frozenset({"float32", "int64", "int32", "int8", "uint8", "bool"})

@@ -2,6 +2,7 @@
 
 from . import (
     cast,
+    conditions,
     conv,
     conv_transpose,
     dense,
@@ -12,12 +13,12 @@ from . import (
     quantize,
     reduce,
     resize,
-    selection,
     softmax,
 )
 
 __all__ = [
     "cast",
+    "conditions",
     "conv",
     "conv_transpose",
     "dense",
@@ -28,6 +29,5 @@ __all__ = [
     "quantize",
     "reduce",
     "resize",
-    "selection",
     "softmax",
 ]

@@ -7,8 +7,8 @@ import numpy as np
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
-from ..planner.builder import Builder
-from ..planner.view import Border, Place, View
+from ..program.builder import Builder
+from ..program.view import Border, Place, View
 from . import depthwise
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers

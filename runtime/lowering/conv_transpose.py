@@ -9,14 +9,14 @@ import numpy as np
 from ..ops import activation, integer, quantized_node
 from ..ops.conv_transpose import Spread, spread
 from ..ops.registry import Context
-from ..planner.builder import Builder
-from ..planner.view import Border, View
+from ..program.builder import Builder
+from ..program.view import Border, View
 from .conv import join_groups
 from .elementwise import COSTLY, emit_unary
 from .phases import NONE, Phase, joined, phases
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
-from .rows import Rows
+from .row_layout import Rows
 
 ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,), (1,))
 

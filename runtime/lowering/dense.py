@@ -6,7 +6,7 @@ import numpy as np
 
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
-from ..planner.builder import Builder
+from ..program.builder import Builder
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
 

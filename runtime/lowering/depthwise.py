@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from ..compiler.abi import Kernel
-from ..compiler.depthwise_layout import DepthwiseLayout
-from ..compiler.tile_layout import finish_of
 from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_int8
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import window_of
-from ..planner.builder import Builder
-from ..planner.view import Border, Place, View
+from ..program.builder import Builder
+from ..program.view import Border, Place, View
+from ..simd.depthwise_layout import DepthwiseLayout
+from ..simd.tile_layout import finish_of
+from .chunking import blocks_of_a_chunk
 from .product import byte_parts, fits_int8
-from .sharing import blocks_of_a_chunk
 
 PIXELS_F32 = 8
 ACCUMULATORS = 8

@@ -8,11 +8,11 @@ import numpy as np
 
 from ..kernels.elementwise import binary_f32, unary_f32
 from ..ops.registry import Context
-from ..planner.builder import Builder
-from ..planner.view import View
+from ..program.builder import Builder
+from ..program.view import View
 from . import quantized_elementwise
 from .registry import lowers
-from .rows import Rows
+from .row_layout import Rows
 
 Params = Callable[[Context], "Sequence[float] | None"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ..ops.registry import Context
-from ..planner.builder import Builder
-from ..planner.view import Border, View
+from ..program.builder import Builder
+from ..program.view import Border, View
 
 
 def take(ctx: Context, b: Builder) -> View:

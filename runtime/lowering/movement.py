@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..ops.registry import Context
-from ..planner.builder import Builder
-from ..planner.view import Border, View, dense
+from ..program.builder import Builder
+from ..program.view import Border, View, dense
 from .registry import lowers
 
 

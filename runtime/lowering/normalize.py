@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels.normalize import instance_normalize, layer_normalize, lp_normalize
 from ..ops.registry import Context
-from ..planner.builder import Builder
+from ..program.builder import Builder
 from . import last_axis
 from .registry import lowers
 from .windows import channel_vectors

@@ -10,8 +10,8 @@ import numpy as np
 from ..ops import quantized_node
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
-from ..planner.builder import Builder
-from ..planner.view import View
+from ..program.builder import Builder
+from ..program.view import View
 from . import windows
 from .registry import lowers
 from .windows import Reduction, Table

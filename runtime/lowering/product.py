@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..compiler.tile_layout import TileLayout, finish_of
 from ..kernels.conv import conv_f32, conv_int8
-from ..planner.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
-from ..planner.view import Place
-from .sharing import blocks_of_a_chunk
+from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
+from ..program.view import Place
+from ..simd.tile_layout import TileLayout, finish_of
+from .chunking import blocks_of_a_chunk
 from .tile_choice import choose_tile, tile_cost
 
 

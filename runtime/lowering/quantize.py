@@ -7,11 +7,11 @@ import numpy as np
 from ..kernels.quantized import dequantize, quantize
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
-from ..planner.builder import Builder
-from ..planner.view import View
+from ..program.builder import Builder
+from ..program.view import View
+from .byte_views import element, emit_table, is_byte, offset, shifted_view
 from .registry import lowers
-from .rows import Rows
-from .stored import element, emit_table, is_byte, offset, shifted_view
+from .row_layout import Rows
 
 WORK = 12
 

@@ -10,10 +10,10 @@ from ..kernels.quantized import add_int8, add_real, mul_int8
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, find
 from ..ops.unary import table_of
-from ..planner.builder import Builder
+from ..program.builder import Builder
+from .byte_views import element, emit_table, is_byte, offset
 from .registry import lowers
-from .rows import Rows
-from .stored import element, emit_table, is_byte, offset
+from .row_layout import Rows
 
 WORK = 12
 

@@ -11,8 +11,8 @@ from ..kernels.reduce import reduce_rows
 from ..ops import quantized_sum
 from ..ops.reduce import over
 from ..ops.registry import Context
-from ..planner.builder import Builder
-from ..planner.view import Shape, View, dense, levels
+from ..program.builder import Builder
+from ..program.view import Shape, View, dense, levels
 from . import windows
 from .registry import lowers
 from .windows import Reduction, Table

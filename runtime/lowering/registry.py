@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..ops.registry import Context
-    from ..planner.builder import Builder
-    from ..planner.view import Border
+    from ..program.builder import Builder
+    from ..program.view import Border
 
 Lower = Callable[["Context", "Builder"], bool]
 WantedBorder = Callable[["Context"], "tuple[Border, int] | None"]

@@ -11,10 +11,10 @@ from ..kernels.resize import resample
 from ..ops.registry import Context
 from ..ops.resample import Taps
 from ..ops.resize import WEIGHT_BITS, axis_taps
-from ..planner.builder import Builder
-from ..planner.view import View, levels
+from ..program.builder import Builder
+from ..program.view import View, levels
+from .chunking import blocks_of_a_chunk
 from .registry import lowers
-from .sharing import blocks_of_a_chunk
 from .windows import channel_vectors
 
 MOST_TAPS = 4

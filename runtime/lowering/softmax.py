@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels.softmax import softmax_f32, softmax_groups_f32, softmax_int8
 from ..ops import integer
 from ..ops.registry import Context
-from ..planner.builder import Builder
+from ..program.builder import Builder
 from . import last_axis
 from .registry import lowers
 

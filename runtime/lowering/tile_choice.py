@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..compiler.target import Target
-from ..compiler.tile_layout import TileLayout
+from ..simd.tile_layout import TileLayout
+from ..targets.target import Target
 
 WIDEST = 8
 WIDEST_OF_SEVERAL_ROWS = 4

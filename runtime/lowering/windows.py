@@ -9,9 +9,9 @@ import numpy as np
 
 from ..kernels.pool import pool
 from ..ops.window import Window
-from ..planner.builder import Builder
-from ..planner.view import Place, View
-from .sharing import blocks_of_a_chunk
+from ..program.builder import Builder
+from ..program.view import Place, View
+from .chunking import blocks_of_a_chunk
 
 SHORT_SUM = 256
 GROUP, WINDOW = 8, 16

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..compiler.target import Target
+from ..evaluate.shapes import Instance, instantiate
 from ..graph import Graph
 from ..lowering.registry import find
 from ..ops.registry import Shape
-from ..shapes import Instance, instantiate
-from . import arena
-from .builder import Builder
-from .program import Program
-from .view import Border
-from .weights import Weights
+from ..program.builder import Builder
+from ..program.program import Program
+from ..program.view import Border
+from ..program.weights import Weights
+from ..targets.target import Target
+from . import layout
 
 SHARED_MACS = 4_000_000
 """Multiply-adds of a whole program below which one thread is faster than two."""
@@ -56,9 +56,9 @@ def plan(
     for view in views.values():
         view.storage.touch(len(builder.steps))
     used = [storage for storage in builder.storages if storage.last >= storage.first]
-    size = arena.lay_out(used)
+    size = layout.lay_out(used)
     return Program(
-        builder.steps, inputs, views, size, arena.lower_bound(used), builder.scratch_bytes, macs,
+        builder.steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from ...device_profiles import load
-from ..compiler.target import Target
+from ..targets.target import Target
 from .steps import is_split
 
 ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")

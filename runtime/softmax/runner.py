@@ -15,20 +15,20 @@ from ...device_profiles import usable_cpus
 from ..compiler.abi import Address, Kernel
 from ..compiler.build import build
 from ..compiler.cache import default_cache
-from ..compiler.executable import ExecutableMemoryError
-from ..engine import STEP_LOOP, target_of, warn_slow
+from ..engine.engine import STEP_LOOP, target_of, warn_slow
+from ..engine.helpers import Helpers
+from ..engine.native import DATA, function_of_arrays
+from ..engine.step_table import encode_program
 from ..kernels.execute import enter_with_arrays
-from ..native import DATA, function_of_arrays
 from ..ops import softmax as reference
-from ..planner.program import Program
-from ..table import encode_program
-from ..team import Team
+from ..program.program import Program
+from ..system.executable import ExecutableMemoryError
 from .choice import choose, streams
 from .steps import STATE, Key, StatisticsKey, X, Y, softmax_steps, statistics_steps
 
 if TYPE_CHECKING:
     from ..compiler.loader import Code
-    from ..compiler.target import Target
+    from ..targets.target import Target
 
 CODE, TABLE, BASES, CONTROL, REGISTERS = 3, 4, 5, 6, 8
 """Base registers of the step loop, behind those of the steps; how many there are."""
@@ -80,7 +80,7 @@ class _Local(threading.local):
     def __init__(self) -> None:
         self.known: dict[object, Ready] = {}
         self.calls: OrderedDict[Key | StatisticsKey, Ready | None] = OrderedDict()
-        self.teams: dict[int, Team] = {}
+        self.teams: dict[int, Helpers] = {}
 
 
 local = _Local()
@@ -133,7 +133,7 @@ def _prepare(key: Key | StatisticsKey) -> Ready | None:
         return Ready(*call, alone=True)
     team = local.teams.get(key.threads)
     if team is None:
-        team = local.teams[key.threads] = Team(np.zeros_like(bases), CONTROL, code)
+        team = local.teams[key.threads] = Helpers(np.zeros_like(bases), CONTROL, code)
     bases[:, CONTROL] = team.control
     arguments |= {"control": Address(CONTROL, 0), "threads": key.threads}
     alive = table, state, team

@@ -8,8 +8,8 @@ from ..compiler.abi import Kernel
 from ..kernels import softmax_split as split
 from ..kernels.softmax import softmax_f32
 from ..kernels.softmax_statistics import statistics
-from ..planner.program import Call
-from ..planner.view import Place, Storage
+from ..program.program import Call
+from ..program.view import Place, Storage
 
 X, Y, STATE = 0, 1, 2
 """Base registers: input, output, and what the steps hand on."""

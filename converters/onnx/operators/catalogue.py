@@ -1,0 +1,14 @@
+"""Imports every file of handlers, each of which registers its own. Sorted; one line per file."""
+
+from . import constants as constants
+from . import control as control
+from . import convolution as convolution
+from . import elementwise as elementwise
+from . import integer_products as integer_products
+from . import microsoft as microsoft
+from . import normalization as normalization
+from . import pooling as pooling
+from . import quantization as quantization
+from . import reduction as reduction
+from . import resize as resize
+from . import slicing as slicing

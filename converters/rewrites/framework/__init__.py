@@ -1,0 +1,1 @@
+"""What rewrites are made of: the rewriter, patches, patterns, and what is known of shapes."""

@@ -1,0 +1,172 @@
+"""Applies rewrites to a graph until none of them finds anything more to do."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from ....runtime.errors import ModelError
+from ....runtime.graph import Node, Value
+from . import shapes
+from .check import check
+from .indexed import IndexedGraph
+from .patch import Patch
+
+RewriteFunction = Callable[[IndexedGraph, Node], "Patch | None"]
+
+PATCHES_PER_NODE = 60
+"""Bound on the work, far above what any model needs: a pair of rewrites that undo each other must end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """A function that looks at one node of these operators (of any where none is named) and may return a patch."""
+
+    function: RewriteFunction
+    ops: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+
+def rewrite_of(*ops: str) -> Callable[[RewriteFunction], Rewrite]:
+    """Decorator: makes a function a rewrite of nodes of these operators."""
+    return lambda function: Rewrite(function, ops)
+
+
+class Rewriter:
+    """Applies patches to one graph. debug: check the whole graph after each, and raise where rewriting never ends.
+
+    applied counts the patches by rewrite.
+    """
+
+    def __init__(self, graph: IndexedGraph, debug: bool = False) -> None:
+        self.graph = graph
+        self.debug = debug
+        self.applied: dict[str, int] = {}
+
+    def run(self, rewrites: Sequence[Rewrite]) -> int:
+        """Applies these rewrites to a fixed point. Among several that fit one node the earlier goes first.
+
+        Returns the number of patches. After a patch the nodes around it are looked at again at once; as patterns
+        reach further than that, whole sweeps follow until one finds nothing.
+        """
+        table: dict[str, list[RewriteFunction]] = {}
+        for op in {node.op for node in self.graph.nodes.values()} | {op for item in rewrites for op in item.ops}:
+            table[op] = [item.function for item in rewrites if not item.ops or op in item.ops]
+        anywhere = [item.function for item in rewrites if not item.ops]
+        total, bound = 0, PATCHES_PER_NODE * (len(self.graph.nodes) + 20)
+        while total < bound:
+            count = self._sweep(table, anywhere, bound - total)
+            total += count
+            if not count:
+                return total
+        if self.debug:
+            raise RuntimeError(f"rewriting did not end after {total} patches: {self.applied}")
+        return total
+
+    def _sweep(self, table: dict[str, list[RewriteFunction]], anywhere: list[RewriteFunction], bound: int) -> int:
+        queue = deque(sorted(self.graph.nodes.values(), key=self.graph.position))
+        queued = {id(node) for node in queue}
+        count = 0
+        while queue and count < bound:
+            node = queue.popleft()
+            queued.discard(id(node))
+            if not self.graph.alive(node):
+                continue
+            for function in table.get(node.op, anywhere):
+                changed = self._rewrite(function, node)
+                if changed is None:
+                    continue
+                count += 1
+                self.applied[function.__name__] = self.applied.get(function.__name__, 0) + 1
+                for touched in changed:
+                    if id(touched) not in queued and self.graph.alive(touched):
+                        queued.add(id(touched))
+                        queue.append(touched)
+                if self.debug:
+                    check(self.graph, f"after {function.__name__} of {node}")
+                break
+        return count
+
+    def _rewrite(self, function: RewriteFunction, node: Node) -> list[Node] | None:
+        """What `apply` returns; None without a patch. Attributes that do not fit a node's inputs are a ModelError."""
+        try:
+            patch = function(self.graph, node)
+            return None if patch is None else self.apply(patch)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            if self.debug:
+                raise
+            raise ModelError(f"{node}: its inputs and attributes do not fit each other ({error})") from error
+
+    def apply(self, patch: Patch) -> list[Node]:
+        """Changes the graph; returns the nodes whose surroundings changed, some of which may be gone."""
+        graph = self.graph
+        position = max((graph.position(node) for node in patch.remove), default=0)
+        loose = [name for node in patch.remove for name in (*node.inputs, *node.outputs) if name]
+        for node in patch.remove:
+            graph.discard(node)
+        graph.graph.values.update(patch.values)
+        for node in patch.add:
+            graph.insert(node, position)
+        for node in patch.add:
+            shapes.infer(graph, node)
+        touched = list(patch.add)
+        for old, new in patch.replace.items():
+            touched += self._replace(old, new, position)
+            loose.append(old)
+        loose += patch.values
+        self._drop_unused(loose)
+        names = dict.fromkeys([*loose, *(name for node in patch.add for name in (*node.inputs, *node.outputs))])
+        for name in names:
+            producer = graph.producer(name)
+            touched += [producer] if producer is not None else []
+            touched += graph.consumers(name)
+        return touched
+
+    def _replace(self, old: str, new: str, position: int) -> list[Node]:
+        graph = self.graph
+        if not graph.pinned(old):
+            return graph.redirect(old, new)
+        if graph.producer(new) is None or graph.pinned(new):
+            changed = graph.redirect(old, new)
+            keep = Node("Identity", [new], [old], {}, old)
+            graph.insert(keep, position)
+            return [*changed, keep]
+        before = graph.graph.values.pop(old)
+        changed = graph.rename(new, old)
+        after = graph.graph.values[old]
+        after.shape = _known(before, after)
+        return changed
+
+    def _drop_unused(self, names: Iterable[str]) -> None:
+        """Removes values that nothing reads, and nodes that produce only such values, and so on upwards."""
+        graph = self.graph
+        queue = deque(dict.fromkeys(names))
+        while queue:
+            name = queue.popleft()
+            if graph.consumers(name) or graph.pinned(name) or name in graph.graph.inputs:
+                continue
+            producer = graph.producer(name)
+            if producer is None:
+                graph.graph.values.pop(name, None)
+                continue
+            if any(graph.consumers(output) or graph.pinned(output) for output in producer.outputs if output):
+                continue
+            graph.discard(producer)
+            for output in producer.outputs:
+                graph.graph.values.pop(output, None)
+            queue.extend(name for name in producer.inputs if name)
+
+    def remove_dead(self) -> None:
+        """Removes every node and constant that no output needs. Nodes without outputs (side effects) stay."""
+        self._drop_unused(list(self.graph.graph.values))
+
+
+def _known(before: Value, after: Value) -> tuple[int | str, ...] | None:
+    """The shape that says more of a value that takes over another's name."""
+    if before.shape is None or after.shape is None:
+        return before.shape or after.shape
+    return tuple(b if isinstance(a, str) else a for a, b in zip(after.shape, before.shape, strict=True))

@@ -1,0 +1,220 @@
+"""Symbolic shapes of operators that move elements."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ....runtime.graph import Dim
+from ....runtime.ops.inference import TENSOR_LIMIT
+from .indexed import Shape
+from .shape_rules import Query, broadcast, rule
+
+
+@rule("Transpose")
+def transpose(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    if shape is None:
+        return []
+    perm = query.attrs["perm"] or range(len(shape))[::-1]
+    return [tuple(shape[axis] for axis in perm)]
+
+
+@rule("Reshape")
+def reshape(query: Query) -> list[Shape | None]:
+    shape, target = query.shape(0), query.dims(1)
+    if target is None:
+        length = query.length(1)
+        return [] if length is None else [tuple(query.fresh(axis) for axis in range(length))]
+    copied = []
+    for axis, dim in enumerate(target):
+        if dim == 0 and not query.attrs["allowzero"]:
+            copied.append(shape[axis] if shape is not None and axis < len(shape) else query.fresh(axis))
+        else:
+            copied.append(dim)
+    if -1 not in copied:
+        return [tuple(copied)]
+    rest = _rest(shape, [dim for dim in copied if dim != -1])
+    return [
+        tuple((query.fresh(axis) if rest is None else rest) if dim == -1 else dim for axis, dim in enumerate(copied))
+    ]
+
+
+def _rest(shape: Shape | None, others: list[Dim]) -> Dim | None:
+    """What a -1 stands for: the input's size over the other dimensions', where symbols cancel."""
+    if shape is None:
+        return None
+    symbols = [dim for dim in shape if isinstance(dim, str)]
+    for dim in others:
+        if isinstance(dim, str):
+            if dim not in symbols:
+                return None
+            symbols.remove(dim)
+    total = prod(dim for dim in shape if isinstance(dim, int))
+    known = prod(dim for dim in others if isinstance(dim, int))
+    if known == 0 or total % known:
+        return None
+    quotient = total // known
+    if not symbols:
+        return quotient
+    return symbols[0] if len(symbols) == 1 and quotient == 1 else None
+
+
+@rule("Flatten")
+def flatten(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    if shape is None:
+        return []
+    axis = query.attrs["axis"]
+    axis = axis + len(shape) if axis < 0 else axis
+    return [(_product(query, 0, shape[:axis]), _product(query, 1, shape[axis:]))]
+
+
+def _product(query: Query, axis: int, dims: Shape) -> Dim:
+    names = [dim for dim in dims if isinstance(dim, str)]
+    number = prod(dim for dim in dims if isinstance(dim, int))
+    if not names:
+        return number
+    return names[0] if len(names) == 1 and number == 1 else query.fresh(axis)
+
+
+@rule("Squeeze")
+def squeeze(query: Query) -> list[Shape | None]:
+    shape, axes = query.shape(0), query.ints(1)
+    if shape is None or axes is None:
+        return []
+    gone = {axis % len(shape) for axis in axes}
+    return [tuple(dim for axis, dim in enumerate(shape) if axis not in gone)]
+
+
+@rule("Unsqueeze")
+def unsqueeze(query: Query) -> list[Shape | None]:
+    shape, axes = query.shape(0), query.ints(1)
+    if shape is None or axes is None:
+        return []
+    rank = len(shape) + len(axes)
+    new, rest = {axis % rank for axis in axes}, iter(shape)
+    return [tuple(1 if axis in new else next(rest) for axis in range(rank))]
+
+
+@rule("Concat")
+def concat(query: Query) -> list[Shape | None]:
+    shapes = [query.shape(index) for index in range(len(query.node.inputs))]
+    known = [shape for shape in shapes if shape is not None]
+    if not known:
+        return []
+    first = known[0]
+    axis = query.attrs["axis"] % len(first)
+    merged = []
+    for other in range(len(first)):
+        dims = [shape[other] for shape in known]
+        if other != axis:
+            merged.append(next((dim for dim in dims if isinstance(dim, int)), dims[0]))
+        elif len(known) == len(shapes) and all(isinstance(dim, int) for dim in dims):
+            merged.append(sum(dim for dim in dims if isinstance(dim, int)))
+        else:
+            merged.append(query.fresh(axis))
+    return [tuple(merged)]
+
+
+@rule("Split")
+def split(query: Query) -> list[Shape | None]:
+    shape, sizes = query.shape(0), query.ints(1)
+    if shape is None:
+        return []
+    axis, count = query.attrs["axis"] % len(shape), len(query.node.outputs)
+    whole = shape[axis]
+    if sizes is None and not query.has(1) and isinstance(whole, int):
+        part = -(-whole // count)
+        sizes = [part] * (count - 1) + [whole - part * (count - 1)]
+    parts: list[Dim] = list(sizes) if sizes else [query.symbol(f"{name}[{axis}]") for name in query.node.outputs]
+    return [(*shape[:axis], part, *shape[axis + 1 :]) for part in parts]
+
+
+@rule("Slice")
+def slices(query: Query) -> list[Shape | None]:
+    shape, axes, steps = query.shape(0), query.ints(3), query.ints(4)
+    if shape is None or (query.has(3) and axes is None):
+        return []
+    starts, ends = query.ints(1), query.ints(2)
+    if axes is None:
+        length = query.length(1)
+        axes = list(range(len(shape) if length is None else length))
+    dtype = query.graph.dtype(query.node.inputs[0])
+    largest = TENSOR_LIMIT // (1 if dtype is None else dtype.itemsize)
+    result = list(shape)
+    for index, axis in enumerate(axes):
+        dim = shape[axis]
+        if starts is None or ends is None or (query.has(4) and steps is None):
+            result[axis] = query.fresh(axis % len(shape))
+            continue
+        step = steps[index] if steps else 1
+        if isinstance(dim, int):
+            result[axis] = len(range(*slice(starts[index], ends[index], step).indices(dim)))
+        elif not (starts[index] == 0 and ends[index] >= largest and step == 1):
+            result[axis] = query.symbol(f"{dim}[{starts[index]}:{ends[index]}:{step}]")
+    return [tuple(result)]
+
+
+@rule("Gather")
+def gather(query: Query) -> list[Shape | None]:
+    data, indices = query.shape(0), query.shape(1)
+    if data is None or indices is None:
+        return []
+    axis = query.attrs["axis"] % len(data)
+    return [(*data[:axis], *indices, *data[axis + 1 :])]
+
+
+@rule("Pad")
+def pad(query: Query) -> list[Shape | None]:
+    shape, pads = query.shape(0), query.ints(1)
+    if shape is None:
+        return []
+    axes = query.ints(3) if query.has(3) else list(range(len(shape)))
+    if pads is None or axes is None:
+        return [tuple(query.fresh(axis) for axis in range(len(shape)))]
+    result = list(shape)
+    for index, axis in enumerate(axes):
+        dim, more = shape[axis], pads[index] + pads[index + len(axes)]
+        if more:
+            result[axis] = dim + more if isinstance(dim, int) else query.symbol(f"{dim}{more:+d}")
+    return [tuple(result)]
+
+
+@rule("Expand")
+def expand(query: Query) -> list[Shape | None]:
+    shape, target = query.shape(0), query.dims(1)
+    return [] if shape is None or target is None else [broadcast(query, [shape, target])]
+
+
+@rule("ConstantOfShape")
+def constant_of_shape(query: Query) -> list[Shape | None]:
+    return [query.dims(0)]
+
+
+@rule("Tile")
+def tile(query: Query) -> list[Shape | None]:
+    shape, repeats = query.shape(0), query.ints(1)
+    if shape is None or repeats is None:
+        return []
+    return [
+        tuple(
+            dim if count == 1 else dim * count if isinstance(dim, int) else query.symbol(f"{dim}*{count}")
+            for dim, count in zip(shape, repeats, strict=True)
+        )
+    ]
+
+
+@rule("Shape")
+def shape_of(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    return [] if shape is None else [(len(shape[query.attrs["start"] : query.attrs["end"]]),)]
+
+
+@rule("Size")
+def size_of(query: Query) -> list[Shape | None]:
+    return [()]
+
+
+@rule("Range")
+def numbers(query: Query) -> list[Shape | None]:
+    return [(query.fresh(0),)]

@@ -1,0 +1,1 @@
+"""Handlers of TFLite operators, one file per family."""

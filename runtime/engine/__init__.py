@@ -1,0 +1,1 @@
+"""From a plan to something that runs: memory, helper threads, the step table, the engine that sessions share."""

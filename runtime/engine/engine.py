@@ -1,0 +1,246 @@
+"""What the sessions of one loaded model share: weights, machine code and the plans for the latest input shapes."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...device_profiles import Profile, ProfileError
+from ...device_profiles import load as load_profile
+from ..compiler import loader
+from ..compiler.abi import Kernel
+from ..compiler.build import Progress, build
+from ..compiler.cache import default_cache
+from ..errors import InputError, TargetError
+from ..evaluate.dimensions import written
+from ..evaluate.shapes import fold_constants
+from ..graph import Graph
+from ..kernels.execute import assist, dismiss, enter, execute, lead
+from ..model import Model
+from ..planner.plan import plan
+from ..program.program import Program
+from ..program.weights import Weights, WeightsFull
+from ..system.executable import ExecutableMemoryError
+from ..system.memory import LARGE as LARGE_MEMORY
+from ..system.memory import trim
+from ..targets.target import Target, resolve
+from .locks import Lock
+from .step_table import encode_program
+from .workspace import Plan
+
+if TYPE_CHECKING:
+    from ..compiler.loader import Code
+
+PLANS = 4
+"""How many plans, for the input shapes used last, are kept."""
+SPARE_WEIGHTS = 16 << 20
+"""Bytes by which packed weights may outgrow twice the first plan's before they are packed anew."""
+LARGE = 16 << 10
+"""Constants above so many bytes that are computed from smaller ones (half-precision weights) are not kept but computed
+for every plan."""
+NUMPY = "numpy"
+"""The target that stands for no machine code at all: every step runs its NumPy reference."""
+STEP_LOOP = {f"execute.{f.__name__}()": (f, dict[str, Any]()) for f in (enter, execute, lead, assist, dismiss)}
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Engine:
+    """Plans are made under a lock, and immutable afterwards."""
+
+    def __init__(
+        self,
+        model: Model,
+        threads: int | None,
+        profile: str | os.PathLike[str],
+        target: str | None,
+        kernels: str | os.PathLike[str] | None,
+        progress: Progress | None,
+    ) -> None:
+        self.model = model
+        self.profile = _profile(profile)
+        self.code: Code | None = None if kernels is None else _load(kernels)
+        asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
+        if kernels is not None:
+            asked = NUMPY if self.code is None else _agreed(self.code.target, target)
+        self.target = target_of(asked)
+        self.threads = _threads(threads, self.profile)
+        self._fixed = self.code is not None
+        self._graph = fold_constants(model.graph, largest=LARGE)
+        self._names = {*self._graph.values, *(name for node in self._graph.nodes for name in node.outputs)} - {""}
+        self.weights = self._new_weights()
+        self._room = 0
+        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+        self._lock = Lock()
+        self._progress = progress
+        self._users = 0
+
+    def retain(self) -> Engine:
+        with self._lock:
+            self._users += 1
+        return self
+
+    def release(self) -> None:
+        """Once the last session is closed, plans, weights and code are let go of."""
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._plans.clear()
+                self.weights, self.code = Weights(0), None
+
+    def shapes(self, wanted: Mapping[str, tuple[int, ...]]) -> Shapes:
+        """Input shapes with those not given taken from the model; InputError where one is symbolic."""
+        found: Shapes = {}
+        for name, info in self.model.inputs.items():
+            shape = wanted.get(name, info.shape)
+            if shape is None or any(isinstance(n, str) for n in shape):
+                raise InputError(
+                    f"input '{name}' has the symbolic shape {written(info.shape)}; "
+                    f"call run, or resize({{'{name}': (...)}}), first"
+                )
+            found[name] = tuple(int(n) for n in shape)
+        return found
+
+    def value_name(self, name: str) -> str:
+        """A value of the graph by its name, or an output by its alias; InputError where there is none."""
+        return name if name in self._names else self.model.output_name(name)
+
+    def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
+        """The plan for these input shapes, made where it is not kept.
+
+        InputError where the model does not take them, ModelError where it cannot be run on them.
+        """
+        key = (outputs, tuple(sorted(shapes.items())))
+        with self._lock:
+            found = self._plans.get(key)
+            if found is None:
+                found = self._make(shapes, outputs)
+                self._plans[key] = found
+                if len(self._plans) > PLANS:
+                    self._plans.popitem(last=False)
+            self._plans.move_to_end(key)
+            return found
+
+    def _make(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
+        try:
+            program = self._program(shapes, outputs)
+            code = None if self.target is None else self._code_for(program, self.target)
+            if code is None:
+                # Executable memory may have been refused just now: then the program must hold no kernel calls.
+                program = program if not program.kernels() else self._program(shapes, outputs)
+            offsets = {} if code is None else {name: kernel.offset for name, kernel in code.kernels.items()}
+            signatures = {} if code is None else {name: kernel.signature for name, kernel in code.kernels.items()}
+            table = encode_program(program, offsets, signatures)
+        except OverflowError as problem:
+            raise InputError(f"the model cannot be planned for inputs of {_listed(shapes)}: {problem}") from problem
+        self.model.release_pages()
+        trim()
+        return Plan(program, table, code, self.weights)
+
+    def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:
+        """Weights that only dropped plans used are forgotten once they outweigh the others."""
+        if self.weights.used > self._room > 0:
+            self._plans.clear()
+            self.weights, self._room = self._new_weights(), 0
+        while True:
+            try:
+                program = plan(self._graph, shapes, self.target, self.weights, self.threads, outputs)
+                break
+            except WeightsFull:
+                self._plans.clear()
+                self.weights, self._room = self._new_weights(2 * self.weights.reserve), 0
+        self._room = self._room or 2 * self.weights.used + SPARE_WEIGHTS
+        return program
+
+    def _code_for(self, program: Program, target: Target) -> Code | None:
+        """None, with a warning, where the system grants no executable memory."""
+        needed = needed_kernels(program)
+        if not self._fixed:
+            try:
+                return build(needed, target, default_cache(), self._progress)
+            except ExecutableMemoryError as problem:
+                warn_slow(problem)
+                self.target = None
+                return None
+        assert self.code is not None
+        lacking = sorted(needed.keys() - self.code.kernels.keys())
+        if lacking:
+            more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+            raise TargetError(
+                f"the kernel file lacks {lacking[0]}{more}, which this model needs for inputs of these shapes; "
+                "write it anew with `mj compile` from the same model and version"
+            )
+        return self.code
+
+    def _new_weights(self, reserve: int = 0) -> Weights:
+        huge = _constant_bytes(self._graph) >= LARGE_MEMORY
+        return Weights(reserve or packing_space(self._graph), self.model.release_pages, huge=huge)
+
+
+def packing_space(graph: Graph) -> int:
+    """Bytes of address space to reserve for the packed weights of a few plans."""
+    return 8 * _constant_bytes(graph) + (64 << 20)
+
+
+def _constant_bytes(graph: Graph) -> int:
+    return sum(value.data.nbytes for value in graph.values.values() if value.data is not None)
+
+
+def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
+    """The kernels of a program and of the loop that runs it, by name."""
+    return {**STEP_LOOP, **program.kernels()}
+
+
+def _profile(name: str | os.PathLike[str]) -> Profile:
+    try:
+        return load_profile(name)
+    except ProfileError as problem:
+        raise TargetError(str(problem)) from None
+
+
+def target_of(name: str) -> Target | None:
+    """A target by name; None for "numpy", and with a warning where this machine has none."""
+    asked = name.strip().lower()
+    if asked == NUMPY:
+        return None
+    try:
+        return resolve(asked)
+    except TargetError as problem:
+        if asked != "host":
+            raise
+        warn_slow(problem)
+        return None
+
+
+def _load(kernels: str | os.PathLike[str]) -> Code | None:
+    """The code of a kernel file; None, with a warning, where the system grants no executable memory."""
+    try:
+        return loader.load(kernels)
+    except ExecutableMemoryError as problem:
+        warn_slow(problem)
+        return None
+
+
+def _agreed(compiled: str, asked: str | None) -> str:
+    """The target of a kernel file; TargetError where another one was asked for."""
+    if asked is not None and (asked == NUMPY or resolve(asked).name != compiled):
+        raise TargetError(f"the kernel file is for target {compiled}, not {asked}; leave one of the two out")
+    return compiled
+
+
+def warn_slow(problem: Exception) -> None:
+    warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=5)
+
+
+def _threads(asked: int | None, profile: Profile) -> int:
+    from ...device_profiles import usable_cpus
+
+    if asked is not None and asked < 1:
+        raise InputError(f"threads = {asked}; at least 1 is needed")
+    return min(asked or profile.threads, usable_cpus())
+
+
+def _listed(shapes: Shapes) -> str:
+    return ", ".join(f"'{name}' {shape}" for name, shape in shapes.items())

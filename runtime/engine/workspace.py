@@ -1,0 +1,181 @@
+"""The memory that one inference works in, and the helper threads that serve it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..compiler.abi import Address
+from ..compiler.loader import Code
+from ..errors import Error, ModelError
+from ..planner.layout import SLACK
+from ..program.program import Program, PythonStep
+from ..program.view import View
+from ..program.weights import Weights
+from ..system.memory import LARGE, zeros
+from .helper_trial import HelperTrial
+from .helpers import Helpers
+from .native import function
+from .step_table import StepTable
+
+_REGISTERS = 8
+_CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
+"""Base registers behind the arena's, the weights' and the scratch memory's: what the step loop itself is given."""
+_PAGE = 4096
+BRIEF_WORK = 1_000_000
+"""Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
+taken it."""
+TRIED_WORK = 50_000_000
+"""Multiply-adds from which on helper threads are used without a trial."""
+FLIP = np.int8(-128)
+_NOTHING = np.empty(0, np.uint8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """A program with everything needed to run it."""
+
+    program: Program
+    table: StepTable
+    code: Code | None
+    weights: Weights
+
+
+class Workspace:
+    """Memory for the programs of one session, used by one thread at a time.
+
+    Binding a plan fixes its addresses and makes NumPy views of its inputs and outputs.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.plan: Plan | None = None
+        self.inputs: dict[str, np.ndarray] = {}
+        self.outputs: dict[str, np.ndarray] = {}
+        self._memory = self._scratch = _NOTHING
+        self._bases = np.zeros((threads, _REGISTERS), np.uint64)
+        self._helpers: Helpers | None = None
+        self.execute: Callable[[], None] = _unbound
+        """Runs the bound plan on what its inputs hold. Another thread may `close` the workspace meanwhile."""
+
+    def bind(self, plan: Plan) -> None:
+        """Makes the plan the one that `execute` runs; what the workspace held before is lost.
+
+        Raises Error where the system does not grant the memory.
+        """
+        if plan is self.plan:
+            return
+        self._forget()
+        program, threads = plan.program, len(self._bases)
+        self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
+        stride = -(-program.scratch_bytes // _PAGE) * _PAGE
+        self._scratch = _at_least(self._scratch, stride * threads)
+        self._bases[:, 0] = self._memory.ctypes.data
+        self._bases[:, 1] = plan.weights.address
+        self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
+        self._bases[:, _CODE] = 0 if plan.code is None else plan.code.base
+        self._bases[:, _TABLE] = plan.table.words.ctypes.data
+        self._bases[:, _BASES] = self._bases.ctypes.data
+        if program.shared and threads > 1 and self._helpers is None:
+            assert plan.code is not None
+            self._helpers = Helpers(self._bases, _CONTROL, plan.code)
+        self.plan = plan
+        self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
+        self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
+        self.execute = self._all(shared=program.shared and self._helpers is not None)
+        if program.shared and self._helpers is not None and program.macs < TRIED_WORK:
+            self.execute = HelperTrial(self.execute, self._all(shared=False))
+
+    def step(self, index: int) -> Callable[[], None]:
+        """One step of the bound plan alone, for measurements."""
+        assert self.plan is not None
+        for segment in self.plan.table.segments:
+            if segment.python is not None and segment.first == index:
+                return self._python(segment.python)
+            record = segment.start + index - segment.first
+            if segment.first <= index and record < segment.stop:
+                return self._native(record, record + 1, self.plan.program.shared and self._helpers is not None)
+        raise IndexError(index)
+
+    def array(self, view: View) -> np.ndarray:
+        """The elements that a program's view describes, as stored."""
+        assert self.plan is not None
+        memory = self.plan.weights.memory if view.constant else self._memory
+        if view.size == 0:
+            return np.empty(view.shape, view.dtype)
+        first = np.ndarray((1,), view.dtype, buffer=memory.data, offset=view.storage.offset + view.offset)
+        return np.lib.stride_tricks.as_strided(first, view.shape, view.strides)
+
+    def close(self) -> None:
+        """Ends the helper threads and lets go of the memory, which views handed out may still hold."""
+        self._forget()
+        self._memory = self._scratch = _NOTHING
+        if self._helpers is not None:
+            self._helpers.close()
+            self._helpers = None
+
+    def _forget(self) -> None:
+        self.plan, self.execute = None, _unbound
+        self.inputs, self.outputs = {}, {}
+
+    def _all(self, shared: bool) -> Callable[[], None]:
+        """The whole program, with helpers or without."""
+        assert self.plan is not None
+        segments = self.plan.table.segments
+        runs = [self._python(s.python) if s.python else self._native(s.start, s.stop, shared) for s in segments]
+        if shared and self._helpers is not None:
+            runs.insert(0, self._helpers.start)
+        return runs[0] if len(runs) == 1 else _in_turn(runs)
+
+    def _native(self, start: int, stop: int, shared: bool) -> Callable[[], None]:
+        assert self.plan is not None
+        program, code = self.plan.program, self.plan.code
+        assert code is not None
+        arguments: dict[str, Address | int] = {
+            "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
+        }  # fmt: skip
+        kernel = "execute.execute()"
+        if shared:
+            kernel = "execute.lead()"
+            arguments |= {"control": Address(_CONTROL, 0), "threads": len(self._bases)}
+        brief = program.macs + len(program.steps) * program.arena_bytes < BRIEF_WORK
+        alive = self.plan, self._memory, self._scratch, self._helpers
+        return function(code, kernel, self._bases, arguments, start, stop, brief=brief, alive=alive)
+
+    def _python(self, step: PythonStep) -> Callable[[], None]:
+        inputs = [None if view is None else (self.array(view), view.flipped) for view in step.inputs]
+        outputs = [(self.array(view), view.flipped) for view in step.outputs]
+
+        def run() -> None:
+            arrays = [None if item is None else (item[0] ^ FLIP if item[1] else item[0]) for item in inputs]
+            for (place, flipped), result in zip(outputs, _results(step, arrays), strict=False):
+                place[...] = result ^ FLIP if flipped else result
+
+        return run
+
+
+def _unbound() -> None:
+    raise Error("a workspace without a plan has nothing to execute")
+
+
+def _in_turn(runs: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    """Each of them keeps alive what it works with."""
+
+    def execute() -> None:
+        for run in runs:
+            run()
+
+    return execute
+
+
+def _results(step: PythonStep, arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+    """ModelError, naming the node, where the arrays are not what it can compute with, such as an index out of range."""
+    try:
+        return step.run(arrays)
+    except (Error, ArithmeticError, LookupError, ValueError) as problem:
+        raise ModelError(f"{step.node} cannot be computed on these inputs: {problem}") from problem
+
+
+def _at_least(memory: np.ndarray, size: int) -> np.ndarray:
+    return memory if memory.size >= size else zeros(size, huge=size >= LARGE)

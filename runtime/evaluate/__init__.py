@@ -1,0 +1,1 @@
+"""A graph evaluated in NumPy: its reference run, constants folded, shapes made numbers."""

@@ -1,0 +1,177 @@
+"""From a graph and its inputs' shapes to concrete tensors and the nodes that are left to run.
+
+`fold_constants` is what a planner calls once per model, `instantiate` what it calls for each new set of input shapes;
+`infer_node` serves whoever looks at a single node.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..errors import ModelError
+from ..graph import Graph, Node, Value, outer_reads, subgraphs
+from ..ops.inference import Step, infer_node
+from ..ops.registry import Tensor, find
+from .dimensions import agrees, bind_inputs, quant_problem, written
+from .folding import Folder
+
+__all__ = ["Instance", "Step", "fold_constants", "infer_node", "instantiate"]
+
+Scope = dict[str, Tensor]
+
+
+@dataclass(slots=True)
+class Instance:
+    """A graph for given input shapes.
+
+    tensors: the graph's inputs and outputs and all that the steps name; those with data are constants.
+    steps: what has to run, in order; their contexts share the objects in tensors.
+    symbols: the size of each symbolic dimension of the inputs.
+    """
+
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    symbols: dict[str, int] = field(default_factory=dict)
+
+
+def instantiate(
+    graph: Graph,
+    input_shapes: Mapping[str, Sequence[int]],
+    keep: Iterable[str] = (),
+    outer: Mapping[str, Tensor] | None = None,
+) -> Instance:
+    """Infers every shape, folds what is known before running, and drops nodes that no output needs.
+
+    input_shapes: may leave out inputs whose shape has no symbols. keep: values to compute besides the outputs.
+    outer: what a subgraph sees of the graphs around it. The graph is not changed.
+    InputError: a shape that an input does not take. ModelError, naming the node: the graph is at fault; one error
+    lists all operators that are not supported.
+    """
+    _refuse_unknown(graph)
+    instance = Instance()
+    scope: Scope = dict(outer or {}) | _constants(graph)
+    inputs = bind_inputs(graph, input_shapes, instance.symbols)
+    scope |= inputs
+    wanted = [*graph.outputs, *keep]
+    pending = Counter(wanted) + Counter(name for node in graph.nodes for name in _reads(node))
+    folder, steps, captured = Folder(), [], dict(inputs)
+    defined = set(scope)
+    for node in graph.nodes:
+        step = _infer(graph, node, scope, instance.symbols)
+        _define(step, defined)
+        if not folder.fold(step):
+            steps.append(step)
+            captured |= {name: _find(node, name, scope) for name in outer_reads(node)}
+        scope |= {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
+        for name in _reads(node):
+            pending[name] -= 1
+            if not pending[name]:
+                scope.pop(name, None)  # so that folded results are freed after their last use
+    for name in wanted:
+        if name not in scope:
+            raise ModelError(f"output '{name}' is not computed by any node")
+        captured[name] = scope[name]
+    instance.steps = _live(steps, wanted)
+    named = [tensor for step in instance.steps for tensor in (*step.ctx.inputs, *step.ctx.outputs)]
+    read = {*graph.inputs, *wanted}.union(*(outer_reads(step.node) for step in instance.steps))
+    instance.tensors = {name: tensor for name, tensor in captured.items() if name in read}
+    instance.tensors |= {tensor.name: tensor for tensor in named if tensor is not None and tensor.name}
+    return instance
+
+
+def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
+    """A graph without the nodes whose inputs are all constants, whatever the shapes of the graph's inputs.
+
+    So each later `instantiate` finds the same arrays, and nothing is folded again for another input shape. The graph
+    given is not changed. largest: results of more bytes are left to `instantiate`, which need not keep them. ModelError
+    as of `instantiate`.
+    """
+    _refuse_unknown(graph)
+    scope, nodes, folder = _constants(graph), [], Folder()
+    for node in graph.nodes:
+        if all(not name or name in scope for name in node.inputs) and not any(subgraphs(node)):
+            step = _infer(graph, node, scope, {})
+            keep = largest is None or sum(tensor.size * tensor.dtype.itemsize for tensor in step.ctx.outputs) <= largest
+            if keep and folder.fold(step):
+                scope |= {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
+                continue
+        nodes.append(node)
+    used = {name for node in nodes for name in (*_reads(node), *node.outputs)} | {*graph.inputs, *graph.outputs}
+    values = {name: value for name, value in graph.values.items() if name in used}
+    for name in used & scope.keys():
+        tensor = scope[name]
+        values[name] = Value(name, tensor.dtype, tensor.shape, tensor.quant, tensor.data)
+    return Graph(values, nodes, list(graph.inputs), list(graph.outputs), graph.name)
+
+
+def _reads(node: Node) -> set[str]:
+    return {*node.inputs, *outer_reads(node)} - {""}
+
+
+def _refuse_unknown(graph: Graph) -> None:
+    unknown = _unknown(graph)
+    if unknown:
+        listed = "".join(f"\n  {node}" for node in unknown)
+        raise ModelError(f"{len(unknown)} nodes have operators that are not supported:{listed}")
+
+
+def _unknown(graph: Graph) -> list[Node]:
+    found = []
+    for node in graph.nodes:
+        if find(node.op) is None:
+            found.append(node)
+        found += [inner for subgraph in subgraphs(node) for inner in _unknown(subgraph)]
+    return found
+
+
+def _constants(graph: Graph) -> Scope:
+    return {
+        name: Tensor(name, value.data.shape, value.data.dtype, value.quant, value.data)
+        for name, value in graph.values.items()
+        if value.data is not None
+    }
+
+
+def _find(node: Node, name: str, scope: Scope) -> Tensor:
+    if name not in scope:
+        raise ModelError(f"{node}: input '{name}' is not computed by any earlier node")
+    return scope[name]
+
+
+def _define(step: Step, defined: set[str]) -> None:
+    """Adds the names of the step's outputs, none of which may be there already."""
+    for tensor in step.ctx.outputs:
+        if tensor.name in defined:
+            raise step.ctx.error(f"value '{tensor.name}' exists already")
+        if tensor.name:
+            defined.add(tensor.name)
+
+
+def _infer(graph: Graph, node: Node, scope: Scope, symbols: Mapping[str, int]) -> Step:
+    """The node with outputs that bear the graph's quantization and agree with what the graph declares of them."""
+    step = infer_node(node, [_find(node, name, scope) if name else None for name in node.inputs])
+    for tensor in step.ctx.outputs:
+        value = graph.values.get(tensor.name)
+        if value is None:
+            continue
+        if value.dtype != tensor.dtype:
+            raise step.ctx.error(f"gives {tensor.dtype}, but '{tensor.name}' is declared {value.dtype}")
+        if value.shape is not None and not agrees(value.shape, tensor.shape, symbols):
+            raise step.ctx.error(f"gives shape {tensor.shape}, but '{tensor.name}' is declared {written(value.shape)}")
+        tensor.quant = value.quant
+        problem = quant_problem(tensor)
+        if problem:
+            raise step.ctx.error(problem)
+    return step
+
+
+def _live(steps: list[Step], wanted: Iterable[str]) -> list[Step]:
+    """The steps that the wanted values depend on."""
+    needed, live = set(wanted), []
+    for step in reversed(steps):
+        if needed.intersection(step.node.outputs):
+            live.append(step)
+            needed |= _reads(step.node)
+    return live[::-1]

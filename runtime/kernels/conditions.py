@@ -1,0 +1,57 @@
+"""Comparisons, boolean operators and Where. Booleans are bytes of 0 and 1; p is never read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .elementwise import one_operand, three_operands, two_operands
+
+if TYPE_CHECKING:
+    from ..simd.isa import Isa
+    from ..simd.traced import Traced
+
+UNARY: dict[str, Callable[[Traced], Traced]] = {
+    "Not": lambda x: x.compare("==", 0),
+    "IsNaN": lambda x: x.compare("!=", x),
+}
+BINARY: dict[str, Callable[[Traced, Traced], Traced]] = {
+    "Equal": lambda a, b: a.compare("==", b),
+    "Less": lambda a, b: a.compare("<", b),
+    "LessOrEqual": lambda a, b: a.compare("<=", b),
+    "Greater": lambda a, b: a.compare(">", b),
+    "GreaterOrEqual": lambda a, b: a.compare(">=", b),
+    "And": lambda a, b: (a & b).compare("!=", 0),
+    "Or": lambda a, b: (a | b).compare("!=", 0),
+    "Xor": lambda a, b: (a ^ b).compare("!=", 0),
+}
+
+
+def predicate(isa: Isa, function: str, element: str) -> Callable[..., None]:
+    """Booleans y = function(x), an entry of UNARY. element: a Row's."""
+    from ..simd.row_step import Row
+
+    row = Row(element)
+    return one_operand(isa, lambda vectors: isa.row_step([row], "bool", UNARY[function], 0, vectors), row.pitch)
+
+
+def compare(isa: Isa, function: str, element: str, a_scalar: bool, b_scalar: bool) -> Callable[..., None]:
+    """Booleans y = function(a, b), an entry of BINARY."""
+    from ..simd.row_step import Row
+
+    rows = [Row(element, a_scalar), Row(element, b_scalar)]
+    make = lambda vectors: isa.row_step(rows, "bool", BINARY[function], 0, vectors)  # noqa: E731
+    return two_operands(isa, make, rows[0].pitch, rows[1].pitch)
+
+
+def where(isa: Isa, element: str, a_scalar: bool, b_scalar: bool, c_scalar: bool) -> Callable[..., None]:
+    """y = b where the boolean a holds, else c. element: "i32" or "i64", for any dtype of that size."""
+    from ..simd import traced
+    from ..simd.row_step import Row
+
+    def function(condition: Traced, x: Traced, y: Traced) -> Traced:
+        return traced.where(condition.compare("!=", 0), x, y)
+
+    rows = [Row("u8", a_scalar), Row(element, b_scalar), Row(element, c_scalar)]
+    make = lambda vectors: isa.row_step(rows, element, function, 0, vectors)  # noqa: E731
+    return three_operands(isa, make, *(row.pitch for row in rows))

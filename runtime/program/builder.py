@@ -1,0 +1,274 @@
+"""What an operator's `lower` writes to: kernel calls over views of inputs, outputs, constants and temporaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
+from ..evaluate.reference import evaluate
+from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
+from ..ops.registry import Context, Op, Tensor
+from ..simd.tile_layout import TileLayout
+from ..targets.target import Target
+from .copies import move
+from .program import Call, PythonStep
+from .view import Border, Place, Storage, View, dense, levels
+from .weights import Weights
+
+SHARED_WORK, LARGE_WORK = 15_000, 500_000
+"""Multiply-adds, or bytes that are moved, below which a step is run by one thread; and from which on each thread's part
+is cut finer, so that one that was held up leaves less to wait for."""
+CHUNKS_PER_THREAD = 4
+
+
+class Builder:
+    """Collects the steps of one program. `ctx` is the node being lowered."""
+
+    def __init__(self, target: Target | None, weights: Weights, threads: int) -> None:
+        self._target = target
+        self.threads = threads
+        self.weights = weights
+        self.steps: list[Call | PythonStep] = []
+        self.storages: list[Storage] = []
+        self.scratch_bytes = 0
+        self.borders: dict[str, tuple[Border, float]] = {}
+        self.ctx: Context
+        self._views: dict[str, View] = {}
+        self._copies: dict[tuple[int, Any], View] = {}
+        self._pending: list[tuple[View, View]] = []
+        self._scratch = Storage(0, SCRATCH, 0)
+
+    @property
+    def target(self) -> Target:
+        """What kernels are compiled for; only lowerings ask, and without a target there are none."""
+        assert self._target is not None
+        return self._target
+
+    def tile_layout(self, element: str) -> TileLayout:
+        """Format of packed weights for "f32" or "i8" products on this target."""
+        return TileLayout.of(self.target, element)
+
+    def input(self, index: int, *, contiguous: bool = False, border: Border | None = None, fill: float = 0) -> View:
+        """The view of an input in its canonical form (quantized int8 as q + 128 on x86); a constant input is
+        materialised among the weights. Copied where it must be contiguous or lacks the border asked for."""
+        return self._demand(self._canonical(self.ctx.input(index)), contiguous, border, fill)
+
+    def output(self, index: int = 0, *, contiguous: bool = False) -> View:
+        """A new view for an output. Unless contiguous is asked for, it may have a border and so gaps between rows."""
+        tensor = self.ctx.outputs[index]
+        border, fill = self.borders.get(tensor.name, (Border(), 0))
+        if border and not contiguous:
+            view = self.bordered(tensor.shape, tensor.dtype, border, fill, self._flips(tensor))
+        else:
+            view = self.temporary(tensor.shape, tensor.dtype, self._flips(tensor))
+        if border and contiguous:
+            final = self.bordered(tensor.shape, tensor.dtype, border, fill, self._flips(tensor))
+            self._pending.append((view, final))
+            self._views[tensor.name] = final
+        else:
+            self._views[tensor.name] = view
+        return view
+
+    def contiguous(self, view: View) -> View:
+        """The view, or a contiguous copy of it."""
+        return self._demand(view, True, None, 0)
+
+    @staticmethod
+    def shift(place: Place, offset: int) -> Place:
+        """The place some bytes further on; it may lie in the border of a view."""
+        return Place(place.storage, place.offset + offset)
+
+    def alias(self, view: View, index: int = 0) -> None:
+        """Declares that an output is this view of memory that exists already."""
+        self._views[self.ctx.outputs[index].name] = view
+
+    def temporary(self, shape: tuple[int, ...], dtype: Any, flipped: bool = False) -> View:
+        """A contiguous view of new memory."""
+        dtype = np.dtype(dtype)
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        return View(self._storage(size), 0, tuple(shape), dense(shape, dtype.itemsize), dtype, flipped=flipped)
+
+    def bordered(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
+        """A channels-last view of new memory inside a border that a step of its own fills.
+
+        Rows share their padding: what lies right of a row is what lies left of the next.
+        """
+        dtype = np.dtype(dtype)
+        view = View(Storage(0), 0, tuple(shape), (), dtype)
+        n, h, w, c = view.channels_last()
+        pixel = c * dtype.itemsize
+        row = (w + max(border.left, border.right)) * pixel
+        start = border.top * row + border.left * pixel
+        image = start + h * row + border.bottom * row + border.right * pixel
+        strides = (image, row, pixel, dtype.itemsize) if len(shape) == 4 else (image, pixel, dtype.itemsize)
+        storage = self._storage(n * image)
+        self.call(
+            fill_border, {}, 1, y=Place(storage, 0), images=n, image=image, rows=h, row=row,
+            before=start, inside=w * pixel, after=image - start - (h - 1) * row - w * pixel,
+            gap=row - w * pixel, value=_fill_byte(dtype, fill, flipped),
+        )  # fmt: skip
+        return View(storage, start, tuple(shape), strides, dtype, border, fill, flipped)
+
+    def constant(self, data: np.ndarray) -> Place:
+        """Bytes of an array among the weights, 64-byte aligned."""
+        return Place(Storage(data.nbytes, WEIGHTS, self.weights.add(data)), 0)
+
+    def scratch(self, size: int, offset: int = 0) -> Place:
+        """Memory private to the thread that runs a chunk: `size` bytes at a fixed offset."""
+        self.scratch_bytes = max(self.scratch_bytes, offset + size)
+        return Place(self._scratch, offset)
+
+    def call(
+        self,
+        kernel: Kernel,
+        constants: Mapping[str, Any],
+        chunks: int,
+        *,
+        work: int = 0,
+        **arguments: Place | int | float,
+    ) -> None:
+        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them."""
+        if chunks <= 0:
+            return
+        grain = 0
+        if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
+            parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
+            grain = max(1, chunks // (self.threads * parts))
+        for value in arguments.values():
+            if isinstance(value, Place):
+                value.storage.touch(len(self.steps))
+        self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain))
+
+    def fill(self, view: View, value: np.ndarray) -> None:
+        """Writes one element's bytes to every element of a view."""
+        raw = value.astype(view.dtype).reshape(1)
+        if view.flipped:
+            raw = raw ^ np.int8(-128)
+        word = np.frombuffer(raw.tobytes() * (8 // view.itemsize), np.int64)
+        place, repeated = self.constant(word), (0,) * len(view.shape)
+        source = View(place.storage, 0, view.shape, repeated, view.dtype, flipped=view.flipped)
+        sizes, (to,) = levels(view.shape, (view.strides,))
+        if to[-1] != view.itemsize or sizes[-1] * view.itemsize < 8 or len(sizes) > FILL_LEVELS:
+            self.copy(source, view)
+            return
+        lead = FILL_LEVELS - len(sizes)
+        sizes, to = (1,) * lead + sizes, (0,) * lead + to
+        self.call(
+            fill_rows, {}, sizes[0], work=view.size * view.itemsize // 2, y=view.at(), word=source.at(),
+            n1=sizes[1], n2=sizes[2], size=sizes[3] * view.itemsize, y0=to[0], y1=to[1], y2=to[2],
+        )  # fmt: skip
+
+    def copy(self, source: View, destination: View) -> None:
+        """Copies elements between views of one shape, flipping bytes where the two disagree."""
+        found = move(source, destination, self.target)
+        if found is None:
+            raise self.ctx.error(f"a copy of shape {source.shape} has too many irregular dimensions")
+        self.call(found.kernel, found.constants, found.chunks, work=source.size * source.itemsize, **found.arguments)
+
+    def declare(self, tensor: Tensor, view: View) -> None:
+        """A public input: its memory, in the form the caller sees."""
+        self._views[tensor.name] = view
+
+    def lower(self, op: Op, ctx: Context, lower: Callable[[Context, Builder], bool] | None) -> None:
+        """Appends the node's steps; lower: see lowering.registry.Lowering, None where the operator has no kernel."""
+        self.ctx = ctx
+        empty = any(t.size == 0 for t in ctx.outputs)
+        if lower is None or self._target is None or empty or not self._try(lower, ctx):
+            self._python(op, ctx)
+        for source, destination in self._pending:
+            self.copy(source, destination)
+        self._pending.clear()
+
+    def public(self, tensor: Tensor) -> View:
+        """The view of a graph output in the form the caller sees."""
+        view = self._views[tensor.name] if tensor.name in self._views else self._canonical(tensor)
+        if view.flipped:
+            plain = self.temporary(tensor.shape, tensor.dtype)
+            self.copy(view, plain)
+            return plain
+        return view
+
+    def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
+        mark, views = len(self.steps), dict(self._views)
+        if lower(ctx, self):
+            return True
+        if len(self.steps) != mark:
+            raise RuntimeError(f"{ctx.node}: lower() returned False after it had emitted steps")
+        self._views = views
+        return False
+
+    def _python(self, op: Op, ctx: Context) -> None:
+        inputs = [None if t is None else self._canonical(t) for t in ctx.inputs]
+        outputs = [self.output(i) for i in range(len(ctx.outputs))]
+        for view in (*inputs, *outputs):
+            if view is not None:
+                view.storage.touch(len(self.steps))
+        self.steps.append(PythonStep(lambda arrays: evaluate(op, ctx, arrays), inputs, outputs, str(ctx.node)))
+
+    def _storage(self, size: int) -> Storage:
+        storage = Storage(size)
+        self.storages.append(storage)
+        return storage
+
+    def _flips(self, tensor: Tensor) -> bool:
+        return (
+            self._target is not None
+            and self._target.family == "x86"
+            and tensor.dtype == np.int8
+            and tensor.quant is not None
+        )
+
+    def _canonical(self, tensor: Tensor) -> View:
+        view = self._views.get(tensor.name)
+        flips = self._flips(tensor)
+        if view is None:
+            if tensor.data is None:
+                raise RuntimeError(f"{self.ctx.node}: '{tensor.name}' has no memory")
+            data = tensor.data ^ np.int8(-128) if flips else tensor.data
+            view = View(self.constant(data).storage, 0, tensor.shape, dense(tensor.shape, tensor.dtype.itemsize),
+                        tensor.dtype, flipped=flips)  # fmt: skip
+            self._views[tensor.name] = view
+        elif flips != view.flipped:
+            border, fill = self.borders.get(tensor.name, (Border(), 0))
+            canonical = (
+                self.bordered(tensor.shape, tensor.dtype, border, fill, flips)
+                if border
+                else self.temporary(tensor.shape, tensor.dtype, flips)
+            )
+            self.copy(view, canonical)
+            self._views[tensor.name] = view = canonical
+        return view
+
+    def _demand(self, view: View, contiguous: bool, border: Border | None, fill: float) -> View:
+        if contiguous and not view.contiguous:
+            return self._copied(view, "contiguous", lambda: self.temporary(view.shape, view.dtype, view.flipped))
+        if border and not (view.border.covers(border) and view.fill == fill):
+            return self._copied(
+                view, (border, fill), lambda: self.bordered(view.shape, view.dtype, border, fill, view.flipped)
+            )
+        return view
+
+    def _copied(self, view: View, form: Any, make: Any) -> View:
+        key = (id(view), form)
+        if key not in self._copies:
+            made = make()
+            self.copy(view, made)
+            # Holding the source keeps its id from being reused.
+            self._copies[key] = made
+            self._copies[id(made), "source"] = view
+        return self._copies[key]
+
+
+def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:
+    if dtype.itemsize != 1:
+        if fill != 0:
+            raise ValueError("a border of wide elements is filled with zeros")
+        return 0
+    return (int(fill) + (128 if flipped else 0)) & 0xFF
+
+
+__all__ = ["Border", "Builder", "Place", "View", "replace"]

@@ -1,0 +1,62 @@
+"""The block of packed constants that every program of a session, and every clone of it, reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..system.hashing import blake2b
+from ..system.memory import zeros
+
+ALIGNMENT = 64
+PACE = 4 << 20
+"""Bytes packed between two calls of `packed`."""
+
+
+class WeightsFull(Exception):
+    """The constants of a program do not fit in the address space reserved; larger blocks can be had."""
+
+
+class Weights:
+    """Append-only, at a fixed address: memory is reserved at once, and the system provides pages as they are written.
+
+    reserve: bytes of address space. packed: called now and then, when what was added so far need not be kept elsewhere.
+    huge: whether so much will be added that huge pages are worth it.
+    """
+
+    def __init__(self, reserve: int, packed: Callable[[], None] | None = None, *, huge: bool = False) -> None:
+        self.memory = zeros(reserve, huge=huge)
+        self._known: dict[bytes, int] = {}
+        self._packed = packed
+        self._unreported = 0
+        self.used = 0
+
+    @property
+    def address(self) -> int:
+        return self.memory.ctypes.data
+
+    @property
+    def reserve(self) -> int:
+        return self.memory.size
+
+    def add(self, data: np.ndarray) -> int:
+        """Copies data in and returns its offset; equal bytes are kept once. Raises WeightsFull."""
+        raw = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
+        key = blake2b(raw.data, digest_size=16).digest() + raw.size.to_bytes(8, "little")
+        if key not in self._known:
+            start, end = self.used, self.used + raw.size
+            if end + ALIGNMENT > self.reserve:
+                raise WeightsFull
+            self.memory[start:end] = raw
+            # In this order, so that a process forked between the two wastes bytes instead of writing them twice.
+            self.used = -(-end // ALIGNMENT) * ALIGNMENT
+            self._known[key] = start
+            self._report(raw.size)
+        return self._known[key]
+
+    def _report(self, size: int) -> None:
+        self._unreported += size
+        if self._packed is not None and self._unreported >= PACE:
+            self._unreported = 0
+            self._packed()

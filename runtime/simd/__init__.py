@@ -1,0 +1,1 @@
+"""The vocabulary of kernels: vectors, register tiles and steps for each target."""

@@ -1,0 +1,56 @@
+"""A step that casts between dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from llvmlite import ir
+
+from ..targets.target import Target
+from .step import State, Step
+from .vector import call_llvm, load_at
+
+I64 = ir.IntType(64)
+
+
+class CastStep(Step):
+    """Elements of dtype source become dtype result; there is no state.
+
+    Floats lose their fraction; those that do not fit are saturated, NaN becomes 0. Integers wrap around.
+    """
+
+    def __init__(self, target: Target, source: str, result: str, vectors: int) -> None:
+        self.source, self.result, self.vectors = source, result, vectors
+        self.lanes = target.vector_bytes // 4
+        self.x_pitch = np.dtype(source).itemsize
+        super().__init__(State("none", I64), 1, self.lanes * vectors, np.dtype(result).itemsize)
+
+    def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
+        return address
+
+    def results(self, b: ir.IRBuilder, state: ir.Value, addresses: Sequence[ir.Value]) -> list[ir.Value]:
+        places = [b.add(addresses[0], I64(v * self.lanes * self.x_pitch)) for v in range(self.vectors)]
+        return [self._cast(b, load_at(b, place, self._kind(self.source))) for place in places]
+
+    def _kind(self, dtype: str) -> ir.VectorType:
+        scalar = ir.FloatType() if dtype == "float32" else ir.IntType(8 * np.dtype(dtype).itemsize)
+        return ir.VectorType(scalar, self.lanes)
+
+    def _cast(self, b: ir.IRBuilder, value: ir.Value) -> ir.Value:
+        kind = self._kind(self.result)
+        if self.result == "bool":
+            zero = ir.Constant(self._kind(self.source), None)
+            is_float = self.source == "float32"
+            return b.zext(b.fcmp_unordered("!=", value, zero) if is_float else b.icmp_signed("!=", value, zero), kind)
+        unsigned = self.source in ("uint8", "bool")
+        if self.source == "float32":
+            wide = kind if self.pitch == 8 else self._kind("int32")
+            name = f"llvm.fptosi.sat.v{self.lanes}i{wide.element.width}.v{self.lanes}f32"
+            value = call_llvm(b, name, wide, value)
+            return value if wide == kind else b.trunc(value, kind)
+        if self.result == "float32":
+            return b.uitofp(value, kind) if unsigned else b.sitofp(value, kind)
+        if self.pitch > self.x_pitch:
+            return b.zext(value, kind) if unsigned else b.sext(value, kind)
+        return b.trunc(value, kind) if self.pitch < self.x_pitch else value

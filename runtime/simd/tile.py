@@ -1,0 +1,159 @@
+"""Register tiles: rows x columns vectors of accumulators that stay in registers through a matrix product's inner loop.
+
+A tile is one numba value whose data model is an LLVM array of vectors. Its memory formats are those of
+tile_layout.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+from llvmlite import ir
+from numba import njit
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.extending import register_model
+
+from ..targets.target import Target
+from .dot import accumulate, operands
+from .requantize import requantize_store
+from .tile_layout import TileLayout
+from .vector import Vector, load_at, primitive
+
+I8, I64 = ir.IntType(8), ir.IntType(64)
+
+
+class TileType(types.Type):
+    """rows x columns vectors of `lanes` elements, row by row; those of the last column may be shorter."""
+
+    def __init__(self, element: str, rows: int, columns: int, lanes: int, last: int | None = None) -> None:
+        self.vector = Vector(element, lanes)
+        self.last = Vector(element, lanes if last is None else last)
+        self.rows, self.columns = rows, columns
+        super().__init__(name=f"tile({rows}x{columns} {self.vector.name} {self.last.name})")
+
+    @property
+    def llvm(self) -> ir.LiteralStructType:
+        row = [self.vector.llvm] * (self.columns - 1) + [self.last.llvm]
+        return ir.LiteralStructType(row * self.rows)
+
+    def pack(self, b: ir.IRBuilder, vectors: Sequence[ir.Value]) -> ir.Value:
+        tile = ir.Constant(self.llvm, ir.Undefined)
+        for i, value in enumerate(vectors):
+            tile = b.insert_value(tile, value, i)
+        return tile
+
+    def unpack(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:
+        return [b.extract_value(tile, i) for i in range(self.rows * self.columns)]
+
+
+@register_model(TileType)
+class _TileModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: TileType) -> None:
+        super().__init__(manager, kind, kind.llvm)
+
+
+Step = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value, ir.Value, int], ir.Value]
+"""(builder, tile, a, pitch, b, count) -> tile after `count` steps."""
+
+
+def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int) -> Any:
+    """run(tile, a, pitch, b, steps) -> tile, end of b: the inner loop, `unroll` (a power of two) steps at once and then
+    the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b."""
+
+    def steps_of(count: int) -> Any:
+        def generate(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value
+        ) -> ir.Value:
+            return emit(b, tile, a, pitch, w, count)
+
+        return primitive(lambda tile, a, pitch, b: kind, generate)
+
+    one, several = steps_of(1), steps_of(unroll)
+    shift, mask = unroll.bit_length() - 1, unroll - 1
+
+    def run(tile, a, pitch, b, steps):  # type: ignore[no-untyped-def]
+        for _ in range(steps):
+            tile = one(tile, a, pitch, b)
+            a = a + a_bytes
+            b = b + b_bytes
+        return tile, b
+
+    def run_unrolled(tile, a, pitch, b, steps):  # type: ignore[no-untyped-def]
+        for _ in range(steps >> shift):
+            tile = several(tile, a, pitch, b)
+            a = a + (a_bytes << shift)
+            b = b + (b_bytes << shift)
+        for _ in range(steps & mask):
+            tile = one(tile, a, pitch, b)
+            a = a + a_bytes
+            b = b + b_bytes
+        return tile, b
+
+    return njit(inline="always")(run if unroll == 1 else run_unrolled)
+
+
+class Int8Tile:
+    """Primitives on tiles of int32 accumulators of int8 products.
+
+    init(bias) -> tile: every row is the vectors at address bias.
+    run(tile, a, pitch, b, steps) -> tile, end of b: adds the products of steps * `layout.depth` elements at
+        a + row * pitch with the packed weights at b (`layout.step_bytes` bytes a step).
+    store(tile, y, pitch, ...): see `store`.
+    """
+
+    def __init__(self, target: Target, rows: int, columns: int) -> None:
+        self.layout = TileLayout.of(target, "i8")
+        self.target, self.rows, self.columns = target, rows, columns
+        self.kind = TileType("i32", self._held_rows(), columns, self.layout.lanes)
+        self.step_bytes = self.layout.step_bytes(columns)
+        self.init = primitive(lambda bias: self.kind, self._init)
+        self.run = over_steps(self.kind, self._step, self.layout.unroll, self.layout.depth, self.step_bytes)
+
+    def _held_rows(self) -> int:
+        """Rows for which there are accumulators."""
+        return self.rows
+
+    def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
+        return self.kind.pack(b, self._bias(b, bias) * self.rows)
+
+    def _bias(self, b: ir.IRBuilder, bias: ir.Value) -> list[ir.Value]:
+        size = 4 * self.layout.lanes
+        return [load_at(b, b.add(bias, I64(v * size)), self.kind.vector.llvm) for v in range(self.columns)]
+
+    def _step(self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value, count: int) -> ir.Value:
+        acc, size = self.kind.unpack(b, tile), self.layout.vector_bytes
+        rows: Iterable[list[ir.Value]] = self._rows(b, a, pitch, count)
+        if self.target.family == "arm":
+            # LLVM's schedulers for Arm spill accumulators unless all rows are loaded first.
+            rows = list(rows)
+        for step in range(count):
+            at = [step * self.step_bytes + v * size for v in range(self.columns)]
+            weights = [load_at(b, b.add(w, I64(offset)), ir.VectorType(I8, size)) for offset in at]
+            for row, left in enumerate(rows):
+                for v in range(self.columns):
+                    i = row * self.columns + v
+                    acc[i] = accumulate(b, self.target, self.layout, acc[i], left[step], weights[v])
+        return self.kind.pack(b, acc)
+
+    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[list[ir.Value]]:
+        for row in range(self.rows):
+            a = b.add(a, pitch) if row else a
+            yield operands(b, self.target, self.layout, a, count)
+
+    def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:
+        """rows x columns vectors of accumulators in the channel order of the layout."""
+        return self.kind.unpack(b, tile)
+
+    def store(self, tail: int | None, finish: str) -> Any:
+        """store(tile, y, pitch, scale, zero_point, low, high): requantizes (see requantize.py) and writes bytes.
+
+        scale: address of float32 per column. tail: channels written where they are fewer than the tile's.
+        """
+
+        def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
+            requantize_store(b, self.target, self.rows, self.columns, self._result(b, tile), rest, tail, finish)
+            return c.get_dummy_value()
+
+        return primitive(lambda tile, y, pitch, scale, zero_point, low, high: types.none, emit)

@@ -1,0 +1,1 @@
+"""What the operating system and the standard library give: memory and digests."""

@@ -1,0 +1,1 @@
+"""Instruction sets that code is compiled for, and what this CPU has of them."""

@@ -1,0 +1,90 @@
+"""Reads a classifier's scores: the best classes and what they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..graph import Quantization
+from ..model import Model
+from ..ops import integer
+
+NUMBERED = re.compile(r"(\d+)[\s:,]+(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One class with its score, a real number where the model gives quantized integers."""
+
+    index: int
+    label: str
+    score: float
+
+
+def read_labels(path: str | os.PathLike[str]) -> list[str]:
+    """The class names of a text file, one a line in the order of the scores.
+
+    Lines that all begin with their own number, counted from 0, lose it. InputError where the file cannot be read.
+    """
+    try:
+        lines = [line.strip() for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
+    except OSError as error:
+        raise InputError(f"cannot read the labels {os.fspath(path)}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"the labels {os.fspath(path)} are not UTF-8 text") from None
+    while lines and not lines[-1]:
+        lines.pop()
+    if not lines:
+        raise InputError(f"the labels {os.fspath(path)} are empty")
+    found = [NUMBERED.fullmatch(line) for line in lines]
+    if all(match is not None and int(match[1]) == index for index, match in enumerate(found)):
+        return [match[2] for match in found if match is not None]
+    return lines
+
+
+def score_output(model: Model) -> str:
+    """The name of the output that the labels are for: the first with a score for each of them, else the first.
+
+    InputError where the model has no outputs.
+    """
+    count = len(model.metadata.labels)
+    for name, info in model.outputs.items():
+        if count and info.shape and info.shape[-1] in (count, count - 1, count + 1):
+            return name
+    if not model.outputs:
+        raise InputError("the model has no outputs to rank")
+    return next(iter(model.outputs))
+
+
+def top_k(scores: np.ndarray, k: int, labels: Sequence[str] = (), quant: Quantization | None = None) -> list[Ranked]:
+    """The k classes with the highest scores, the best first and the lower index first among equals; NaN comes last.
+
+    scores: (classes,), or with leading dimensions of 1. quant: of integer scores. InputError on another shape.
+    """
+    classes = scores.shape[-1] if scores.ndim else 0
+    if not classes or scores.size != classes or scores.dtype.kind not in "fiub":
+        raise InputError(f"scores of shape {scores.shape} are not those of one input's classes")
+    flat = scores.reshape(-1)
+    reals = flat.astype(np.float64) if quant is None else integer.dequantize(flat, quant).astype(np.float64)
+    order = np.argsort(-reals, kind="stable")[: max(k, 0)]
+    return [Ranked(int(index), label(int(index), classes, labels), float(reals[index])) for index in order]
+
+
+def label(index: int, classes: int, labels: Sequence[str]) -> str:
+    """The name of a class; "class N" where the labels are not for so many classes.
+
+    ImageNet models have 1 000 classes or a background class before them, and so have its lists of labels.
+    """
+    if len(labels) == classes:
+        return labels[index]
+    if len(labels) == classes + 1 and labels[0].lower() == "background":
+        return labels[index + 1]
+    if len(labels) == classes - 1 == 1000:
+        return labels[index - 1] if index else "background"
+    return f"class {index}"

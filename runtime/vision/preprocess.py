@@ -1,0 +1,178 @@
+"""Turns an image into a model's input, as the model's preprocessing says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from types import ModuleType
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from ..errors import Error, InputError
+from ..file.metadata import Preprocessing
+from ..graph import Dim
+from ..model import Model, TensorInfo
+from ..ops import integer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+CHANNELS: Final = (1, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLayout:
+    """Where an input's shape has its image. height, width: None where the image's own is taken."""
+
+    height: int | None
+    width: int | None
+    channels: int
+    channels_first: bool
+    rank: int
+
+
+def image_input(model: Model, name: str, image: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
+    """The array to feed as input `name` (or its alias) for an image.
+
+    image: a file that Pillow reads, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order.
+    Without preprocessing in the model, floats are the pixels 0..255 and 8-bit integers the pixels' own numbers
+    (int8: less 128), which is what image models with such inputs mostly take.
+    InputError: the file is no image, or the input takes none. Error: Pillow is missing.
+    """
+    info = model.inputs[model.input_name(name)]
+    layout = image_layout(info)
+    preprocessing = model.metadata.preprocessing
+    settings = preprocessing or Preprocessing()
+    color = "gray" if layout.channels == 1 else settings.color
+    if color != settings.color and max(len(settings.mean), len(settings.std)) > 1:
+        raise InputError(f"input '{info.name}' has {layout.channels} channels, but its preprocessing is for 3")
+    opened = _open(image) if isinstance(image, (str, os.PathLike)) else _from_pixels(image)
+    pixels = _pixels(_resized(opened.convert("L" if color == "gray" else "RGB"), layout, settings))
+    if color == "bgr":
+        pixels = pixels[..., ::-1]
+    pixels = np.broadcast_to(pixels, (*pixels.shape[:2], layout.channels))
+    return _arranged(_numbers(pixels, info, preprocessing), layout)
+
+
+def image_layout(info: TensorInfo) -> ImageLayout:
+    """Where height, width and channels are; InputError where the shape is not that of one image."""
+    shape = info.shape
+    if shape is not None and len(shape) in (3, 4):
+        leading, rest = shape[: len(shape) - 3], shape[-3:]
+        if all(isinstance(dim, str) or dim == 1 for dim in leading):
+            found = _three(rest, len(shape))
+            if found is not None:
+                return found
+    if shape is not None and len(shape) == 2 and not isinstance(shape[0], str) and shape[0] != 1:
+        return ImageLayout(shape[0], _size(shape[1]), 1, False, 2)
+    raise InputError(f"input '{info.name}' of shape {shape} does not take one image: feed an array instead")
+
+
+def _three(shape: tuple[Dim, ...], rank: int) -> ImageLayout | None:
+    first, middle, last = shape
+    if last in CHANNELS and isinstance(last, int):
+        return ImageLayout(_size(first), _size(middle), last, False, rank)
+    if first in CHANNELS and isinstance(first, int):
+        return ImageLayout(_size(middle), _size(last), first, True, rank)
+    if rank == 3 and isinstance(first, str):
+        return ImageLayout(_size(middle), _size(last), 1, True, rank)
+    return None
+
+
+def _size(dim: Dim) -> int | None:
+    return None if isinstance(dim, str) else dim
+
+
+def _open(path: str | os.PathLike[str]) -> Image:
+    pillow = _pillow()
+    from PIL import ImageOps
+
+    try:
+        with pillow.open(path) as image:
+            image.load()
+            # Cameras store how they were held and leave the turning to the reader.
+            return _eight_bits(ImageOps.exif_transpose(image), os.fspath(path))
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"cannot read {os.fspath(path)} as an image: {reason}") from None
+
+
+def _eight_bits(image: Image, name: str) -> Image:
+    if image.mode.startswith(("I", "F")):
+        raise InputError(f"{name} has more than 8 bits a channel: convert it to 8 bits first")
+    return image
+
+
+def _from_pixels(pixels: np.ndarray) -> Image:
+    squeezed = pixels[..., 0] if pixels.ndim == 3 and pixels.shape[-1] == 1 else pixels
+    sound = squeezed.ndim == 2 or (squeezed.ndim == 3 and squeezed.shape[-1] == 3)
+    if not sound or pixels.dtype != np.uint8 or not pixels.size:
+        raise InputError(f"pixels must be uint8 (height, width[, 1 or 3]), not {pixels.dtype} of shape {pixels.shape}")
+    return _pillow().fromarray(np.ascontiguousarray(squeezed))
+
+
+def _resized(image: Image, layout: ImageLayout, settings: Preprocessing) -> Image:
+    """The image in the input's height and width; where the shape leaves one open, the image's own."""
+    pillow = _pillow()
+    width, height = image.size
+    size = (layout.width or width, layout.height or height)
+    if size == image.size and (settings.resize != "crop" or settings.crop_fraction == 1):
+        return image
+    filters = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}
+    resample = getattr(pillow.Resampling, filters[settings.interpolation])
+    ratios = (size[0] / width, size[1] / height)
+    if settings.resize == "crop":
+        scale = max(ratios) / settings.crop_fraction
+        kept = (min(size[0] / scale, width), min(size[1] / scale, height))
+        left, top = (width - kept[0]) / 2, (height - kept[1]) / 2
+        return image.resize(size, resample, box=(left, top, left + kept[0], top + kept[1]))
+    if settings.resize == "pad":
+        scale = min(ratios)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        level = round(settings.pad_value)
+        canvas = pillow.new(image.mode, size, level if image.mode == "L" else (level, level, level))
+        canvas.paste(image.resize(inner, resample), ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2))
+        return canvas
+    return image.resize(size, resample)
+
+
+def _pixels(image: Image) -> np.ndarray:
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
+
+
+def _numbers(pixels: np.ndarray, info: TensorInfo, preprocessing: Preprocessing | None) -> np.ndarray:
+    """uint8 pixels as the input's dtype counts them."""
+    if preprocessing is None and info.dtype in (np.uint8, np.int8):
+        return pixels.astype(np.uint8) if info.dtype == np.uint8 else (pixels.astype(np.int16) - 128).astype(np.int8)
+    settings = preprocessing or Preprocessing()
+    mean, std = np.array(settings.mean, np.float32), np.array(settings.std, np.float32)
+    reals = (pixels.astype(np.float32) * np.float32(settings.scale) - mean) / std
+    if info.quant is not None:
+        return integer.quantize(reals, info.quant, info.dtype)
+    if info.dtype.kind == "f":
+        return reals.astype(info.dtype)
+    if info.dtype.kind in "iu":
+        limits = np.iinfo(info.dtype)
+        return np.clip(np.rint(reals).astype(np.float64), limits.min, limits.max).astype(info.dtype)
+    raise InputError(f"input '{info.name}' is {info.dtype}, which no image becomes: feed an array instead")
+
+
+def _arranged(array: np.ndarray, layout: ImageLayout) -> np.ndarray:
+    """(height, width, channels) as the input's shape has it."""
+    if layout.rank == 2:
+        array = array[..., 0]
+    elif layout.channels_first:
+        array = np.moveaxis(array, -1, 0)
+    if layout.rank == 4:
+        array = array[None]
+    return np.ascontiguousarray(array)
+
+
+def _pillow() -> ModuleType:
+    try:
+        from PIL import Image
+    except ImportError:
+        raise Error("reading images takes Pillow: pip install 'millijoule[image]'") from None
+    return Image

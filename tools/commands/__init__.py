@@ -1,0 +1,1 @@
+"""The `mj` command: one file per subcommand."""

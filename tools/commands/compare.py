@@ -1,0 +1,169 @@
+"""`mj compare`: a model beside the engine that its source was made for, layer by layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import options
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ...runtime.model import Model
+    from ..measure.comparison import Comparison
+
+BEYOND = 1
+"""Exit status where an output is further away than allowed."""
+Arrays = dict[str, "np.ndarray"]
+
+
+@click.command("compare", short_help="Compare a model's results with ONNX Runtime or LiteRT, layer by layer.")
+@options.model
+@click.argument("source", metavar="SRC", required=False)
+@options.inputs
+@options.shapes
+@options.seed
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(min=1), help="Compare on random inputs of "
+              "so many seeds, and show the worst of each.")  # fmt: skip
+@click.option(
+    "--layers/--no-layers", default=True, show_default=True, help="Also what lies between inputs and outputs."
+)
+@click.option("--tolerance", default=1e-3, show_default=True, type=click.FloatRange(min=0), help="How far an output of "
+              "real numbers may be off, as a share of its largest magnitude.")  # fmt: skip
+@click.option("--quanta", default=0.25, show_default=True, type=click.FloatRange(min=0), help="How far quantized "
+              "outputs may be off, on average, in steps of their scale.")  # fmt: skip
+@options.running
+@options.as_json
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: str,
+    source: str | None,
+    inputs: tuple[str, ...],
+    shapes: tuple[str, ...],
+    seed: int,
+    seeds: int,
+    layers: bool,
+    tolerance: float,
+    quanta: float,
+    threads: int | None,
+    target: str | None,
+    kernels: str | None,
+    as_json: bool,
+) -> None:
+    """Compare MODEL with what ONNX Runtime or LiteRT computes from SRC, the .onnx or .tflite file it came from.
+
+    SRC may be left out where MODEL is a source itself or lies beside it. Exit status 1 where an output is beyond the
+    tolerance. Layers are compared on the same inputs of the whole model, so that errors add up along the way.
+
+    \b
+    Examples:
+      mj compare model.mj model.onnx
+      mj compare model.tflite --seeds 5 --no-layers
+    """
+    from ..measure.comparison import Comparison
+    from ..models.sources import find_source, load, open_model
+
+    opened = open_model(model)
+    origin = find_source(model, source, opened, "name it: mj compare MODEL SRC")
+    feeds = _feeds(opened, inputs, shapes, range(seed, seed + (1 if inputs else seeds)))
+    with load(opened, threads, target, kernels) as session:
+        comparison = Comparison(session, origin, layers=layers)
+        for feed in feeds:
+            comparison.add(feed)
+        report = _report(model, origin, comparison, session.target, tolerance, quanta, len(feeds))
+    _show(report, as_json)
+    if not report["within"]:
+        ctx.exit(BEYOND)
+
+
+def _feeds(model: Model, inputs: tuple[str, ...], shapes: tuple[str, ...], seeds: range) -> list[Arrays]:
+    from ...runtime.engine.feeds import check_feeds
+    from ..models.feeds import random_inputs, read_inputs
+    from ..models.sources import concrete_shapes, parse_named, parse_shapes
+
+    if inputs:
+        return [check_feeds(model, read_inputs(model, parse_named(model, inputs, "--input")))]
+    sizes = concrete_shapes(model, parse_shapes(model, shapes))
+    return [random_inputs(model, sizes, seed) for seed in seeds]
+
+
+def _report(
+    model: str, source: str, comparison: Comparison, target: str, tolerance: float, quanta: float, count: int
+) -> dict[str, Any]:
+    tensors = [row.describe(tolerance, quanta) for row in comparison.rows.values()]
+    return {
+        "model": model,
+        "source": source,
+        "oracle": comparison.description,
+        "target": target,
+        "layers_left_out": comparison.layers_left_out,
+        "inputs_compared": count,
+        "tolerance": tolerance,
+        "quanta": quanta,
+        "within": all(row["within"] for row in tensors if row["output"]),
+        "tensors": tensors,
+    }
+
+
+def _show(report: Mapping[str, Any], as_json: bool) -> None:
+    from ..report.display import emit, emit_json, shape, shorten, table
+
+    if as_json:
+        emit_json({**report, "tensors": [_without_infinities(row) for row in report["tensors"]]})
+        return
+    for title, rows in _parts(report["tensors"]):
+        cells = [
+            [
+                row["operator"],
+                shape(row["shape"]),
+                row["dtype"],
+                *_numbers(row),
+                "" if row["within"] else "beyond",
+                shorten(row["name"]),
+            ]
+            for row in rows
+        ]
+        columns = [
+            "operator",
+            ">shape",
+            "dtype",
+            ">max error",
+            ">relative",
+            ">SNR dB",
+            ">max quanta",
+            ">mean quanta",
+            "",
+            "name",
+        ]
+        table(title, columns, cells)
+    if report["layers_left_out"] is not None:
+        emit(f"layers are left out: {report['layers_left_out']}")
+    emit(f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)")
+    first = next((row["name"] for row in report["tensors"] if not row["within"]), None)
+    if first is not None:
+        emit(f"the first result beyond the tolerance is '{first}'")
+    limits = f"{report['tolerance']:g} of the largest magnitude, or {report['quanta']:g} quanta on average"
+    emit(f"every output is within {limits}" if report["within"] else f"outputs are beyond {limits}")
+
+
+def _parts(tensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    parts = [
+        ("Layers", [row for row in tensors if not row["output"]]),
+        ("Outputs", [row for row in tensors if row["output"]]),
+    ]
+    return [part for part in parts if part[1]]
+
+
+def _numbers(row: Mapping[str, Any]) -> list[str]:
+    quanta = ["" if row[key] is None else f"{row[key]:.4g}" for key in ("max_quanta", "mean_quanta")]
+    return [f"{row['max_abs']:.3g}", f"{row['relative']:.2e}", f"{row['snr']:.1f}", *quanta]
+
+
+def _without_infinities(row: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON has no infinities: an SNR without noise, or an error without bound, becomes null."""
+    return {key: None if isinstance(value, float) and not isfinite(value) else value for key, value in row.items()}

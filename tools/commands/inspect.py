@@ -1,0 +1,152 @@
+"""`mj inspect`: what is in a model and what this CPU, or another, would do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import options
+
+if TYPE_CHECKING:
+    from ...runtime.model import Model
+    from ...runtime.program.program import Program
+
+
+@click.command("inspect", short_help="Show what is in a model, and which steps have a kernel.")
+@options.model
+@options.shapes
+@options.target
+@options.threads
+@click.option("--steps", is_flag=True, help="List every step of the program, not only those that run in NumPy.")
+@click.option("--profile", is_flag=True, help="Run the model on random numbers and list the time of every step.")
+@options.seed
+@options.as_json
+def command(
+    model: str,
+    shapes: tuple[str, ...],
+    target: str | None,
+    threads: int | None,
+    steps: bool,
+    profile: bool,
+    seed: int,
+    as_json: bool,
+) -> None:
+    """Show the inputs, outputs, operators, sizes and steps of MODEL.
+
+    Nothing is compiled or run unless --profile is given, so any target will do: --target cortex-a72 shows the program
+    of a Raspberry Pi 4. A symbolic batch is taken as 1; other symbolic dimensions need --shape.
+
+    \b
+    Examples:
+      mj inspect model.mj
+      mj inspect model.onnx --shape input=1,3,320,320 --profile
+    """
+    from ..models.sources import concrete_shapes, open_model, parse_shapes
+    from ..report.display import emit_json
+
+    opened = open_model(model)
+    sizes = concrete_shapes(opened, parse_shapes(opened, shapes))
+    report = _facts(model, opened)
+    report["planned_shapes"] = {name: list(shape) for name, shape in sizes.items()}
+    if profile:
+        report.update(_profiled(opened, sizes, threads, target, seed))
+    else:
+        report.update(_planned(opened, sizes, threads, target))
+    if as_json:
+        emit_json(report)
+    else:
+        _show(report, steps or profile)
+
+
+def _facts(path: str, model: Model) -> dict[str, Any]:
+    import os
+
+    from ..models.facts import operators, tensors, weight_bytes
+
+    stored = weight_bytes(model.graph)
+    return {
+        "model": path,
+        "file_bytes": os.path.getsize(path),
+        "source": {"name": model.metadata.source.name, "format": model.metadata.source.format},
+        "inputs": tensors(model.inputs),
+        "outputs": tensors(model.outputs),
+        "operators": operators(model.graph),
+        "labels": len(model.metadata.labels),
+        "weights": {"bytes": sum(stored.values()), "by_dtype": stored},
+    }
+
+
+def _planned(
+    model: Model, shapes: Mapping[str, tuple[int, ...]], threads: int | None, target: str | None
+) -> dict[str, Any]:
+    from ...device_profiles import usable_cpus
+    from ..measure.profile import describe_steps
+    from ..models.plans import any_target, plan_program
+
+    known = any_target(target)
+    count = threads or usable_cpus()
+    program, packed = plan_program(model, shapes, known, count)
+    return {**_sizes(program, packed, count, str(known or "numpy")), "steps": describe_steps(program)}
+
+
+def _profiled(
+    model: Model, shapes: Mapping[str, tuple[int, ...]], threads: int | None, target: str | None, seed: int
+) -> dict[str, Any]:
+    from ..measure.profile import profile_steps
+    from ..models.feeds import random_inputs
+    from ..models.sources import load
+
+    feeds = random_inputs(model, shapes, seed)
+    with load(model, threads, target) as session:
+        steps = profile_steps(session, feeds)
+        engine = session.engine
+        program = engine.plan(dict(shapes), ()).program
+        return {**_sizes(program, engine.weights.used, session.threads, session.target), "steps": steps}
+
+
+def _sizes(program: Program, packed: int, threads: int, target: str) -> dict[str, Any]:
+    return {
+        "target": target,
+        "threads": threads,
+        "macs": program.macs,
+        "packed_weight_bytes": packed,
+        "arena": {
+            "bytes": program.arena_bytes,
+            "lower_bound": program.lower_bound,
+            "scratch_bytes_per_thread": program.scratch_bytes,
+        },
+    }
+
+
+def _show(report: Mapping[str, Any], every_step: bool) -> None:
+    from ..measure.profile import show_steps
+    from ..models.facts import tensor_rows
+    from ..report.display import emit, size, table
+
+    source = report["source"]["name"]
+    origin = f", from {source}" if source and not report["model"].endswith(source) else ""
+    emit(f"{report['model']}: {size(report['file_bytes'])}{origin}\n")
+    table("", ["", "name", ">shape", "dtype", "quantized"], tensor_rows(report))
+    arena, weights = report["arena"], report["weights"]
+    share = f" ({arena['bytes'] / arena['lower_bound']:.2f} times it)" if arena["lower_bound"] else ""
+    dtypes = ", ".join(f"{size(count)} {dtype}" for dtype, count in weights["by_dtype"].items())
+    numpy_steps = sum(step["kernel"] is None for step in report["steps"])
+    scratch = size(arena["scratch_bytes_per_thread"])
+    shapes = ", ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in report["planned_shapes"].items())
+    rows = [
+        ["planned for", f"{report['target']}, {report['threads']} thread(s), {shapes}"],
+        ["multiply-adds", f"{report['macs']:,}"],
+        ["weights", f"{size(weights['bytes'])} stored ({dtypes or 'none'}), "
+                    f"{size(report['packed_weight_bytes'])} packed for the target"],
+        ["arena", f"{size(arena['bytes'])}, lower bound {size(arena['lower_bound'])}{share}"],
+        ["scratch", f"{scratch} a thread"],
+        ["steps", f"{len(report['steps']) - numpy_steps} with a kernel, {numpy_steps} in NumPy"],
+        ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
+    ]  # fmt: skip
+    table("", ["", ""], rows)
+    if every_step:
+        show_steps(report["steps"])
+    elif numpy_steps:
+        show_steps(report["steps"], only_numpy=True)

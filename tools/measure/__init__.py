@@ -1,0 +1,1 @@
+"""Times, distances, and the machine that they were measured on."""

@@ -1,0 +1,93 @@
+"""What is fed to a model: files that the user names, or random numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from ...runtime.model import Model
+
+Arrays = dict[str, np.ndarray]
+AT_ONCE = 1 << 24
+"""Random bytes that the standard library is asked for in one call."""
+
+
+def read_inputs(model: Model, files: Mapping[str, str]) -> Arrays:
+    """Arrays by input name from .npy, .npz and image files; InputError names the file that is at fault."""
+    return {name: _read(model, name, file) for name, file in files.items()}
+
+
+def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
+    """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans."""
+    random = Random(seed)
+    return {name: _random(random, model.inputs[name].dtype, shape) for name, shape in shapes.items()}
+
+
+def _random(random: Random, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    count = math.prod(shape)
+    if dtype.kind == "f":
+        radius, angle = _uniform(random, count), _uniform(random, count)
+        return (np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)).astype(dtype).reshape(shape)
+    drawn = _bytes(random, count)
+    if dtype.kind in "iu" and dtype.itemsize == 1:
+        return drawn.view(dtype).reshape(shape)
+    return (drawn & 1).astype(dtype).reshape(shape)
+
+
+def _uniform(random: Random, count: int) -> np.ndarray:
+    """Floats between 0 and 1, never either."""
+    return (_bytes(random, 4 * count).view(np.uint32) + 0.5) / 2**32
+
+
+def _bytes(random: Random, count: int) -> np.ndarray:
+    """The standard library's random bytes: importing numpy.random takes 6 MB of memory."""
+    parts = (random.randbytes(min(AT_ONCE, count - done)) for done in range(0, count, AT_ONCE))
+    return np.frombuffer(bytearray(b"".join(parts)), np.uint8)
+
+
+def _read(model: Model, name: str, file: str) -> np.ndarray:
+    suffix = Path(file).suffix.lower()
+    if suffix not in (".npy", ".npz"):
+        from ...runtime.vision.preprocess import image_input
+
+        return image_input(model, name, file)
+    try:
+        if suffix == ".npz":
+            return _from_archive(model, name, file)
+        array: np.ndarray = np.load(file, allow_pickle=False)
+        return array
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    except (ValueError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it ends too early"
+        raise InputError(f"{file} is not a sound {suffix} file: {reason}") from None
+
+
+def _from_archive(model: Model, name: str, file: str) -> np.ndarray:
+    from zipfile import BadZipFile
+    from zlib import error as DamagedData
+
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return _pick(model, name, file, arrays)
+    except (BadZipFile, DamagedData) as error:
+        raise ValueError(str(error)) from None
+
+
+def _pick(model: Model, name: str, file: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    names = [name, *(alias for alias, known in model.metadata.input_aliases.items() if known == name)]
+    for candidate in names:
+        if candidate in arrays:
+            return arrays[candidate]
+    listed = list(arrays)
+    if len(listed) == 1 and len(model.inputs) == 1:
+        return arrays[listed[0]]
+    raise InputError(f"{file} has no array '{name}'; it has {', '.join(listed) or 'none'}")

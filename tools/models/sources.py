@@ -1,0 +1,109 @@
+"""Models as the command line names them: a .mj file, or a source that is converted on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...runtime.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from ...runtime.model import Model
+    from ...runtime.session import Session
+
+SOURCES = (".onnx", ".tflite", ".lite")
+Shapes = dict[str, tuple[int, ...]]
+MOST_ELEMENTS = 1 << 40
+
+
+def is_source(path: str) -> bool:
+    return Path(path).suffix.lower() in SOURCES
+
+
+def open_model(path: str) -> Model:
+    """Reads a .mj file or converts a source; ModelError names what is wrong with it."""
+    if is_source(path):
+        from ...converters.convert import convert
+
+        return convert(path)
+    from ...runtime.model import Model
+
+    return Model.load(path)
+
+
+def load(model: Model, threads: int | None = None, target: str | None = None, kernels: str | None = None) -> Session:
+    """A session whose compilation shows its progress on standard error."""
+    from ...runtime.session import load as load_session
+    from ..report.progress import CompileProgress
+
+    return load_session(model, threads=threads, target=target, kernels=kernels, progress=CompileProgress())
+
+
+def parse_named(model: Model, texts: Sequence[str], option: str) -> dict[str, str]:
+    """NAME=VALUE options by the graph's name of the input; NAME= may be missing where there is one input."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, value = _split(model, text, option)
+        if name in found:
+            raise InputError(f"{option} is given twice for input '{name}'")
+        found[name] = value
+    return found
+
+
+def parse_shapes(model: Model, texts: Sequence[str]) -> Shapes:
+    """--shape options; InputError where one is not a list of sizes."""
+    shapes: Shapes = {}
+    for name, value in parse_named(model, texts, "--shape").items():
+        sizes = value.replace("x", ",").split(",")
+        if not all(size.strip().isdecimal() for size in sizes):
+            raise InputError(f"--shape {name}={value}: sizes separated by commas are wanted, as in {name}=1,3,224,224")
+        shapes[name] = tuple(int(size) for size in sizes)
+        if prod(shapes[name]) > MOST_ELEMENTS:
+            raise InputError(f"--shape {name}={value}: more than {MOST_ELEMENTS} elements")
+    return shapes
+
+
+def concrete_shapes(model: Model, given: Mapping[str, tuple[int, ...]]) -> Shapes:
+    """A shape for every input: as given, else the model's with a symbolic first dimension (the batch) taken as 1.
+
+    InputError where another dimension is symbolic and no shape is given.
+    """
+    found: Shapes = {}
+    for name, info in model.inputs.items():
+        shape = given.get(name, info.shape)
+        if shape is not None and shape and isinstance(shape[0], str):
+            shape = (1, *shape[1:])
+        if shape is None or any(isinstance(size, str) for size in shape):
+            declared = "any shape" if info.shape is None else f"({', '.join(map(str, info.shape))})"
+            raise InputError(f"input '{name}' is declared {declared}: give its sizes with --shape {name}=...")
+        found[name] = tuple(int(size) for size in shape)
+    return found
+
+
+def _split(model: Model, text: str, option: str) -> tuple[str, str]:
+    # Names may hold '=' themselves, and so may files.
+    for at in (index for index, letter in enumerate(text) if letter == "="):
+        name = text[:at]
+        if name in model.inputs or name in model.metadata.input_aliases:
+            return model.input_name(name), text[at + 1 :]
+    if len(model.inputs) == 1 and ("=" not in text or Path(text).exists()):
+        return next(iter(model.inputs)), text
+    listed = ", ".join(f"'{name}'" for name in model.inputs)
+    raise InputError(f"{option} {text}: NAME=VALUE is wanted, with one of the model's inputs: {listed}")
+
+
+def find_source(path: str, given: str | None, model: Model, way_out: str) -> str:
+    """The file that peers run: the one given, the model itself where it is a source, or the one it was made from
+    beside it. ModelError where there is none; way_out: how the user names it."""
+    if given is not None:
+        if not Path(given).is_file():
+            raise ModelError(f"{given}: no such file")
+        return given
+    if is_source(path):
+        return path
+    beside = Path(path).with_name(model.metadata.source.name or "-")
+    if beside.is_file():
+        return str(beside)
+    raise ModelError(f"{path}: the file it was converted from is not beside it; {way_out}")

@@ -1,0 +1,1 @@
+"""Other inference engines: contenders in benchmarks, oracles in comparisons."""
