@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -34,8 +35,11 @@ def load(profile: str | os.PathLike[str] = "host") -> Profile:
     if profile.endswith(SUFFIX) or os.path.basename(profile) != profile:
         return read(Path(profile))
     if profile not in names():
+        close = get_close_matches(profile, names(), n=1)
+        meant = f"did you mean {close[0]}? There" if close else "there"
         raise ProfileError(
-            f"there is no device profile '{profile}'; there are host, {', '.join(names())}, or the path of a .toml file"
+            f"there is no device profile '{profile}'; {meant} are host, {', '.join(names())}, or the path of a .toml "
+            "file"
         )
     return read(BOARDS / (profile + SUFFIX))
 

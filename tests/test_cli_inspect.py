@@ -74,6 +74,10 @@ def test_any_target_can_be_planned_for(name: str, model: Path) -> None:
     assert any(kernel.startswith("conv.") for kernel in kernels)
 
 
+def test_a_device_is_a_target(model: Path) -> None:
+    assert mj_json("inspect", model, "--target", "raspberry-pi-5")["target"] == "aarch64-dotprod"
+
+
 def test_tables_name_the_steps_in_numpy(model: Path) -> None:
     done = mj("inspect", model, "--target", "numpy")
     assert "Steps that run in NumPy" in done.stdout and "Conv_features" in done.stdout

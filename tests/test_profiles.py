@@ -212,6 +212,8 @@ def test_files_that_are_no_profiles(tmp_path: Path, old: str, new: str, message:
 def test_names_that_are_no_profiles(tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="no device profile 'pi'; there are host, jetson-nano, raspberry-pi-5"):
         load("pi")
+    with pytest.raises(ProfileError, match="did you mean raspberry-pi-5"):
+        load("raspberry_pi_5")
     for missing in ("missing.toml", str(tmp_path / "missing"), tmp_path):
         with pytest.raises(ProfileError, match="cannot read device profile"):
             load(missing)

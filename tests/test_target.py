@@ -11,6 +11,7 @@ import llvmlite.binding as llvm
 import pytest
 from kernel_files import REFUSE_EXECUTABLE_MEMORY, python
 
+from millijoule import device_profiles
 from millijoule.runtime.errors import TargetError
 from millijoule.runtime.targets import cpu, target
 from millijoule.runtime.targets.target import ALIASES, BASES, DOTPROD, NEON, TARGETS, V2, V3, V4, choose, named, resolve
@@ -174,6 +175,23 @@ def test_names() -> None:
         resolve("pentium")
     with pytest.raises(TargetError, match="no target"):
         resolve("pentium", compile_only=True)
+
+
+@pytest.mark.parametrize("name", device_profiles.names())
+def test_a_device_is_a_target(name: str) -> None:
+    wanted = TARGETS[device_profiles.load(name).target]
+    assert named(name) == named(f" {name.title()} ") == resolve(name, compile_only=True) == wanted
+    if target.missing(wanted):
+        with pytest.raises(TargetError, match=f"target {wanted.name} cannot run here"):
+            resolve(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("raspbery-pi5", "raspberry-pi-5"), ("cortex_a72", "cortex-a72"), ("x86-64-v5", "x86-64-v")]
+)
+def test_a_name_that_is_nearly_one_is_suggested(typed: str, meant: str) -> None:
+    with pytest.raises(TargetError, match=f"did you mean {meant}.*Known are host, .* and the devices jetson-nano, "):
+        named(typed)
 
 
 def test_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:

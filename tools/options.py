@@ -17,7 +17,8 @@ threads = click.option(
 target = click.option(
     "--target",
     metavar="NAME",
-    help="Compile for this instruction set instead of the CPU's own; 'numpy' uses no machine code at all.",
+    help="Compile for this instruction set, or that of a device such as raspberry-pi-5, instead of the CPU's own; "
+    "'numpy' uses no machine code at all.",
 )
 kernels = click.option(
     "--kernels", metavar="FILE.mjk", help="Take the kernels from a file that `mj compile` wrote; nothing is compiled."

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final, Literal
 
+from ... import device_profiles
 from ..errors import TargetError
 from .cpu import arm_core, host_features, host_machine
 
@@ -174,12 +176,20 @@ def detect() -> Target:
 
 
 def named(name: str) -> Target:
-    """The target of that name or alias, whether or not this CPU runs it; TargetError where there is none."""
+    """The target of that name, alias or device profile, whether or not this CPU runs it; TargetError where there is
+    none."""
     key = name.strip().lower()
+    devices = device_profiles.names()
+    if key in devices:
+        key = device_profiles.load(key).target
     target = TARGETS.get(ALIASES.get(key, key))
     if target is None:
-        known = ", ".join((*TARGETS, *ALIASES))
-        raise TargetError(f"there is no target '{name}'; known are host, {known}")
+        known = ("host", *TARGETS, *ALIASES)
+        close = get_close_matches(key, (*known, *devices), n=1)
+        meant = f"did you mean {close[0]}? Known" if close else "known"
+        raise TargetError(
+            f"there is no target '{name}'; {meant} are {', '.join(known)}, and the devices {', '.join(devices)}"
+        )
     return target
 
 
