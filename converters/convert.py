@@ -26,8 +26,8 @@ def convert(
     labels: class names in the order of the scores; preprocessing: how an image becomes the input. Both travel with the
     model, and stand in for what the source itself says.
 
-    Raises ModelError where the file is damaged, of an unknown kind, or needs an operator that is not supported; one
-    error lists every such node. Error where the converter's library is not installed.
+    Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
+    error tells which, how many, why and where. Error where the converter's library is not installed.
     """
     name = os.fspath(source)
     kind = FORMATS.get(Path(name).suffix.lower())

@@ -154,10 +154,10 @@ def test_every_unsupported_operator_is_listed_at_once() -> None:
     model.opset_import.append(helper.make_opsetid("my.own", 1))
     text = error_of(model)
     assert text.startswith("ONNX model: 4 operators are not supported:\n")
-    assert "NonMaxSuppression 'nms': there is no such operator in millijoule" in text
-    assert "my.own.Special 'mine': there is no such operator" in text
-    assert "Conv 'flat': " in text
-    assert "Relu 'y': attribute 'alpha' = 2.0 is not supported" in text
+    assert "  NonMaxSuppression x1: there is no such operator in millijoule\n    NonMaxSuppression 'nms'\n" in text
+    assert "  my.own.Special x1: a custom operator; there is no such operator" in text and "'mine'" in text
+    assert "Conv 'flat'" in text
+    assert "  Relu x1: attribute 'alpha' = 2.0 is not supported\n    Relu 'y'" in text
 
 
 def test_operators_of_a_domain_that_is_not_imported() -> None:
@@ -223,7 +223,7 @@ def test_unsupported_operators_inside_of_subgraphs_are_listed() -> None:
         [node("NonZero", "x", "n"), node("Missing", "n", "t", name="inner")], [node("Neg", "x", "e")]
     )
     text = error_of(model_of([branches], {**VECTOR, "c": ((), "bool")}, "y"))
-    assert "Missing 'inner': there is no such operator" in text
+    assert "Missing x1: there is no such operator in millijoule\n    Missing 'inner'" in text
 
 
 def function(name: str, nodes: list[onnx.NodeProto], inputs: str, outputs: str, **attrs: Any) -> onnx.FunctionProto:

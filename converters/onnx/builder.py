@@ -99,7 +99,7 @@ class Builder:
         """Unsupported where no operator takes a node of this form."""
         op = find(node.op)
         if op is None:
-            raise Unsupported("there is no such operator in millijoule")
+            raise Unsupported
         try:
             check_attributes(op, node, op.attributes(node))
         except ModelError as error:

@@ -12,6 +12,7 @@ import onnx
 from ...runtime.errors import ModelError
 from ...runtime.graph import Graph, Value
 from ...runtime.ops.registry import find
+from ..refusal import Refused
 from .attributes import value_of
 from .builder import Builder
 from .call import Call
@@ -22,7 +23,7 @@ from .job import Job, Unsupported
 from .order import arrange, reads
 from .reader import MAX_OPSET
 from .schemas import find_schema
-from .scope import Scope, describe
+from .scope import Scope, describe, label, operator
 from .tensors import is_narrow, sparse_to_array, to_array
 from .types import Hint, hints, input_hint
 
@@ -127,7 +128,7 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
     except Unsupported as reason:
         builder.rollback(mark)
         inside = f" (inside of {scope.prefix.rstrip('/')})" if scope.prefix else ""
-        job.problems.append(f"{describe(node)}{inside}: {reason}")
+        job.problems.append(Refused(operator(node), f"'{label(node)}'{inside}", str(reason)))
         for name, hint in zip(outputs, (scope.hint(name) for name in node.output), strict=True):
             if name:
                 builder.define(Value(name, hint.dtype or np.dtype(np.float32), hint.shape))
@@ -171,7 +172,7 @@ def _convert(call: Call, node: onnx.NodeProto, domain: str) -> None:
             reason = problem
     body = schema_function(call, node, domain)
     if body is None:
-        raise reason or Unsupported("there is no such operator in millijoule")
+        raise reason or Unsupported
     problems = len(call.scope.job.problems)
     inline(call, body, import_nodes)
     if reason is not None and len(call.scope.job.problems) > problems:

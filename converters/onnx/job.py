@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 
 from ...runtime.errors import ModelError
+from ..refusal import Refused, refusal
 
 MAX_NODES = 200_000
 MAX_DEPTH = 24
@@ -15,7 +16,8 @@ MAX_DEPTH = 24
 
 
 class Unsupported(Exception):
-    """Raised by a handler that cannot convert its node; the text is the reason that the user reads."""
+    """Raised by a handler that cannot convert its node; the text is the reason that the user reads, empty where there
+    is no such operator."""
 
 
 @dataclass(slots=True)
@@ -27,7 +29,7 @@ class Job:
     folder: Path | None
     functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
-    problems: list[str] = field(default_factory=list)
+    problems: list[Refused] = field(default_factory=list)
     narrow: set[str] = field(default_factory=set)
     nodes: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
@@ -50,9 +52,6 @@ class Job:
         return ModelError(f"{self.label}: {problem}")
 
     def raise_problems(self) -> None:
-        """One ModelError that lists every node that could not be converted."""
+        """One ModelError about all nodes that could not be converted."""
         if self.problems:
-            listed = list(dict.fromkeys(self.problems))
-            plural = "operator is" if len(listed) == 1 else f"{len(listed)} operators are"
-            count = "1 " if len(listed) == 1 else ""
-            raise self.error(f"{count}{plural} not supported:\n  " + "\n  ".join(listed))
+            raise self.error(refusal(self.problems))

@@ -71,6 +71,13 @@ class Scope:
 
 def describe(node: onnx.NodeProto) -> str:
     """A node as messages name it: its operator, and its name or its first result's."""
-    domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
-    name = node.name or next((output for output in node.output if output), "")
-    return f"{domain}{node.op_type} '{name}'"
+    return f"{operator(node)} '{label(node)}'"
+
+
+def operator(node: onnx.NodeProto) -> str:
+    """The node's operator, under its domain where that is not ONNX's own."""
+    return f"{node.domain}.{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
+
+
+def label(node: onnx.NodeProto) -> str:
+    return node.name or next((output for output in node.output if output), "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ..imported import Imported
+from ..refusal import Refused, refusal
 from . import metadata
 from .handlers import Unsupported, find
 from .importer import Importer
@@ -14,28 +15,20 @@ from .prune import prune
 from .reader import read
 from .records import ModelRecord, OperatorRecord
 
-_STATE = "state kept between runs (resource variables) is not supported"
-_CONTROL = "control flow is not supported"
-_WHY = {
-    **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"), _STATE),
-    **dict.fromkeys(("IF", "WHILE", "CALL", "STABLEHLO_WHILE"), _CONTROL),
-}
-
 
 def convert(path: str | os.PathLike[str]) -> Imported:
     """The main graph of a model, in the form of the source: nothing folded or fused that the file does not fuse.
 
-    ModelError where the file is no TFLite model, is damaged, or holds operators that are not supported (all listed).
+    ModelError where the file is no TFLite model, is damaged, or holds operators that are not supported; one error
+    tells of all.
     """
     model = read(path)
     _check_order(model)
     importer = Importer(model)
     importer.enter()
-    reasons = ((record, _convert_operator(importer, record)) for record in model.operators)
-    problems = [f"  {_label(model, record)}: {reason}" for record, reason in reasons if reason]
-    if problems:
-        listed = "\n".join(problems)
-        raise model.error(f"{len(problems)} of {len(model.operators)} operators are not supported:\n{listed}")
+    refused = [problem for record in model.operators for problem in _convert_operator(importer, record)]
+    if refused:
+        raise model.error(refusal(refused))
     importer.leave()
     graph = importer.graph
     graph.name = os.path.splitext(os.path.basename(model.path))[0]
@@ -50,21 +43,22 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     )
 
 
-def _convert_operator(importer: Importer, record: OperatorRecord) -> str:
+def _convert_operator(importer: Importer, record: OperatorRecord) -> list[Refused]:
     """Why the operator cannot be converted; empty where it was."""
     handler = find(record.kind)
+    where = _where(importer.model, record)
     if handler is None:
-        return _WHY.get(record.kind, "millijoule has no equivalent of this operator")
+        return [Refused(record.kind, where)]
     try:
         handler(Operator(importer, record))
     except Unsupported as reason:
-        return str(reason)
-    return ""
+        return [Refused(record.kind, where, str(reason))]
+    return []
 
 
-def _label(model: ModelRecord, record: OperatorRecord) -> str:
+def _where(model: ModelRecord, record: OperatorRecord) -> str:
     output = model.tensors[record.outputs[0]].name if record.outputs else ""
-    return f"{record.kind} at position {record.index}" + (f", which makes '{output}'" if output else "")
+    return f"at position {record.index}" + (f", which makes '{output}'" if output else "")
 
 
 def _check_order(model: ModelRecord) -> None:

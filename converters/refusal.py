@@ -1,0 +1,91 @@
+"""One error for all the operators of a source that cannot be converted: which, how many, why and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+PLACES: Final = 3
+"""Nodes named of each kind of refusal."""
+GROUPS: Final = 20
+MISSING: Final = "there is no such operator in millijoule"
+
+CONTROL = "control flow"
+RECURRENCE = "recurrence"
+STATE = "state kept between runs"
+STRINGS = "text"
+TABLES = "lookup tables"
+SEQUENCES = "sequences and optional values"
+RANDOM = "random numbers"
+
+
+def _kinds(names: Mapping[str, str]) -> dict[str, str]:
+    return {operator: kind for kind, operators in names.items() for operator in operators.split()}
+
+
+KINDS: Final = _kinds(
+    {
+        CONTROL: "If Loop Scan SequenceMap IF WHILE CALL STABLEHLO_WHILE",
+        RECURRENCE: "RNN LSTM GRU com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
+        "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN UNIDIRECTIONAL_SEQUENCE_LSTM "
+        "UNIDIRECTIONAL_SEQUENCE_RNN",
+        STATE: "CALL_ONCE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE",
+        STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch TfIdfVectorizer com.microsoft.Tokenizer "
+        "LSH_PROJECTION SKIP_GRAM",
+        TABLES: "ai.onnx.ml.LabelEncoder ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
+        "HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",
+        SEQUENCES: "SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
+        "SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement",
+        RANDOM: "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial MULTINOMIAL "
+        "RANDOM_STANDARD_NORMAL RANDOM_UNIFORM",
+    }
+)
+"""What an operator is for that has no counterpart here: by ONNX's name (with its domain) and by TFLite's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """operator: as the source calls it. where: the node, as messages name it. reason: empty where millijoule has no
+    such operator."""
+
+    operator: str
+    where: str
+    reason: str = ""
+
+    @property
+    def why(self) -> str:
+        if self.reason:
+            return self.reason
+        kind = KINDS.get(self.operator)
+        if kind is not None:
+            return f"{kind} cannot be converted yet"
+        custom = self.operator.startswith("CUSTOM ") or "." in self.operator
+        return f"a custom operator; {MISSING}" if custom else MISSING
+
+
+def refusal(refused: Iterable[Refused]) -> str:
+    """The text of the error: which operators, how many and why, with the first few places of each reason."""
+    distinct = list(dict.fromkeys(refused))
+    plural = "operator is" if len(distinct) == 1 else "operators are"
+    lines = [f"{len(distinct)} {plural} not supported:"]
+    groups: dict[str, list[Refused]] = {}
+    for item in distinct:
+        groups.setdefault(item.why, []).append(item)
+    for why, items in list(groups.items())[:GROUPS]:
+        lines.append(f"  {listed_counts(Counter(item.operator for item in items))}: {why}")
+        lines += [f"    {text}" for text in _first([f"{item.operator} {item.where}" for item in items], PLACES)]
+    if len(groups) > GROUPS:
+        lines.append(f"  and {len(groups) - GROUPS} more reasons")
+    return "\n".join(lines)
+
+
+def listed_counts(counts: Mapping[str, int]) -> str:
+    """Names with how often they occur, the most frequent first: "If x25, LSTM x4"."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(_first([f"{name} x{count}" for name, count in ordered], GROUPS))
+
+
+def _first(items: Sequence[str], most: int) -> list[str]:
+    return list(items) if len(items) <= most else [*items[:most], f"and {len(items) - most} more"]

@@ -1,0 +1,65 @@
+"""What a user reads of operators that cannot be converted: how many, which and why first, then some places."""
+
+from __future__ import annotations
+
+import pytest
+from cli import ZOO, mj
+
+from millijoule.converters.refusal import GROUPS, KINDS, MISSING, PLACES, Refused, refusal
+
+
+def test_counts_and_a_reason_of_each_kind() -> None:
+    refused = [*(Refused("If", f"'i{index}'") for index in range(25)), *(Refused("LSTM", f"'l{i}'") for i in range(4))]
+    assert refusal(refused).splitlines() == [
+        "29 operators are not supported:",
+        "  If x25: control flow cannot be converted yet",
+        *(f"    If 'i{index}'" for index in range(PLACES)),
+        f"    and {25 - PLACES} more",
+        "  LSTM x4: recurrence cannot be converted yet",
+        *(f"    LSTM 'l{index}'" for index in range(PLACES)),
+        f"    and {4 - PLACES} more",
+    ]
+
+
+def test_one_of_a_kind_that_nobody_knows() -> None:
+    assert refusal([Refused("Frob", "'a'"), Refused("Frob", "'a'")]) == (
+        f"1 operator is not supported:\n  Frob x1: {MISSING}\n    Frob 'a'"
+    )
+
+
+def test_a_reason_of_its_own_beats_the_kind() -> None:
+    text = refusal([Refused("If", "'a'", "its branches differ"), Refused("my.Own", "'b'"), Refused("CUSTOM x", "'c'")])
+    assert "If x1: its branches differ" in text
+    assert "my.Own x1, CUSTOM x x1: a custom operator" in text
+
+
+def test_thousands_stay_readable() -> None:
+    text = refusal(Refused(f"Op{index}", f"'{index}'", f"reason {index}") for index in range(5000))
+    assert len(text.splitlines()) == 1 + 2 * GROUPS + 1 and f"and {5000 - GROUPS} more reasons" in text
+    assert len(refusal(Refused(f"Op{index}", "'a'") for index in range(5000)).splitlines()) == 2 + PLACES + 1
+
+
+def test_kinds_are_of_operators_that_exist() -> None:
+    """Each is an operator of ONNX or of TFLite's schema, or in a domain that ONNX does not define."""
+    onnx = pytest.importorskip("onnx")
+    tflite = pytest.importorskip("tflite")
+    builtin = vars(tflite.BuiltinOperator)
+    unknown = [name for name in KINDS if not onnx.defs.has(name) and name not in builtin and "." not in name]
+    assert not unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "summary"),
+    [
+        ("silero_vad.onnx", ["If x25: control flow", "LSTM x4: recurrence"]),
+        ("microwakeword_hey_jarvis_int8.tflite", ["READ_VARIABLE x6, ASSIGN_VARIABLE x6, CALL_ONCE x1: state kept"]),
+    ],
+)
+def test_real_models_that_cannot_be_converted(name: str, summary: list[str]) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("tflite")
+    if not (ZOO / name).is_file():
+        pytest.skip(f"{ZOO / name} is absent; MILLIJOULE_ZOO names the folder of real models")
+    done = mj("inspect", ZOO / name)
+    assert done.exit_code == 2 and all(line in done.stderr for line in summary)
+    assert len(done.stderr.splitlines()) <= 1 + len(summary) * (PLACES + 2)
