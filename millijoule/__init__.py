@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .converters import convert
+    from .loading import load
     from .runtime.errors import Error, InputError, ModelError, TargetError
     from .runtime.model import Model
-    from .runtime.session import Session, load
+    from .runtime.session import Session
     from .runtime.softmax.softmax import softmax
     from .runtime.softmax.statistics import SoftmaxStatistics, softmax_statistics
 
@@ -38,7 +39,7 @@ _HOME = {
     "Session": ".runtime.session",
     "TargetError": ".runtime.errors",
     "convert": ".converters",
-    "load": ".runtime.session",
+    "load": ".loading",
     "softmax": ".runtime.softmax.softmax",
     "softmax_statistics": ".runtime.softmax.statistics",
     "SoftmaxStatistics": ".runtime.softmax.statistics",

@@ -43,6 +43,14 @@ class Quantization:
             and np.array_equal(self.zero_point, other.zero_point)
         )
 
+    def __str__(self) -> str:
+        if self.axis is None:
+            return f"scale {float(self.scale[0]):.6g}, zero point {int(self.zero_point[0])}"
+        low, high = min(self.scale, default=0.0), max(self.scale, default=0.0)
+        zeros = sorted({int(zero) for zero in self.zero_point})
+        points = f"zero point {zeros[0]}" if len(zeros) == 1 else f"{self.zero_point.size} zero points"
+        return f"scales {low:.6g} to {high:.6g}, {points}, along axis {self.axis}"
+
     def along(self, rank: int) -> tuple[np.ndarray, np.ndarray]:
         """scale and zero_point shaped to broadcast against a tensor of this rank."""
         if self.axis is None:
@@ -77,7 +85,7 @@ class Node:
         return f"{self.op} '{self.name or (self.outputs[0] if self.outputs else '')}'"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Graph:
     """Nodes in an order in which every value is produced before it is used (a subgraph may use outer values)."""
 
@@ -86,6 +94,9 @@ class Graph:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     name: str = ""
+
+    def __repr__(self) -> str:
+        return f"<Graph '{self.name}': {len(self.nodes)} nodes, {len(self.values)} values>"
 
     def add_value(self, value: Value) -> str:
         self.values[value.name] = value
@@ -109,6 +120,10 @@ class Graph:
         """The value's data where it is a constant of this graph, else None."""
         value = self.values.get(name)
         return None if value is None else value.data
+
+    def constant_bytes(self) -> int:
+        """Of all constants, those of subgraphs left out."""
+        return sum(value.data.nbytes for value in self.values.values() if value.data is not None)
 
     def producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs if out}

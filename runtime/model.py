@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
+from . import summary
 from .errors import InputError, ModelError
 from .file.metadata import Metadata
 from .file.read import read
@@ -28,14 +29,27 @@ class TensorInfo:
     dtype: np.dtype
     quant: Quantization | None = None
 
+    def __str__(self) -> str:
+        """As errors and tables write it: 'x' float32 (1, 8)."""
+        sizes = "any shape"
+        if self.shape is not None:
+            sizes = f"({', '.join(map(str, self.shape))}{',' if len(self.shape) == 1 else ''})"
+        return f"'{self.name}' {self.dtype} {sizes}"
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, repr=False)
 class Model:
     """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing."""
 
     graph: Graph
     metadata: Metadata = field(default_factory=Metadata)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return summary.line("Model", self)
+
+    def _repr_html_(self) -> str:
+        return summary.table("Model", self, {"nodes": len(self.graph.nodes)})
 
     @property
     def inputs(self) -> dict[str, TensorInfo]:

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from ..device_profiles import usable_cpus
+from . import summary
+from .engine import quantized
 from .engine.engine import Engine, Shapes
-from .engine.feeds import Arrays, check_feeds
+from .engine.feeds import Arrays, Feeds, check_feeds
 from .engine.locks import Lock
 from .engine.workspace import Workspace
 from .errors import Error, InputError
@@ -32,15 +34,7 @@ def load(
     verify: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Session:
-    """Makes a model ready to run.
-
-    model: a Model, or the path of a .mj file. threads: at most so many (default: the profile's, within the affinity
-    mask and the cgroup's quota). profile: a device profile's name or file. target: compile for this target instead of
-    the CPU's own (also MILLIJOULE_TARGET). kernels: a file written by `mj compile`, so that nothing is compiled here.
-    verify: check the file's checksum. progress: called as progress(done, total, kernel) while kernels are compiled.
-
-    Raises ModelError on a bad file, TargetError on a target that this CPU lacks.
-    """
+    """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
     if not isinstance(model, Model):
         model = Model.load(model, verify=verify)
     return Session(Engine(model, threads, profile, target, kernels, progress))
@@ -62,6 +56,15 @@ class Session:
         self._spare = max(2, usable_cpus())
         self._latest: tuple[int, Shapes] | None = None
         self._closed = False
+
+    def __repr__(self) -> str:
+        if self._closed:
+            return summary.line("Session", self.model, " (closed)")
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return summary.line("Session", self.model, f" on {self.target}, {threads}")
+
+    def _repr_html_(self) -> str:
+        return summary.table("Session", self.model, {"target": self.target, "threads": self.threads})
 
     @property
     def engine(self) -> Engine:
@@ -123,8 +126,23 @@ class Session:
         finally:
             turn.release()
 
-    def run(self, feeds: Mapping[str, Any], outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Runs the model on arrays by input name and returns new arrays by output name.
+    def quantize(self, name: str, array: Any) -> np.ndarray:
+        """The integers of an input or output (by name or alias) that stand for real numbers: round half even(x /
+        scale) + zero point, in float32, saturated to the tensor's dtype.
+
+        InputError: no such name, a tensor without quantization, numbers of another shape, NaN.
+        """
+        return quantized.quantize(self.model, name, array)
+
+    def dequantize(self, name: str, array: Any) -> np.ndarray:
+        """scale * (q - zero point) as float32, of the integers of an input or output (by name or alias).
+
+        InputError: no such name, a tensor without quantization, integers of another dtype or shape.
+        """
+        return quantized.dequantize(self.model, name, array)
+
+    def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Runs the model on arrays by input name, or on the array of its only input; new arrays by output name.
 
         outputs: names of any values of the graph, also intermediate ones; the model's outputs by default.
         Raises InputError on a wrong name, shape or dtype.

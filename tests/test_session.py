@@ -156,9 +156,18 @@ def test_wrong_arrays(session: Session, value: object, message: str) -> None:
         session.run({"pixels": value})
 
 
-def test_feeds_that_are_no_mapping(session: Session) -> None:
-    with pytest.raises(InputError, match=r"run\({'pixels': array}\)"):
-        session.run(np.zeros((1, 8, 8, 3), np.float32))  # type: ignore[arg-type]
+def test_the_array_of_a_model_with_one_input(session: Session, model: Model) -> None:
+    feeds = feeds_of(model, N=2)
+    agree(session.run(feeds["pixels"]), model, feeds)
+    agree(session.run(list(feeds["pixels"])), model, feeds)
+    with pytest.raises(InputError, match=r"input 'pixels' float32 \(N, 8, 8, 3\) expected, got shape \(8, 8, 3\)"):
+        session.run(feeds["pixels"][0])
+    graph = node_graph(Node("Add", ["a", "b"], ["y"]), inputs={"a": (1,), "b": (1,)})
+    one = np.ones(1, np.float32)
+    with load(Model(graph), threads=1) as other:
+        for given in (one, [one, one], (one, one)):
+            with pytest.raises(InputError, match=r"the model has 2 inputs: .* as in run\({'a': ..., 'b': ...}\)"):
+                other.run(given)
 
 
 @pytest.mark.parametrize("shape", [(2, 8, 8, 4), (2, 8, 8), (-1, 8, 8, 3), (2.5, 8, 8, 3), 7, ("N", 8, 8, 3)])
@@ -371,6 +380,24 @@ def test_models_from_files(model: Model, tmp_path: Path) -> None:
             agree(session.run(feeds), model, feeds)  # the file's pages have been given back meanwhile
     with pytest.raises(ModelError, match=r"missing\.mj: cannot be read"):
         load(tmp_path / "missing.mj")
+
+
+def test_sources_are_converted_on_the_way(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    from onnx import TensorProto, helper, save
+
+    node = helper.make_node("Neg", ["x"], ["y"])
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
+    path = tmp_path / "negated.ONNX"
+    save(helper.make_model(helper.make_graph([node], "g", [x], [y])), path)
+    for given in (path, str(path)):
+        with millijoule.load(given, threads=1) as session:
+            np.testing.assert_array_equal(session.run(np.ones(2, np.float32))["y"], [-1, -1])
+            assert session.model.metadata.source.name == "negated.ONNX"
+    with pytest.raises(ModelError, match=r"missing\.tflite: no such file"):
+        millijoule.load(tmp_path / "missing.tflite")
+    with pytest.raises(ModelError, match=r"model\.pb: cannot be read"):
+        millijoule.load(tmp_path / "model.pb")
 
 
 def test_bad_arguments(model: Model) -> None:

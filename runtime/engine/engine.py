@@ -175,17 +175,13 @@ class Engine:
         return self.code
 
     def _new_weights(self, reserve: int = 0) -> Weights:
-        huge = _constant_bytes(self._graph) >= LARGE_MEMORY
+        huge = self._graph.constant_bytes() >= LARGE_MEMORY
         return Weights(reserve or packing_space(self._graph), self.model.release_pages, huge=huge)
 
 
 def packing_space(graph: Graph) -> int:
     """Bytes of address space to reserve for the packed weights of a few plans."""
-    return 8 * _constant_bytes(graph) + (64 << 20)
-
-
-def _constant_bytes(graph: Graph) -> int:
-    return sum(value.data.nbytes for value in graph.values.values() if value.data is not None)
+    return 8 * graph.constant_bytes() + (64 << 20)
 
 
 def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:

@@ -9,19 +9,31 @@ import numpy as np
 
 from ..errors import InputError
 from ..model import Model, TensorInfo
+from ..vision.preprocess import takes_image
+
+Feeds = Mapping[str, Any]
+"""What is fed to each input: anything that NumPy takes for an array of the input's dtype."""
 
 
-def check_feeds(model: Model, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    """The arrays by graph name; InputError where a name, shape or dtype is not the model's."""
+def check_feeds(model: Model, feeds: Feeds | Any) -> dict[str, np.ndarray]:
+    """The arrays by graph name; InputError where a name, shape or dtype is not the model's.
+
+    feeds: arrays by input name or alias, or the one array of a model with one input.
+    """
     if not isinstance(feeds, Mapping):
-        raise InputError(f"arrays by input name expected, as in run({{'{next(iter(model.inputs), '')}': array}})")
+        if len(model.inputs) != 1:
+            listed = ", ".join(f"'{name}': ..." for name in model.inputs)
+            raise InputError(
+                f"the model has {len(model.inputs)} inputs: arrays by name are wanted, as in run({{{listed}}})"
+            )
+        feeds = {next(iter(model.inputs)): feeds}
     arrays: dict[str, np.ndarray] = {}
     for given, value in feeds.items():
         name = model.input_name(given)
         if name in arrays:
             raise InputError(f"input '{name}' is given twice")
-        arrays[name] = _checked(model.inputs[name], value)
-    missing = [_describe(info) for name, info in model.inputs.items() if name not in arrays]
+        arrays[name] = check_array(model.inputs[name], value)
+    missing = [f"input {info}" for name, info in model.inputs.items() if name not in arrays]
     if missing:
         raise InputError(f"missing {', '.join(missing)}")
     return arrays
@@ -56,26 +68,38 @@ class Arrays(Mapping[str, np.ndarray]):
         return repr(self._arrays)
 
 
-def _checked(info: TensorInfo, value: Any) -> np.ndarray:
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as problem:
-        raise InputError(f"{_describe(info)} expected: {problem}") from None
+def check_array(info: TensorInfo, value: Any) -> np.ndarray:
+    """The array to feed as an input; InputError, with what makes one that fits, where its dtype or shape does not."""
+    array = as_array(f"input {info}", value)
     if array.dtype != info.dtype:
-        raise InputError(f"{_describe(info)} expected, got {array.dtype}; convert it with .astype('{info.dtype}')")
-    if info.shape is None:
-        return array
-    if array.ndim != len(info.shape) or any(
-        isinstance(want, int) and want != got for want, got in zip(info.shape, array.shape, strict=True)
-    ):
-        raise InputError(f"{_describe(info)} expected, got shape {array.shape}")
+        raise InputError(f"input {info} expected, got {array.dtype}{_way_out(info, array)}")
+    check_shape(f"input {info}", info, array)
     return array
 
 
-def _describe(info: TensorInfo) -> str:
-    shape = (
-        "any shape"
-        if info.shape is None
-        else f"({', '.join(map(str, info.shape))}{',' if len(info.shape) == 1 else ''})"
-    )
-    return f"input '{info.name}' {info.dtype} {shape}"
+def as_array(what: str, value: Any) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as problem:
+        raise InputError(f"{what} expected: {problem}") from None
+
+
+def check_shape(what: str, info: TensorInfo, array: np.ndarray) -> None:
+    """InputError where the array has not the rank and sizes that are declared."""
+    if info.shape is None:
+        return
+    if array.ndim != len(info.shape) or any(
+        isinstance(want, int) and want != got for want, got in zip(info.shape, array.shape, strict=True)
+    ):
+        raise InputError(f"{what} expected, got shape {array.shape}")
+
+
+def _way_out(info: TensorInfo, array: np.ndarray) -> str:
+    """What makes an array of the input's dtype; nothing where no cast keeps what the numbers mean."""
+    if info.quant is not None:
+        way = f"; session.quantize('{info.name}', array) makes them of real numbers" if array.dtype.kind == "f" else ""
+        return f": it takes integers q that stand for scale * (q - zero point), {info.quant}{way}"
+    if array.dtype == np.uint8 and info.dtype.kind == "f" and takes_image(info):
+        return f"; session.prepare(array) does what the model wants of pixels, .astype('{info.dtype}') only the cast"
+    kinds = array.dtype.kind.replace("u", "i") + info.dtype.kind.replace("u", "i")
+    return f"; convert it with .astype('{info.dtype}')" if kinds in ("ff", "ii", "if", "bi", "bf") else ""

@@ -55,6 +55,15 @@ def image_input(model: Model, name: str, image: str | os.PathLike[str] | np.ndar
     return _arranged(_numbers(pixels, info, preprocessing), layout)
 
 
+def takes_image(info: TensorInfo) -> bool:
+    """Whether the input's shape is that of one image."""
+    try:
+        image_layout(info)
+    except InputError:
+        return False
+    return True
+
+
 def image_layout(info: TensorInfo) -> ImageLayout:
     """Where height, width and channels are; InputError where the shape is not that of one image."""
     shape = info.shape

@@ -7,30 +7,16 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...loading import is_source
+from ...loading import open_model as open_model
 from ...runtime.errors import InputError, ModelError
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
     from ...runtime.session import Session
 
-SOURCES = (".onnx", ".tflite", ".lite")
 Shapes = dict[str, tuple[int, ...]]
 MOST_ELEMENTS = 1 << 40
-
-
-def is_source(path: str) -> bool:
-    return Path(path).suffix.lower() in SOURCES
-
-
-def open_model(path: str) -> Model:
-    """Reads a .mj file or converts a source; ModelError names what is wrong with it."""
-    if is_source(path):
-        from ...converters.convert import convert
-
-        return convert(path)
-    from ...runtime.model import Model
-
-    return Model.load(path)
 
 
 def load(model: Model, threads: int | None = None, target: str | None = None, kernels: str | None = None) -> Session:

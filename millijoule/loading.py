@@ -1,0 +1,58 @@
+"""mj.load: any model file in, a session out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .runtime.model import Model
+    from .runtime.session import Session
+
+Path = str | os.PathLike[str]
+
+SOURCES = (".onnx", ".tflite", ".lite")
+"""How the names of files end that are converted before they are loaded."""
+
+
+def load(
+    model: Model | Path,
+    *,
+    threads: int | None = None,
+    profile: Path = "host",
+    target: str | None = None,
+    kernels: Path | None = None,
+    verify: bool = True,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Session:
+    """Makes a model ready to run.
+
+    model: the path of a .mj file, or of an .onnx or .tflite file, which is converted on the way; or a Model. threads:
+    at most so many (default: the profile's, within the affinity mask and the cgroup's quota). profile: a device
+    profile's name or file. target: compile for this target instead of the CPU's own (also MILLIJOULE_TARGET). kernels:
+    a file written by `mj compile`, so that nothing is compiled here. verify: check the file's checksum. progress:
+    called as progress(done, total, kernel) while kernels are compiled.
+
+    Raises ModelError on a bad file, TargetError on a target that this CPU lacks.
+    """
+    from .runtime import session
+    from .runtime.model import Model
+
+    opened = model if isinstance(model, Model) else open_model(model, verify=verify)
+    return session.load(opened, threads=threads, profile=profile, target=target, kernels=kernels, progress=progress)
+
+
+def open_model(path: Path, *, verify: bool = True) -> Model:
+    """Reads a .mj file or converts a source; ModelError names what is wrong with it."""
+    if is_source(path):
+        from .converters import convert  # which a device that only runs models never imports
+
+        return convert(path)
+    from .runtime.model import Model
+
+    return Model.load(path, verify=verify)
+
+
+def is_source(path: Path) -> bool:
+    return os.fspath(path).lower().endswith(SOURCES)
