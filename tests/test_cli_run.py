@@ -19,6 +19,7 @@ from millijoule.runtime.model import Model
 
 BOOT = EXAMPLE / "ankle_boot.png"
 SHAPE = (1, 8, 8, 3)
+QUICK = ("--seconds", "0.01", "--rounds", "1")
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,24 @@ def test_an_input_given_twice(model: Path, pixels: Path) -> None:
 def test_shapes_that_do_not_fit(text: str, model: Path) -> None:
     done = mj("run", model, "--shape", text)
     assert done.exit_code == 2 and "Traceback" not in done.stderr and done.stderr.splitlines()[-1].startswith("mj: ")
+
+
+def test_a_shape_counts_with_files_too(tmp_path: Path) -> None:
+    """An image becomes an array of that shape; an array has to be one already."""
+    pytest.importorskip("PIL")
+    shape = ("N", 1, "H", "W")
+    graph = Graph({name: Value(name, np.dtype(np.float32), shape) for name in "xy"}, [Node("Relu", ["x"], ["y"])])
+    graph.inputs, graph.outputs = ["x"], ["y"]
+    Model(graph).save(tmp_path / "relu.mj")
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 10, 12), np.float32))
+    for command in ("run", "bench"):
+        arguments = [command, tmp_path / "relu.mj", "--target", "numpy", "--shape", "x=1,1,10,12", "--input"]
+        done = mj(*arguments, BOOT, *(() if command == "run" else QUICK))
+        assert done.exit_code == 0, done.stderr
+        assert mj(*arguments, tmp_path / "x.npy", *(() if command == "run" else QUICK)).exit_code == 0
+    assert mj_json("run", *arguments[1:], BOOT)["outputs"]["y"]["shape"] == [1, 1, 10, 12]
+    other = mj("run", tmp_path / "relu.mj", "--shape", "1,1,11,12", "--input", tmp_path / "x.npy")
+    assert other.exit_code == 2 and one_line(other.stderr) and "(1, 1, 11, 12)" in other.stderr
 
 
 @pytest.mark.parametrize("kept", [0, 7, 900, -1])

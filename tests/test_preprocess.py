@@ -13,6 +13,7 @@ from millijoule.runtime.errors import InputError
 from millijoule.runtime.file.metadata import Interpolation, Metadata, Preprocessing, Resize
 from millijoule.runtime.graph import Dim, Graph, Quantization, Value
 from millijoule.runtime.model import Model
+from millijoule.runtime.ops.registry import Shape
 from millijoule.runtime.vision.labels import Ranked, label, read_labels, score_output, top_k
 from millijoule.runtime.vision.preprocess import image_input
 
@@ -34,6 +35,48 @@ def taking(
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("declared", "given"),
+    [
+        (("N", 3, "H", "W"), (1, 3, 5, 7)),
+        ((1, "H", "W", 3), (1, 5, 7, 3)),
+        ((1, "H", "W", 1), (1, 5, 7, 1)),
+        (("N", "C", "H", "W"), (1, 3, 5, 7)),
+        (("N", "H", "W"), (1, 5, 7)),
+        (None, (3, 5, 7)),
+        ((1, 3, 5, 7), (1, 3, 5, 7)),
+    ],
+)
+def test_a_given_shape_says_what_the_image_is_resized_to(declared: tuple[Dim, ...] | None, given: Shape) -> None:
+    pixels = photograph(16, 20)
+    model = taking(declared)
+    assert image_input(model, "x", pixels, given).shape == given
+    np.testing.assert_array_equal(image_input(model, "x", pixels, given), image_input(taking(given), "x", pixels))
+
+
+def test_the_declared_layout_holds_where_a_given_size_looks_like_channels() -> None:
+    pixels = photograph(16, 20)
+    wanted = np.asarray(Image.fromarray(pixels).resize((3, 5), Image.Resampling.BILINEAR), np.float32)
+    np.testing.assert_array_equal(
+        image_input(taking(("N", 3, "H", "W")), "x", pixels, (1, 3, 5, 3)), np.moveaxis(wanted, -1, 0)[None]
+    )
+
+
+@pytest.mark.parametrize(
+    ("declared", "given"),
+    [
+        ((1, 3, "H", "W"), (1, 4, 5, 7)),
+        ((1, 3, 5, 7), (1, 3, 6, 7)),
+        ((1, 3, "H", "W"), (3, 5, 7)),
+        (("N", 3, "H", "W"), (2, 3, 5, 7)),
+        (None, (5,)),
+    ],
+)
+def test_a_given_shape_that_does_not_fit(declared: tuple[Dim, ...] | None, given: Shape) -> None:
+    with pytest.raises(InputError, match=re.escape(str(given))):
+        image_input(taking(declared), "x", photograph(16, 20), given)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +270,8 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_pillow_is_imported_only_for_images(tmp_path: Path) -> None:
     code = """
 import sys
-from millijoule.runtime import errors, preprocess
+from millijoule.runtime import errors
+from millijoule.runtime.vision import preprocess
 from millijoule.runtime.graph import Graph, Value
 from millijoule.runtime.model import Model
 import numpy as np

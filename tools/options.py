@@ -28,7 +28,8 @@ shapes = click.option(
     "shapes",
     multiple=True,
     metavar="NAME=1,3,224,224",
-    help="The shape of an input whose dimensions are symbolic; NAME= may be left out where there is one input.",
+    help="The shape of an input whose dimensions are symbolic, also what images are resized to; NAME= may be left out "
+    "where there is one input.",
 )
 inputs = click.option(
     "--input",

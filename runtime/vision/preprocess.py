@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -32,16 +33,20 @@ class ImageLayout:
     rank: int
 
 
-def image_input(model: Model, name: str, image: str | os.PathLike[str] | np.ndarray) -> np.ndarray:
+def image_input(
+    model: Model, name: str, image: str | os.PathLike[str] | np.ndarray, shape: Sequence[int] | None = None
+) -> np.ndarray:
     """The array to feed as input `name` (or its alias) for an image.
 
     image: a file that Pillow reads, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order.
+    shape: what the array is to have where the input's own shape has symbolic sizes; without it a symbolic height or
+    width is the image's.
     Without preprocessing in the model, floats are the pixels 0..255 and 8-bit integers the pixels' own numbers
     (int8: less 128), which is what image models with such inputs mostly take.
-    InputError: the file is no image, or the input takes none. Error: Pillow is missing.
+    InputError: the file is no image, or the input takes none, or not of that shape. Error: Pillow is missing.
     """
     info = model.inputs[model.input_name(name)]
-    layout = image_layout(info)
+    layout = image_layout(info) if shape is None else _layout_of(info, shape)
     preprocessing = model.metadata.preprocessing
     settings = preprocessing or Preprocessing()
     color = "gray" if layout.channels == 1 else settings.color
@@ -76,6 +81,24 @@ def image_layout(info: TensorInfo) -> ImageLayout:
     if shape is not None and len(shape) == 2 and not isinstance(shape[0], str) and shape[0] != 1:
         return ImageLayout(shape[0], _size(shape[1]), 1, False, 2)
     raise InputError(f"input '{info.name}' of shape {shape} does not take one image: feed an array instead")
+
+
+def _layout_of(info: TensorInfo, shape: Sequence[int]) -> ImageLayout:
+    """The layout of an image where the caller says which sizes its array has."""
+    declared = info.shape
+    if declared is not None and (
+        len(declared) != len(shape)
+        or any(isinstance(dim, int) and dim != size for dim, size in zip(declared, shape, strict=True))
+    ):
+        raise InputError(f"input '{info.name}' is declared {declared}, which shape {tuple(shape)} does not fit")
+    given = image_layout(replace(info, shape=tuple(shape)))
+    try:
+        layout = given if declared is None else image_layout(info)
+    except InputError:
+        return given
+    # Which axes are height and width is the model's to say: a width of 3 is no number of channels.
+    height, width = shape[len(shape) - 2 :] if layout.channels_first or layout.rank == 2 else shape[-3:-1]
+    return replace(layout, height=height, width=width)
 
 
 def _three(shape: tuple[Dim, ...], rank: int) -> ImageLayout | None:

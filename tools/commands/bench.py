@@ -81,8 +81,9 @@ def command(
     from ..models.sources import concrete_shapes, find_source, load, open_model, parse_named, parse_shapes
 
     opened = open_model(model)
-    given = read_inputs(opened, parse_named(opened, inputs, "--input"))
-    known = {**parse_shapes(opened, shapes), **{name: array.shape for name, array in given.items()}}
+    sizes = parse_shapes(opened, shapes)
+    given = read_inputs(opened, parse_named(opened, inputs, "--input"), sizes)
+    known = {**sizes, **{name: array.shape for name, array in given.items()}}
     feeds = random_inputs(opened, concrete_shapes(opened, known), seed) | given
     with load(opened, threads, target, kernels) as session:
         contenders: list[Contender] = [Ours(session, feeds)]

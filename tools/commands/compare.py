@@ -86,9 +86,10 @@ def _feeds(model: Model, inputs: tuple[str, ...], shapes: tuple[str, ...], seeds
     from ..models.feeds import random_inputs, read_inputs
     from ..models.sources import concrete_shapes, parse_named, parse_shapes
 
+    given = parse_shapes(model, shapes)
     if inputs:
-        return [check_feeds(model, read_inputs(model, parse_named(model, inputs, "--input")))]
-    sizes = concrete_shapes(model, parse_shapes(model, shapes))
+        return [check_feeds(model, read_inputs(model, parse_named(model, inputs, "--input"), given))]
+    sizes = concrete_shapes(model, given)
     return [random_inputs(model, sizes, seed) for seed in seeds]
 
 

@@ -49,8 +49,10 @@ def _compile(path: str, name: str | None, output: str, texts: tuple[str, ...], a
     from ..models.plans import any_target, plan_program
     from ..models.sources import concrete_shapes, open_model, parse_shapes
     from ..report.display import duration, emit, emit_json, size
+    from ..report.output import check_output
     from ..report.progress import CompileProgress
 
+    check_output(output, [path])
     began = time.perf_counter()
     target = any_target(name)
     if target is None:

@@ -35,8 +35,10 @@ def command(source: str, output: str, preparation: dict[str, Any], as_json: bool
     """
     from ...converters.convert import convert
     from ..models.preparation import apply
+    from ..report.output import check_output
     from ..report.progress import busy
 
+    check_output(output, (source, preparation.get("labels", source)))
     began = time.perf_counter()
     with busy(f"converting {source}"):
         model = convert(source)

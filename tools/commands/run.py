@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ...runtime.model import Model
     from ...runtime.session import Session
+    from ..models.sources import Shapes
 
 LATENCY_SECONDS = 0.01
 """How long the model is called again and again to find its latency."""
@@ -60,11 +61,15 @@ def command(
       mj run model.tflite --input x=x.npy -o y.npz
     """
     from ..models.preparation import apply
-    from ..models.sources import load, open_model
+    from ..models.sources import load, open_model, parse_named, parse_shapes
+    from ..report.output import check_output
 
     opened = open_model(model)
     apply(opened, preparation)
-    feeds = _feeds(opened, inputs, shapes, seed)
+    files = parse_named(opened, inputs, "--input")
+    if output is not None:
+        check_output(output, (model, *files.values(), *filter(None, (kernels, preparation.get("labels")))))
+    feeds = _feeds(opened, files, parse_shapes(opened, shapes), seed)
     with load(opened, threads, target, kernels) as session:
         outputs = session.run(feeds)
         if output is not None:
@@ -82,15 +87,15 @@ def command(
     _finish(report, output, as_json)
 
 
-def _feeds(model: Model, inputs: tuple[str, ...], shapes: tuple[str, ...], seed: int) -> dict[str, np.ndarray]:
+def _feeds(model: Model, files: Mapping[str, str], shapes: Shapes, seed: int) -> dict[str, np.ndarray]:
     from ..models.feeds import random_inputs, read_inputs
-    from ..models.sources import concrete_shapes, parse_named, parse_shapes
+    from ..models.sources import concrete_shapes
 
-    if inputs:
-        return read_inputs(model, parse_named(model, inputs, "--input"))
+    if files:
+        return read_inputs(model, files, shapes)
     if model.inputs:
         click.echo(f"no --input: feeding random numbers (seed {seed})", err=True)
-    return random_inputs(model, concrete_shapes(model, parse_shapes(model, shapes)), seed)
+    return random_inputs(model, concrete_shapes(model, shapes), seed)
 
 
 def _report(session: Session, outputs: Mapping[str, np.ndarray], top: int) -> dict[str, Any]:

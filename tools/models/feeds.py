@@ -20,9 +20,12 @@ AT_ONCE = 1 << 24
 """Random bytes that the standard library is asked for in one call."""
 
 
-def read_inputs(model: Model, files: Mapping[str, str]) -> Arrays:
-    """Arrays by input name from .npy, .npz and image files; InputError names the file that is at fault."""
-    return {name: _read(model, name, file) for name, file in files.items()}
+def read_inputs(model: Model, files: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> Arrays:
+    """Arrays by input name from .npy, .npz and image files; InputError names the file that is at fault.
+
+    shapes: those that the user asks for: images become such arrays, and other files have to hold such ones.
+    """
+    return {name: _read(model, name, file, shapes.get(name)) for name, file in files.items()}
 
 
 def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
@@ -53,12 +56,19 @@ def _bytes(random: Random, count: int) -> np.ndarray:
     return np.frombuffer(bytearray(b"".join(parts)), np.uint8)
 
 
-def _read(model: Model, name: str, file: str) -> np.ndarray:
+def _read(model: Model, name: str, file: str, shape: tuple[int, ...] | None) -> np.ndarray:
     suffix = Path(file).suffix.lower()
     if suffix not in (".npy", ".npz"):
         from ...runtime.vision.preprocess import image_input
 
-        return image_input(model, name, file)
+        return image_input(model, name, file, shape)
+    array = _load(model, name, file, suffix)
+    if shape is not None and array.shape != shape:
+        raise InputError(f"{file} holds an array of shape {array.shape}, but --shape says {shape} for input '{name}'")
+    return array
+
+
+def _load(model: Model, name: str, file: str, suffix: str) -> np.ndarray:
     try:
         if suffix == ".npz":
             return _from_archive(model, name, file)
