@@ -63,4 +63,5 @@ def _metadata(
         output_aliases={alias: value for alias, value in imported.aliases.items() if value in graph.outputs},
         labels=list(labels if labels is not None else imported.labels or []),
         preprocessing=preprocessing,
+        default_sizes=imported.default_sizes,
     )

@@ -19,10 +19,12 @@ class Normalization:
 @dataclass(slots=True)
 class Imported:
     """graph: before any rewrite. aliases: further names under which a public input or output may be addressed
-    (TFLite signature names), each mapped to the graph's name. labels: class names in the order of the scores."""
+    (TFLite signature names), each mapped to the graph's name. labels: class names in the order of the scores.
+    default_sizes: of the inputs' symbolic dimensions, those for which the source names a size."""
 
     graph: Graph
     aliases: dict[str, str] = field(default_factory=dict)
     labels: list[str] | None = None
     normalization: Normalization | None = None
     description: str = ""
+    default_sizes: dict[str, int] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -76,7 +76,7 @@ class Model:
         """
         from .file.write import write  # a device that only runs models never writes one
 
-        self._check_aliases()
+        self._check_metadata()
         metadata = self.metadata
         if not metadata.producer:
             metadata = msgspec.structs.replace(metadata, producer=_producer())
@@ -91,7 +91,7 @@ class Model:
         try:
             graph, metadata, mapping = read(path, verify)
             model = Model(graph, metadata, mapping)
-            model._check_aliases()
+            model._check_metadata()
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None
         model.release_pages()  # which the checksum has made resident
@@ -106,7 +106,32 @@ class Model:
         values = self.graph.values
         return {name: TensorInfo(name, values[name].shape, values[name].dtype, values[name].quant) for name in names}
 
-    def _check_aliases(self) -> None:
+    def input_shapes(
+        self, given: Mapping[str, tuple[int, ...]], kept: Mapping[str, tuple[int, ...]] | None = None
+    ) -> dict[str, tuple[Dim, ...] | None]:
+        """The shape of every input: as given; else as kept, or else declared, with the sizes that the given shapes say
+        of their symbolic dimensions, and then the default sizes (which TFLite models have)."""
+        infos, sizes = self.inputs, dict[str, int]()
+        for name, shape in given.items():
+            declared = infos[name].shape or ()
+            sizes |= {dim: size for dim, size in zip(declared, shape, strict=False) if isinstance(dim, str)}
+        found: dict[str, tuple[Dim, ...] | None] = {}
+        for name, info in infos.items():
+            before = (kept or {}).get(name)
+            if name in given or info.shape is None:
+                found[name] = given.get(name, before)
+                continue
+            known = self.metadata.default_sizes if before is None else dict(zip(info.shape, before, strict=True))
+            found[name] = tuple(
+                sizes.get(dim, known.get(dim, dim)) if isinstance(dim, str) else dim for dim in info.shape
+            )
+        return found
+
+    def _check_metadata(self) -> None:
+        symbols = {dim for info in self.inputs.values() for dim in info.shape or () if isinstance(dim, str)}
+        for name in self.metadata.default_sizes:
+            if name not in symbols:
+                raise ModelError(f"default size of {name!r}, which is no symbolic dimension of an input")
         sides = (
             ("input", self.metadata.input_aliases, self.graph.inputs),
             ("output", self.metadata.output_aliases, self.graph.outputs),

@@ -108,10 +108,11 @@ class Session:
         return Arrays(self._bound().outputs, self.model.output_name)
 
     def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Plans for these input shapes; inputs not named keep theirs. InputError where they do not fit the model."""
+        """Plans for these input shapes; inputs not named keep theirs, but for
+        the symbolic dimensions that they share. InputError where they do not fit the model."""
         self._check_open()
         wanted = {self.model.input_name(name): _shape(name, shape) for name, shape in shapes.items()}
-        self._bind(self._engine.shapes({**self._shapes(), **wanted}))
+        self._bind(self._engine.shapes(wanted, self._shapes()))
 
     def invoke(self) -> None:
         """Runs the model on what `inputs` hold."""

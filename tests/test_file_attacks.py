@@ -268,6 +268,14 @@ def refer(op: str, reference: int | str) -> Attack:
     return change
 
 
+def sizes(version: int, **symbols: Any) -> Attack:
+    def change(parts: Parts) -> None:
+        parts.record["version"] = version
+        parts.record["metadata"]["default_sizes"] = symbols
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("attack", "problem"),
     [
@@ -299,6 +307,12 @@ def refer(op: str, reference: int | str) -> Attack:
         (lambda parts: parts.record["metadata"].update(labels=[1]), "labels"),
         (lambda parts: parts.record["metadata"]["preprocessing"].update(std=[0.0]), "std"),
         (lambda parts: parts.record["metadata"]["input_aliases"].update(a="b"), "alias"),
+        (sizes(1, N=1), "version 1 of the format has no default sizes"),
+        (sizes(2, M=1), "default size of 'M', which is no symbolic dimension of an input"),
+        (sizes(2, N=-1), "default_sizes"),
+        (sizes(2, N=2**31), "default_sizes"),
+        (sizes(2, N=1.5), "default_sizes"),
+        (sizes(2, N="1"), "default_sizes"),
         (node("Conv", op="__import__"), "no operator '__import__'"),
         (node("Conv", inputs=[0]), "has 1 inputs"),
         (node("Conv", inputs=[-1] * 100), "has 100 inputs"),

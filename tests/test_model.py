@@ -218,12 +218,29 @@ def test_damaged_data_is_told_from_a_bad_graph_and_can_be_read_unverified(path: 
     Model.load(path, verify=False)
 
 
+def test_default_sizes_make_a_file_version_2_and_their_absence_one_of_version_1(path: Path, tmp_path: Path) -> None:
+    assert take_apart(path.read_bytes()).record["version"] == 1
+    model = small_model()
+    model.metadata.default_sizes = {"N": 4}
+    model.save(tmp_path / "sized.mj")
+    assert take_apart((tmp_path / "sized.mj").read_bytes()).record["version"] == 2
+    found = Model.load(tmp_path / "sized.mj")
+    assert found.metadata.default_sizes == {"N": 4}
+    assert found.inputs["pixels"].shape == ("N", 8, 8, 3)
+    found.save(tmp_path / "again.mj")
+    assert (tmp_path / "again.mj").read_bytes() == (tmp_path / "sized.mj").read_bytes()
+    model.metadata.default_sizes = {"batch": 4}
+    with pytest.raises(ModelError, match="default size of 'batch', which is no symbolic dimension"):
+        model.save(tmp_path / "wrong.mj")
+    assert not (tmp_path / "wrong.mj").exists()
+
+
 def test_a_newer_version_asks_for_an_upgrade(path: Path) -> None:
     parts = take_apart(path.read_bytes())
-    parts.record["version"] = 2
+    parts.record["version"] = 3
     parts.record["novelty"] = True
     path.write_bytes(put_together(parts))
-    with pytest.raises(ModelError, match=r"version 2 .* upgrade"):
+    with pytest.raises(ModelError, match=r"version 3 .* upgrade"):
         Model.load(path)
 
 

@@ -72,6 +72,33 @@ def test_symbolic_dimensions_are_unknown_before_the_first_run_or_resize(session:
     assert session.outputs["table"].shape == (3, 3, 8)
 
 
+def test_default_sizes_are_planned_with_until_others_are_given(model: Model) -> None:
+    model.metadata.default_sizes = {"N": 2}
+    with load(model, threads=1) as session:
+        assert session.inputs["pixels"].shape == (2, 8, 8, 3)
+        feeds = feeds_of(model, N=2)
+        session.inputs["pixels"][...] = feeds["pixels"]
+        session.invoke()
+        agree(dict(session.outputs), model, feeds)
+        feeds = feeds_of(model, N=3)
+        agree(session.run(feeds), model, feeds)
+        session.resize({"image": (5, 8, 8, 3)})
+        assert session.outputs["scores"].shape[0] == 5
+
+
+def test_inputs_that_share_a_symbol_are_resized_together() -> None:
+    graph = node_graph(Node("Add", ["a", "b"], ["y"]), inputs={"a": ("N", "M"), "b": ("N", 3)})
+    model = Model(graph)
+    model.metadata.default_sizes = {"N": 1, "M": 3}
+    with load(model, threads=1) as session:
+        session.resize({"a": (4, 1)})
+        assert session.inputs["b"].shape == (4, 3)
+        session.resize({"b": (6, 3)})
+        assert session.inputs["a"].shape == (6, 1)
+        with pytest.raises(InputError, match="N is 2"):
+            session.resize({"a": (2, 1), "b": (3, 3)})
+
+
 def test_shapes_are_those_of_the_latest_run_or_resize(session: Session, model: Model) -> None:
     session.resize({"pixels": (2, 8, 8, 3)})
     session.run(feeds_of(model, N=4))

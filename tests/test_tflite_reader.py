@@ -64,11 +64,52 @@ def test_dynamic_dimensions_are_symbols(tmp_path: Path) -> None:
     model = chain("x", "hidden", "y")
     for tensor in model.tensors:
         tensor.shape, tensor.signature = (1, 3), (-1, 3)
-    graph = converted(model, tmp_path).graph
-    assert graph.values["x"].shape == ("x_0", 3)
-    assert graph.values["y"].shape == ("y_0", 3)
+    found = converted(model, tmp_path)
+    graph = found.graph
+    assert graph.values["x"].shape == ("batch", 3)
+    assert graph.values["y"].shape == ("batch", 3)
     assert graph.values["hidden"].shape is None
+    assert found.default_sizes == {"batch": 1}
     assert run(graph, {"x": np.ones((5, 3), np.float32)})["y"].shape == (5, 3)
+
+
+def test_other_dynamic_dimensions_are_called_after_their_tensor(tmp_path: Path) -> None:
+    model = chain("x", "y")
+    model.tensors[0].shape, model.tensors[0].signature = (2, 7), (-1, -1)
+    model.tensors[1].shape, model.tensors[1].signature = (14, 1), (-1, -1)  # not one row for each of the batch
+    found = converted(model, tmp_path)
+    assert found.graph.values["x"].shape == ("batch", "x_1")
+    assert found.graph.values["y"].shape == ("y_0", "y_1")
+    assert found.default_sizes == {"batch": 2, "x_1": 7}
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [
+        (((1, 3), (1, 3)), (("batch", 3), ("batch", 3))),
+        (((1, 3), (2, 3)), (("a_0", 3), ("b_0", 3))),
+        (((1, 3), (0, 3)), (("a_0", 3), ("b_0", 3))),
+    ],
+)
+def test_a_batch_is_what_all_inputs_share(
+    stored: tuple[tuple[int, int], ...], wanted: tuple[tuple[str, int], ...], tmp_path: Path
+) -> None:
+    tensors = [real(name, shape, signature=(-1, 3)) for name, shape in zip("ab", stored, strict=True)]
+    tensors += [real("c", (1, 3)), real("d", (1, 3))]
+    found = converted(
+        Model(tensors, [Operator("RELU", [0], [2]), Operator("RELU", [1], [3])], [0, 1], [2, 3]), tmp_path
+    )
+    assert tuple(found.graph.values[name].shape for name in "ab") == wanted
+    sizes = {symbol: shape[0] for shape, (symbol, _) in zip(stored, wanted, strict=True) if shape[0]}
+    assert found.default_sizes == sizes
+
+
+def test_a_first_dimension_that_not_all_inputs_have_dynamic_is_no_batch(tmp_path: Path) -> None:
+    model = chain("x", "y")
+    model.tensors.append(real("z", (1, 3)))
+    model.inputs = [0, 2]
+    model.tensors[0].shape, model.tensors[0].signature = (1, 3), (-1, 3)
+    assert converted(model, tmp_path).graph.values["x"].shape == ("x_0", 3)
 
 
 def test_what_no_output_needs_is_dropped(tmp_path: Path) -> None:

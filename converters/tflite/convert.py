@@ -6,7 +6,7 @@ import os
 
 from ..imported import Imported
 from ..refusal import Refused, refusal
-from . import metadata
+from . import metadata, tensors
 from .handlers import Unsupported, find
 from .importer import Importer
 from .names import aliases
@@ -40,6 +40,7 @@ def convert(path: str | os.PathLike[str]) -> Imported:
         notes.labels,
         notes.normalization,
         notes.description,
+        tensors.default_sizes(model, importer.names),
     )
 
 

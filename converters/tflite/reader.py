@@ -143,7 +143,7 @@ class _Reader:
                 dtype = data.dtype
             elif tensor.IsVariable():
                 problem = "is a variable that keeps its value between runs"
-        return TensorRecord(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem)
+        return TensorRecord(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem, tuple(sizes))
 
     def shape(self, name: str, sizes: list[int], signature: list[int]) -> tuple[int | None, ...]:
         if len(sizes) > MAX_RANK:

@@ -15,7 +15,8 @@ OptionValue = bool | int | float | str | list[int] | list[float]
 class TensorRecord:
     """shape: sizes, None where the size is dynamic. dtype: None for types that hold no numbers (strings, resources),
     of which type_name tells more. bits: 4 for int4 (dtype int8), else the dtype's. scale, zero_point: as stored, None
-    where the tensor is not quantized; axis: the quantized dimension. data: a constant's elements, in its shape."""
+    where the tensor is not quantized; axis: the quantized dimension. data: a constant's elements, in its shape.
+    sizes: the shape as stored, with a size for every dynamic dimension too."""
 
     index: int
     name: str
@@ -27,6 +28,7 @@ class TensorRecord:
     axis: int = 0
     data: np.ndarray | None = None
     problem: str = ""
+    sizes: tuple[int, ...] = ()
 
     @property
     def dynamic(self) -> bool:

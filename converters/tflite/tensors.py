@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ...runtime.graph import Dim, Quantization, Value
 from .records import ModelRecord, TensorRecord
 
+BATCH = "batch"
 UINT8_SHIFT = 128
 """uint8 q becomes int8 q - 128, and so does its zero point."""
 
@@ -59,9 +62,32 @@ def constant(model: ModelRecord, record: TensorRecord, data: np.ndarray, name: s
     return Value(name, data.dtype, data.shape, quantization(model, record, shift), data)
 
 
-def symbols(record: TensorRecord, name: str) -> tuple[Dim, ...]:
-    """The shape with each dynamic dimension named after its tensor and axis."""
-    return tuple(f"{name}_{axis}" if size is None else size for axis, size in enumerate(record.shape))
+def batch_size(model: ModelRecord) -> int | None:
+    """The stored size of the first dimension where that of every input is dynamic and they agree: it is the batch."""
+    inputs = [model.tensors[index] for index in model.inputs]
+    sizes = {record.sizes[0] if record.shape and record.shape[0] is None else None for record in inputs}
+    return sizes.pop() if len(sizes) == 1 else None
+
+
+def symbols(model: ModelRecord, record: TensorRecord, name: str) -> tuple[Dim, ...]:
+    """The shape of an input or output with its dynamic dimensions by name: "batch", others after tensor and axis."""
+    batch = batch_size(model)
+    shape: list[Dim] = [f"{name}_{axis}" if size is None else size for axis, size in enumerate(record.shape)]
+    # An output with another stored size is not one entry for each of the batch's.
+    if record.shape and record.shape[0] is None and record.sizes[0] == batch:
+        shape[0] = BATCH
+    return tuple(shape)
+
+
+def default_sizes(model: ModelRecord, names: Sequence[str]) -> dict[str, int]:
+    """The stored size of every dynamic dimension of the inputs: what LiteRT allocates for at first. names: of all
+    tensors."""
+    found: dict[str, int] = {}
+    for index in model.inputs:
+        record = model.tensors[index]
+        sized = zip(symbols(model, record, names[index]), record.sizes, strict=True)
+        found |= {symbol: size for symbol, size in sized if isinstance(symbol, str) and size}
+    return found
 
 
 def variable(model: ModelRecord, record: TensorRecord, name: str, public: bool) -> Value:
@@ -69,5 +95,5 @@ def variable(model: ModelRecord, record: TensorRecord, name: str, public: bool) 
     a dynamic shape is left to be inferred."""
     dtype = record.dtype if record.dtype is not None else np.dtype(np.float32)
     shift = 0 if public or dtype != np.uint8 or not quantized(record) else UINT8_SHIFT
-    shape = symbols(record, name) if public or not record.dynamic else None
+    shape = symbols(model, record, name) if public or not record.dynamic else None
     return Value(name, np.dtype(np.int8) if shift else dtype, shape, quantization(model, record, shift))

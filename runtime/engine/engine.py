@@ -90,14 +90,13 @@ class Engine:
                 self._plans.clear()
                 self.weights, self.code = Weights(0), None
 
-    def shapes(self, wanted: Mapping[str, tuple[int, ...]]) -> Shapes:
-        """Input shapes with those not given taken from the model; InputError where one is symbolic."""
+    def shapes(self, wanted: Shapes, kept: Shapes | None = None) -> Shapes:
+        """Input shapes, those not wanted as kept or as the model says; InputError where one is symbolic."""
         found: Shapes = {}
-        for name, info in self.model.inputs.items():
-            shape = wanted.get(name, info.shape)
+        for name, shape in self.model.input_shapes(wanted, kept).items():
             if shape is None or any(isinstance(n, str) for n in shape):
                 raise InputError(
-                    f"input '{name}' has the symbolic shape {written(info.shape)}; "
+                    f"input '{name}' has the symbolic shape {written(shape)}; "
                     f"call run, or resize({{'{name}': (...)}}), first"
                 )
             found[name] = tuple(int(n) for n in shape)

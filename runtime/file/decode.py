@@ -27,6 +27,8 @@ def decode_record(text: str) -> schema.ModelRecord:
         record = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"the graph's record is not sound: {error}") from None
+    if record.version < schema.version_for(record.metadata):
+        raise ModelError(f"version {record.version} of the format has no default sizes")
     # msgspec takes the last of two equal keys; another reader might take the first.
     container.parse(text, "graph's record")
     return record

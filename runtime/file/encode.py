@@ -23,7 +23,7 @@ def encode_model(graph: Graph, metadata: Metadata) -> tuple[schema.ModelRecord, 
     """
     encoder = _Encoder()
     encoder.graph(graph)
-    record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, schema.VERSION)
+    record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, schema.version_for(metadata))
     return record, encoder.tensors
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
+MAX_DIM: Final = 2**31 - 1
 Color = Literal["rgb", "bgr", "gray"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
@@ -55,7 +56,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 class Metadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """input_aliases, output_aliases: further names of public inputs and outputs (TFLite signature names), each mapped
-    to the graph's name. labels: class names in the order of the scores. producer: what wrote the file."""
+    to the graph's name. labels: class names in the order of the scores. producer: what wrote the file. default_sizes:
+    of symbolic dimensions of the inputs, for when nobody gives another."""
 
     source: Source = Source()
     input_aliases: dict[str, str] = {}
@@ -63,3 +65,4 @@ class Metadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     labels: list[str] = []
     preprocessing: Preprocessing | None = None
     producer: str = ""
+    default_sizes: dict[str, Annotated[int, msgspec.Meta(ge=0, le=MAX_DIM)]] = {}

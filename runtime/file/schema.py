@@ -9,14 +9,14 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from .metadata import Metadata
+from .metadata import MAX_DIM, Metadata
 
-VERSION: Final = 1
+VERSION: Final = 2
+"""The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
 MAX_HEADER: Final = 8 << 20
 MAX_RANK: Final = 16
-MAX_DIM: Final = 2**31 - 1
 MAX_TENSOR_BYTES: Final = 2**31 - 1
 """Sizes and offsets in a program are 32 bits wide, so no tensor may be larger."""
 MAX_DEPTH: Final = 16
@@ -133,7 +133,12 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1]
+    version: Literal[1, 2]
+
+
+def version_for(metadata: Metadata) -> Literal[1, 2]:
+    """The first version of the format that can hold this."""
+    return 2 if metadata.default_sizes else 1
 
 
 class VersionRecord(Struct):

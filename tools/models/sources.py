@@ -52,17 +52,17 @@ def parse_shapes(model: Model, texts: Sequence[str]) -> Shapes:
 
 
 def concrete_shapes(model: Model, given: Mapping[str, tuple[int, ...]]) -> Shapes:
-    """A shape for every input: as given, else the model's with a symbolic first dimension (the batch) taken as 1.
+    """A shape for every input: as given, else the model's with its default sizes, and 1 for another symbolic first
+    dimension (the batch).
 
     InputError where another dimension is symbolic and no shape is given.
     """
     found: Shapes = {}
-    for name, info in model.inputs.items():
-        shape = given.get(name, info.shape)
+    for name, shape in model.input_shapes(given).items():
         if shape is not None and shape and isinstance(shape[0], str):
             shape = (1, *shape[1:])
         if shape is None or any(isinstance(size, str) for size in shape):
-            declared = "any shape" if info.shape is None else f"({', '.join(map(str, info.shape))})"
+            declared = "any shape" if shape is None else f"({', '.join(map(str, shape))})"
             raise InputError(f"input '{name}' is declared {declared}: give its sizes with --shape {name}=...")
         found[name] = tuple(int(size) for size in shape)
     return found
