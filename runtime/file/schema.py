@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from .metadata import MAX_DIM, Metadata
+from .metadata import MAX_DIM as MAX_DIM
+from .metadata import Metadata
 
 VERSION: Final = 2
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
