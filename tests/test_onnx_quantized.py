@@ -104,6 +104,36 @@ def test_integer_products(points: str) -> None:
     agree([node("ConvInteger", f"x w{points}", "y", **attrs)], BYTES, constants=unsigned, opset=10)
 
 
+@pytest.mark.parametrize("largest", [4, 127])
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_known_weights_of_integer_products_stay_small(dtype: str, largest: int) -> None:
+    """Stored in 8 bits, and exact also where sums of products pass 2**24, against arithmetic with 64-bit integers."""
+    terms, middle = 1152, 128 if dtype == "uint8" else 0
+    random = np.random.default_rng(2)
+    extremes = np.where(random.integers(0, 9, (terms, 6)) > 0, largest, -largest)
+    constants = {
+        "xz": np.uint8(0),
+        "wz": np.array(middle, dtype),
+        "w": (extremes + middle).astype(dtype),
+        "k": (extremes.T.reshape(6, 128, 3, 3) + middle).astype(dtype),
+    }
+    nodes = [node("MatMulInteger", "x w xz wz", "y"), node("ConvInteger", "z k xz wz", "c")]
+    inputs: dict[str, Type] = {"x": ((2, terms), "uint8"), "z": ((1, 128, 4, 3), "uint8")}
+    graph = graph_from(model_of(nodes, inputs, "y c", constants, 10))
+    stored = {str(value.dtype) for value in graph.values.values() if value.data is not None and value.data.size > 64}
+    assert stored == {"int8"}
+    kept = {str(graph.values[found.outputs[0]].dtype) for found in graph.nodes if found.op in ("MatMul", "Conv")}
+    assert kept == ({"float32"} if largest == 4 else {"int32", "float64"})
+    x, z = np.full((2, terms), 255, np.uint8), np.full((1, 128, 4, 3), 255, np.uint8)
+    x[1] = random.integers(0, 256, terms)
+    found = run(graph, {"x": x, "z": z})
+    np.testing.assert_array_equal(found["y"], x.astype(np.int64) @ extremes)
+    rows = [z[0, :, top : top + 3].reshape(-1).astype(np.int64) @ extremes for top in range(2)]
+    np.testing.assert_array_equal(found["c"][0, :, :, 0].T, rows)
+    if largest == 127:
+        assert np.abs(found["y"][0]).max() > 2**24
+
+
 def test_zero_points_per_column() -> None:
     constants = {"xz": np.uint8(100), "w": codes("int8", 5, 2), "wz": np.array([3, -7], np.int8)}
     agree([node("MatMulInteger", "x w xz wz", "y")], {"x": ((3, 5), "uint8")}, "y", constants, opset=10)
