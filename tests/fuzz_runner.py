@@ -19,14 +19,16 @@ Answer = Mapping[str, np.ndarray]
 Load = Callable[[Path, bool], Answer]
 """(path, verify) -> the outputs for some fixed inputs, or an Error."""
 
+WAITING = 10
+"""A busy machine may make a process wait."""
 RESET_PEAK = Path("/proc/self/clear_refs")
 """Writing 5 here makes the peak of resident memory start anew; Linux, Documentation/filesystems/proc.rst."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """seconds: for one file. address_space: bytes above what the process has before its first file. resident: bytes of
-    memory that one file may make it touch."""
+    """seconds: of processor time for one file, and WAITING times as many until it is done. address_space: bytes above
+    what the process has before its first file. resident: bytes of memory that one file may make it touch."""
 
     seconds: float = 10.0
     address_space: int = 128 << 20
@@ -122,15 +124,16 @@ def _work(
         size = _memory("VmSize") + limits.address_space
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for kind in (signal.SIGPROF, signal.SIGALRM):
+            signal.signal(kind, signal.SIG_DFL)
         with report.open("w", buffering=1, encoding="utf-8") as lines:
             for index in indices:
                 content = contents(index)
                 RESET_PEAK.write_text("5")
                 before = _memory("VmRSS")
-                signal.setitimer(signal.ITIMER_REAL, limits.seconds)
+                _set_timers(limits.seconds)
                 failure, answered = judge(content, load, sound, folder / f"{os.getpid()}-{index}.mj")
-                signal.setitimer(signal.ITIMER_REAL, 0)
+                _set_timers(0)
                 swollen = _memory("VmHWM") - before
                 if not failure and swollen > limits.resident:
                     failure = f"touched {swollen >> 20} MiB"
@@ -140,6 +143,12 @@ def _work(
         traceback.print_exc()
     finally:
         os._exit(status)
+
+
+def _set_timers(seconds: float) -> None:
+    """SIGPROF after so much processor time, SIGALRM after WAITING times as long; 0: neither."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
 
 
 def _memory(kind: str) -> int:

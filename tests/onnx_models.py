@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import pytest
 from onnx import helper
+from onnxruntime_session import open_session
 
 from millijoule.converters.onnx.convert import convert
 from millijoule.runtime.evaluate.reference import run
@@ -97,14 +98,8 @@ def run_all(graph: Graph, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarr
 def onnxruntime_of(
     model: onnx.ModelProto | str, feeds: Mapping[str, np.ndarray], optimize: bool = True
 ) -> dict[str, np.ndarray]:
-    onnxruntime = pytest.importorskip("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = model if isinstance(model, str) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    source = Path(model) if isinstance(model, str) else model.SerializeToString()
+    session = open_session(source, optimize=optimize)
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(names, dict(feeds)), strict=True))
 

@@ -45,6 +45,22 @@ def test_quantized_layers_are_nearly_the_same_integers() -> None:
     assert all(row["mean_quanta"] < 0.5 for row in quantized) and quantized[-1]["output"]
 
 
+def test_the_oracle_of_integers_does_not_saturate(tmp_path: Path) -> None:
+    """As onnxruntime's sums of products do by default on x86 without VNNI."""
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from onnx_models import model_of, node
+
+    from millijoule.tools.peers.onnxruntime_oracle import Oracle
+
+    constants = {"w": np.full((64, 3), 127, np.int8), "one": np.float32(1), "x0": np.uint8(0), "w0": np.int8(0)}
+    nodes = [node("QLinearMatMul", "x one x0 w one w0 step x0", "y")]
+    model = model_of(nodes, {"x": ((2, 64), "uint8")}, "y", constants | {"step": np.float32(16384)}, opset=10)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    found = Oracle(str(tmp_path / "m.onnx")).outputs({"x": np.full((2, 64), 255, np.uint8)})["y"]
+    np.testing.assert_array_equal(found, np.full((2, 3), round(64 * 127 * 255 / 16384)))
+
+
 def test_a_wrong_weight_is_found_and_is_status_1(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")

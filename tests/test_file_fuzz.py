@@ -93,8 +93,13 @@ def crash(path: Path, verify: bool) -> Answer:
 
 
 def hang(path: Path, verify: bool) -> Answer:
-    time.sleep(30)
+    time.sleep(60)
     return {}
+
+
+def spin(path: Path, verify: bool) -> Answer:
+    while True:
+        pass
 
 
 def swell(path: Path, verify: bool) -> Answer:
@@ -124,6 +129,7 @@ def grumble(path: Path, verify: bool) -> Answer:
     [
         (crash, "died of SIGSEGV"),
         (hang, "died of SIGALRM"),
+        (spin, "died of SIGPROF"),
         (swell, "MemoryError"),
         (touch, r"touched \d+ MiB"),
         (stumble, "KeyError"),
@@ -132,7 +138,7 @@ def grumble(path: Path, verify: bool) -> Answer:
     ],
 )
 def test_the_runner_sees_what_it_is_for(way: Load, symptom: str, tmp_path: Path) -> None:
-    limits = Limits(seconds=0.2 if way is hang else 10)
+    limits = Limits(seconds=0.1 if way in (hang, spin) else 10)
     outcome = fuzz_runner.run(lambda index: b"", range(3), way, SOUND, tmp_path, limits)
     assert len(outcome.failures) == 3 and not outcome.answered
     assert all(re.search(symptom, failure) for failure in outcome.failures), outcome.failures

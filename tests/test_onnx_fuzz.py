@@ -1,4 +1,4 @@
-"""Damaged .onnx models convert or raise ModelError: never another exception, never much time."""
+"""Damaged .onnx models convert or raise ModelError: never another exception, never much work."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from millijoule.runtime.errors import ModelError
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
 MUTANTS = 1000
 SECONDS = 5
+"""Of this thread's processor time, for one model."""
 NUMBERS = [-1, 0, 1, 2, 3, 7, -(1 << 63), (1 << 63) - 1, 1 << 31]
 
 
@@ -135,14 +136,14 @@ def damage_model(model: onnx.ModelProto, rng: random.Random) -> None:
 
 
 def outcome(source: Path | onnx.ModelProto) -> str:
-    started = time.monotonic()
+    started = time.thread_time()
     try:
         convert(source)
         found = "converted"
     except ModelError as error:
         assert str(error)
         found = "refused"
-    assert time.monotonic() - started < SECONDS
+    assert time.thread_time() - started < SECONDS
     return found
 
 

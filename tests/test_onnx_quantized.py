@@ -95,7 +95,8 @@ def test_q_linear_matmul() -> None:
 def test_integer_products(points: str) -> None:
     constants = {"xz": np.uint8(100), "wz": np.int8(5)}
     inputs: dict[str, Type] = {"x": ((3, 5), "uint8"), "w": ((5, 2), "int8")}
-    agree([node("MatMulInteger", f"x w{points}", "y")], inputs, constants=constants, opset=10)
+    feeds = {"x": codes("uint8", 3, 5), "w": codes("int8", 5, 2) // 2}
+    agree([node("MatMulInteger", f"x w{points}", "y")], inputs, constants=constants, opset=10, feeds=feeds)
     agree(
         [node("MatMulInteger", f"x w{points}", "y")], {"x": inputs["x"]}, "y", {**constants, "w": codes("int8", 5, 2)}
     )

@@ -75,7 +75,7 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 def survive(content: bytes, path: Path) -> bool:
     """Whether it still converts."""
     path.write_bytes(content)
-    start = time.perf_counter()
+    start = time.thread_time()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -83,7 +83,7 @@ def survive(content: bytes, path: Path) -> bool:
     except ModelError:
         return False
     finally:
-        assert time.perf_counter() - start < 5
+        assert time.thread_time() - start < 5
     return True
 
 

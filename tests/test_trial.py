@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import perf_counter
-
 import pytest
 
 from millijoule.runtime.engine import helper_trial as trial
 
 
-class Way:
-    """Takes about `seconds` and counts its calls."""
+class Clock:
+    """Stands still but for the ways that are tried."""
 
-    def __init__(self, seconds: float) -> None:
-        self.seconds, self.calls = seconds, 0
+    now = 0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(trial, "perf_counter_ns", lambda: clock.now)
+    return clock
+
+
+class Way:
+    """Takes `nanoseconds` of the tests' clock and counts its calls."""
+
+    def __init__(self, clock: Clock, nanoseconds: int) -> None:
+        self.clock, self.nanoseconds, self.calls = clock, nanoseconds, 0
 
     def __call__(self) -> None:
         self.calls += 1
-        end = perf_counter() + self.seconds
-        while perf_counter() < end:
-            pass
+        self.clock.now += self.nanoseconds
 
 
 def chosen(together: Way, alone: Way) -> Way:
@@ -34,38 +42,28 @@ def chosen(together: Way, alone: Way) -> Way:
     return together if together.calls > trial.RUNS else alone
 
 
-def test_the_faster_way_is_taken() -> None:
-    assert chosen(quick := Way(0.001), Way(0.01)) is quick
-    assert chosen(Way(0.01), quick := Way(0.001)) is quick
+def test_the_faster_way_is_taken(clock: Clock) -> None:
+    assert chosen(quick := Way(clock, 1000), Way(clock, 10_000)) is quick
+    assert chosen(Way(clock, 10_000), quick := Way(clock, 1000)) is quick
 
 
-def test_helpers_that_hardly_help_are_left_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0
-
-    def way(nanoseconds: int) -> Callable[[], None]:
-        def run() -> None:
-            nonlocal now
-            now += nanoseconds
-
-        return run
-
-    monkeypatch.setattr(trial, "perf_counter_ns", lambda: now)
-    together, alone = way(990), way(1000)
+def test_helpers_that_hardly_help_are_left_asleep(clock: Clock) -> None:
+    together, alone = Way(clock, 990), Way(clock, 1000)
     both = trial.HelperTrial(together, alone)
     for _ in range(2 * trial.RUNS):
         both()
-    before = now
+    before = clock.now
     both()
-    assert now - before == 1000
+    assert clock.now - before == 1000
 
 
-def test_what_became_slower_is_given_up() -> None:
-    together, alone = Way(0.001), Way(0.004)
+def test_what_became_slower_is_given_up(clock: Clock) -> None:
+    together, alone = Way(clock, 1_000_000), Way(clock, 4_000_000)
     both = trial.HelperTrial(together, alone)
     for _ in range(2 * trial.RUNS):
         both()
     assert both._chosen is together
-    together.seconds = 0.02
+    together.nanoseconds = 20_000_000
     both._rest = 0
     for _ in range(2 * trial.RUNS):
         both()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from onnxruntime_session import open_session
 
 if TYPE_CHECKING:
     from millijoule import Model
@@ -148,13 +149,7 @@ def oracle(model: Zoo, *, plain: bool = False) -> Run:
 
 
 def _onnxruntime(model: Zoo, plain: bool) -> Run:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 4
-    if plain:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(str(model.path), options, providers=["CPUExecutionProvider"])
+    session = open_session(model.path, optimize=not plain)
     names = [output.name for output in session.get_outputs()]
     return lambda feeds: dict(zip(names, session.run(names, dict(feeds)), strict=True))
 
