@@ -6,7 +6,7 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 arm=${MILLIJOULE_ARM:-$checkout/.arm}
-packages=(numpy numba llvmlite safetensors msgspec click rich pytest hypothesis)
+packages=(numpy numba llvmlite safetensors msgspec click pytest hypothesis)
 # The platform tags that wheels for Arm Linux carry, newest C library first.
 platforms=(manylinux_2_28_aarch64 manylinux_2_27_aarch64 manylinux2014_aarch64 manylinux_2_17_aarch64)
 

@@ -19,7 +19,7 @@ from millijoule.runtime.errors import Error
 from millijoule.tools.commands import doctor
 from millijoule.tools.main import COMMANDS, cli
 
-HEAVY = ("numpy", "numba", "llvmlite", "rich", "onnx", "tflite", "msgspec")
+HEAVY = ("numpy", "numba", "llvmlite", "onnx", "tflite", "msgspec")
 
 
 @pytest.fixture

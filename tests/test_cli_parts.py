@@ -20,7 +20,7 @@ from millijoule.runtime.model import Model
 from millijoule.tools.models.feeds import random_inputs
 from millijoule.tools.models.preparation import Number, Numbers
 from millijoule.tools.models.sources import concrete_shapes, parse_named, parse_shapes
-from millijoule.tools.report import progress
+from millijoule.tools.report import progress, table
 from millijoule.tools.report.arrays import describe, write_npz
 from millijoule.tools.report.display import duration, shape, shorten, size
 
@@ -109,6 +109,30 @@ def test_outputs_in_a_few_numbers() -> None:
     assert found == {"shape": [4], "dtype": "float32", "min": 1.0, "max": 3.0, "mean": 2.0, "not_finite": 2}
     assert describe(np.zeros((0, 2)))["min"] is None
     assert describe(np.array([True, False]))["mean"] == 0.5
+
+
+def test_tables_align_words_left_and_numbers_right() -> None:
+    lines = table.lay_out(["what", ">count", ""], [["one", 1, "x"], ["four", 1000, ""]], 80)
+    assert [click.unstyle(line) for line in lines] == [
+        "what  count",
+        "----  -----  -",
+        "one       1  x",
+        "four   1000",
+    ]
+    assert table.lay_out(["", ""], [["key", "value"]], 80) == ["key  value"]
+
+
+def test_tables_fold_words_to_their_width_and_keep_numbers_whole() -> None:
+    rows = [["a" * 70, 123456, "some words that are many"], ["b", 7, "c"]]
+    lines = [click.unstyle(line) for line in table.lay_out(["long", ">number", "text"], rows, 50)]
+    assert max(map(len, lines)) == 50
+    assert "".join(lines).count("a") == 70 + "some words that are many".count("a")
+    assert sum("123456" in line for line in lines) == 1
+    assert lines[-1].split() == ["b", "7", "c"]
+
+
+def test_names_cannot_move_the_cursor() -> None:
+    assert table.lay_out([""], [["a\x1b[2Jb\r\nc"]], 80) == ["a\ufffd[2Jb\ufffd\ufffdc"]
 
 
 def test_progress_is_silent_while_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -219,7 +219,7 @@ import sys
 try:
     {START}
 finally:
-    heavy = [name for name in ("numba", "llvmlite", "rich", "onnx", "tflite", "PIL") if name in sys.modules]
+    heavy = [name for name in ("numba", "llvmlite", "onnx", "tflite", "PIL") if name in sys.modules]
     peak = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
     print(heavy, peak, file=sys.stderr)
 """

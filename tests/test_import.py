@@ -12,7 +12,7 @@ import pytest
 import millijoule
 from millijoule.runtime import errors
 
-HEAVY = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "matplotlib", "PIL", "rich", "click", "numpy")
+HEAVY = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "matplotlib", "PIL", "click", "numpy")
 
 
 def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:

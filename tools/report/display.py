@@ -34,28 +34,13 @@ def emit_json(value: Any) -> None:
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table whose columns are left-aligned, or right-aligned where their name begins with '>'; without a head where
     no column has a name."""
-    from io import StringIO
+    from shutil import get_terminal_size
 
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    from .table import lay_out
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=any(columns))
-    for name in columns:
-        right = name.startswith(">")
-        made.add_column(name.lstrip(">"), justify="right" if right else "left", overflow="fold", no_wrap=right)
-    for row in rows:
-        made.add_row(*(Text(str(cell)) for cell in row))
-    terminal = sys.stdout.isatty()
-    buffer = StringIO()
-    width = None if terminal else WIDE
-    console = Console(file=buffer, width=width, force_terminal=terminal, highlight=False)
-    if title:
-        # Not the table's own title, which is broken where the table is narrow.
-        console.print(Text(title, style="bold"), soft_wrap=True)
-    console.print(made)
-    emit("\n".join(line.rstrip() for line in buffer.getvalue().strip("\n").splitlines()) + "\n")
+    width = get_terminal_size().columns if sys.stdout.isatty() else WIDE
+    heading = [click.style(title, bold=True), ""] if title else []
+    emit("\n".join([*heading, *lay_out(columns, rows, width)]) + "\n")
 
 
 def provenance(report: Mapping[str, Any]) -> str:

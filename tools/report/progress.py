@@ -7,10 +7,9 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+import click
 
 QUIET = 1.0
 """Seconds that may pass in silence where standard error is no terminal."""
@@ -21,11 +20,9 @@ class CompileProgress:
     """Called as progress(done, total, kernel); a bar on a terminal, else a line now and then."""
 
     doing, at_length, finished = "compiling kernels", "compiling kernels, which is done once", "compiled {} kernels"
-    live = True
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
+        self._bar: Any = None
         self._began: float | None = None
         self._said = 0.0
 
@@ -36,27 +33,19 @@ class CompileProgress:
             self._say(done, total)
 
     def _draw(self, done: int, total: int, kernel: str) -> None:
-        if self._bar is None or self._task is None:
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (
-                TextColumn(self.doing),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("[dim]{task.description}"),
+        if self._bar is None:
+            self._bar = click.progressbar(
+                length=total, label=self.doing, show_pos=True, item_show_func=lambda item: item, file=sys.stderr
             )
-            self._bar = Progress(*columns, console=Console(stderr=True), transient=True, auto_refresh=self.live)
-            self._bar.start()
+            # Drawn anew for a new kernel, too.
+            self._bar.update_min_steps = 0
             # An error on the way, or Ctrl-C, must not leave the terminal without its cursor.
-            atexit.register(self._bar.stop)
-            self._task = self._bar.add_task("", total=total)
-        self._bar.update(self._task, completed=done, total=total, description=kernel.partition("(")[0], refresh=True)
+            atexit.register(self._bar.render_finish)
+        self._bar.update(done - self._bar.pos, kernel.partition("(")[0])
         if done == total:
-            self._bar.stop()
-            atexit.unregister(self._bar.stop)
-            self._bar = self._task = None
+            self._bar.render_finish()
+            atexit.unregister(self._bar.render_finish)
+            self._bar = None
 
     def _say(self, done: int, total: int) -> None:
         now = time.monotonic()
@@ -73,11 +62,9 @@ class CompileProgress:
 
 
 class MeasureProgress(CompileProgress):
-    """How many rounds are done, of what is being measured. Drawn only when that changes: a thread that draws would be
-    measured too."""
+    """How many rounds are done, of what is being measured."""
 
     doing, at_length, finished = "measuring", "measuring, rounds", "measured {} rounds"
-    live = False
 
     def __init__(self, rounds: int) -> None:
         super().__init__()
@@ -94,11 +81,12 @@ class MeasureProgress(CompileProgress):
 
 @contextmanager
 def busy(what: str) -> Iterator[None]:
-    """A spinner while the block runs, where standard error is a terminal."""
+    """Says so while the block runs, where standard error is a terminal."""
     if not sys.stderr.isatty():
         yield
         return
-    from rich.console import Console
-
-    with Console(stderr=True).status(what):
+    click.echo(f"{what} ...", nl=False, err=True)
+    try:
         yield
+    finally:
+        click.echo("\r\x1b[K", nl=False, err=True)
