@@ -34,7 +34,8 @@ def load(
     a file written by `mj compile`, so that nothing is compiled here. verify: check the file's checksum. progress:
     called as progress(done, total, kernel) while kernels are compiled.
 
-    Raises ModelError on a bad file, TargetError on a target that this CPU lacks.
+    Raises ModelError on a bad file, TargetError on a target that this CPU lacks. Without numba, what is first run with
+    kernels that are neither in the cache nor given is an Error that names the way out.
     """
     from .runtime import session
     from .runtime.model import Model

@@ -15,3 +15,7 @@ class InputError(Error):
 
 class TargetError(Error):
     """A target or device profile does not exist, or this CPU cannot run it."""
+
+
+class CompilerError(Error):
+    """Kernels have to be compiled, and numba, which compiles them, cannot be imported."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,13 +131,11 @@ def test_doctor_survives_a_part_that_fails(monkeypatch: pytest.MonkeyPatch) -> N
     assert any("no such device" in problem for problem in report["problems"])
 
 
-def test_doctor_without_a_compiler() -> None:
-    code = (
-        "import sys; sys.modules['numba'] = None\n"
-        "from millijoule.tools.main import main; main()"
-    )  # fmt: skip
-    done = mj_process("doctor", code=code)
+def test_doctor_with_a_broken_compiler(tmp_path: Path) -> None:
+    (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 2.2 or less')")
+    done = mj_process("doctor", PYTHONPATH=os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
     assert done.returncode == 0 and "numba cannot be imported" in done.stdout, done.stderr
+    assert "NumPy 2.2 or less" in done.stdout.partition("Problems")[2]
 
 
 def test_doctor_with_an_unwritable_cache(tmp_path: Path) -> None:

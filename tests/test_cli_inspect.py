@@ -125,6 +125,7 @@ def test_compile_for_another_cpu(copying: Path, tmp_path: Path) -> None:
 
 @LINUX
 def test_compiled_kernels_run_without_numba(copying: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 5), np.float32))
     done = mj("compile", copying, "-o", tmp_path / "m.mjk")
     assert done.exit_code == 0 and target.detect().name in done.stdout, done.stderr
     code = (
@@ -135,8 +136,12 @@ def test_compiled_kernels_run_without_numba(copying: Path, tmp_path: Path) -> No
     ran = mj_process("run", copying, "--kernels", tmp_path / "m.mjk", code=code, MILLIJOULE_CACHE=empty)
     assert ran.returncode == 0, ran.stderr
     assert target.detect().name in ran.stdout
-    refused = mj_process("run", copying, code=code, MILLIJOULE_CACHE=empty)
-    assert refused.returncode != 0
+    refused = mj_process("run", copying, "--input", tmp_path / "x.npy", code=code, MILLIJOULE_CACHE=empty)
+    assert refused.returncode == 2 and one_line(refused.stderr), refused.stderr
+    assert "pip install numba" in refused.stderr and "mj compile MODEL --target" in refused.stderr
+    refused = mj_process("compile", copying, "-o", tmp_path / "n.mjk", code=code, MILLIJOULE_CACHE=empty)
+    assert refused.returncode == 2 and one_line(refused.stderr), refused.stderr
+    assert "pip install numba" in refused.stderr and not (tmp_path / "n.mjk").exists()
 
 
 @LINUX

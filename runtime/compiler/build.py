@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..errors import CompilerError
 from ..targets.target import Target
 from . import kernel_file, loader
 from .abi import Kernel
@@ -21,7 +23,8 @@ once, and once more at the end."""
 def build(needed: Needed, target: Target, cache: KernelCache, progress: Progress | None = None) -> loader.Code:
     """The code of a set of kernels, mapped and ready to be called on this machine.
 
-    Raises ExecutableMemoryError where the system grants no executable memory.
+    Raises ExecutableMemoryError where the system grants no executable memory, CompilerError where something has to be
+    compiled and numba cannot be imported.
     """
     key = blob_key(needed, target)
     code = cache.load_blob(key)
@@ -31,13 +34,30 @@ def build(needed: Needed, target: Target, cache: KernelCache, progress: Progress
 
 
 def compile_file(needed: Needed, target: Target, cache: KernelCache, progress: Progress | None = None) -> bytes:
-    """The bytes of a kernel file (.mjk) with a set of kernels, for any target."""
+    """The bytes of a kernel file (.mjk) with a set of kernels, for any target; CompilerError as `build`."""
     from .linker import link
 
-    objects = _objects(needed, target, cache, progress)
-    entries = {name: compiled.symbol for name, compiled in objects.items()}
-    blob = link([compiled.object for compiled in objects.values()], entries)
+    try:
+        objects = _objects(needed, target, cache, progress)
+        entries = {name: compiled.symbol for name, compiled in objects.items()}
+        blob = link([compiled.object for compiled in objects.values()], entries)
+    except ImportError as problem:
+        if (reason := _compiler_problem()) is None:
+            raise
+        raise CompilerError(
+            f"kernels have to be compiled for {target.name}, and numba cannot be imported ({reason}): pip install numba"
+        ) from problem
     return kernel_file.encode(blob, target, {name: compiled.signature for name, compiled in objects.items()})
+
+
+def _compiler_problem() -> str | None:
+    """Why numba cannot be imported, as it is absent or does not go with what else is installed; None where it can."""
+    try:
+        importlib.import_module("llvmlite.binding")
+        importlib.import_module("numba")
+    except ImportError as problem:
+        return str(problem)
+    return None
 
 
 def _objects(

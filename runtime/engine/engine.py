@@ -14,7 +14,7 @@ from ..compiler import loader
 from ..compiler.abi import Kernel
 from ..compiler.build import Progress, build
 from ..compiler.cache import default_cache
-from ..errors import InputError, TargetError
+from ..errors import CompilerError, InputError, TargetError
 from ..evaluate.dimensions import written
 from ..evaluate.shapes import fold_constants
 from ..graph import Graph
@@ -159,6 +159,11 @@ class Engine:
         if not self._fixed:
             try:
                 return build(needed, target, default_cache(), self._progress)
+            except CompilerError as problem:
+                raise CompilerError(
+                    f"{problem}, or load them from a file (--kernels, in Python kernels=) that another computer "
+                    f"writes: `mj compile MODEL --target {target.name} -o FILE.mjk`"
+                ) from problem
             except ExecutableMemoryError as problem:
                 warn_slow(problem)
                 self.target = None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.abi import Int, Ptr
-from . import scaled_exponential as scaled
 from .softmax import LN2, logarithm_of
 from .softmax_sums import STRIP_VECTORS, sums
 
@@ -29,6 +28,7 @@ def statistics(isa: Isa) -> Callable[..., None]:
     from ..simd.horizontal import load_first, reduce
     from ..simd.isa import bits, from_bits, imax
     from ..simd.traced import fma, maximum
+    from . import scaled_exponential as scaled
 
     p = sums(isa)
     peak, sound, exponent = p.peak, p.sound, p.exponent

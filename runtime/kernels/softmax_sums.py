@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import scaled_exponential as scaled
-
 if TYPE_CHECKING:
     from ..simd.isa import Isa
     from ..targets.target import Target
@@ -85,6 +83,7 @@ def sums(isa: Isa) -> Sums:
     from ..simd.horizontal import reduce
     from ..simd.isa import bits, from_bits, imax
     from ..simd.traced import maximum
+    from . import scaled_exponential as scaled
 
     width, wide, widest = isa.lanes, vectors_at_once(isa.target) * isa.lanes, PEAK_VECTORS * isa.lanes
     load, splat, splat_int = isa.load("f32", wide), isa.splat("f32"), isa.splat("i32")

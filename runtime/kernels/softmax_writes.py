@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import scaled_exponential as scaled
 from .softmax_sums import STRIP_VECTORS, some, sums, unaligned, vectors_at_once
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ def writes(isa: Isa, streaming: bool) -> Writes:
     from ..simd.horizontal import reduce
     from ..simd.isa import bits, fence, imax, stream
     from ..simd.traced import maximum
+    from . import scaled_exponential as scaled
 
     width, wide = isa.lanes, vectors_at_once(isa.target) * isa.lanes
     load, splat, splat_int = isa.load("f32", wide), isa.splat("f32", wide), isa.splat("i32", wide)

@@ -19,6 +19,7 @@ from ..engine.engine import STEP_LOOP, target_of, warn_slow
 from ..engine.helpers import Helpers
 from ..engine.native import DATA, function_of_arrays
 from ..engine.step_table import encode_program
+from ..errors import CompilerError
 from ..kernels.execute import enter_with_arrays
 from ..ops import softmax as reference
 from ..program.program import Program
@@ -113,7 +114,7 @@ def _prepare(key: Key | StatisticsKey) -> Ready | None:
     program = Program(list(steps), {}, {}, 0, 0, 0, 0, shared)
     try:
         code = _code(target, program)
-    except ExecutableMemoryError as problem:
+    except (ExecutableMemoryError, CompilerError) as problem:
         warn_slow(problem)
         return None
     offsets = {name: kernel.offset for name, kernel in code.kernels.items()}

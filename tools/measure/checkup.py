@@ -11,9 +11,10 @@ from typing import Any, Final
 
 Problems = list[str]
 
+NEEDED: Final = ("safetensors", "msgspec", "click")
+COMPILER: Final = ("numba", "llvmlite")
 # What converting and comparing may use, besides what running needs.
-EXTRAS: Final = ("safetensors", "msgspec", "click", "rich", "onnx", "tflite", "pillow", "ai-edge-litert", "onnxruntime",
-                 "openvino")  # fmt: skip
+EXTRAS: Final = (*NEEDED, "onnx", "tflite", "pillow", "ai-edge-litert", "tflite-runtime", "onnxruntime", "openvino")
 RETURN: Final = {"x86-64": bytes.fromhex("c3"), "aarch64": bytes.fromhex("c0035fd6")}
 
 
@@ -21,9 +22,9 @@ def software(problems: Problems) -> dict[str, Any]:
     from .machine import PACKAGES, versions
 
     found = versions((*PACKAGES, *EXTRAS))
-    lacking = [name for name in PACKAGES if found[name] is None]
+    lacking = [name for name in (*PACKAGES, *NEEDED) if name not in COMPILER and found[name] is None]
     if lacking:
-        problems.append(f"not installed: {', '.join(lacking)}; pip install millijoule brings them")
+        problems.append(f"not installed: {', '.join(lacking)}; pip install {' '.join(lacking)}")
     return {"millijoule": found.pop("millijoule"), "interpreter": sys.executable, **found}
 
 
@@ -129,14 +130,16 @@ def executable_memory(problems: Problems) -> dict[str, Any]:
     return {"in_memory": memory, "from_cache_files": mapped}
 
 
-def numba(problems: Problems) -> dict[str, Any]:
-    """Whether the compiler can be imported; only needed for what is not in the cache."""
-    return {name: _imports(name, problems) for name in ("numba", "llvmlite")}
+def compiler(problems: Problems) -> dict[str, Any]:
+    """Whether the compiler can be imported; only needed for what is neither in the cache nor in a kernel file."""
+    return {name: _imports(name, problems) for name in COMPILER}
 
 
 def _imports(name: str, problems: Problems) -> str:
-    import importlib
+    import importlib.util
 
+    if importlib.util.find_spec(name) is None:
+        return "not installed: kernels come from files that `mj compile` writes on another computer"
     try:
         importlib.import_module(name)
     except Exception as error:  # whatever a broken installation raises
@@ -174,5 +177,5 @@ PARTS: Final[dict[str, Callable[[Problems], dict[str, Any]]]] = {
     "environment": environment,
     "kernel_cache": kernel_cache,
     "executable_memory": executable_memory,
-    "compiler": numba,
+    "compiler": compiler,
 }
