@@ -16,6 +16,7 @@ from millijoule.runtime.compiler.abi import Int, Ptr
 from millijoule.runtime.kernels.functions import BINARY, FUNCTIONS
 from millijoule.runtime.ops import activation
 from millijoule.runtime.ops import unary_functions as f
+from millijoule.runtime.ops.registry import Op, find, names
 from millijoule.runtime.targets.target import resolve
 
 pytestmark = pytest.mark.skipif(not TARGETS, reason="this system runs no compiled kernels")
@@ -90,6 +91,8 @@ CASES = [
     Case("Celu", lambda x: np.where(x < 0, ALPHA * np.expm1(x / ALPHA), x), FEW, [ALPHA], absolute=ABSOLUTE),
     Case("ThresholdedRelu", lambda x: np.where(x <= 1, 0, x)),
     Case("ThresholdedRelu", lambda x: np.where(x <= ALPHA, 0, x), params=[ALPHA]),
+    Case("Shrink", lambda x: np.where(np.abs(x) > 0.5, x, 0)),
+    Case("Shrink", lambda x: np.where(np.abs(x) > BETA, x - np.sign(x) * ALPHA, 0), params=[ALPHA, BETA]),
     Case("Exp", np.exp, FEW),
     Case("Log", np.log, FEW),
     Case("Sqrt", np.sqrt),
@@ -201,5 +204,14 @@ def test_every_fusable_activation_has_a_vector_function() -> None:
     assert set(FUNCTIONS) == {case.name for case in CASES}
 
 
-def test_binary_functions_are_those_of_the_operators() -> None:
-    assert set(BINARY) == {"Add", "Sub", "Mul", "Div", "Min", "Max", "PRelu"}
+def test_functions_are_those_of_the_operators() -> None:
+    """Square and Cube are Pow's."""
+    assert set(FUNCTIONS) - {"Square", "Cube"} == {name for name in names() if operator(name).work is not None}
+    assert all(operator(name).elementwise for name in names() if operator(name).work is not None)
+    assert all(operator(name).broadcasts for name in BINARY)
+
+
+def operator(name: str) -> Op:
+    found = find(name)
+    assert found is not None
+    return found

@@ -14,15 +14,15 @@ from .tensors import DTYPES
 Dtypes = list["np.dtype | None"]
 
 _NAMES = {"float": "float32", "double": "float64"}
-_LIKE_FIRST = frozenset({"SiLU", "Relu6", "ReluN1To1", "Requantize", "L2Normalization"})
 
 
 def of_outputs(
     op: str, inputs: Sequence[np.dtype | None], attrs: Mapping[str, Attribute], count: int
 ) -> list[np.dtype | None]:
-    """One dtype per output; None where it cannot be told. inputs: None for absent ones."""
-    if op in _LIKE_FIRST:
-        return [inputs[0] if inputs else None] * count
+    """One dtype per output; None where it cannot be told. inputs: None for absent ones.
+
+    What ONNX does not define gives what it takes.
+    """
     if op in _SPECIAL:
         found = _SPECIAL[op](list(inputs), attrs)
         if found is not None:
@@ -33,7 +33,7 @@ def of_outputs(
 def _from_schema(op: str, inputs: Sequence[np.dtype | None], count: int) -> list[np.dtype | None]:
     schema = find_schema(op)
     if schema is None:
-        return [None] * count
+        return [inputs[0] if inputs else None] * count
     bound: dict[str, np.dtype] = {}
     for position, dtype in enumerate(inputs):
         if dtype is not None and schema.inputs:
@@ -82,10 +82,6 @@ def _like_or_named(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | N
     return [_named(attrs, "dtype") or (inputs[0] if inputs else np.dtype(np.float32))]
 
 
-def _window_function(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
-    return [_named(attrs, "output_datatype") or np.dtype(np.float32)]
-
-
 def _branches(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
     return _of_graph(attrs.get("then_branch"), 0)
 
@@ -110,15 +106,6 @@ _SPECIAL = {
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
     "EyeLike": _like_or_named,
-    "RandomNormal": _like_or_named,
-    "RandomUniform": _like_or_named,
-    "RandomNormalLike": _like_or_named,
-    "RandomUniformLike": _like_or_named,
-    "Bernoulli": _like_or_named,
-    "Multinomial": lambda inputs, attrs: [_named(attrs, "dtype") or np.dtype(np.int32)],
-    "BlackmanWindow": _window_function,
-    "HammingWindow": _window_function,
-    "HannWindow": _window_function,
     "If": _branches,
     "Loop": _loop,
     "Scan": _scan,

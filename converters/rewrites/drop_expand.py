@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .framework.elementwise import BROADCASTING
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.rewriter import rewrite_of
 
 
-@rewrite_of(*sorted(BROADCASTING - {"PRelu"}))
+@rewrite_of(where=lambda op: op.broadcasts and not op.keeps_shape)
 def drop_expand(graph: IndexedGraph, node: Node) -> Patch | None:
     """Where another operand alone has the shape of the result, so that this is not lost."""
     shape = graph.shape(node.outputs[0])

@@ -7,10 +7,9 @@ from ...runtime.ops.activation import quantized_range
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.rewriter import rewrite_of
-from .fuse_activation import ANY, CLAMPING
 
 
-@rewrite_of(*sorted(ANY | CLAMPING))
+@rewrite_of(where=lambda op: op.fuses_activation)
 def drop_implied_clamp(graph: IndexedGraph, node: Node) -> Patch | None:
     name, value = node.attrs.get("activation"), graph.value(node.outputs[0])
     if name is None or value is None or value.quant is None or value.dtype.name != "int8":

@@ -15,19 +15,14 @@ from .remove_identity import bypass
 GROWTH = 16 * 1024
 """Bytes by which a folded result may exceed what it is computed from."""
 
-COMPACT = {"Cast", "DequantizeLinear"}
-"""How weights are stored compactly, to be folded only at load time."""
-
 SMALL = 64
-"""Elements up to which they are folded nonetheless."""
-
-RANDOM = {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
+"""Elements up to which compactly stored weights are made larger nonetheless, rather than at load time."""
 
 
 @rewrite_of()
 def fold_constants(graph: IndexedGraph, node: Node) -> Patch | None:
     names = [name for name in node.inputs if name]
-    if not names or node.op in RANDOM or any(graph.constant(name) is None for name in names):
+    if not names or any(graph.constant(name) is None for name in names):
         return None
     if find(node.op) is None or next(subgraphs(node), None) is not None or not _worthwhile(graph, node, names):
         return None
@@ -56,13 +51,14 @@ def _folded(graph: IndexedGraph, node: Node) -> Patch | None:
 
 def _worthwhile(graph: IndexedGraph, node: Node, names: list[str]) -> bool:
     sources = [data.nbytes for name in names if (data := graph.constant(name)) is not None]
+    op = find(node.op)
     total = 0
     for name in filter(None, node.outputs):
         shape, dtype = concrete(graph.shape(name)), graph.dtype(name)
         if shape is None or dtype is None:
             return False
         small = node.op == "Cast" and prod(shape) <= SMALL
-        if node.op in COMPACT and not small and dtype.itemsize * prod(shape) > sources[0]:
+        if op is not None and op.decompresses and not small and dtype.itemsize * prod(shape) > sources[0]:
             return False
         total += prod(shape) * dtype.itemsize
     return total <= sum(sources) + GROWTH

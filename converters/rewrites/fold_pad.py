@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
+from ...runtime.ops.registry import find
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.rewriter import rewrite_of
-
-NON_NEGATIVE = frozenset(("Relu", "Relu6", "Sigmoid", "HardSigmoid", "Softplus", "Abs", "Exp", "Sqrt", "Softmax"))
 
 
 @rewrite_of("Conv", "AveragePool", "MaxPool")
@@ -83,13 +82,11 @@ def _within(attrs: dict) -> bool:
 
 def _non_negative(graph: IndexedGraph, name: str, depth: int = 0) -> bool:
     node = graph.producer(name)
-    if node is None or depth > 8:
+    op = None if node is None else find(node.attrs.get("activation") or node.op)
+    if node is None or op is None or depth > 8:
         return False
-    if node.op in NON_NEGATIVE or node.attrs.get("activation") in NON_NEGATIVE:
+    if op.non_negative:
         return True
-    if node.op in ("MaxPool", "AveragePool", "Transpose", "Reshape", "Concat", "Slice") and not node.attrs.get(
-        "activation"
-    ):
-        sources = node.inputs if node.op == "Concat" else node.inputs[:1]
-        return all(_non_negative(graph, source, depth + 1) for source in sources)
-    return False
+    if not (op.moves_data or node.op == "AveragePool") or node.attrs.get("activation"):
+        return False
+    return all(_non_negative(graph, source, depth + 1) for source in op.data_inputs(node))

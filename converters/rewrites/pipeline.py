@@ -59,8 +59,8 @@ from .sink_transpose import (
 from .sink_transpose_axis import (
     sink_transpose_below_arg_max,
     sink_transpose_below_concat,
+    sink_transpose_below_lines,
     sink_transpose_below_reduction,
-    sink_transpose_below_softmax,
     sink_transpose_below_split,
 )
 from .sink_transpose_reshape import sink_transpose_below_reshape
@@ -88,7 +88,7 @@ NAMES = (
 
 LAYOUT = (
     *(to_reshape, permute_product_weights, sink_transpose_below_unary, sink_transpose_below_broadcasting),
-    *(sink_transpose_below_softmax, sink_transpose_below_concat, sink_transpose_below_split),
+    *(sink_transpose_below_lines, sink_transpose_below_concat, sink_transpose_below_split),
     *(sink_transpose_below_reduction, sink_transpose_below_arg_max, sink_transpose_below_slice),
     *(sink_transpose_below_pad, sink_transpose_below_gather, sink_transpose_below_expand),
     *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze),

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node, Quantization, Value
+from ...runtime.ops.registry import Op
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.permutation import perm_of
 from .framework.quantization import activation_source, exactly_shifted, sole_quantizer
 from .framework.rewriter import rewrite_of
 
-MOVERS = (
-    *("Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze", "Slice", "Gather", "Expand", "Tile", "DepthToSpace"),
-    *("SpaceToDepth", "Identity", "ReduceMax", "ReduceMin", "GatherElements", "GatherND", "MaxPool", "GlobalMaxPool"),
-)
-"""What gives the same on integers as on the reals that they stand for, as scales are positive."""
 
-PERMUTING = ("Reshape", "Transpose", "DepthToSpace", "SpaceToDepth")
-"""Movers that keep the number of elements."""
+def moves_first_input(op: Op) -> bool:
+    """Whether it gives the same on the first input's integers as on the reals that they stand for, as scales are
+    positive."""
+    return op.moves_data and op.data == () and not op.broadcasts and op.arity[1] is not None
 
 
-@rewrite_of(*MOVERS)
+@rewrite_of(where=moves_first_input)
 def move_integers(graph: IndexedGraph, node: Node) -> Patch | None:
     """mover(DequantizeLinear(q)) -> DequantizeLinear(mover(q))."""
     source = activation_source(graph, node.inputs[0])
@@ -94,7 +92,7 @@ def split_integers(graph: IndexedGraph, node: Node) -> Patch | None:
     return patch
 
 
-@rewrite_of(*PERMUTING)
+@rewrite_of(where=lambda op: op.rearranges)
 def quantize_before_moving(graph: IndexedGraph, node: Node) -> Patch | None:
     """QuantizeLinear(mover(x)) -> mover(QuantizeLinear(x)), so that it meets what computes x."""
     quantizer = sole_quantizer(graph, node.outputs[0])
@@ -120,7 +118,7 @@ def quantize_before_moving(graph: IndexedGraph, node: Node) -> Patch | None:
     return patch
 
 
-@rewrite_of(*MOVERS)
+@rewrite_of(where=moves_first_input)
 def move_signed(graph: IndexedGraph, node: Node) -> Patch | None:
     """mover(Requantize(q)) -> Requantize(mover(q)), where the Requantize only shifts between int8 and uint8."""
     requantize = graph.producer_of(node.inputs[0], "Requantize")

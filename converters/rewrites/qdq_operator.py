@@ -5,55 +5,29 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...runtime.graph import Node
+from ...runtime.ops.registry import Op, find
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.quantization import activation_source, sole_quantizer
 from .framework.rewriter import rewrite_of
 from .qdq_product import clamped, integers
 
-FIRST = (
-    *(
-        "AveragePool",
-        "GlobalAveragePool",
-        "MaxPool",
-        "GlobalMaxPool",
-        "Softmax",
-        "Resize",
-        "ReduceMean",
-        "Relu",
-        "Relu6",
-    ),
-    *(
-        "ReluN1To1",
-        "LeakyRelu",
-        "HardSwish",
-        "HardSigmoid",
-        "Sigmoid",
-        "Tanh",
-        "Gelu",
-        "SiLU",
-        "Softplus",
-        "Elu",
-        "Mish",
-    ),
-    *("Clip", "Exp", "Log", "Sqrt", "Abs", "Neg", "Reciprocal", "Erf"),
-)
-"""Operators of which the first input is data, the others parameters."""
 
-ALL = ("Add", "Sub", "Mul", "Concat")
-"""Operators of which all inputs are data."""
-
-SUMS = ("Add", "Sub")
-"""Operators of which the fixed-point arithmetic is LiteRT's, and the real one what is written here."""
+def has_integer_arithmetic(op: Op) -> bool:
+    """Whether it computes on integers with one scale each. (Products, whose weights have many, and what only moves
+    integers have rewrites of their own.)"""
+    return op.quantized is not None and op.macs is None and (op.fuses_activation or not op.moves_data)
 
 
-@rewrite_of(*FIRST, *ALL)
+@rewrite_of(where=has_integer_arithmetic)
 def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
     target = sole_quantizer(graph, node.outputs[0])
     if target is None or len(node.outputs) != 1:
         return None
-    count = len(node.inputs) if node.op in ALL else 1
-    sources = [activation_source(graph, name) for name in node.inputs[:count]]
+    op = find(node.op)
+    assert op is not None
+    data = op.data_inputs(node)
+    sources = [activation_source(graph, name) for name in data]
     found = [source for source in sources if source is not None]
     if len(found) != len(sources):
         return None
@@ -61,10 +35,10 @@ def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
     attrs = clamped(node.attrs, quant)
     if attrs is None:
         return None
-    if node.op in SUMS:
+    if "real" in op.defaults:
         attrs = {**attrs, "real": 1}
     patch = Patch(graph, [node, quantize])
-    inputs = [integers(patch, source) for source in found] + node.inputs[count:]
+    inputs = [integers(patch, source) for source in found] + node.inputs[len(data) :]
     result = quantize.outputs[0]
     patch.values[result] = replace(patch.lookup(result), quant=quant)
     patch.add.append(Node(node.op, inputs, [result], attrs, node.name))

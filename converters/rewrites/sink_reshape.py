@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .framework.elementwise import BROADCASTING, UNARY
 from .framework.indexed import IndexedGraph, Shape
 from .framework.patch import Patch
 from .framework.reshape_target import significant, target_for
 from .framework.rewriter import rewrite_of
 
 
-@rewrite_of(*UNARY, "Clip", "CastLike")
+@rewrite_of(where=lambda op: op.elementwise)
 def sink_reshape_below_unary(graph: IndexedGraph, node: Node) -> Patch | None:
     """Where nothing else reads the reshaped tensor."""
     reshape = _sole_reshape(graph, node.inputs[0], node)
@@ -30,7 +29,7 @@ def sink_reshape_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | No
     return _below(graph, node, reshape, [reshape.inputs[0], *node.inputs[1:]])
 
 
-@rewrite_of(*BROADCASTING)
+@rewrite_of(where=lambda op: op.broadcasts)
 def sink_reshape_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | None:
     """Where the other operands have one element; or where the Reshape only moves, adds or drops dimensions of size 1
     and the others can follow: constants, and tensors reshaped likewise."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node
-from .framework.elementwise import BROADCASTING, UNARY
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.permutation import operand, sink, transposed_from, transposed_operand
 from .framework.rewriter import rewrite_of
 
 
-@rewrite_of(*UNARY, "Clip", "CastLike")
+@rewrite_of(where=lambda op: op.elementwise)
 def sink_transpose_below_unary(graph: IndexedGraph, node: Node) -> Patch | None:
     source = transposed_from(graph, node.inputs[0])
     if source is None or any(name and graph.rank(name) != 0 for name in node.inputs[1:]):
@@ -31,7 +30,7 @@ def sink_transpose_below_quantizers(graph: IndexedGraph, node: Node) -> Patch | 
     return sink(Patch(graph, [node]), node.op, [x, *node.inputs[1:]], attrs, node.outputs[0], perm)
 
 
-@rewrite_of(*BROADCASTING)
+@rewrite_of(where=lambda op: op.broadcasts)
 def sink_transpose_below_broadcasting(graph: IndexedGraph, node: Node) -> Patch | None:
     """All operands must lie behind the same Transpose, or be constants, or need no Transpose to be permuted.
 

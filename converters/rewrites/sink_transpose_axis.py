@@ -18,14 +18,9 @@ from .framework.permutation import (
 )
 from .framework.rewriter import rewrite_of
 
-REDUCTIONS = (
-    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
-    *("ReduceLogSumExp", "ReduceSumSquare"),
-)
 
-
-@rewrite_of("Softmax", "LogSoftmax", "LpNormalization")
-def sink_transpose_below_softmax(graph: IndexedGraph, node: Node) -> Patch | None:
+@rewrite_of(where=lambda op: op.along_axis)
+def sink_transpose_below_lines(graph: IndexedGraph, node: Node) -> Patch | None:
     """Not where the axis would no longer be the last one, which is the fast one."""
     source = transposed_from(graph, node.inputs[0])
     if source is None:
@@ -81,7 +76,7 @@ def sink_transpose_below_split(graph: IndexedGraph, node: Node) -> Patch | None:
     return patch
 
 
-@rewrite_of(*REDUCTIONS)
+@rewrite_of(where=lambda op: op.reduces)
 def sink_transpose_below_reduction(graph: IndexedGraph, node: Node) -> Patch | None:
     source = transposed_from(graph, node.inputs[0])
     if source is None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...runtime.errors import ModelError
 from ...runtime.graph import Attribute, Node, Quantization, Value
+from ...runtime.ops.registry import find
 from .handlers import Unsupported
 from .records import OperatorRecord, OptionValue, TensorRecord
 from .schema import ACTIVATIONS
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
     from .importer import Importer
 
 INT64_MAX = int(np.iinfo(np.int64).max)
-
-FUSING = frozenset(
-    ("Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "AveragePool", "MaxPool", "Concat")
-)
-"""Operators that take an activation as an attribute; behind others it becomes a node of its own."""
 
 _FUSED = {"NONE": None, "RELU": "Relu", "RELU_N1_TO_1": "ReluN1To1", "RELU6": "Relu6"}
 
@@ -162,11 +158,11 @@ class Operator:
         return _FUSED[name]
 
     def finish(self, op: str, inputs: Sequence[str], **attrs: Attribute) -> None:
-        """The node that computes output 0, with the operator's fused activation."""
-        activation = self.activation()
+        """The node that computes output 0, with the fused activation: a node of its own if op fuses none."""
+        activation, known = self.activation(), find(op)
         if activation is None:
             self.node(op, inputs, [self.output()], **attrs)
-        elif op in FUSING:
+        elif known is not None and known.fuses_activation:
             self.node(op, inputs, [self.output()], **attrs, activation=activation)
         else:
             target = self.value(self.output())

@@ -13,15 +13,10 @@ from .reference import evaluate
 GROWTH_LIMIT = 64 * 2**20
 """Bytes by which the constants of one graph may grow through folding."""
 
-ALWAYS_FOLDED = frozenset({"Cast", "DequantizeLinear"})
-"""How compactly stored weights become what kernels read: folded whatever their size."""
-
-SHAPE_ONLY = frozenset({"Shape", "Size", "EyeLike"})
-"""Operators whose result depends on their input's shape and dtype, not on its elements."""
-
 
 class Folder:
-    """Folds nodes as long as the results do not outgrow what they were computed from by more than GROWTH_LIMIT."""
+    """Folds nodes as long as the results do not outgrow what they were computed from by more than GROWTH_LIMIT. Weights
+    are decompressed whatever their size."""
 
     def __init__(self) -> None:
         self.growth = 0
@@ -50,10 +45,10 @@ class Folder:
         inputs = [tensor for tensor in step.ctx.inputs if tensor is not None]
         if any(subgraphs(step.node)):
             return False
-        if step.node.op not in SHAPE_ONLY and any(tensor.data is None for tensor in inputs):
+        if not step.op.shape_only and any(tensor.data is None for tensor in inputs):
             return False
         growth = _bytes(step.ctx.outputs) - _bytes([tensor for tensor in inputs if tensor.data is not None])
-        if growth > 0 and step.node.op not in ALWAYS_FOLDED:
+        if growth > 0 and not step.op.decompresses:
             if self.growth + growth > GROWTH_LIMIT:
                 return False
             self.growth += growth

@@ -12,7 +12,7 @@ from ..ops.registry import Context
 from ..program.builder import Builder
 from ..program.view import Border, View
 from .conv import join_groups
-from .elementwise import COSTLY, emit_unary
+from .elementwise import emit_unary, is_costly
 from .phases import NONE, Phase, joined, phases
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
@@ -95,7 +95,7 @@ class _Phases:
         self.y = self.result = b.output()
         self.activation = ctx.attrs["activation"]
         outputs = self.channels * max(column.members for column in self.columns)
-        if out is None and self.activation in COSTLY and 2 * outputs <= lanes and Rows.fit(ctx.outputs[0]):
+        if out is None and is_costly(self.activation) and 2 * outputs <= lanes and Rows.fit(ctx.outputs[0]):
             # Vectors of pixels waste no lanes on the activation, as those of a pixel's few channels do.
             self.y, self.activation = b.temporary(self.y.shape, self.y.dtype), None
 

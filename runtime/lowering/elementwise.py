@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..kernels.elementwise import binary_f32, unary_f32
-from ..ops.registry import Context
+from ..ops import activation
+from ..ops.elementwise import CHEAP, COSTLY
+from ..ops.registry import Context, find
 from ..program.builder import Builder
 from ..program.view import View
 from . import quantized_elementwise
@@ -16,20 +18,15 @@ from .row_layout import Rows
 
 Params = Callable[[Context], "Sequence[float] | None"]
 
-CHEAP_WORK, COSTLY_WORK, BINARY_WORK = 6, 40, 9
+BINARY_WORK = 9
 """Multiply-adds that take as long as one element."""
 
-
-def _attributes(*names: str) -> Params:
-    return lambda ctx: [float(ctx.attrs[name]) for name in names]
-
-
-def _gelu(ctx: Context) -> Sequence[float]:
-    return [float(ctx.attrs["approximate"] == "tanh")]
+POWERS = {1.0: None, 2.0: "Square", 3.0: "Cube", 0.5: "Sqrt", -1.0: "Reciprocal"}
+"""Exponents that are cheaper than a power, and their functions."""
 
 
 def _celu(ctx: Context) -> Sequence[float] | None:
-    return [float(ctx.attrs["alpha"])] if ctx.attrs["alpha"] > 0 else None
+    return activation.numbers(ctx.attrs) if ctx.attrs["alpha"] > 0 else None
 
 
 def _clip(ctx: Context) -> Sequence[float] | None:
@@ -42,25 +39,8 @@ def _clip(ctx: Context) -> Sequence[float] | None:
     return bounds
 
 
-PARAMS: dict[str, Params] = {
-    "LeakyRelu": _attributes("alpha"),
-    "HardSigmoid": _attributes("alpha", "beta"),
-    "SiLU": _attributes("alpha"),
-    "Elu": _attributes("alpha"),
-    "Selu": _attributes("alpha", "gamma"),
-    "ThresholdedRelu": _attributes("alpha"),
-    "Celu": _celu,
-    "Gelu": _gelu,
-    "Clip": _clip,
-}
-"""How an operator's attributes become its function's parameters; None where no kernel serves them."""
-
-COSTLY = frozenset(
-    {"Sigmoid", "Tanh", "Gelu", "SiLU", "Softplus", "Mish", "Elu", "Selu", "Celu", "Erf", "Exp", "Log", "Sqrt"}
-)
-
-POWERS = {1.0: None, 2.0: "Square", 3.0: "Cube", 0.5: "Sqrt", -1.0: "Reciprocal"}
-"""Exponents that are cheaper than a power, and their functions."""
+PARAMS: dict[str, Params] = {"Celu": _celu, "Clip": _clip}
+"""A function's parameters, where they are not simply the operator's attributes; None where no kernel serves them."""
 
 
 def is_float(ctx: Context) -> bool:
@@ -68,17 +48,19 @@ def is_float(ctx: Context) -> bool:
     return all(t.dtype == np.float32 and t.quant is None for t in tensors) and Rows.fit(ctx.outputs[0])
 
 
-@lowers(
-    "Relu", "Relu6", "ReluN1To1", "HardSwish", "Sigmoid", "Tanh", "Softplus", "Softsign", "Mish", "Erf", "Exp", "Log",
-    "Sqrt", "Reciprocal", "Abs", "Neg", "Sign", "Floor", "Ceil", "Round", *PARAMS,
-)  # fmt: skip
+@lowers(where=lambda op: op.elementwise and op.quantized is not None)
 def unary(ctx: Context, b: Builder) -> bool:
+    """Of int8 tensors any function; of floats those of kernels/functions.py."""
+    name = ctx.node.op
     if ctx.quantized:
         return quantized_elementwise.table(ctx, b)
-    params = PARAMS.get(ctx.node.op, lambda _: ())(ctx)
-    if params is None or not is_float(ctx):
+    op = find(name)
+    if op is None or op.work is None or not is_float(ctx):
         return False
-    emit_unary(b, ctx.node.op, b.input(0), b.output(), params)
+    params = PARAMS[name](ctx) if name in PARAMS else activation.numbers(ctx.attrs)
+    if params is None:
+        return False
+    emit_unary(b, name, b.input(0), b.output(), params)
     return True
 
 
@@ -104,8 +86,8 @@ def binary(ctx: Context, b: Builder) -> bool:
         return quantized_elementwise.binary(ctx, b)
     if not is_float(ctx):
         return False
-    activation, params = ctx.attrs.get("activation"), ctx.attrs.get("activation_params", ())
-    emit_binary(b, ctx.node.op, b.input(0), b.input(1), b.output(), activation, params)
+    after, params = ctx.attrs.get("activation"), ctx.attrs.get("activation_params", ())
+    emit_binary(b, ctx.node.op, b.input(0), b.input(1), b.output(), after, params)
     return True
 
 
@@ -129,7 +111,7 @@ def extreme(ctx: Context, b: Builder) -> bool:
 
 def emit_unary(b: Builder, function: str, x: View, y: View, params: Sequence[float] = ()) -> None:
     """y = function(x), an entry of kernels.functions.FUNCTIONS."""
-    work = COSTLY_WORK if function in COSTLY else CHEAP_WORK
+    work = COSTLY if is_costly(function) else CHEAP
     Rows(b, [x], y).call(unary_f32, {"function": function, "params": tuple(params)}, ["x"], work)
 
 
@@ -139,14 +121,19 @@ def emit_binary(
     left: View,
     right: View,
     y: View,
-    activation: str | None = None,
+    after: str | None = None,
     params: Sequence[float] = (),
 ) -> None:
-    """y = activation(function(left, right)), an entry of kernels.functions.BINARY; the operands broadcast to y."""
+    """y = after(function(left, right)), function an entry of kernels.functions.BINARY; the operands broadcast to y."""
     rows = Rows(b, [left, right], y)
     constants = {
         "function": function, "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
-        "activation": activation, "params": tuple(float(p) for p in params),
+        "activation": after, "params": tuple(float(p) for p in params),
     }  # fmt: skip
-    work = BINARY_WORK + (COSTLY_WORK if activation in COSTLY else 0)
-    rows.call(binary_f32, constants, ["a", "b"], work)
+    rows.call(binary_f32, constants, ["a", "b"], BINARY_WORK + (COSTLY if is_costly(after) else 0))
+
+
+def is_costly(function: str | None) -> bool:
+    """Whether an entry of kernels.functions.FUNCTIONS takes much longer than an addition."""
+    op = None if function is None else find(function)
+    return op is not None and op.work is not None and op.work > CHEAP

@@ -8,11 +8,10 @@ from ..compiler.abi import Kernel
 from ..graph import Quantization
 from ..kernels.quantized import add_int8, add_real, mul_int8
 from ..ops import integer, quantized_node
+from ..ops.elementwise import int8_table
 from ..ops.registry import Context, find
-from ..ops.unary import table_of
 from ..program.builder import Builder
 from .byte_views import element, emit_table, is_byte, offset
-from .registry import lowers
 from .row_layout import Rows
 
 WORK = 12
@@ -25,16 +24,11 @@ def table(ctx: Context, b: Builder) -> bool:
         return False
     op = find(ctx.node.op)
     assert op is not None
-    values = table_of(ctx, op.reference, *(None if t is None else t.data for t in rest))
+    values = int8_table(ctx, op.reference, *(None if t is None else t.data for t in rest))
     if values is None or not Rows.fit(ctx.outputs[0]):
         return False
     emit_table(b, b.input(0), b.output(), lambda q: values[q.astype(np.int64) + 128])
     return True
-
-
-@lowers("Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh", "Atanh")
-def trigonometric(ctx: Context, b: Builder) -> bool:
-    return ctx.quantized and table(ctx, b)
 
 
 def binary(ctx: Context, b: Builder) -> bool:

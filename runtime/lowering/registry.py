@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING
 
+from ..ops.registry import find as find_op
+
 if TYPE_CHECKING:
-    from ..ops.registry import Context
+    from ..ops.registry import Context, Op
     from ..program.builder import Builder
     from ..program.view import Border
 
@@ -25,21 +30,41 @@ class Lowering:
     border: WantedBorder | None = None
 
 
+OfOperator = Callable[["Op"], bool]
+
 _lowerings: dict[str, Lowering] = {}
+_kinds: list[tuple[OfOperator, Lowering]] = []
 
 
-def lowers(*names: str, border: WantedBorder | None = None) -> Callable[[Lower], Lower]:
+def lowers(
+    *names: str, where: OfOperator | None = None, border: WantedBorder | None = None
+) -> Callable[[Lower], Lower]:
+    """Decorator: makes a function the lowering of these operators, and of those for which `where` holds that have no
+    other."""
+
     def add(lower: Lower) -> Lower:
         for name in names:
             if name in _lowerings:
                 raise ValueError(f"operator {name} is lowered twice")
             _lowerings[name] = Lowering(lower, border)
+        if where is not None:
+            _kinds.append((where, Lowering(lower, border)))
         return lower
 
     return add
 
 
 def find(name: str) -> Lowering | None:
-    from . import catalogue  # noqa: F401  imports every file
+    _import_all()
+    if name in _lowerings:
+        return _lowerings[name]
+    op = find_op(name)
+    return None if op is None else next((lowering for where, lowering in _kinds if where(op)), None)
 
-    return _lowerings.get(name)
+
+@cache
+def _import_all() -> None:
+    """Every file of this folder, each of which registers its lowerings."""
+    for file in sorted(os.listdir(os.path.dirname(__file__))):
+        if file.endswith(".py") and file != "__init__.py":
+            import_module(f".{file.removesuffix('.py')}", __package__)

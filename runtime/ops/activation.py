@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from ..graph import Quantization
+from ..graph import Attribute, Quantization
 from . import unary_functions as f
 from .integer import quantize
 from .registry import Context
@@ -28,6 +28,20 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 """What can be fused. activation_params: Clip min, max; LeakyRelu alpha; HardSigmoid alpha, beta; Gelu 0 or 1 (tanh)."""
 
 PARAMETERS = {"Clip": (2,), "LeakyRelu": (0, 1), "HardSigmoid": (0, 2), "Gelu": (0, 1)}
+"""How many parameters those take that take any."""
+
+CLAMPS: dict[str, Callable[..., tuple[float, float]]] = {
+    "Relu": lambda: (0.0, np.inf),
+    "Relu6": lambda: (0.0, 6.0),
+    "ReluN1To1": lambda: (-1.0, 1.0),
+    "Clip": lambda low, high: (float(low), float(high)),
+}
+"""Those that only clamp, and their range."""
+
+
+def numbers(attrs: Mapping[str, Attribute]) -> list[float]:
+    """An activation's attributes as its parameters, in the order in which its reference names them."""
+    return [float(value == "tanh" if isinstance(value, str) else value) for value in attrs.values()]
 
 
 def apply(x: np.ndarray, activation: str | None, params: Sequence[float] = ()) -> np.ndarray:
@@ -50,15 +64,9 @@ def check(ctx: Context) -> None:
 
 def real_range(activation: str | None, params: Sequence[float] = ()) -> tuple[float, float] | None:
     """The range that the activation clamps to, in real numbers; None where it is more than a clamp."""
-    ranges = {
-        None: (-np.inf, np.inf),
-        "Relu": (0.0, np.inf),
-        "Relu6": (0.0, 6.0),
-        "ReluN1To1": (-1.0, 1.0),
-    }
-    if activation == "Clip":
-        return float(params[0]), float(params[1])
-    return ranges.get(activation)
+    if activation is None:
+        return -np.inf, np.inf
+    return CLAMPS[activation](*params) if activation in CLAMPS else None
 
 
 def quantized_range(

@@ -118,11 +118,11 @@ def infer_power(ctx: Context) -> list[Inferred]:
     return [(broadcast(ctx, a.shape, b.shape), require_kind(ctx, a, NUMBERS))]
 
 
-register(Op("Add", summing(np.add), infer, quantized=quantized_add))
-register(Op("Sub", summing(np.subtract), infer, quantized=quantized_sub))
-register(Op("Mul", fusing(np.multiply), infer, quantized=quantized_mul))
-register(Op("Div", fusing(quotient), infer))
-register(Op("Pow", power, infer_power))
-register(Op("Mod", mod, infer))
-register(Op("Min", minimum, infer))
-register(Op("Max", maximum, infer))
+register(Op("Add", summing(np.add), infer, quantized=quantized_add, broadcasts=True))
+register(Op("Sub", summing(np.subtract), infer, quantized=quantized_sub, broadcasts=True))
+register(Op("Mul", fusing(np.multiply), infer, quantized=quantized_mul, broadcasts=True))
+register(Op("Div", fusing(quotient), infer, broadcasts=True))
+register(Op("Pow", power, infer_power, broadcasts=True))
+register(Op("Mod", mod, infer, broadcasts=True))
+register(Op("Min", minimum, infer, broadcasts=True))
+register(Op("Max", maximum, infer, broadcasts=True))

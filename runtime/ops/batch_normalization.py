@@ -43,4 +43,4 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(x.shape, x.dtype)]
 
 
-register(Op("BatchNormalization", batch_normalization, infer))
+register(Op("BatchNormalization", batch_normalization, infer, keeps_shape=True))

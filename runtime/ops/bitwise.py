@@ -43,8 +43,8 @@ def bit_shift(a: np.ndarray, b: np.ndarray, *, direction: str) -> np.ndarray:
     return np.asarray(a << b if direction == "LEFT" else a >> b)
 
 
-register(Op("BitwiseAnd", bitwise_and, infer))
-register(Op("BitwiseOr", bitwise_or, infer))
-register(Op("BitwiseXor", bitwise_xor, infer))
-register(Op("BitwiseNot", bitwise_not, infer))
-register(Op("BitShift", bit_shift, infer_shift))
+register(Op("BitwiseAnd", bitwise_and, infer, broadcasts=True))
+register(Op("BitwiseOr", bitwise_or, infer, broadcasts=True))
+register(Op("BitwiseXor", bitwise_xor, infer, broadcasts=True))
+register(Op("BitwiseNot", bitwise_not, infer, elementwise=True))
+register(Op("BitShift", bit_shift, infer_shift, broadcasts=True))

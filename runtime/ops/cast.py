@@ -35,5 +35,5 @@ def cast_like(data: np.ndarray, like: np.ndarray, *, saturate: int = 1, round_mo
     return convert(data, like.dtype)
 
 
-register(Op("Cast", cast, infer_cast))
-register(Op("CastLike", cast_like, infer_cast_like))
+register(Op("Cast", cast, infer_cast, elementwise=True, decompresses=True))
+register(Op("CastLike", cast_like, infer_cast_like, elementwise=True))

@@ -39,8 +39,8 @@ def greater_or_equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(a >= b)
 
 
-register(Op("Equal", equal, infer_equal))
-register(Op("Less", less, infer_order))
-register(Op("LessOrEqual", less_or_equal, infer_order))
-register(Op("Greater", greater, infer_order))
-register(Op("GreaterOrEqual", greater_or_equal, infer_order))
+register(Op("Equal", equal, infer_equal, broadcasts=True))
+register(Op("Less", less, infer_order, broadcasts=True))
+register(Op("LessOrEqual", less_or_equal, infer_order, broadcasts=True))
+register(Op("Greater", greater, infer_order, broadcasts=True))
+register(Op("GreaterOrEqual", greater_or_equal, infer_order, broadcasts=True))

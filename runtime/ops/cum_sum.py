@@ -34,4 +34,4 @@ def cum_sum(data: np.ndarray, axis: np.ndarray, *, exclusive: int = 0, reverse: 
     return (np.flip(sums, along) if reverse else sums).astype(data.dtype)
 
 
-register(Op("CumSum", cum_sum, infer))
+register(Op("CumSum", cum_sum, infer, keeps_shape=True))

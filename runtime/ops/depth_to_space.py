@@ -59,5 +59,5 @@ def infer_space_to_depth(ctx: Context) -> list[Inferred]:
     return [((n, height // block, width // block, channels * block**2), ctx.input(0).dtype)]
 
 
-register(Op("DepthToSpace", depth_to_space, infer_depth_to_space, moves_data=True))
-register(Op("SpaceToDepth", space_to_depth, infer_space_to_depth, moves_data=True))
+register(Op("DepthToSpace", depth_to_space, infer_depth_to_space, rearranges=True))
+register(Op("SpaceToDepth", space_to_depth, infer_space_to_depth, rearranges=True))

@@ -21,4 +21,4 @@ def eye_like(data: np.ndarray, *, dtype: str | None = None, k: int = 0) -> np.nd
     return (columns - rows == k).astype(data.dtype if dtype is None else dtype)
 
 
-register(Op("EyeLike", eye_like, infer))
+register(Op("EyeLike", eye_like, infer, keeps_shape=True, shape_only=True))

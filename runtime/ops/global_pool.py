@@ -59,4 +59,4 @@ def infer(ctx: Context) -> list[Inferred]:
 
 
 register(Op("GlobalAveragePool", global_average_pool, infer, quantized=quantized_average))
-register(Op("GlobalMaxPool", global_max_pool, infer, quantized=quantized_max))
+register(Op("GlobalMaxPool", global_max_pool, infer, quantized=quantized_max, moves_data=True))

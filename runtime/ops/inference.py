@@ -11,7 +11,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph import Node
 from .attribute_types import check as check_attributes
-from .registry import Context, Op, Tensor, find
+from .registry import Context, Inferred, Op, Shape, Tensor, find
 
 TENSOR_LIMIT = 2**31
 """Bytes that one tensor must stay below: parameter blocks hold 32-bit offsets."""
@@ -34,12 +34,7 @@ def infer_node(node: Node, inputs: Sequence[Tensor | None]) -> Step:
     A node may name fewer outputs than its operator gives. ModelError where the operator is unknown or does not take
     these inputs or attributes.
     """
-    op = find(node.op)
-    if op is None:
-        raise ModelError(f"{node}: this operator is not supported")
-    ctx = Context(node, list(inputs), attrs=op.attributes(node))
-    check_attributes(op, node, ctx.attrs)
-    found = list(op.infer(ctx))
+    op, ctx, found = _inferred(node, inputs)
     if len(node.outputs) > len(found):
         raise ctx.error(f"has {len(node.outputs)} outputs, but {op.name} gives {len(found)}")
     ctx.outputs = [
@@ -51,6 +46,20 @@ def infer_node(node: Node, inputs: Sequence[Tensor | None]) -> Step:
         if problem:
             raise ctx.error(problem)
     return Step(node, op, ctx)
+
+
+def infer_shapes(node: Node, inputs: Sequence[Tensor | None]) -> list[Shape]:
+    """The shapes of all outputs that the operator has, however large. ModelError as of `infer_node`."""
+    return [tuple(int(dim) for dim in shape) for shape, _ in _inferred(node, inputs)[2]]
+
+
+def _inferred(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Op, Context, list[Inferred]]:
+    op = find(node.op)
+    if op is None:
+        raise ModelError(f"{node}: this operator is not supported")
+    ctx = Context(node, list(inputs), attrs=op.attributes(node))
+    check_attributes(op, node, ctx.attrs)
+    return op, ctx, list(op.infer(ctx))
 
 
 def size_problem(tensor: Tensor) -> str | None:

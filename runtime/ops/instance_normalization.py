@@ -31,4 +31,4 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(x.shape, x.dtype)]
 
 
-register(Op("InstanceNormalization", instance_normalization, infer))
+register(Op("InstanceNormalization", instance_normalization, infer, keeps_shape=True))

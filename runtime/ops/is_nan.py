@@ -23,5 +23,5 @@ def is_inf(data: np.ndarray, *, detect_negative: int = 1, detect_positive: int =
     return np.asarray(positive | negative)
 
 
-register(Op("IsNaN", is_nan, infer))
-register(Op("IsInf", is_inf, infer))
+register(Op("IsNaN", is_nan, infer, elementwise=True))
+register(Op("IsInf", is_inf, infer, elementwise=True))

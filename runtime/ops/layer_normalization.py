@@ -46,4 +46,4 @@ def layer_normalization(
     return (y if b is None else y + b).astype(x.dtype), mean, inverse
 
 
-register(Op("LayerNormalization", layer_normalization, infer))
+register(Op("LayerNormalization", layer_normalization, infer, keeps_shape=True))

@@ -30,7 +30,7 @@ def not_(a: np.ndarray) -> np.ndarray:
     return np.asarray(~a)
 
 
-register(Op("And", and_, infer))
-register(Op("Or", or_, infer))
-register(Op("Xor", xor, infer))
-register(Op("Not", not_, infer))
+register(Op("And", and_, infer, broadcasts=True))
+register(Op("Or", or_, infer, broadcasts=True))
+register(Op("Xor", xor, infer, broadcasts=True))
+register(Op("Not", not_, infer, elementwise=True))

@@ -26,4 +26,4 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(x.shape, require_kind(ctx, x, FLOATS))]
 
 
-register(Op("LpNormalization", lp_normalization, infer))
+register(Op("LpNormalization", lp_normalization, infer, keeps_shape=True, along_axis=True))

@@ -25,4 +25,4 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(x.shape, require_kind(ctx, x, FLOATS))]
 
 
-register(Op("LRN", lrn, infer))
+register(Op("LRN", lrn, infer, keeps_shape=True))

@@ -69,4 +69,4 @@ def infer_pool(ctx: Context) -> list[Inferred]:
     return [((x.shape[0], *window.output, x.shape[-1]), x.dtype)]
 
 
-register(Op("MaxPool", max_pool, infer_pool, quantized=quantized))
+register(Op("MaxPool", max_pool, infer_pool, quantized=quantized, moves_data=True))

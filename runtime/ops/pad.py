@@ -115,4 +115,4 @@ def quantized(
     return rescale(padded, x.quant, y.quant, limits.min, limits.max, y.dtype)
 
 
-register(Op("Pad", pad, infer, quantized=quantized, moves_data=True))
+register(Op("Pad", pad, infer, quantized=quantized, moves_data=True, data=(0, 2)))

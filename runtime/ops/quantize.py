@@ -145,6 +145,15 @@ def by_inputs(reference: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]
     return quantized
 
 
-register(Op("QuantizeLinear", quantize_linear, infer_quantize, quantized=by_inputs(quantize_linear)))
-register(Op("DequantizeLinear", dequantize_linear, infer_dequantize, quantized=by_inputs(dequantize_linear)))
-register(Op("Requantize", requantize, infer_requantize, quantized=_requantize_integers))
+register(Op("QuantizeLinear", quantize_linear, infer_quantize, quantized=by_inputs(quantize_linear), keeps_shape=True))
+register(
+    Op(
+        "DequantizeLinear",
+        dequantize_linear,
+        infer_dequantize,
+        quantized=by_inputs(dequantize_linear),
+        keeps_shape=True,
+        decompresses=True,
+    )
+)
+register(Op("Requantize", requantize, infer_requantize, quantized=_requantize_integers, elementwise=True))

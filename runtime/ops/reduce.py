@@ -123,11 +123,11 @@ def reduction(compute: Callable[[np.ndarray, Axes, bool], np.ndarray]) -> Callab
     return reference
 
 
-register(Op("ReduceProd", reduction(product), infer))
-register(Op("ReduceMax", reduction(maximum), infer_extreme, moves_data=True))
-register(Op("ReduceMin", reduction(minimum), infer_extreme, moves_data=True))
-register(Op("ReduceL1", reduction(sum_of_magnitudes), infer))
-register(Op("ReduceL2", reduction(euclidean), infer))
-register(Op("ReduceSumSquare", reduction(sum_of_squares), infer))
-register(Op("ReduceLogSum", reduction(log_of_sum), infer))
-register(Op("ReduceLogSumExp", reduction(log_of_sum_of_exponentials), infer))
+register(Op("ReduceProd", reduction(product), infer, reduces=True))
+register(Op("ReduceMax", reduction(maximum), infer_extreme, moves_data=True, reduces=True))
+register(Op("ReduceMin", reduction(minimum), infer_extreme, moves_data=True, reduces=True))
+register(Op("ReduceL1", reduction(sum_of_magnitudes), infer, reduces=True))
+register(Op("ReduceL2", reduction(euclidean), infer, reduces=True))
+register(Op("ReduceSumSquare", reduction(sum_of_squares), infer, reduces=True))
+register(Op("ReduceLogSum", reduction(log_of_sum), infer, reduces=True))
+register(Op("ReduceLogSumExp", reduction(log_of_sum_of_exponentials), infer, reduces=True))

@@ -21,4 +21,4 @@ def mean(data: np.ndarray, axes: tuple[int, ...], keep: bool) -> np.ndarray:
         return total(numbers, axes, keep) / numbers.dtype.type(count)
 
 
-register(Op("ReduceMean", reduction(mean), infer, quantized=quantized_sum.reduction(divided=True)))
+register(Op("ReduceMean", reduction(mean), infer, quantized=quantized_sum.reduction(divided=True), reduces=True))

@@ -12,5 +12,6 @@ register(
         reduction(lambda data, axes, keep: total(wide(data), axes, keep)),
         infer,
         quantized=quantized_sum.reduction(divided=False),
+        reduces=True,
     )
 )

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph import Attribute, Node, Quantization
-from .catalogue import HOMES
+from .location import files, files_of
 
 Shape = tuple[int, ...]
 Inferred = tuple[Shape, np.dtype]
@@ -81,23 +81,68 @@ Infer = Callable[[Context], Sequence[Inferred]]
 
 @dataclass(frozen=True)
 class Op:
-    """One operator.
+    """One operator, and all that rewrites, shape rules and lowerings have to know of it.
 
     reference: NumPy implementation on real numbers (or on any dtype that the operator takes).
     infer: shapes and dtypes of the outputs from a Context; raises ModelError on bad input.
     quantized: integer implementation `(ctx, *arrays) -> array(s)` of quantized int8 tensors; None: inputs are
         dequantized, the reference runs in float32 and its outputs are quantized.
-    moves_data: the operator only copies elements, so quantized tensors pass through it unchanged
-        (where input and output carry the same quantization).
     macs: multiply-adds of one node.
+    work: multiply-adds that take as long as one element by the operator's function in kernels/functions.py; None where
+        there is none.
+    data: which inputs hold data; others hold parameters such as axes. By default the first, or all of them where they
+        broadcast or any number of them is taken.
+
+    What it does with elements, of which a new operator names all that hold:
+    elementwise: each element of the output is a function of the one in its place in the first input, and of parameters
+        that are the same for all elements. So Transposes and Reshapes move past it.
+    broadcasts: the inputs broadcast against each other, and each element of the output is a function of those in its
+        place. So Transposes and Reshapes of any of them move past it.
+    keeps_shape: the first output has the first input's shape. Elementwise operators do.
+    along_axis: each line along the axis that the attribute `axis` names becomes another, whatever the other axes are.
+    reduces: the axes that the second input lists become 1 or are dropped, by the attributes `keepdims` and
+        `noop_with_empty_axes`.
+    moves_data: each element of the output is one of the data inputs' elements, chosen by place or by order, so that
+        quantized tensors pass through unchanged (where input and output carry the same quantization).
+    rearranges: it moves data, and each element of the first input comes out once.
+    non_negative: no real number that it gives is below zero.
+    shape_only: the result depends on the input's shape and dtype alone.
+    decompresses: models store weights in what it reads, to make them larger on loading.
     """
 
     name: str
     reference: Callable[..., Any]
     infer: Infer
     quantized: Callable[..., Any] | None = None
-    moves_data: bool = False
     macs: Callable[[Context], int] | None = None
+    work: int | None = None
+    data: tuple[int, ...] = ()
+    elementwise: bool = False
+    broadcasts: bool = False
+    keeps_shape: bool = False
+    along_axis: bool = False
+    reduces: bool = False
+    moves_data: bool = False
+    rearranges: bool = False
+    non_negative: bool = False
+    shape_only: bool = False
+    decompresses: bool = False
+
+    def __post_init__(self) -> None:
+        for flag, implied in (("elementwise", "keeps_shape"), ("rearranges", "moves_data")):
+            if getattr(self, flag):
+                object.__setattr__(self, implied, True)
+
+    @property
+    def fuses_activation(self) -> bool:
+        """Whether the operator computes the activation that its attributes name with its result."""
+        return "activation" in self.defaults
+
+    def data_inputs(self, node: Node) -> list[str]:
+        """Those of the node's inputs that hold data."""
+        if not self.data and (self.broadcasts or self.arity[1] is None):
+            return node.inputs
+        return [node.inputs[index] for index in self.data or (0,) if index < len(node.inputs)]
 
     @cached_property
     def defaults(self) -> Mapping[str, Attribute]:
@@ -144,11 +189,15 @@ def register(op: Op) -> Op:
 
 def find(name: str) -> Op | None:
     """The operator of that name, whose file is imported when it is first asked for; None where there is none."""
-    if name not in _ops and name in HOMES:
-        import_module(f".{HOMES[name]}", __package__)
+    for file in files_of(name):
+        if name in _ops:
+            break
+        import_module(f".{file}", __package__)
     return _ops.get(name)
 
 
 def names() -> list[str]:
-    """Every operator there is."""
-    return sorted(HOMES)
+    """Every operator there is, in the order of the alphabet. Imports all their files."""
+    for file in sorted(files()):
+        import_module(f".{file}", __package__)
+    return sorted(_ops)

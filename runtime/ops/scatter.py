@@ -65,5 +65,5 @@ def scatter_nd(data: np.ndarray, indices: np.ndarray, updates: np.ndarray, *, re
     return write(data, coordinates, updates, reduction)
 
 
-register(Op("ScatterElements", scatter_elements, infer_elements))
-register(Op("ScatterND", scatter_nd, infer_nd))
+register(Op("ScatterElements", scatter_elements, infer_elements, keeps_shape=True))
+register(Op("ScatterND", scatter_nd, infer_nd, keeps_shape=True))

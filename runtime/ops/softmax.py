@@ -37,5 +37,5 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(x.shape, require_kind(ctx, x, FLOATS))]
 
 
-register(Op("Softmax", softmax, infer, quantized=quantized))
-register(Op("LogSoftmax", log_softmax, infer))
+register(Op("Softmax", softmax, infer, quantized=quantized, keeps_shape=True, along_axis=True, non_negative=True))
+register(Op("LogSoftmax", log_softmax, infer, keeps_shape=True, along_axis=True))

@@ -24,4 +24,4 @@ def trilu(data: np.ndarray, k: np.ndarray | None = None, *, upper: int = 1) -> n
     return np.where(kept, data, np.zeros((), data.dtype))
 
 
-register(Op("Trilu", trilu, infer))
+register(Op("Trilu", trilu, infer, keeps_shape=True))

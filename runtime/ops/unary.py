@@ -6,36 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import integer
 from . import unary_functions as f
-from .checks import FLOATS, NUMBERS, broadcast, require_kind, same_dtype
-from .registry import Context, Inferred, Op, register
-
-
-def infer_floats(ctx: Context) -> list[Inferred]:
-    return [(ctx.input(0).shape, require_kind(ctx, ctx.input(0), FLOATS))]
-
-
-def infer_numbers(ctx: Context) -> list[Inferred]:
-    return [(ctx.input(0).shape, require_kind(ctx, ctx.input(0), NUMBERS))]
-
-
-def table_lookup(reference: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
-    """Quantized implementation of an elementwise reference: int8 in, int8 out, both per tensor."""
-
-    def quantized(ctx: Context, x: np.ndarray, *rest: np.ndarray | None) -> np.ndarray:
-        table = table_of(ctx, reference, *rest)
-        return NotImplemented if table is None else table[x.astype(np.int64) + 128]
-
-    return quantized
-
-
-def table_of(ctx: Context, reference: Callable[..., np.ndarray], *rest: np.ndarray | None) -> np.ndarray | None:
-    """The node's int8 outputs for inputs -128..127; None where it does not map one int8 tensor to another."""
-    x, y = ctx.input(0), ctx.outputs[0]
-    if x.quant is None or y.quant is None or x.quant.scale.size > 1 or (x.dtype, y.dtype) != (np.int8, np.int8):
-        return None
-    return integer.unary_table(lambda real: reference(real, *rest, **ctx.attrs), x.quant, y.quant)
+from .checks import NUMBERS, broadcast, require_kind, same_dtype
+from .elementwise import CHEAP, COSTLY, by_table, infer_floats, infer_numbers
+from .registry import Context, Infer, Inferred, Op, register
 
 
 def leaky_relu(x: np.ndarray, *, alpha: float = 0.01) -> np.ndarray:
@@ -110,72 +84,64 @@ def infer_prelu(ctx: Context) -> list[Inferred]:
     return [(x.shape, x.dtype)]
 
 
-# NumPy's own functions take `out`, `where` and the like, which are no attributes.
+def declare(
+    name: str,
+    function: Callable[..., np.ndarray],
+    work: int | None = None,
+    infer: Infer = infer_floats,
+    non_negative: bool = False,
+) -> None:
+    quantized = by_table(function)
+    register(Op(name, function, infer, quantized=quantized, work=work, elementwise=True, non_negative=non_negative))
+
+
 def plain(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A reference of NumPy's function, whose own `out`, `where` and the like are no attributes."""
+
     def reference(x: np.ndarray) -> np.ndarray:
         return function(x)
 
     return reference
 
 
-FLOAT_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "Relu6": f.relu6,
-    "ReluN1To1": f.relu_n1_to_1,
-    "HardSwish": f.hard_swish,
-    "Sigmoid": f.sigmoid,
-    "Tanh": np.tanh,
-    "Softplus": f.softplus,
-    "Softsign": f.softsign,
-    "Mish": f.mish,
-    "Erf": f.erf,
-    "Reciprocal": f.reciprocal,
-    "Exp": np.exp,
-    "Log": np.log,
-    "Sqrt": np.sqrt,
-    "Floor": np.floor,
-    "Ceil": np.ceil,
-    "Round": np.rint,
-    "Sin": np.sin,
-    "Cos": np.cos,
-    "Tan": np.tan,
-    "Asin": np.arcsin,
-    "Acos": np.arccos,
-    "Atan": np.arctan,
-    "Sinh": np.sinh,
-    "Cosh": np.cosh,
-    "Asinh": np.arcsinh,
-    "Acosh": np.arccosh,
-    "Atanh": np.arctanh,
-}
-
-NUMBER_FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "Relu": f.relu,
-    "Abs": np.abs,
-    "Neg": np.negative,
-    "Sign": np.sign,
-}
-
-PARAMETRIC: dict[str, Callable[..., np.ndarray]] = {
-    "LeakyRelu": leaky_relu,
-    "HardSigmoid": hard_sigmoid,
-    "SiLU": silu,
-    "Elu": elu,
-    "Selu": selu,
-    "Celu": celu,
-    "ThresholdedRelu": thresholded_relu,
-}
-
-
-def register_all() -> None:
-    for functions, infer in ((FLOAT_FUNCTIONS, infer_floats), (NUMBER_FUNCTIONS, infer_numbers)):
-        for name, function in functions.items():
-            reference = plain(function)
-            register(Op(name, reference, infer, quantized=table_lookup(reference)))
-    for name, reference in PARAMETRIC.items():
-        register(Op(name, reference, infer_floats, quantized=table_lookup(reference)))
-    register(Op("Gelu", gelu, infer_gelu, quantized=table_lookup(gelu)))
-    register(Op("Clip", clip, infer_clip, quantized=table_lookup(clip)))
-    register(Op("PRelu", prelu, infer_prelu))
-
-
-register_all()
+declare("Relu", f.relu, CHEAP, infer_numbers, non_negative=True)
+declare("Relu6", f.relu6, CHEAP, non_negative=True)
+declare("ReluN1To1", f.relu_n1_to_1, CHEAP)
+declare("LeakyRelu", leaky_relu, CHEAP)
+declare("ThresholdedRelu", thresholded_relu, CHEAP)
+declare("HardSigmoid", hard_sigmoid, CHEAP, non_negative=True)
+declare("HardSwish", f.hard_swish, CHEAP)
+declare("Clip", clip, CHEAP, infer_clip)
+declare("Sigmoid", f.sigmoid, COSTLY, non_negative=True)
+declare("Tanh", plain(np.tanh), COSTLY)
+declare("Gelu", gelu, COSTLY, infer_gelu)
+declare("SiLU", silu, COSTLY)
+declare("Mish", f.mish, COSTLY)
+declare("Elu", elu, COSTLY)
+declare("Selu", selu, COSTLY)
+declare("Celu", celu, COSTLY)
+declare("Softplus", f.softplus, COSTLY, non_negative=True)
+declare("Softsign", f.softsign, CHEAP)
+declare("Erf", f.erf, COSTLY)
+declare("Exp", plain(np.exp), COSTLY, non_negative=True)
+declare("Log", plain(np.log), COSTLY)
+declare("Sqrt", plain(np.sqrt), COSTLY, non_negative=True)
+declare("Reciprocal", f.reciprocal, CHEAP)
+declare("Abs", plain(np.abs), CHEAP, infer_numbers, non_negative=True)
+declare("Neg", plain(np.negative), CHEAP, infer_numbers)
+declare("Sign", plain(np.sign), CHEAP, infer_numbers)
+declare("Floor", plain(np.floor), CHEAP)
+declare("Ceil", plain(np.ceil), CHEAP)
+declare("Round", plain(np.rint), CHEAP)
+declare("Sin", plain(np.sin))
+declare("Cos", plain(np.cos))
+declare("Tan", plain(np.tan))
+declare("Asin", plain(np.arcsin))
+declare("Acos", plain(np.arccos))
+declare("Atan", plain(np.arctan))
+declare("Sinh", plain(np.sinh))
+declare("Cosh", plain(np.cosh))
+declare("Asinh", plain(np.arcsinh))
+declare("Acosh", plain(np.arccosh))
+declare("Atanh", plain(np.arctanh))
+register(Op("PRelu", prelu, infer_prelu, broadcasts=True, keeps_shape=True))

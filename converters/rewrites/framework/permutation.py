@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ....runtime.graph import Attribute, Node, Quantization
+from ....runtime.ops.registry import find
 from .constants import concrete, is_fixed
-from .elementwise import UNARY
 from .indexed import IndexedGraph, Shape
 from .patch import Patch
 from .reshape_target import significant, target_for
@@ -138,9 +138,15 @@ def cancelled(graph: IndexedGraph, name: str, perm: Perm, depth: int = 0) -> boo
         if reader.op == "Transpose":
             if perm_of(graph, reader) != inverse(perm):
                 return False
-        elif reader.op not in UNARY or not cancelled(graph, reader.outputs[0], perm, depth + 1):
+        elif not _follows(reader) or not cancelled(graph, reader.outputs[0], perm, depth + 1):
             return False
     return True
+
+
+def _follows(node: Node) -> bool:
+    """Whether a Transpose passes the node without more ado."""
+    op = find(node.op)
+    return op is not None and op.elementwise and len(node.inputs) == 1
 
 
 def _transposed_constant(patch: Patch, name: str, padded: Shape, back: Perm) -> str | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from ....runtime.errors import ModelError
 from ....runtime.graph import Node, Value
+from ....runtime.ops.registry import Op, find
 from . import shapes
 from .check import check
 from .indexed import IndexedGraph
 from .patch import Patch
 
 RewriteFunction = Callable[[IndexedGraph, Node], "Patch | None"]
+OfOperator = Callable[[Op], bool]
 
 PATCHES_PER_NODE = 60
 """Bound on the work, far above what any model needs: a pair of rewrites that undo each other must end."""
@@ -21,19 +24,30 @@ PATCHES_PER_NODE = 60
 
 @dataclass(frozen=True, slots=True)
 class Rewrite:
-    """A function that looks at one node of these operators (of any where none is named) and may return a patch."""
+    """A function that looks at one node and may return a patch.
+
+    ops, where: of which operators: those named and those for which `where` holds; of any where neither is given.
+    """
 
     function: RewriteFunction
-    ops: tuple[str, ...]
+    ops: tuple[str, ...] = ()
+    where: OfOperator | None = None
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
+    def takes(self, name: str) -> bool:
+        """Whether it looks at nodes of the operator of that name."""
+        if self.where is None:
+            return not self.ops or name in self.ops
+        op = find(name)
+        return name in self.ops or (op is not None and self.where(op))
 
-def rewrite_of(*ops: str) -> Callable[[RewriteFunction], Rewrite]:
-    """Decorator: makes a function a rewrite of nodes of these operators."""
-    return lambda function: Rewrite(function, ops)
+
+def rewrite_of(*ops: str, where: OfOperator | None = None) -> Callable[[RewriteFunction], Rewrite]:
+    """Decorator: makes a function a rewrite of nodes of these operators. where: see Rewrite."""
+    return lambda function: Rewrite(function, ops, where)
 
 
 class Rewriter:
@@ -53,13 +67,14 @@ class Rewriter:
         Returns the number of patches. After a patch the nodes around it are looked at again at once; as patterns
         reach further than that, whole sweeps follow until one finds nothing.
         """
-        table: dict[str, list[RewriteFunction]] = {}
-        for op in {node.op for node in self.graph.nodes.values()} | {op for item in rewrites for op in item.ops}:
-            table[op] = [item.function for item in rewrites if not item.ops or op in item.ops]
-        anywhere = [item.function for item in rewrites if not item.ops]
+
+        @cache
+        def functions(op: str) -> list[RewriteFunction]:
+            return [item.function for item in rewrites if item.takes(op)]
+
         total, bound = 0, PATCHES_PER_NODE * (len(self.graph.nodes) + 20)
         while total < bound:
-            count = self._sweep(table, anywhere, bound - total)
+            count = self._sweep(functions, bound - total)
             total += count
             if not count:
                 return total
@@ -67,7 +82,7 @@ class Rewriter:
             raise RuntimeError(f"rewriting did not end after {total} patches: {self.applied}")
         return total
 
-    def _sweep(self, table: dict[str, list[RewriteFunction]], anywhere: list[RewriteFunction], bound: int) -> int:
+    def _sweep(self, functions: Callable[[str], list[RewriteFunction]], bound: int) -> int:
         queue = deque(sorted(self.graph.nodes.values(), key=self.graph.position))
         queued = {id(node) for node in queue}
         count = 0
@@ -76,7 +91,7 @@ class Rewriter:
             queued.discard(id(node))
             if not self.graph.alive(node):
                 continue
-            for function in table.get(node.op, anywhere):
+            for function in functions(node.op):
                 changed = self._rewrite(function, node)
                 if changed is None:
                     continue

@@ -1,4 +1,8 @@
-"""How shapes with symbolic dimensions pass through operators. An operator without a rule gives no shape."""
+"""How shapes with symbolic dimensions pass through operators.
+
+An operator's flags say it, or a rule: of those that compute with dimensions, so that what is computed alike gets one
+name, and of those that need an input's value. All others' `infer` is asked (shape_probe.py).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ....runtime.graph import Attribute, Dim, Node
-from ....runtime.ops.registry import find
+from ....runtime.ops.registry import Op, find
 from .indexed import IndexedGraph, Shape
 from .partial import LONGEST, partial_vector
+from .shape_probe import probed
 
 
 @dataclass(slots=True)
@@ -63,28 +68,29 @@ def symbolic(graph: IndexedGraph, node: Node) -> list[Shape | None]:
     """Shapes of the node's outputs, None where unknown."""
     from . import shape_rules_movers, shape_rules_spatial  # noqa: F401  they register their rules
 
-    function, operator = RULES.get(node.op), find(node.op)
-    if function is None or operator is None:
+    operator = find(node.op)
+    if operator is None:
         return []
-    query = Query(graph, node, operator.attributes(node))
-    return function(query)
+    function = RULES.get(node.op) or by_flags(operator)
+    if function is None:
+        return probed(graph, node)
+    return function(Query(graph, node, operator.attributes(node)))
 
 
-@rule(
-    *("Identity", "Cast", "CastLike", "Softmax", "LogSoftmax", "BatchNormalization", "LRN", "InstanceNormalization"),
-    *("LpNormalization", "QuantizeLinear", "DequantizeLinear", "Requantize", "Clip", "CumSum", "PRelu"),
-    *("Relu", "Relu6", "ReluN1To1", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Tanh", "Gelu", "SiLU", "Mish"),
-    *("Softplus", "Softsign", "Elu", "Selu", "Celu", "ThresholdedRelu", "Erf", "Exp", "Log", "Sqrt", "Abs", "Neg"),
-    *("Floor", "Ceil", "Round", "Sign", "Reciprocal", "Sin", "Cos", "Tan", "Not", "IsNaN", "IsInf"),
-)
+def by_flags(operator: Op) -> Rule | None:
+    if operator.keeps_shape:
+        return like_first
+    if operator.broadcasts:
+        return broadcasting
+    return reduction if operator.reduces else None
+
+
 def like_first(query: Query) -> list[Shape | None]:
-    return [query.shape(0)]
+    """Further outputs are as the operator infers them."""
+    first = query.shape(0)
+    return [first] if len(query.node.outputs) == 1 else [first, *probed(query.graph, query.node)[1:]]
 
 
-@rule(
-    *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Mean", "Sum", "Where", "And", "Or", "Xor"),
-    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
-)
 def broadcasting(query: Query) -> list[Shape | None]:
     shapes = [query.shape(index) for index in range(len(query.node.inputs))]
     return [broadcast(query, [shape for shape in shapes if shape is not None])] if None not in shapes else []
@@ -122,10 +128,6 @@ def gemm(query: Query) -> list[Shape | None]:
     return [(a[1 if query.attrs["transA"] else 0], b[0 if query.attrs["transB"] else 1])]
 
 
-@rule(
-    *("ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum"),
-    *("ReduceLogSumExp", "ReduceSumSquare"),
-)
 def reduction(query: Query) -> list[Shape | None]:
     shape, axes = query.shape(0), query.ints(1)
     if shape is None or (query.has(1) and axes is None):

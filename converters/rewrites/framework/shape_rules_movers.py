@@ -183,19 +183,29 @@ def pad(query: Query) -> list[Shape | None]:
 @rule("Expand")
 def expand(query: Query) -> list[Shape | None]:
     shape, target = query.shape(0), query.dims(1)
-    return [] if shape is None or target is None else [broadcast(query, [shape, target])]
+    length = query.length(1)
+    if shape is None or (target is None and length is None):
+        return []
+    if target is None:
+        return [tuple(query.fresh(axis) for axis in range(max(len(shape), length or 0)))]
+    return [broadcast(query, [shape, target])]
 
 
 @rule("ConstantOfShape")
 def constant_of_shape(query: Query) -> list[Shape | None]:
-    return [query.dims(0)]
+    target, length = query.dims(0), query.length(0)
+    if target is None and length is not None:
+        target = tuple(query.fresh(axis) for axis in range(length))
+    return [target]
 
 
 @rule("Tile")
 def tile(query: Query) -> list[Shape | None]:
     shape, repeats = query.shape(0), query.ints(1)
-    if shape is None or repeats is None:
+    if shape is None:
         return []
+    if repeats is None:
+        return [tuple(query.fresh(axis) for axis in range(len(shape)))]
     return [
         tuple(
             dim if count == 1 else dim * count if isinstance(dim, int) else query.symbol(f"{dim}*{count}")
@@ -218,3 +228,41 @@ def size_of(query: Query) -> list[Shape | None]:
 @rule("Range")
 def numbers(query: Query) -> list[Shape | None]:
     return [(query.fresh(0),)]
+
+
+@rule("NonZero")
+def non_zero(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    return [] if shape is None else [(max(len(shape), 1), query.fresh(1))]
+
+
+@rule("Compress")
+def compress(query: Query) -> list[Shape | None]:
+    shape, axis = query.shape(0), query.attrs["axis"]
+    if axis is None:
+        return [(query.fresh(0),)]
+    return [] if shape is None else [_with(shape, axis, query.fresh(axis % len(shape)))]
+
+
+@rule("TopK")
+def top_k(query: Query) -> list[Shape | None]:
+    shape, axis, counts = query.shape(0), query.attrs["axis"], query.dims(1)
+    if shape is None:
+        return []
+    count = counts[0] if counts is not None and len(counts) == 1 else query.fresh(axis % len(shape))
+    return [_with(shape, axis, count)] * len(query.node.outputs)
+
+
+@rule("OneHot")
+def one_hot(query: Query) -> list[Shape | None]:
+    shape, axis, depths = query.shape(0), query.attrs["axis"], query.dims(1)
+    if shape is None:
+        return []
+    axis %= len(shape) + 1
+    depth = depths[0] if depths is not None and len(depths) == 1 else query.fresh(axis)
+    return [(*shape[:axis], depth, *shape[axis:])]
+
+
+def _with(shape: Shape, axis: int, dim: Dim) -> Shape:
+    """The shape with one dimension replaced."""
+    return tuple(dim if place == axis % len(shape) else old for place, old in enumerate(shape))
