@@ -280,7 +280,7 @@ def test_functions_without_end() -> None:
 def test_operators_that_onnx_defines_by_others() -> None:
     """None of these has a handler or an operator of its own; group normalization changed its meaning in 21."""
     image: dict[str, Type | None] = {"x": ((2, 4, 3, 3), "float32")}
-    for name in ("GroupNormalization", "MeanVarianceNormalization", "Shrink"):
+    for name in ("GroupNormalization", "MeanVarianceNormalization"):
         assert ("", name) not in handled() and find(name) is None
     if onnx.defs.onnx_opset_version() >= 21:
         constants = {"s": np.arange(4, dtype=np.float32), "b": np.ones(4, np.float32)}
@@ -288,7 +288,6 @@ def test_operators_that_onnx_defines_by_others() -> None:
     constants = {"s": np.arange(2, dtype=np.float32), "b": np.ones(2, np.float32)}
     agree([node("GroupNormalization", "x s b", "y", num_groups=2)], image, constants=constants, opset=18)
     agree([node("MeanVarianceNormalization", "x", "y")], image, opset=13)
-    agree([node("Shrink", "x", "y", lambd=0.5, bias=0.1)], image, opset=9)
 
 
 def test_class_names_and_description_from_the_metadata() -> None:

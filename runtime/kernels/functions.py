@@ -67,6 +67,10 @@ def thresholded_relu(x: Traced, alpha: float = 1.0) -> Traced:
     return where(x.compare("<=", alpha), 0.0, x)
 
 
+def shrink(x: Traced, bias: float = 0.0, lambd: float = 0.5) -> Traced:
+    return where(x.compare("<", -lambd), x + bias, where(x.compare("<=", lambd), 0.0, x - bias))
+
+
 def sign(x: Traced) -> Traced:
     return where(x.compare(">", 0.0), 1.0, where(x.compare("<", 0.0), -1.0, x))
 
@@ -94,6 +98,7 @@ FUNCTIONS: dict[str, Function] = {
     "Selu": selu,
     "Celu": celu,
     "ThresholdedRelu": thresholded_relu,
+    "Shrink": shrink,
     "Erf": t.erf,
     "Exp": t.exp,
     "Log": t.log,

@@ -1,8 +1,6 @@
-"""BatchNormalization, InstanceNormalization, LRN, and Softmax with its older meaning."""
+"""BatchNormalization, InstanceNormalization, LRN, and Softmax and its kin with their older meaning."""
 
 from __future__ import annotations
-
-import numpy as np
 
 from ..call import Call
 from ..generic import known_attributes, pass_through
@@ -10,7 +8,7 @@ from ..handlers import handles
 from ..job import Unsupported
 from ..layout import finish_first, spatial
 
-handles("Softmax", "LogSoftmax", since=13)(pass_through)
+handles("Softmax", "LogSoftmax", "Hardmax", since=13)(pass_through)
 
 
 @handles("BatchNormalization")
@@ -45,24 +43,8 @@ def softmax_1(call: Call) -> None:
     """Until operator set 12 the input was taken for a matrix: dimensions before axis are rows, all others columns."""
     axis, rank = call.integer("axis", 1), call.rank()
     if axis == -1 or (rank is not None and axis == rank - 1):
-        if call.op == "Hardmax":
-            call.finish("Identity", [_hardmax(call, call.input(0), -1)])
-        else:
-            call.finish(call.op, call.inputs, {"axis": -1})
+        call.finish(call.op, call.inputs, {"axis": -1})
         return
     shape = call.make("Shape", [call.input(0)])
     matrix = call.make("Flatten", [call.input(0)], {"axis": axis})
-    result = _hardmax(call, matrix, -1) if call.op == "Hardmax" else call.make(call.op, [matrix], {"axis": -1})
-    call.finish("Reshape", [result, shape], {"allowzero": 1})
-
-
-@handles("Hardmax", since=13)
-def hardmax(call: Call) -> None:
-    call.finish("Identity", [_hardmax(call, call.input(0), call.integer("axis", -1))])
-
-
-def _hardmax(call: Call, x: str, axis: int) -> str:
-    """One where the maximum along axis is first met, else zero."""
-    where = call.make("ArgMax", [x], {"axis": axis, "keepdims": 0})
-    size = call.make("Gather", [call.make("Shape", [x]), call.add_constant(axis, "axis", np.int64)], {"axis": 0})
-    return call.make("OneHot", [where, size, call.add_constant([0, 1], "values", call.dtype())], {"axis": axis})
+    call.finish("Reshape", [call.make(call.op, [matrix], {"axis": -1}), shape], {"allowzero": 1})
