@@ -24,7 +24,8 @@ def load(
     target: str | None = None,
     kernels: Path | None = None,
     verify: bool = True,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int, str], None] | bool = True,
+    reuse_inputs: bool = False,
 ) -> Session:
     """Makes a model ready to run.
 
@@ -32,7 +33,13 @@ def load(
     at most so many (default: the profile's, within the affinity mask and the cgroup's quota). profile: a device
     profile's name or file. target: compile for this target instead of the CPU's own (also MILLIJOULE_TARGET). kernels:
     a file written by `mj compile`, so that nothing is compiled here. verify: check the file's checksum. progress:
-    called as progress(done, total, kernel) while kernels are compiled.
+    called as progress(done, total, kernel) while kernels are compiled; by default one line on standard error says so,
+    where that is a terminal or a notebook, False (or MILLIJOULE_QUIET=1) keeps even that. reuse_inputs: the inputs'
+    memory is used for other values once they were read, which takes less memory; `session.inputs` then have to be
+    written before every `invoke`.
+
+    Kernels that no session before has compiled on this machine are compiled here, 0.2 to 0.5 s each, where the model
+    itself says all of its inputs' sizes, else in the first `run` or `resize`.
 
     Raises ModelError on a bad file, TargetError on a target that this CPU lacks. Without numba, what is first run with
     kernels that are neither in the cache nor given is an Error that names the way out.
@@ -41,7 +48,10 @@ def load(
     from .runtime.model import Model
 
     opened = model if isinstance(model, Model) else open_model(model, verify=verify)
-    return session.load(opened, threads=threads, profile=profile, target=target, kernels=kernels, progress=progress)
+    return session.load(
+        opened, threads=threads, profile=profile, target=target, kernels=kernels, progress=progress,
+        reuse_inputs=reuse_inputs,
+    )  # fmt: skip
 
 
 def open_model(path: Path, *, verify: bool = True) -> Model:

@@ -32,12 +32,15 @@ def load(
     target: str | None = None,
     kernels: Path | None = None,
     verify: bool = True,
-    progress: Callable[[int, int, str], None] | None = None,
+    progress: Callable[[int, int, str], None] | bool = True,
+    reuse_inputs: bool = False,
 ) -> Session:
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
     if not isinstance(model, Model):
         model = Model.load(model, verify=verify)
-    return Session(Engine(model, threads, profile, target, kernels, progress))
+    engine = Engine(model, threads, profile, target, kernels, progress, reuse_inputs)
+    engine.warm_up()
+    return Session(engine)
 
 
 class Session:
@@ -96,9 +99,10 @@ class Session:
 
     @property
     def inputs(self) -> Mapping[str, np.ndarray]:
-        """Views of the inputs' memory with the shapes of the latest `run` or `resize`; `invoke` may overwrite them.
+        """Views of the inputs' memory, with the shapes of the latest `run` or `resize`, or the model's own.
 
-        InputError before either where a dimension is symbolic.
+        What is written there stays from one `invoke` to the next, unless the model was loaded with reuse_inputs.
+        InputError before any `run` or `resize` where a dimension is symbolic and has no default size.
         """
         return Arrays(self._bound().inputs, self.model.input_name)
 

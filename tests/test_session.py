@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,56 @@ def test_run_does_not_disturb_inputs(session: Session, model: Model) -> None:
     agree(dict(session.outputs), model, feeds)
 
 
+@pytest.mark.parametrize("network", [float_network, int8_network, small_model])
+@pytest.mark.parametrize("target", ["host", "numpy"])
+def test_inputs_stay_from_one_invoke_to_the_next(network: Callable[[], Model], target: str) -> None:
+    model = network()
+    feeds = feeds_of(model, N=2)
+    (name,) = feeds
+    with load(model, threads=1, target=target) as session:
+        session.resize({name: feeds[name].shape})
+        session.inputs[name][...] = feeds[name]
+        for _ in range(3):
+            session.invoke()
+            np.testing.assert_array_equal(session.inputs[name], feeds[name])
+            agree(dict(session.outputs), model, feeds)
+        arena = session.engine.plan({name: feeds[name].shape}, ()).program.arena_bytes
+    with load(model, threads=1, target=target, reuse_inputs=True) as session:
+        found = session.run(feeds)
+        agree(found, model, feeds)
+        assert session.engine.plan({name: feeds[name].shape}, ()).program.arena_bytes < arena
+
+
+def test_what_is_known_before_a_run_is_planned_and_compiled_at_loading(tmp_path: Path) -> None:
+    model = float_network(size=6, channels=4)
+    with load(model, threads=1) as session:
+        made = session.engine._plans.copy()
+        assert list(made) == [((), (("x", (1, 6, 6, 8)),))]
+        session.run(feeds_of(model))
+        assert session.engine._plans == made
+    model = float_network(size=6, channels=4, batch="N")
+    with load(model, threads=1) as session:
+        assert not session.engine._plans
+    model.metadata.default_sizes = {"N": 3}
+    with load(model, threads=1) as session:
+        assert list(session.engine._plans) == [((), (("x", (3, 6, 6, 8)),))]
+
+
+def test_default_sizes_that_do_not_fit_wait_for_others() -> None:
+    graph = node_graph(Node("Reshape", ["x", "rows"], ["y"]), inputs={"x": ("N",)})
+    graph.add_constant("rows", np.array([2, -1]))
+    model = Model(graph)
+    model.metadata.default_sizes = {"N": 3}
+    x = np.arange(4, dtype=np.float32)
+    with load(model, threads=1) as session:
+        with pytest.raises(ModelError, match="Reshape"):
+            session.inputs["x"]
+        np.testing.assert_array_equal(session.run(x)["y"], x.reshape(2, 2))
+    graph.values["x"].shape = (3,)
+    with pytest.raises(ModelError, match="Reshape"):
+        load(Model(graph), threads=1)
+
+
 def test_views_of_another_shape_stay_readable(session: Session) -> None:
     session.resize({"pixels": (1, 8, 8, 3)})
     old = session.inputs["pixels"]
@@ -213,8 +264,8 @@ def test_sizes_beyond_memory(session: Session) -> None:
     large = {"a": (450_000_000,), "b": (450_000_000,), "c": (450_000_000,)}
     graph = node_graph(Node("Add", ["a", "b"], ["ab"]), Node("Add", ["ab", "c"], ["y"]), inputs=large)
     planned = pytest.raises(InputError, match=r"cannot be planned for inputs of 'a' \(450000000,\), 'b'")
-    with load(Model(graph), threads=1) as other, planned:
-        other.invoke()
+    with planned:
+        load(Model(graph), threads=1)
 
 
 def test_one_symbol_is_one_size() -> None:

@@ -29,8 +29,9 @@ def peak():
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 
 before = peak()
-session = load(sys.argv[1], threads=1)
+model = millijoule.Model.load(sys.argv[1])
 loaded = peak()
+session = load(model, threads=1)
 session.run({"x": np.zeros((1, 2, 2, int(sys.argv[2])), np.float32)})
 after = peak()
 assert not {"numba", "llvmlite"} & set(sys.modules)

@@ -12,9 +12,10 @@ from ...device_profiles import Profile, ProfileError
 from ...device_profiles import load as load_profile
 from ..compiler import loader
 from ..compiler.abi import Kernel
+from ..compiler.announce import Announcement
 from ..compiler.build import Progress, build
 from ..compiler.cache import default_cache
-from ..errors import CompilerError, InputError, TargetError
+from ..errors import CompilerError, InputError, ModelError, TargetError
 from ..evaluate.dimensions import written
 from ..evaluate.shapes import fold_constants
 from ..graph import Graph
@@ -57,7 +58,8 @@ class Engine:
         profile: str | os.PathLike[str],
         target: str | None,
         kernels: str | os.PathLike[str] | None,
-        progress: Progress | None,
+        progress: Progress | bool = True,
+        reuse_inputs: bool = False,
     ) -> None:
         self.model = model
         self.profile = _profile(profile)
@@ -75,6 +77,7 @@ class Engine:
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._lock = Lock()
         self._progress = progress
+        self._reuse_inputs = reuse_inputs
         self._users = 0
 
     def retain(self) -> Engine:
@@ -101,6 +104,25 @@ class Engine:
                 )
             found[name] = tuple(int(n) for n in shape)
         return found
+
+    def warm_up(self) -> None:
+        """Makes the plan for the shapes that the model itself names, if it names all.
+
+        Raises as `plan` does; not where only default sizes are to blame, as other sizes may do.
+        """
+        shapes = self.model.input_shapes({})
+        known = {
+            name: shape
+            for name, shape in shapes.items()
+            if shape is not None and all(isinstance(n, int) for n in shape)
+        }
+        if len(known) < len(shapes):
+            return
+        try:
+            self.plan(self.shapes({}), ())
+        except (InputError, ModelError):
+            if not self.model.metadata.default_sizes:
+                raise
 
     def value_name(self, name: str) -> str:
         """A value of the graph by its name, or an output by its alias; InputError where there is none."""
@@ -145,7 +167,10 @@ class Engine:
             self.weights, self._room = self._new_weights(), 0
         while True:
             try:
-                program = plan(self._graph, shapes, self.target, self.weights, self.threads, outputs)
+                program = plan(
+                    self._graph, shapes, self.target, self.weights, self.threads, outputs,
+                    reuse_inputs=self._reuse_inputs,
+                )  # fmt: skip
                 break
             except WeightsFull:
                 self._plans.clear()
@@ -158,7 +183,7 @@ class Engine:
         needed = needed_kernels(program)
         if not self._fixed:
             try:
-                return build(needed, target, default_cache(), self._progress)
+                return build(needed, target, default_cache(), self._reporter(target))
             except CompilerError as problem:
                 raise CompilerError(
                     f"{problem}, or load them from a file (--kernels, in Python kernels=) that another computer "
@@ -177,6 +202,11 @@ class Engine:
                 "write it anew with `mj compile` from the same model and version"
             )
         return self.code
+
+    def _reporter(self, target: Target) -> Progress | None:
+        if self._progress is True:
+            return Announcement(target.name)
+        return self._progress or None
 
     def _new_weights(self, reserve: int = 0) -> Weights:
         huge = self._graph.constant_bytes() >= LARGE_MEMORY

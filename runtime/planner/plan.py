@@ -26,9 +26,12 @@ def plan(
     weights: Weights,
     threads: int,
     outputs: Sequence[str] = (),
+    *,
+    reuse_inputs: bool = False,
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
-    target: None for a program of NumPy steps alone.
+    target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
+    were read, where otherwise they stay as they were written.
 
     ModelError where shapes do not fit the graph.
     """
@@ -53,7 +56,7 @@ def plan(
         lowering = find(step.op.name)
         builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
     views = {name: builder.public(tensor) for name, tensor in results.items()}
-    for view in views.values():
+    for view in (*views.values(), *(() if reuse_inputs else inputs.values())):
         view.storage.touch(len(builder.steps))
     used = [storage for storage in builder.storages if storage.last >= storage.first]
     size = layout.lay_out(used)
