@@ -44,17 +44,23 @@ def compile_one(name: str, factory: Kernel, constants: Mapping[str, Any], target
 
 
 class Worker:
-    """A process that compiles kernels one after the other, until close()."""
+    """A process that compiles kernels one after the other, until close().
 
-    def __init__(self) -> None:
-        # The child finds the packages where this process does, whatever the folder it is started in.
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p), "PYTHONSAFEPATH": "1"}
+    interpreter: another Python than this one, with a millijoule of its own; it may be for another machine.
+    """
+
+    def __init__(self, interpreter: str | None = None) -> None:
+        if interpreter is None:
+            # The child finds the packages where this process does, whatever the folder it is started in.
+            environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        else:
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+            [interpreter or sys.executable, "-c", f"from {__name__} import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=environment | {"PYTHONSAFEPATH": "1"},
         )
 
     def compile(self, name: str, factory: Kernel, constants: Mapping[str, Any], target: Target) -> CompiledKernel:

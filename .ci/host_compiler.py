@@ -1,0 +1,22 @@
+"""A pytest plugin for an emulated Python: kernels are compiled by the host's, which needs no emulation.
+
+Usage: MILLIJOULE_COMPILER=/path/to/the/host/python PYTHONPATH=.ci .ci/arm-python -m pytest -p host_compiler TEST.
+The host's Python needs a millijoule of its own, installed from the same sources.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from millijoule.runtime.compiler import compile_all
+from millijoule.runtime.compiler.compile_worker import Worker
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    worker = Worker(os.environ["MILLIJOULE_COMPILER"])
+    config.add_cleanup(worker.close)
+    compile_all.compile_one = worker.compile
+    # Workers of this process's own would be emulated.
+    compile_all.usable_cpus = lambda: 1
