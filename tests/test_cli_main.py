@@ -126,9 +126,12 @@ def test_a_full_disk_at_standard_output_is_one_line(model: Path) -> None:
 
 
 def test_ctrl_c_is_status_130_without_a_traceback(model: Path) -> None:
-    """While it measures: what comes during imports Python itself answers for, and may drop."""
+    """While it measures: what comes during imports Python itself answers for, and may drop. Shells start what runs in
+    the background deaf to Ctrl-C, and it passes that on."""
     code = (
+        "import signal\n"
         "from millijoule.tools.measure import timing\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "measure_round = timing.measure_round\n"
         "def announced(*arguments): print('measuring', flush=True); return measure_round(*arguments)\n"
         f"timing.measure_round = announced\n{START}"
