@@ -30,11 +30,17 @@ def mj_json(*arguments: object) -> Any:
 
 
 def mj_process(
-    *arguments: object, code: str = START, cwd: Path | None = None, **environment: str
+    *arguments: object, code: str = START, cwd: Path | None = None, encoding: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, cwd=cwd, env={**os.environ, **environment}
+        command,
+        capture_output=True,
+        text=True,
+        encoding=encoding,
+        timeout=300,
+        cwd=cwd,
+        env={**os.environ, **environment},
     )
 
 

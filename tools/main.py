@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any, NoReturn
 
 import click
@@ -42,14 +43,14 @@ class Commands(click.Group):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
         except Error as error:
-            click.echo(f"mj: {error}", err=True)
+            click.echo(f"mj: {error}", file=sys.stderr)
             ctx.exit(2)
         except BrokenPipeError:
             # What reads our output has seen enough; the interpreter must not try to flush the rest.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(PIPE_CLOSED)
         except MemoryError as error:
-            click.echo(f"mj: out of memory: {error}", err=True)
+            click.echo(f"mj: out of memory: {error}", file=sys.stderr)
             ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(INTERRUPTED)
@@ -85,6 +86,9 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        # As standard error does by itself: a terminal that lacks a character gets another, not a traceback.
+        sys.stdout.reconfigure(errors="replace")
     try:
         status = cli.main(prog_name="mj", standalone_mode=False)
     except click.Abort:
@@ -105,7 +109,7 @@ def _plain_warnings() -> Iterator[None]:
         text = str(message)
         if text not in seen:
             seen.add(text)
-            click.echo(f"mj: warning: {text}", err=True)
+            click.echo(f"mj: warning: {text}", file=sys.stderr)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -176,7 +176,7 @@ def _report(
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
-    from ..report.display import duration, emit, emit_json, provenance, table
+    from ..report.display import duration, emit_json, emit_sentence, provenance, table
 
     if as_json:
         emit_json(report)
@@ -186,14 +186,14 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         peer = report["peers"].get(name)
         times = [duration(found[key]) for key in ("median", "p90", "p99", "min")]
         spread = f"{min(peer['round_ratios']):.2f}..{max(peer['round_ratios']):.2f}" if peer else ""
-        rows.append([name, *times, found["calls"], f"{peer['ratio']:.2f}" if peer else "", spread])
+        rows.append([name, *times, f"{peer['ratio']:.2f}" if peer else "", spread])
     rounds = len(report["round_medians"][OURS])
     title = f"{report['model']}: {report['threads']} thread{'s' if report['threads'] > 1 else ''}, {rounds} rounds"
-    columns = ["engine", ">median", ">p90", ">p99", ">min", ">calls"]
+    columns = ["engine", ">median", ">p90", ">p99", ">min"]
     if report["peers"]:
-        table(title, [*columns, ">its time / ours", ">over the rounds"], rows)
+        table(title, [*columns, ">its time\n/ ours", ">over the\nrounds"], rows)
     else:
-        table(title, columns, [row[:6] for row in rows])
+        table(title, columns, [row[:5] for row in rows])
     for name, reason in report["refused"].items():
-        emit(f"left out: {name}: {reason}")
-    emit(provenance(report))
+        emit_sentence(f"left out: {name}: {reason}")
+    emit_sentence(provenance(report))

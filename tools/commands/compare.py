@@ -112,44 +112,29 @@ def _report(
 
 
 def _show(report: Mapping[str, Any], as_json: bool) -> None:
-    from ..report.display import emit, emit_json, shape, shorten, table
+    from ..report.display import emit_json, emit_sentence, shorten, table
 
     if as_json:
         emit_json({**report, "tensors": [_without_infinities(row) for row in report["tensors"]]})
         return
     for title, rows in _parts(report["tensors"]):
+        quantized = any(row["max_quanta"] is not None for row in rows)
+        numbers = [">relative", ">SNR dB", *([">max\nquanta", ">mean\nquanta"] if quantized else [])]
         cells = [
-            [
-                row["operator"],
-                shape(row["shape"]),
-                row["dtype"],
-                *_numbers(row),
-                "" if row["within"] else "beyond",
-                shorten(row["name"]),
-            ]
+            [row["operator"], *_numbers(row)[: len(numbers)], "" if row["within"] else "beyond", shorten(row["name"])]
             for row in rows
         ]
-        columns = [
-            "operator",
-            ">shape",
-            "dtype",
-            ">max error",
-            ">relative",
-            ">SNR dB",
-            ">max quanta",
-            ">mean quanta",
-            "",
-            "name",
-        ]
-        table(title, columns, cells)
+        table(title, ["operator", *numbers, "", "name"], cells)
     if report["layers_left_out"] is not None:
-        emit(f"layers are left out: {report['layers_left_out']}")
-    emit(f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)")
+        emit_sentence(f"layers are left out: {report['layers_left_out']}")
+    emit_sentence(
+        f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)"
+    )
     first = next((row["name"] for row in report["tensors"] if not row["within"]), None)
     if first is not None:
-        emit(f"the first result beyond the tolerance is '{first}'")
+        emit_sentence(f"the first result beyond the tolerance is '{shorten(first)}'")
     limits = f"{report['tolerance']:g} of the largest magnitude, or {report['quanta']:g} quanta on average"
-    emit(f"every output is within {limits}" if report["within"] else f"outputs are beyond {limits}")
+    emit_sentence(f"every output is within {limits}" if report["within"] else f"outputs are beyond {limits}")
 
 
 def _parts(tensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
@@ -162,7 +147,7 @@ def _parts(tensors: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
 
 def _numbers(row: Mapping[str, Any]) -> list[str]:
     quanta = ["" if row[key] is None else f"{row[key]:.4g}" for key in ("max_quanta", "mean_quanta")]
-    return [f"{row['max_abs']:.3g}", f"{row['relative']:.2e}", f"{row['snr']:.1f}", *quanta]
+    return [f"{row['relative']:.2e}", f"{row['snr']:.1f}", *quanta]
 
 
 def _without_infinities(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         emit_json(report)
         return
-    table("", ["", "name", ">shape", "dtype", "quantized"], tensor_rows(report))
+    table("", ["", "name", "shape", "dtype", "quantized"], tensor_rows(report))
     counts = ", ".join(f"{count} {name}" for name, count in report["operators"].items())
     rows = [
         ["operators", counts],

@@ -128,7 +128,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
     source = report["source"]["name"]
     origin = f", from {source}" if source and not report["model"].endswith(source) else ""
     emit(f"{report['model']}: {size(report['file_bytes'])}{origin}\n")
-    table("", ["", "name", ">shape", "dtype", "quantized"], tensor_rows(report))
+    table("", ["", "name", "shape", "dtype", "quantized"], tensor_rows(report))
     arena, weights = report["arena"], report["weights"]
     share = f" ({arena['bytes'] / arena['lower_bound']:.2f} times it)" if arena["lower_bound"] else ""
     dtypes = ", ".join(f"{size(count)} {dtype}" for dtype, count in weights["by_dtype"].items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -94,7 +95,7 @@ def _feeds(model: Model, files: Mapping[str, str], shapes: Shapes, seed: int) ->
     if files:
         return read_inputs(model, files, shapes)
     if model.inputs:
-        click.echo(f"no --input: feeding random numbers (seed {seed})", err=True)
+        click.echo(f"no --input: feeding random numbers (seed {seed})", file=sys.stderr)
     return random_inputs(model, concrete_shapes(model, shapes), seed)
 
 

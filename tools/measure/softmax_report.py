@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..report.display import WIDE, emit, provenance, table
+from ..report.display import emit_sentence, provenance, room, table
 from .softmax_contenders import ALGORITHMS, AUTO, COPY, THREE, TWO, output_count, variant
 from .softmax_peers import OURS
 from .timing import summary
@@ -17,7 +15,7 @@ from .timing import summary
 TRAFFIC = 8
 """Bytes per element that a copy moves, and that rates are given of: every value read once and written once."""
 Column = list[str]
-SPACE = 3
+SPACE = 2
 """Characters between two columns of a table."""
 PEER = "fastest_peer_to_auto"
 BEST = "best_to_auto"
@@ -76,22 +74,24 @@ def show(report: Mapping[str, Any]) -> None:
     if sizes:
         elements, times, compared = _elements(sizes), _times(sizes), _compared(sizes, stores)
         title = f"softmax of a row: {_count(report['threads'], 'thread')}, {_count(report['rounds'], 'round')}"
-        room = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDE
-        tables = {f"{title}; ns per element, and ratios of times": _broken(elements, times + compared, room)}
+        width = room()
+        tables = {f"{title}; ns per element, and ratios of times": _broken(elements, times + compared, width)}
         if any(len(parts) > 1 for parts in tables.values()):
             tables = {
-                f"{title}; ns per element": _broken(elements, times, room),
-                "ratios of times": _broken(elements, compared, room),
+                f"{title}; ns per element": _broken(elements, times, width),
+                "ratios of times": _broken(elements, compared, width),
             }
         for name, parts in tables.items():
             for part in parts:
                 table(name, [column[0] for column in part], zip(*(column[1:] for column in part), strict=True))
-        emit("GB/s: of the copy; 2: two-pass; 3: the better of the three-pass algorithms; best: of all of them")
+        emit_sentence(
+            "GB/s: of the copy; 2: two-pass; 3: the better of the three-pass algorithms; best: of all of them"
+        )
     for line in report["left_out"]:
-        emit(f"left out: {line}")
+        emit_sentence(f"left out: {line}")
     for name, reason in report["absent"].items():
-        emit(f"absent: {name}: {reason}")
-    emit(provenance(report))
+        emit_sentence(f"absent: {name}: {reason}")
+    emit_sentence(provenance(report))
 
 
 def _elements(sizes: Sequence[Mapping[str, Any]]) -> Column:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -14,12 +16,22 @@ from ...runtime.errors import Error
 
 WIDE = 200
 """Columns of a table that goes into a file or a pipe, where nothing has to fit a window."""
+LEAST = 40
+"""No table is laid out for fewer columns."""
+
+
+def room() -> int:
+    """Columns that a line may take: the environment's COLUMNS, else the terminal's, else WIDE."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return max(LEAST, shutil.get_terminal_size().columns)
+    return WIDE
 
 
 def emit(text: str) -> None:
     """Writes to standard output and makes sure that it arrived; Error where it cannot (a full disk)."""
     try:
-        click.echo(text)
+        # Named, as click takes a stream of plain ASCII for a mistake and writes UTF-8 instead.
+        click.echo(text, file=sys.stdout)
         sys.stdout.flush()
     except OSError as error:
         if error.errno == errno.EPIPE:
@@ -27,20 +39,26 @@ def emit(text: str) -> None:
         raise Error(f"cannot write to standard output: {error.strerror}") from None
 
 
+def emit_sentence(text: str) -> None:
+    """Writes lines of text, broken between words where one is wider than the room."""
+    import textwrap
+
+    for line in text.split("\n"):
+        emit(textwrap.fill(line, room(), break_long_words=False, break_on_hyphens=False))
+
+
 def emit_json(value: Any) -> None:
-    emit(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+    emit(json.dumps(value, indent=2, ensure_ascii=plain, allow_nan=False))
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """A table whose columns are left-aligned, or right-aligned where their name begins with '>'; without a head where
-    no column has a name."""
-    from shutil import get_terminal_size
-
+    no column has a name. Left-aligned cells are folded where the table would be wider than the room."""
     from .table import lay_out
 
-    width = get_terminal_size().columns if sys.stdout.isatty() else WIDE
     heading = [click.style(title, bold=True), ""] if title else []
-    emit("\n".join([*heading, *lay_out(columns, rows, width)]) + "\n")
+    emit("\n".join([*heading, *lay_out(columns, rows, room())]) + "\n")
 
 
 def provenance(report: Mapping[str, Any]) -> str:

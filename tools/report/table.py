@@ -16,17 +16,19 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
     """The lines of a table of at most so many characters, as far as its columns can be folded.
 
     Columns are left-aligned and folded, or right-aligned and whole where their name begins with '>'; there is no head
-    where no column has a name.
+    where no column has a name. A name may have several lines.
     """
-    heads = [name.lstrip(">") for name in columns]
+    heads = [name.lstrip(">").split("\n") for name in columns]
     right = [name.startswith(">") for name in columns]
     cells = [[_printable(str(cell)) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    tallest = max(map(len, heads))
+    top = list(zip(*([""] * (tallest - len(head)) + head for head in heads), strict=True))
+    widths = [max(map(len, column)) for column in zip(*top, *cells, strict=True)]
     _shrink(widths, right, width - len(GAP) * (len(widths) - 1))
     lines = []
-    if any(heads):
-        lines = [_line(heads, widths, right), GAP.join("-" * size for size in widths)]
-        lines[0] = click.style(lines[0], bold=True)
+    if any(columns):
+        lines = [click.style(_line(line, widths, right), bold=True) for line in top]
+        lines.append(GAP.join("-" * size for size in widths))
     for row in cells:
         folded = [wrap(cell, size, break_on_hyphens=False) or [""] for cell, size in zip(row, widths, strict=True)]
         for index in range(max(map(len, folded))):
