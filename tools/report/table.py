@@ -30,7 +30,9 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
         lines = [click.style(_line(line, widths, right), bold=True) for line in top]
         lines.append(GAP.join("-" * size for size in widths))
     for row in cells:
-        folded = [wrap(cell, size, break_on_hyphens=False) or [""] for cell, size in zip(row, widths, strict=True)]
+        folded = [
+            wrap(cell, max(1, size), break_on_hyphens=False) or [""] for cell, size in zip(row, widths, strict=True)
+        ]
         for index in range(max(map(len, folded))):
             parts = [part[index] if index < len(part) else "" for part in folded]
             lines.append(_line(parts, widths, right))
