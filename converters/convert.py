@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..runtime.errors import ModelError
+from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.model import Model
+from ..runtime.vision.labels import check_labels, given_labels
 from .imported import Imported
+from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
 
 FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite"}
@@ -18,16 +21,17 @@ FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite"}
 def convert(
     source: str | os.PathLike[str],
     *,
-    labels: Sequence[str] | None = None,
+    labels: str | os.PathLike[str] | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
 ) -> Model:
     """Converts an .onnx or .tflite file.
 
-    labels: class names in the order of the scores; preprocessing: how an image becomes the input. Both travel with the
-    model, and stand in for what the source itself says.
+    labels: class names in the order of the scores, or the path of a text file with one a line; preprocessing: how an
+    image becomes the input. Both travel with the model, and stand in for what the source itself says.
 
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
-    error tells which, how many, why and where. Error where the converter's library is not installed.
+    error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
+    the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing).
     """
     name = os.fspath(source)
     kind = FORMATS.get(Path(name).suffix.lower())
@@ -35,9 +39,19 @@ def convert(
         raise ModelError(f"{name}: not a source that can be converted; known are {', '.join(FORMATS)} (and .mj to run)")
     if not os.path.isfile(name):
         raise ModelError(f"{name}: no such file")
+    names = None if labels is None else given_labels(labels)
     imported = _import(kind, name)
+    prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
     rewrite(imported.graph)
-    return Model(imported.graph, _metadata(imported, kind, Path(name).name, labels, preprocessing))
+    model = Model(imported.graph, _metadata(imported, kind, Path(name).name, names, prepared))
+    try:
+        check_labels(model)
+    except InputError as problem:
+        if names is not None:
+            raise
+        # The source's own mistake does not keep anybody from running it.
+        warnings.warn(f"{name}: {problem}", LabelsWarning, stacklevel=2)
+    return model
 
 
 def _import(kind: str, name: str) -> Imported:
@@ -51,17 +65,14 @@ def _import(kind: str, name: str) -> Imported:
 
 
 def _metadata(
-    imported: Imported, kind: str, name: str, labels: Sequence[str] | None, preprocessing: Preprocessing | None
+    imported: Imported, kind: str, name: str, labels: list[str] | None, preprocessing: Preprocessing | None
 ) -> Metadata:
     graph = imported.graph
-    if preprocessing is None and imported.normalization is not None:
-        normalization = imported.normalization
-        preprocessing = Preprocessing(mean=tuple(normalization.mean), std=tuple(normalization.std))
     return Metadata(
         source=Source(name, kind, imported.description or ""),
         input_aliases={alias: value for alias, value in imported.aliases.items() if value in graph.inputs},
         output_aliases={alias: value for alias, value in imported.aliases.items() if value in graph.outputs},
-        labels=list(labels if labels is not None else imported.labels or []),
+        labels=labels if labels is not None else imported.labels or [],
         preprocessing=preprocessing,
         default_sizes=imported.default_sizes,
     )

@@ -18,31 +18,50 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .converters import convert
     from .loading import load
-    from .runtime.errors import Error, InputError, ModelError, TargetError
-    from .runtime.model import Model
+    from .runtime.errors import (
+        CompilerError,
+        Error,
+        InputError,
+        LabelsWarning,
+        ModelError,
+        PreprocessingWarning,
+        TargetError,
+    )
+    from .runtime.file.metadata import Preprocessing
+    from .runtime.graph import Quantization
+    from .runtime.model import Model, TensorInfo
     from .runtime.session import Session
     from .runtime.softmax.softmax import softmax
     from .runtime.softmax.statistics import SoftmaxStatistics, softmax_statistics
+    from .runtime.vision.labels import Ranked
 
     __version__: str
 
 __all__ = [
-    "Error", "InputError", "Model", "ModelError", "Session", "SoftmaxStatistics", "TargetError", "__version__",
-    "convert", "load", "softmax", "softmax_statistics",
+    "CompilerError", "Error", "InputError", "LabelsWarning", "Model", "ModelError", "Preprocessing",
+    "PreprocessingWarning", "Quantization", "Ranked", "Session", "SoftmaxStatistics", "TargetError", "TensorInfo",
+    "__version__", "convert", "load", "softmax", "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
+    "CompilerError": ".runtime.errors",
     "Error": ".runtime.errors",
     "InputError": ".runtime.errors",
+    "LabelsWarning": ".runtime.errors",
     "Model": ".runtime.model",
     "ModelError": ".runtime.errors",
+    "Preprocessing": ".runtime.file.metadata",
+    "PreprocessingWarning": ".runtime.errors",
+    "Quantization": ".runtime.graph",
+    "Ranked": ".runtime.vision.labels",
     "Session": ".runtime.session",
+    "SoftmaxStatistics": ".runtime.softmax.statistics",
     "TargetError": ".runtime.errors",
+    "TensorInfo": ".runtime.model",
     "convert": ".converters",
     "load": ".loading",
     "softmax": ".runtime.softmax.softmax",
     "softmax_statistics": ".runtime.softmax.statistics",
-    "SoftmaxStatistics": ".runtime.softmax.statistics",
 }
 
 # setup.cfg maps the folders beside this one to subpackages, which only an installation knows.

@@ -1,4 +1,4 @@
-"""The errors that a caller can act on. Anything else that escapes is a bug in millijoule."""
+"""The errors and warnings that a caller can act on. Anything else that escapes is a bug in millijoule."""
 
 
 class Error(Exception):
@@ -19,3 +19,11 @@ class TargetError(Error):
 
 class CompilerError(Error):
     """Kernels have to be compiled, and numba, which compiles them, cannot be imported."""
+
+
+class PreprocessingWarning(UserWarning):
+    """An image is fed to a model that does not say how its images are prepared."""
+
+
+class LabelsWarning(UserWarning):
+    """The labels are not as many as the scores."""

@@ -20,6 +20,8 @@ from .engine.locks import Lock
 from .engine.workspace import Workspace
 from .errors import Error, InputError
 from .model import Model, TensorInfo
+from .vision.labels import Ranked, classify
+from .vision.preprocess import ImageLike, image_input, image_name
 
 Path = str | os.PathLike[str]
 
@@ -130,6 +132,28 @@ class Session:
             workspace.execute()
         finally:
             turn.release()
+
+    def prepare(self, image: ImageLike, *, input: str | None = None) -> dict[str, np.ndarray]:
+        """What to feed for an image, by input name: session.run(session.prepare("cat.jpg")).
+
+        The image is resized and its pixels become numbers as the model's preprocessing says. image: a file that Pillow
+        reads, a Pillow image, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order. input: the input's
+        name or alias, where more than one takes an image. Without preprocessing, an input of 8-bit integers gets the
+        pixels' own numbers, and one of floats raw 0..255, with a PreprocessingWarning.
+
+        InputError: the file is no image, or the model takes none. Error: Pillow is missing.
+        """
+        name = image_name(self.model, input)
+        return {name: image_input(self.model, name, image)}
+
+    def classify(self, image: ImageLike, top: int = 5, *, input: str | None = None) -> list[Ranked]:
+        """The best classes of an image, the best first: `prepare`, `run`, and the model's labels for its scores.
+
+        Scores are real numbers, also of a model that gives integers. LabelsWarning where the labels are not as many as
+        the scores; a class without a label is called "class N". InputError as of `prepare`, and where the model's
+        output is not the scores of one image.
+        """
+        return classify(self.model, self.run(self.prepare(image, input=input)), top)
 
     def quantize(self, name: str, array: Any) -> np.ndarray:
         """The integers of an input or output (by name or alias) that stand for real numbers: round half even(x /

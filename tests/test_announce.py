@@ -39,7 +39,7 @@ def compile_two(terminal: Terminal | None = None) -> None:
     # Not in a fixture: pytest puts a standard error of its own in place for every phase of a test.
     before = sys.stderr
     if terminal is not None:
-        sys.stderr = terminal  # type: ignore[assignment]
+        sys.stderr = terminal
     try:
         report_two()
     finally:

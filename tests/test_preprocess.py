@@ -22,9 +22,12 @@ Image = pytest.importorskip("PIL.Image")
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).resolve().parents[2] / "shared" / "zoo"))
 
 
+PIXELS = Preprocessing()
+
+
 def taking(
     shape: tuple[Dim, ...] | None,
-    preprocessing: Preprocessing | None = None,
+    preprocessing: Preprocessing | None = PIXELS,
     dtype: str = "float32",
     quant: Quantization | None = None,
 ) -> Model:

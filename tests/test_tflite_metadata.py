@@ -14,8 +14,9 @@ pytest.importorskip("tflite")
 import flatbuffers
 from tflite_builder import Model, Operator, Tensor
 
-from millijoule.converters.imported import Imported, Normalization
+from millijoule.converters.imported import Imported
 from millijoule.converters.tflite.convert import convert
+from millijoule.runtime.file.metadata import Preprocessing
 
 AXIS_LABELS = 2
 NORMALIZATION = 1
@@ -79,13 +80,13 @@ def test_labels_normalization_and_description(tmp_path: Path) -> None:
     metadata = packed((127.5, 120.0, 110.0), (128.0, 1.0, 2.0))
     found = convert_with(tmp_path, metadata, {"labels.txt": "cat\nZürich dog\r\nbird\n".encode()})
     assert found.labels == ["cat", "Zürich dog", "bird"]
-    assert found.normalization == Normalization((127.5, 120.0, 110.0), (128.0, 1.0, 2.0))
+    assert found.preprocessing == Preprocessing(mean=(127.5, 120.0, 110.0), std=(128.0, 1.0, 2.0))
     assert found.description == "what it does"
 
 
 def test_without_metadata_nothing_is_claimed(tmp_path: Path) -> None:
     found = convert_with(tmp_path, b"")
-    assert (found.labels, found.normalization, found.description) == (None, None, "")
+    assert (found.labels, found.preprocessing, found.description) == (None, None, "")
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,7 @@ def test_without_metadata_nothing_is_claimed(tmp_path: Path) -> None:
         (packed((0.0,), (0.0,)), {"labels.txt": b"a"}),
         (packed((), (1.0,)), {"labels.txt": b"a"}),
         (packed((float("nan"),), (1.0,)), {"labels.txt": b"a"}),
+        (packed((0.0, 1.0), (1.0,)), {"labels.txt": b"a"}),
         (packed((0.0,), (1.0,)), None),
         (packed((0.0,), (1.0,), "absent.txt"), {"labels.txt": b"a"}),
         (packed((0.0,), (1.0,)), {"labels.txt": b"a" * (17 << 20)}),

@@ -13,7 +13,7 @@ from .builder import Builder
 from .functions import collect
 from .importer import import_graph, initializers
 from .job import Job
-from .metadata import labels
+from .metadata import labels, preprocessing
 from .operators import catalogue as catalogue
 from .reader import Source, load, opsets
 from .scope import Scope
@@ -33,7 +33,7 @@ def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
     job.raise_problems()
     prune(graph)
     description = model.doc_string or model.graph.doc_string
-    return Imported(graph, labels=labels(model), description=description.strip())
+    return Imported(graph, labels=labels(model), preprocessing=preprocessing(model), description=description.strip())
 
 
 def prune(graph: Graph) -> None:

@@ -1,13 +1,28 @@
-"""Class names that exporters leave in a model's metadata."""
+"""What exporters leave in a model's metadata: class names, and how images are prepared."""
 
 from __future__ import annotations
 
 import ast
 import json
 
+import msgspec
 import onnx
 
+from ...runtime.file.metadata import Color, Preprocessing
+
 _KEYS = ("labels", "classes", "class_names", "names")
+_PIXEL_RANGES = {
+    "nominalrange_0_255": Preprocessing(),
+    "normalized_0_1": Preprocessing(scale=1 / 255),
+    "normalized_1_1": Preprocessing(mean=(127.5,), std=(127.5,)),
+    "nominalrange_16_235": Preprocessing(scale=219 / 255, mean=(-16.0,)),
+}
+_COLORS: dict[str, Color] = {"gray": "gray", "rgb8": "rgb", "rgba": "rgb", "bgr8": "bgr", "bgra": "bgr"}
+_DETECTOR = Preprocessing(scale=1 / 255, resize="pad", pad_value=114.0)
+_ULTRALYTICS = {
+    **dict.fromkeys(("detect", "segment", "pose", "obb"), _DETECTOR),
+    "classify": Preprocessing(scale=1 / 255, resize="crop"),
+}
 
 
 def labels(model: onnx.ModelProto) -> list[str] | None:
@@ -18,6 +33,21 @@ def labels(model: onnx.ModelProto) -> list[str] | None:
         found = _parse(entries.get(key, ""))
         if found:
             return found
+    return None
+
+
+def preprocessing(model: onnx.ModelProto) -> Preprocessing | None:
+    """How images are prepared, as ONNX's image metadata (docs/MetadataProps.md, which Windows ML reads) or Ultralytics'
+    exporter say; None where neither is there or it asks for more than Preprocessing can say."""
+    entries = {entry.key.lower(): entry.value.strip().lower() for entry in model.metadata_props}
+    if "image.nominalpixelrange" in entries:
+        settings = _PIXEL_RANGES.get(entries["image.nominalpixelrange"])
+        color = _COLORS.get(entries.get("image.bitmappixelformat", "rgb8")[:4])
+        if settings is None or color is None or entries.get("image.colorspacegamma") == "linear":
+            return None
+        return msgspec.structs.replace(settings, color=color)
+    if entries.get("author") == "ultralytics":
+        return _ULTRALYTICS.get(entries.get("task", ""))
     return None
 
 

@@ -38,7 +38,7 @@ def convert(path: str | os.PathLike[str]) -> Imported:
         graph,
         aliases(model, importer.names),
         notes.labels,
-        notes.normalization,
+        notes.preprocessing,
         notes.description,
         tensors.default_sizes(model, importer.names),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
 
-from ..imported import Normalization
+from ...runtime.file.metadata import Preprocessing
 from .records import ModelRecord
 
 IDENTIFIER = b"M001"
@@ -32,7 +32,7 @@ _ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, Ru
 @dataclass(slots=True)
 class Notes:
     labels: list[str] | None = None
-    normalization: Normalization | None = None
+    preprocessing: Preprocessing | None = None
     description: str = ""
 
 
@@ -58,14 +58,14 @@ def _notes(model: ModelRecord) -> Notes:
     notes = Notes(description=_text(root, 1) or _text(root, 0))
     for subgraph in _tables(root, 3):
         for tensor in _tables(subgraph, 2):
-            notes.normalization = notes.normalization or _normalization(tensor)
+            notes.preprocessing = notes.preprocessing or _normalization(tensor)
         for tensor in _tables(subgraph, 3):
             notes.labels = notes.labels or _labels(model, tensor)
         break
     return notes
 
 
-def _normalization(tensor: Table) -> Normalization | None:
+def _normalization(tensor: Table) -> Preprocessing | None:
     """From the first process unit of TensorMetadata that is NormalizationOptions."""
     for unit in _tables(tensor, 4):
         if _byte(unit, 0) == _NORMALIZATION:
@@ -75,7 +75,7 @@ def _normalization(tensor: Table) -> Normalization | None:
                 raise ValueError("a normalization without a mean or with an impossible deviation")
             if not all(abs(m) < float("inf") for m in mean):
                 raise ValueError("a mean that is not a number")
-            return Normalization(mean, std)
+            return Preprocessing(mean=mean, std=std)
     return None
 
 

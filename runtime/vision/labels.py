@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, LabelsWarning
 from ..graph import Quantization
 from ..model import Model
 from ..ops import integer
@@ -62,6 +63,69 @@ def score_output(model: Model) -> str:
     return next(iter(model.outputs))
 
 
+def given_labels(labels: str | os.PathLike[str] | Iterable[str]) -> list[str]:
+    """Labels as a caller gives them: the names, or the path of a text file. InputError where they are neither."""
+    if isinstance(labels, (str, os.PathLike)):
+        if not os.path.isfile(labels):
+            raise InputError(
+                f"labels={os.fspath(labels)!r}: no such file; labels are a list of names, or the path of a text file "
+                "with one name a line"
+            )
+        return read_labels(labels)
+    names = list(labels)
+    wrong = [name for name in names if not isinstance(name, str)]
+    if wrong:
+        raise InputError(f"labels are names: {wrong[0]!r} is none")
+    return names
+
+
+def check_labels(model: Model) -> None:
+    """Compares the labels with the scores of a model that gives one vector for an input and nothing else.
+
+    LabelsWarning where one of the two counts a background class that the other does not. InputError where they do not
+    belong together.
+    """
+    labels, counts = model.metadata.labels, _score_counts(model)
+    if not labels or not counts or len(labels) in counts:
+        return
+    for count in counts:
+        if label(count - 1, count, labels) != unnamed(count - 1):
+            warnings.warn(difference(labels, count), LabelsWarning, stacklevel=3)
+            return
+    raise InputError(f"{difference(labels, counts[0])}: give as many labels as scores")
+
+
+def difference(labels: Sequence[str], classes: int) -> str:
+    """How labels and scores differ, and what is made of it."""
+    text = f"{len(labels)} labels for {classes} scores"
+    if label(classes - 1, classes, labels) == unnamed(classes - 1):
+        return f"{text}, which do not belong together"
+    more = "the first label" if len(labels) > classes else "the first score"
+    return f"{text}: {more} is taken for a background class"
+
+
+def _score_counts(model: Model) -> list[int]:
+    """How many scores each output holds; none where an output is more than a vector, as a detector's are, or its
+    length is not known."""
+    counts = []
+    for info in model.outputs.values():
+        *leading, last = info.shape or ("",)
+        if isinstance(last, str) or not all(isinstance(dim, str) or dim == 1 for dim in leading):
+            return []
+        counts.append(last)
+    return counts
+
+
+def classify(model: Model, outputs: Mapping[str, np.ndarray], top: int) -> list[Ranked]:
+    """The best classes in what one run gave. LabelsWarning where the labels are not as many as the scores."""
+    name, labels = score_output(model), model.metadata.labels
+    scores = outputs[name]
+    found = top_k(scores, top, labels, model.outputs[name].quant)
+    if labels and len(labels) != scores.shape[-1]:
+        warnings.warn(difference(labels, scores.shape[-1]), LabelsWarning, stacklevel=3)
+    return found
+
+
 def top_k(scores: np.ndarray, k: int, labels: Sequence[str] = (), quant: Quantization | None = None) -> list[Ranked]:
     """The k classes with the highest scores, the best first and the lower index first among equals; NaN comes last.
 
@@ -87,4 +151,8 @@ def label(index: int, classes: int, labels: Sequence[str]) -> str:
         return labels[index + 1]
     if len(labels) == classes - 1 == 1000:
         return labels[index - 1] if index else "background"
+    return unnamed(index)
+
+
+def unnamed(index: int) -> str:
     return f"class {index}"

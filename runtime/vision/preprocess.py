@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Union
 
 import numpy as np
 
-from ..errors import Error, InputError
+from ..errors import Error, InputError, PreprocessingWarning
 from ..file.metadata import Preprocessing
 from ..graph import Dim
 from ..model import Model, TensorInfo
@@ -33,16 +34,31 @@ class ImageLayout:
     rank: int
 
 
-def image_input(
-    model: Model, name: str, image: str | os.PathLike[str] | np.ndarray, shape: Sequence[int] | None = None
-) -> np.ndarray:
+ImageLike = Union[str, os.PathLike[str], np.ndarray, "Image"]
+"""A file that Pillow reads, a Pillow image, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order."""
+
+
+def image_name(model: Model, name: str | None = None) -> str:
+    """The graph's name of the input that takes an image: the one named, or the only one. InputError where there is no
+    such input, or more than one."""
+    if name is not None:
+        return model.input_name(name)
+    found = [name for name, info in model.inputs.items() if takes_image(info)]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(str(info) for info in model.inputs.values()) or "none"
+    if not found:
+        raise InputError(f"the model has no input that takes one image; its inputs are {listed}: feed arrays instead")
+    raise InputError(f"{len(found)} inputs take an image: say which, as in input='{found[0]}'; the inputs are {listed}")
+
+
+def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] | None = None) -> np.ndarray:
     """The array to feed as input `name` (or its alias) for an image.
 
-    image: a file that Pillow reads, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order.
     shape: what the array is to have where the input's own shape has symbolic sizes; without it a symbolic height or
     width is the image's.
-    Without preprocessing in the model, floats are the pixels 0..255 and 8-bit integers the pixels' own numbers
-    (int8: less 128), which is what image models with such inputs mostly take.
+    Without preprocessing in the model, 8-bit integers are the pixels' own numbers (int8: less 128), which is what image
+    models with such inputs mostly take, and floats the pixels 0..255, which they mostly do not: PreprocessingWarning.
     InputError: the file is no image, or the input takes none, or not of that shape. Error: Pillow is missing.
     """
     info = model.inputs[model.input_name(name)]
@@ -52,7 +68,9 @@ def image_input(
     color = "gray" if layout.channels == 1 else settings.color
     if color != settings.color and max(len(settings.mean), len(settings.std)) > 1:
         raise InputError(f"input '{info.name}' has {layout.channels} channels, but its preprocessing is for 3")
-    opened = _open(image) if isinstance(image, (str, os.PathLike)) else _from_pixels(image)
+    if preprocessing is None and info.dtype.kind == "f":
+        warnings.warn(_unprepared(info), PreprocessingWarning, stacklevel=3)
+    opened = _opened(image)
     pixels = _pixels(_resized(opened.convert("L" if color == "gray" else "RGB"), layout, settings))
     if color == "bgr":
         pixels = pixels[..., ::-1]
@@ -114,6 +132,23 @@ def _three(shape: tuple[Dim, ...], rank: int) -> ImageLayout | None:
 
 def _size(dim: Dim) -> int | None:
     return None if isinstance(dim, str) else dim
+
+
+def _unprepared(info: TensorInfo) -> str:
+    return (
+        f"no preprocessing is known for input {info}: raw 0..255 pixels are fed; if the model was trained on other "
+        "numbers, its classes are wrong: convert it with --mean, --std, --scale (in Python preprocessing=)"
+    )
+
+
+def _opened(image: ImageLike) -> Image:
+    if isinstance(image, (str, os.PathLike)):
+        return _open(image)
+    if isinstance(image, np.ndarray):
+        return _from_pixels(image)
+    if isinstance(image, _pillow().Image):
+        return _eight_bits(image, "the image")
+    raise InputError(f"an image is a path, uint8 pixels or a Pillow image, not {type(image).__name__}")
 
 
 def _open(path: str | os.PathLike[str]) -> Image:

@@ -85,7 +85,7 @@ def apply(model: Model, preparation: Mapping[str, Any]) -> None:
     import msgspec
 
     from ...runtime.file.metadata import Preprocessing
-    from ...runtime.vision.labels import read_labels
+    from ...runtime.vision.labels import check_labels, read_labels
 
     settings = {name: value for name, value in preparation.items() if name != "labels"}
     metadata = model.metadata
@@ -98,3 +98,5 @@ def apply(model: Model, preparation: Mapping[str, Any]) -> None:
             raise InputError(f"how to prepare images: {error}") from None
         metadata = msgspec.structs.replace(metadata, preprocessing=prepared)
     model.metadata = metadata
+    if "labels" in preparation:
+        check_labels(model)
