@@ -5,13 +5,14 @@ from __future__ import annotations
 import ctypes
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from linking import I64, emit, function
 from llvmlite import ir
 
-from millijoule.runtime.compiler.kernel_file import encode
+from millijoule.runtime.compiler.kernel_file import Compiled, encode
 from millijoule.runtime.compiler.linker import Blob, link
 from millijoule.runtime.compiler.loader import Code
 from millijoule.runtime.targets.cpu import host_machine
@@ -48,8 +49,13 @@ def needing(*features: str) -> Target:
     return replace(least_target(), name="strange", features=least_target().features | set(features))
 
 
+def one_part(blob: Blob, target: Target, signatures: Mapping[str, str] | None = None) -> bytes:
+    """A file for one target."""
+    return encode([Compiled(blob, target, signatures or {})])
+
+
 def adder_file(amount: int) -> bytes:
-    return encode(adder(amount), least_target(), {"add": "x:i"})
+    return one_part(adder(amount), least_target(), {"add": "x:i"})
 
 
 def call(code: Code, kernel: str, argument: int) -> int:

@@ -123,13 +123,13 @@ def test_every_changed_byte_of_an_object_is_noticed() -> None:
 
 
 def test_a_blob_for_a_better_cpu_is_not_found(folder: Path) -> None:
-    from kernel_files import adder
+    from kernel_files import adder, one_part
 
-    from millijoule.runtime.compiler.kernel_file import KernelFileError, encode
+    from millijoule.runtime.compiler.kernel_file import KernelFileError
 
     store = KernelCache(folder)
     with pytest.raises(KernelFileError, match="zz9"):
-        store.store_blob("b", encode(adder(1), needing("zz9")))
+        store.store_blob("b", one_part(adder(1), needing("zz9")))
     assert store.load_blob("b") is None
 
 

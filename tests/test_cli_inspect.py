@@ -117,10 +117,47 @@ def test_kernels_do_not_depend_on_the_number_of_threads(model: Path) -> None:
 
 def test_compile_for_another_cpu(copying: Path, tmp_path: Path) -> None:
     report = mj_json("compile", copying, "--target", "cortex-a72", "-o", tmp_path / "m.mjk")
-    found = kernel_file.decode((tmp_path / "m.mjk").read_bytes(), "m.mjk").description
+    (found,) = kernel_file.decode((tmp_path / "m.mjk").read_bytes(), "m.mjk").parts
     assert (found.target, found.machine) == ("cortex-a72", "aarch64")
-    assert sorted(found.kernels) == report["kernels"] and any(name.startswith("reorder.") for name in found.kernels)
+    assert sorted(found.kernels) == report["targets"][0]["kernels"] and any(
+        name.startswith("reorder.") for name in found.kernels
+    )
     assert report["bytes"] == (tmp_path / "m.mjk").stat().st_size
+
+
+def test_one_file_for_several_targets(copying: Path, tmp_path: Path) -> None:
+    """Each once, by whatever name it was asked for."""
+    asked = ["cortex-a72", "raspberry-pi-5", "cortex-a76", "x86-64-v2"]
+    options = [word for name in asked for word in ("--target", name)]
+    report = mj_json("compile", copying, *options, "-o", tmp_path / "m.mjk")
+    wanted = ["cortex-a72", "aarch64-dotprod", "x86-64-v2"]
+    assert [part["target"] for part in report["targets"]] == wanted
+    assert kernel_file.decode((tmp_path / "m.mjk").read_bytes(), "m.mjk").targets == wanted
+    alone = [mj_json("compile", copying, "--target", name, "-o", tmp_path / "n.mjk") for name in wanted]
+    assert [part["kernels"] for part in report["targets"]] == [found["targets"][0]["kernels"] for found in alone]
+
+
+@LINUX
+def test_one_file_for_several_shapes(tmp_path: Path) -> None:
+    """Of which the first has one column, so that no rows are copied."""
+    graph = Graph({"x": Value("x", np.dtype(np.float32), ("N", "H", "W")), "y": Value("y", np.dtype(np.float32))})
+    graph.nodes = [Node("Transpose", ["x"], ["y"], {"perm": [0, 2, 1]}, "turn")]
+    graph.inputs, graph.outputs = ["x"], ["y"]
+    Model(graph).save(tmp_path / "m.mj")
+
+    def kernels(*shapes: str) -> set[str]:
+        options = [word for shape in shapes for word in ("--shape", shape)]
+        report = mj_json("compile", tmp_path / "m.mj", *options, "-o", tmp_path / "m.mjk")
+        assert report["shapes"] == [{"x": [int(n) for n in shape.split(",")]} for shape in shapes]
+        return set(report["targets"][0]["kernels"])
+
+    one, other = kernels("1,7,1"), kernels("2,3,5")
+    assert one != other
+    assert kernels("1,7,1", "2,3,5") == one | other
+    for shape in ((1, 7, 1), (2, 3, 5)):
+        np.save(tmp_path / "x.npy", np.ones(shape, np.float32))
+        done = mj("run", tmp_path / "m.mj", "--kernels", tmp_path / "m.mjk", "--input", tmp_path / "x.npy")
+        assert done.exit_code == 0 and target.detect().name in done.stdout, done.stderr
 
 
 @LINUX

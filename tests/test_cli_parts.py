@@ -19,7 +19,7 @@ from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
 from millijoule.tools.models.feeds import random_inputs
 from millijoule.tools.models.preparation import Number, Numbers
-from millijoule.tools.models.sources import concrete_shapes, parse_named, parse_shapes
+from millijoule.tools.models.sources import concrete_shapes, parse_named, parse_shape_sets, parse_shapes
 from millijoule.tools.report import progress, table
 from millijoule.tools.report.arrays import describe, write_npz
 from millijoule.tools.report.display import duration, shape, shorten, size
@@ -83,6 +83,18 @@ def test_shapes_of_symbolic_inputs() -> None:
     model = two_inputs("a", "b")
     assert concrete_shapes(model, {}) == {"a": (1, 4), "b": (1, 4)}
     assert concrete_shapes(model, parse_shapes(model, ["a=3,4", "b=3x4"])) == {"a": (3, 4), "b": (3, 4)}
+
+
+def test_shapes_of_several_runs() -> None:
+    model = two_inputs("a", "b")
+    assert parse_shape_sets(model, []) == [{}]
+    assert parse_shape_sets(model, ["a=1,4", "b=1,4"]) == [{"a": (1, 4), "b": (1, 4)}]
+    several = parse_shape_sets(model, ["a=1,4", "a=2,4", "b=1,4", "a=3,4", "b=2,4"])
+    assert several == [{"a": (1, 4), "b": (1, 4)}, {"a": (2, 4), "b": (2, 4)}, {"a": (3, 4), "b": (2, 4)}]
+    with pytest.raises(InputError, match="sizes separated"):
+        parse_shape_sets(model, ["a=1,4", "a=1,y"])
+    with pytest.raises(InputError, match="twice"):
+        parse_shapes(model, ["a=1,4", "a=2,4"])
 
 
 def test_random_numbers_fit_the_dtype() -> None:

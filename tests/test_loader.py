@@ -11,18 +11,28 @@ import sys
 from pathlib import Path
 
 import pytest
-from kernel_files import REFUSE_EXECUTABLE_MEMORY, adder, adder_file, call, least_target, needing, python
+from kernel_files import REFUSE_EXECUTABLE_MEMORY, adder, adder_file, call, least_target, needing, one_part, python
 
-from millijoule.runtime.compiler import loader
+from millijoule.runtime.compiler import loader, part_choice
 from millijoule.runtime.compiler.abi import ABI
 from millijoule.runtime.compiler.build import compile_file
 from millijoule.runtime.compiler.cache import KernelCache
-from millijoule.runtime.compiler.kernel_file import ALIGNMENT, DESCRIPTION, KernelFileError, decode, encode, write
-from millijoule.runtime.errors import Error
+from millijoule.runtime.compiler.kernel_file import (
+    ALIGNMENT,
+    DESCRIPTION,
+    Compiled,
+    KernelFileError,
+    decode,
+    encode,
+    write,
+)
+from millijoule.runtime.compiler.linker import Blob
+from millijoule.runtime.compiler.part_choice import choose_part
+from millijoule.runtime.errors import Error, TargetError
 from millijoule.runtime.kernels.copy import copy
 from millijoule.runtime.system import executable
 from millijoule.runtime.targets.cpu import host_machine
-from millijoule.runtime.targets.target import named, resolve
+from millijoule.runtime.targets.target import DOTPROD, NEON, TARGETS, V4, named, resolve
 
 
 @pytest.fixture
@@ -75,7 +85,7 @@ def test_close_unmaps(path: Path) -> None:
 def test_large_code_is_mapped_whole() -> None:
     blob = adder(1)
     padded = type(blob)(blob.machine, blob.code.ljust(300_001, b"\xcc"), blob.symbols)
-    code = loader.load_bytes(encode(padded, least_target()))
+    code = loader.load_bytes(one_part(padded, least_target()))
     assert code.size == 300_001 and ctypes.string_at(code.base + 300_000, 1) == b"\xcc"
 
 
@@ -104,7 +114,8 @@ def test_code_for_any_target_begins_at_a_page(name: str) -> None:
     data = compile_file({"copy": (copy, {"itemsize": 4, "rows": False, "flip": True})}, named(name), KernelCache(None))
     contents = decode(data, "k")
     assert contents.code_offset % ALIGNMENT[named(name).machine] == 0
-    assert contents.description.target == name and set(contents.description.features) == named(name).features
+    (part,) = contents.parts
+    assert part.target == name and set(part.features) == named(name).features
 
 
 def test_a_noexec_mount_costs_the_sharing_only(path: Path, tmp_path: Path) -> None:
@@ -194,6 +205,83 @@ def test_not_a_kernel_file(tmp_path: Path) -> None:
             loader.load(tmp_path / name)
 
 
+def two_parts(name: str) -> bytes:
+    """For another machine, whose `add` adds 1, and for a target of this one, whose `add` adds 2."""
+    other = {"x86-64": "aarch64", "aarch64": "x86-64"}[host_machine()]
+    parts = [(adder(1, other), least_target(other)), (adder(2), named(name))]
+    return encode([Compiled(blob, target, {}) for blob, target in parts])
+
+
+@pytest.mark.parametrize("asked", [None, "host", least_target().name])
+def test_of_several_parts_the_one_for_this_cpu_is_mapped(asked: str | None, tmp_path: Path) -> None:
+    write(tmp_path / "k.mjk", two_parts(least_target().name))
+    with loader.load(tmp_path / "k.mjk", asked) as code:
+        assert call(code, "add", 5) == 7 and code.shared and code.target == least_target().name
+    assert call(loader.load_bytes(two_parts(least_target().name)), "add", 5) == 7
+
+
+def test_a_target_that_a_file_does_not_hold(tmp_path: Path) -> None:
+    write(tmp_path / "k.mjk", two_parts(least_target().name))
+    missing = next(name for name in ("cortex-a53", "x86-64-v3") if named(name).machine == host_machine())
+    with pytest.raises(KernelFileError, match=f"no code for target {missing}, only for .*{least_target().name}"):
+        loader.load(tmp_path / "k.mjk", missing)
+    other = next(name for name in ("x86-64-v2", "aarch64-neon") if named(name).machine != host_machine())
+    with pytest.raises(KernelFileError, match=f"nothing that this CPU runs: for {other} it lacks being "):
+        loader.load(tmp_path / "k.mjk", other)
+    with pytest.raises(TargetError, match="no target 'z80'"):
+        loader.load(tmp_path / "k.mjk", "z80")
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "core", "held", "chosen"),
+    [
+        ("x86-64", V4, None, ["x86-64-v3", "x86-64-v2", "x86-64-v4-vnni"], "x86-64-v3"),
+        ("x86-64", V4 | {"avx512vnni"}, None, ["x86-64-v4-vnni", "x86-64-v4"], "x86-64-v4-vnni"),
+        ("aarch64", NEON, "cortex-a72", ["cortex-a53", "cortex-a72", "aarch64-neon"], "cortex-a72"),
+        ("aarch64", NEON, "cortex-a72", ["cortex-a53", "aarch64-neon"], "aarch64-neon"),
+        ("aarch64", NEON, None, ["cortex-a53", "aarch64-dotprod"], "cortex-a53"),
+        ("aarch64", DOTPROD, "cortex-a55", ["aarch64-dotprod", "cortex-a55", "cortex-a53"], "cortex-a55"),
+        ("aarch64", DOTPROD, None, ["cortex-a55", "aarch64-dotprod", "aarch64-i8mm"], "aarch64-dotprod"),
+        ("aarch64", DOTPROD | {"i8mm"}, None, ["x86-64-v2", "aarch64-i8mm", "cortex-a72"], "aarch64-i8mm"),
+    ],
+)
+def test_the_best_part_that_a_cpu_runs(
+    machine: str,
+    features: frozenset[str],
+    core: str | None,
+    held: list[str],
+    chosen: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(part_choice, "host_machine", lambda: machine)
+    monkeypatch.setattr(part_choice, "host_features", lambda: frozenset(features))
+    monkeypatch.setattr(part_choice, "arm_core", lambda: core)
+    targets = [TARGETS[name] for name in held]
+    file = decode(encode([Compiled(Blob(t.machine, b"code", {"k": 0}), t, {}) for t in targets]), "k")
+    assert file.targets == held
+    assert choose_part(file, "k").target == chosen
+    assert choose_part(file, "k", chosen).target == chosen
+
+
+def test_what_a_description_must_not_say() -> None:
+    """With a checksum that is right: whoever writes files by other means is told, too."""
+    blob = adder(1)
+    for message, parts in {
+        "same target twice": [Compiled(blob, least_target(), {})] * 2,
+        "lies outside the file's": [Compiled(Blob(blob.machine, b"", {}), least_target(), {})],
+    }.items():
+        data = encode([*parts, Compiled(blob, needing("zz9"), {})])
+        with pytest.raises(KernelFileError, match=message):
+            decode(data, "k")
+
+
+def test_of_an_older_version() -> None:
+    data = bytearray(adder_file(3))
+    data[7] = 0
+    with pytest.raises(KernelFileError, match=r"old\.mjk is a kernel file of version 0, .*compile it again"):
+        decode(bytes(data), "old.mjk")
+
+
 def test_of_another_abi() -> None:
     data = bytearray(adder_file(3))
     struct.pack_into("<I", data, 8, ABI + 1)
@@ -203,20 +291,22 @@ def test_of_another_abi() -> None:
 
 def test_for_another_machine() -> None:
     other = {"x86-64": "aarch64", "aarch64": "x86-64"}[host_machine()]
-    data = encode(adder(1, other), least_target(other))
-    with pytest.raises(KernelFileError, match=f"{other} code for target .*, this CPU is {host_machine()}"):
+    data = one_part(adder(1, other), least_target(other))
+    with pytest.raises(
+        KernelFileError, match=f"a.mjk holds nothing .* being {other} .it is {host_machine()}.*mj compile"
+    ):
         loader.load_bytes(data, "a.mjk")
 
 
 def test_for_a_cpu_with_more_features() -> None:
-    with pytest.raises(KernelFileError, match="target strange, and this CPU lacks zz9"):
-        loader.load_bytes(encode(adder(1), needing("zz9")), "a.mjk")
+    with pytest.raises(KernelFileError, match="for strange it lacks zz9"):
+        loader.load_bytes(one_part(adder(1), needing("zz9")), "a.mjk")
 
 
 def test_kernels_outside_the_code() -> None:
     blob = adder(1)
     with pytest.raises(KernelFileError, match="kernel add lies outside"):
-        decode(encode(type(blob)(blob.machine, blob.code, {"add": len(blob.code)}), least_target()), "k")
+        decode(one_part(type(blob)(blob.machine, blob.code, {"add": len(blob.code)}), least_target()), "k")
 
 
 def test_errors_can_be_caught_as_one(tmp_path: Path) -> None:

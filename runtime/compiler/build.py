@@ -35,6 +35,13 @@ def build(needed: Needed, target: Target, cache: KernelCache, progress: Progress
 
 def compile_file(needed: Needed, target: Target, cache: KernelCache, progress: Progress | None = None) -> bytes:
     """The bytes of a kernel file (.mjk) with a set of kernels, for any target; CompilerError as `build`."""
+    return kernel_file.encode([compile_for(needed, target, cache, progress)])
+
+
+def compile_for(
+    needed: Needed, target: Target, cache: KernelCache, progress: Progress | None = None
+) -> kernel_file.Compiled:
+    """The same as one part of a file that holds several."""
     from .linker import link
 
     try:
@@ -47,7 +54,7 @@ def compile_file(needed: Needed, target: Target, cache: KernelCache, progress: P
         raise CompilerError(
             f"kernels have to be compiled for {target.name}, and numba cannot be imported ({reason}): pip install numba"
         ) from problem
-    return kernel_file.encode(blob, target, {name: compiled.signature for name, compiled in objects.items()})
+    return kernel_file.Compiled(blob, target, {name: compiled.signature for name, compiled in objects.items()})
 
 
 def _compiler_problem() -> str | None:

@@ -1,38 +1,40 @@
-"""The kernel file (.mjk): a linked blob with what a loader must know before it may run it.
+"""The kernel file (.mjk): blobs linked for one target or several, with what a loader must know before it may run them.
 
     offset  size
-         0     8  magic
+         0     7  magic
+         7     1  version of this format
          8     4  ABI number, little-endian like all that follows
         12     4  size of the description
-        16     8  offset of the code, a multiple of the largest page size of the machine
+        16     8  offset of the code, a multiple of the largest page size of the machines in it
         24     8  size of the code; the file ends with it
         32    32  BLAKE2b-256 of the 32 bytes before it, the description and the code
         64        description: UTF-8 JSON, then zeros up to the code
 
-It is mapped as it is, so whoever can write one can run code: kernel files are trusted, unlike models.
+The code is one part for each target, each at a multiple of its machine's largest page size. It is mapped as it is, so
+whoever can write one can run code: kernel files are trusted, unlike models.
 """
 
 from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from ..errors import Error
 from ..file.atomic import replacing
 from ..system.hashing import blake2b
-from ..targets.cpu import host_features, host_machine
 from .abi import ABI
 
 if TYPE_CHECKING:
     from ..targets.target import Target
     from .linker import Blob
 
-MAGIC: Final = b"MJK\r\n\x1a\n\0"
-HEADER: Final = struct.Struct("<8sIIQQ")
+MAGIC: Final = b"MJK\r\n\x1a\n"
+VERSION: Final = 1
+HEADER: Final = struct.Struct("<7sBIIQQ")
 DIGEST_SIZE: Final = 32
 DESCRIPTION: Final = HEADER.size + DIGEST_SIZE
 # aarch64 Linux runs with pages of 4, 16 or 64 KiB, and a file is mapped at a multiple of the page size.
@@ -51,33 +53,56 @@ class Kernel(msgspec.Struct, frozen=True):
     signature: str = ""
 
 
-class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the JSON part says. features: what a CPU must have to run the code, under LLVM's names."""
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The code for one target. features: what a CPU must have to run it, under LLVM's names. offset: in bytes from the
+    beginning of the file's code."""
 
     target: str
     machine: str
     features: list[str]
     kernels: dict[str, Kernel]
+    offset: int
+    size: int
 
 
 class KernelFile(msgspec.Struct, frozen=True):
     """A kernel file that was read and found whole; code_offset is that of `code` in the file."""
 
-    description: Description
+    parts: list[Part]
     code_offset: int
     code: memoryview
 
+    @property
+    def targets(self) -> list[str]:
+        return [part.target for part in self.parts]
 
-def encode(blob: Blob, target: Target, signatures: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of a kernel file. signatures: kernel -> parameters as text, for those that have any."""
-    texts = signatures or {}
-    kernels = {name: Kernel(offset, texts.get(name, "")) for name, offset in sorted(blob.symbols.items())}
-    description = msgspec.json.encode(Description(target.name, blob.machine, sorted(target.features), kernels))
-    alignment = ALIGNMENT[blob.machine]
+    def code_of(self, part: Part) -> memoryview:
+        return self.code[part.offset : part.offset + part.size]
+
+
+class Compiled(NamedTuple):
+    """What becomes one part. signatures: kernel -> parameters as text (see `abi.signature`), where it has any."""
+
+    blob: Blob
+    target: Target
+    signatures: Mapping[str, str]
+
+
+def encode(compiled: Iterable[Compiled]) -> bytes:
+    """The bytes of a kernel file, of one part for each target."""
+    parts: list[Part] = []
+    code = bytearray()
+    for blob, target, signatures in compiled:
+        code += bytes(-len(code) % ALIGNMENT[blob.machine])
+        kernels = {name: Kernel(offset, signatures.get(name, "")) for name, offset in sorted(blob.symbols.items())}
+        parts.append(Part(target.name, blob.machine, sorted(target.features), kernels, len(code), len(blob.code)))
+        code += blob.code
+    description = msgspec.json.encode(parts)
+    alignment = max(ALIGNMENT[part.machine] for part in parts)
     code_offset = -(-(DESCRIPTION + len(description)) // alignment) * alignment
-    header = HEADER.pack(MAGIC, ABI, len(description), code_offset, len(blob.code))
-    start = header + _digest(header, description, blob.code) + description
-    return start.ljust(code_offset, b"\0") + blob.code
+    header = HEADER.pack(MAGIC, VERSION, ABI, len(description), code_offset, len(code))
+    start = header + _digest(header, description, code) + description
+    return start.ljust(code_offset, b"\0") + code
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -89,13 +114,18 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 def decode(data: bytes, name: str) -> KernelFile:
     """Checks the bytes of a kernel file; name is what errors call it.
 
-    Raises KernelFileError where it is no kernel file, of another ABI, truncated or damaged. Whether this CPU runs it is
-    for `check_host` to say.
+    Raises KernelFileError where it is no kernel file, of another version or ABI, truncated or damaged. Whether this CPU
+    runs any of it is for `part_choice.choose_part` to say.
     """
     if len(data) < DESCRIPTION or not data.startswith(MAGIC):
         raise KernelFileError(f"{name} is not a kernel file; write one with `mj compile MODEL -o FILE.mjk`")
     header = data[: HEADER.size]
-    _, abi, description_size, code_offset, code_size = HEADER.unpack(header)
+    _, version, abi, description_size, code_offset, code_size = HEADER.unpack(header)
+    if version != VERSION:
+        raise KernelFileError(
+            f"{name} is a kernel file of version {version}, this millijoule reads version {VERSION}; compile it again "
+            "with the same version of millijoule"
+        )
     if abi != ABI:
         raise KernelFileError(
             f"{name} was written for ABI {abi}, this millijoule has ABI {ABI}; compile it again with the same version"
@@ -107,40 +137,30 @@ def decode(data: bytes, name: str) -> KernelFile:
     if data[HEADER.size : DESCRIPTION] != _digest(header, text, code) or any(data[end:code_offset]):
         raise KernelFileError(f"{name} is damaged: its checksum does not match; copy it again or compile it anew")
     try:
-        description = msgspec.json.decode(text, type=Description)
+        parts = msgspec.json.decode(text, type=list[Part])
     except msgspec.MsgspecError as error:
         raise KernelFileError(f"{name}: its description cannot be read: {error}") from error
-    _check_description(description, code_offset, code_size, name)
-    return KernelFile(description, code_offset, code)
+    _check_parts(parts, code_offset, code_size, name)
+    return KernelFile(parts, code_offset, code)
 
 
-def check_host(description: Description, name: str) -> None:
-    """Raises KernelFileError where this CPU cannot run code of that description, TargetError where none can be run."""
-    machine = host_machine()
-    if machine != description.machine:
-        raise KernelFileError(
-            f"{name} holds {description.machine} code for target {description.target}, this CPU is {machine}; "
-            "compile with the target of this computer (`mj doctor` names it)"
-        )
-    lacking = sorted(set(description.features) - host_features())
-    if lacking:
-        raise KernelFileError(
-            f"{name} is for target {description.target}, and this CPU lacks {', '.join(lacking)}; "
-            "compile with the target of this computer (`mj doctor` names it)"
-        )
+def _check_parts(parts: list[Part], code_offset: int, code_size: int, name: str) -> None:
+    targets = [part.target for part in parts]
+    if not parts or len(set(targets)) < len(targets):
+        raise KernelFileError(f"{name} holds no code, or some for the same target twice")
+    for part in parts:
+        if part.machine not in ALIGNMENT:
+            raise KernelFileError(f"{name} is for machine '{part.machine}', which this millijoule does not know")
+        if (code_offset + part.offset) % ALIGNMENT[part.machine]:
+            raise KernelFileError(f"{name}: its code for {part.target} does not begin at a page")
+        if part.offset < 0 or part.size <= 0 or part.offset + part.size > code_size:
+            raise KernelFileError(f"{name}: its code for {part.target} lies outside the file's")
+        for kernel, place in part.kernels.items():
+            if not 0 <= place.offset < part.size:
+                raise KernelFileError(f"{name}: kernel {kernel} lies outside the code for {part.target}")
 
 
-def _check_description(description: Description, code_offset: int, code_size: int, name: str) -> None:
-    if description.machine not in ALIGNMENT:
-        raise KernelFileError(f"{name} is for machine '{description.machine}', which this millijoule does not know")
-    if code_offset % ALIGNMENT[description.machine]:
-        raise KernelFileError(f"{name}: its code does not begin at a page")
-    for kernel, place in description.kernels.items():
-        if not 0 <= place.offset < code_size:
-            raise KernelFileError(f"{name}: kernel {kernel} lies outside the code")
-
-
-def _digest(*parts: bytes | memoryview) -> bytes:
+def _digest(*parts: bytes | bytearray | memoryview) -> bytes:
     digest = blake2b(digest_size=DIGEST_SIZE)
     for part in parts:
         digest.update(part)

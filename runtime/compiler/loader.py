@@ -7,7 +7,8 @@ import stat
 from types import TracebackType
 
 from ..system.executable import ExecutableMemoryError, Mapping, map_bytes, map_file
-from .kernel_file import MAX_SIZE, Description, Kernel, KernelFile, KernelFileError, check_host, decode
+from .kernel_file import MAX_SIZE, Kernel, KernelFile, KernelFileError, Part, decode
+from .part_choice import choose_part
 
 __all__ = ["Code", "ExecutableMemoryError", "load", "load_bytes", "load_descriptor"]
 
@@ -19,10 +20,10 @@ class Code:
     shared: whether its pages are the file's, shared between processes.
     """
 
-    def __init__(self, mapping: Mapping, description: Description, *, shared: bool) -> None:
+    def __init__(self, mapping: Mapping, part: Part, *, shared: bool) -> None:
         self._mapping = mapping
-        self.target = description.target
-        self.kernels: dict[str, Kernel] = description.kernels
+        self.target = part.target
+        self.kernels: dict[str, Kernel] = part.kernels
         self.shared = shared
 
     @property
@@ -54,11 +55,13 @@ class Code:
         self.close()
 
 
-def load(path: str | os.PathLike[str]) -> Code:
-    """Maps a kernel file. The file may be replaced (by renaming) while it is mapped, but not written to.
+def load(path: str | os.PathLike[str], target: str | None = None) -> Code:
+    """Maps the part of a kernel file that serves this CPU best, or the one for that target. The file may be replaced
+    (by renaming) while it is mapped, but not written to.
 
-    Raises KernelFileError where it cannot be read, is damaged, or is for another CPU; TargetError where no kernels run
-    on this system; ExecutableMemoryError where the system grants no executable memory: then NumPy has to do.
+    Raises KernelFileError where it cannot be read, is damaged, or has nothing for this CPU or that target; TargetError
+    where no kernels run on this system or there is no such target; ExecutableMemoryError where the system grants no
+    executable memory: then NumPy has to do.
     """
     name = os.fspath(path)
     try:
@@ -66,12 +69,12 @@ def load(path: str | os.PathLike[str]) -> Code:
     except OSError as error:
         raise KernelFileError(f"cannot open kernel file {name}: {error.strerror}") from error
     try:
-        return load_descriptor(descriptor, name)
+        return load_descriptor(descriptor, name, target)
     finally:
         os.close(descriptor)
 
 
-def load_descriptor(descriptor: int, name: str) -> Code:
+def load_descriptor(descriptor: int, name: str, target: str | None = None) -> Code:
     """Like `load`, of a file that is open for reading; it may be closed afterwards. name is what errors call it."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_SIZE:
@@ -82,21 +85,20 @@ def load_descriptor(descriptor: int, name: str) -> Code:
             contents = decode(file.read(MAX_SIZE), name)
     except OSError as error:
         raise KernelFileError(f"cannot read kernel file {name}: {error.strerror}") from error
-    check_host(contents.description, name)
+    part = choose_part(contents, name, target)
     try:
-        mapping = map_file(descriptor, contents.code_offset, len(contents.code))
+        mapping = map_file(descriptor, contents.code_offset + part.offset, part.size)
     except ExecutableMemoryError:
         # The mount is noexec, or a policy wants files to be labelled: a copy in memory may still be allowed.
-        return _in_memory(contents)
-    return Code(mapping, contents.description, shared=True)
+        return _in_memory(contents, part)
+    return Code(mapping, part, shared=True)
 
 
 def load_bytes(data: bytes, name: str = "the kernels just compiled") -> Code:
     """Like `load`, of the bytes of a kernel file: the code is copied into memory."""
     contents = decode(data, name)
-    check_host(contents.description, name)
-    return _in_memory(contents)
+    return _in_memory(contents, choose_part(contents, name))
 
 
-def _in_memory(contents: KernelFile) -> Code:
-    return Code(map_bytes(bytes(contents.code)), contents.description, shared=False)
+def _in_memory(contents: KernelFile, part: Part) -> Code:
+    return Code(map_bytes(bytes(contents.code_of(part))), part, shared=False)

@@ -63,10 +63,10 @@ class Engine:
     ) -> None:
         self.model = model
         self.profile = _profile(profile)
-        self.code: Code | None = None if kernels is None else _load(kernels)
+        self.code: Code | None = None if kernels is None else _load(kernels, target)
         asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
         if kernels is not None:
-            asked = NUMPY if self.code is None else _agreed(self.code.target, target)
+            asked = NUMPY if self.code is None else self.code.target
         self.target = target_of(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
@@ -147,7 +147,7 @@ class Engine:
     def _make(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
         try:
             program = self._program(shapes, outputs)
-            code = None if self.target is None else self._code_for(program, self.target)
+            code = None if self.target is None else self._code_for(program, self.target, shapes)
             if code is None:
                 # Executable memory may have been refused just now: then the program must hold no kernel calls.
                 program = program if not program.kernels() else self._program(shapes, outputs)
@@ -178,7 +178,7 @@ class Engine:
         self._room = self._room or 2 * self.weights.used + SPARE_WEIGHTS
         return program
 
-    def _code_for(self, program: Program, target: Target) -> Code | None:
+    def _code_for(self, program: Program, target: Target, shapes: Shapes) -> Code | None:
         """None, with a warning, where the system grants no executable memory."""
         needed = needed_kernels(program)
         if not self._fixed:
@@ -198,8 +198,9 @@ class Engine:
         if lacking:
             more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
             raise TargetError(
-                f"the kernel file lacks {lacking[0]}{more}, which this model needs for inputs of these shapes; "
-                "write it anew with `mj compile` from the same model and version"
+                f"the kernel file lacks {lacking[0]}{more}, which this model needs for inputs of {_listed(shapes)}; "
+                f"write it anew from the same model with the same version: `mj compile MODEL --target {target.name}"
+                f"{_as_options(shapes)}`"
             )
         return self.code
 
@@ -244,20 +245,15 @@ def target_of(name: str) -> Target | None:
         return None
 
 
-def _load(kernels: str | os.PathLike[str]) -> Code | None:
+def _load(kernels: str | os.PathLike[str], target: str | None) -> Code | None:
     """The code of a kernel file; None, with a warning, where the system grants no executable memory."""
+    if target is not None and target.strip().lower() == NUMPY:
+        raise TargetError(f"target {NUMPY} takes no kernels from a file; leave one of the two out")
     try:
-        return loader.load(kernels)
+        return loader.load(kernels, target)
     except ExecutableMemoryError as problem:
         warn_slow(problem)
         return None
-
-
-def _agreed(compiled: str, asked: str | None) -> str:
-    """The target of a kernel file; TargetError where another one was asked for."""
-    if asked is not None and (asked == NUMPY or resolve(asked).name != compiled):
-        raise TargetError(f"the kernel file is for target {compiled}, not {asked}; leave one of the two out")
-    return compiled
 
 
 def warn_slow(problem: Exception) -> None:
@@ -270,6 +266,13 @@ def _threads(asked: int | None, profile: Profile) -> int:
     if asked is not None and asked < 1:
         raise InputError(f"threads = {asked}; at least 1 is needed")
     return min(asked or profile.threads, usable_cpus())
+
+
+def _as_options(shapes: Shapes) -> str:
+    from shlex import quote
+
+    options = [f"{name}={','.join(map(str, shape))}" for name, shape in shapes.items() if shape]
+    return "".join(f" --shape {quote(option)}" for option in options)
 
 
 def _listed(shapes: Shapes) -> str:

@@ -166,6 +166,15 @@ def choose(machine: str, features: frozenset[str], core: str | None = None) -> T
     return tuned if tuned is not None and tuned.base == best.name else best
 
 
+def rank(name: str, core: str | None = None) -> tuple[int, int]:
+    """How well code for the target of that name serves a CPU that runs it, greatest best: the most features, and of
+    equals first what is tuned for this core, then what is tuned for none. A target that is not known comes last."""
+    target = TARGETS.get(name)
+    if target is None:
+        return -1, 0
+    return [base.name for base in BASES].index(target.base), 2 if name == core else int(name == target.base)
+
+
 def detect() -> Target:
     """The best target that this CPU and its operating system run.
 

@@ -29,26 +29,43 @@ def load(model: Model, threads: int | None = None, target: str | None = None, ke
 
 def parse_named(model: Model, texts: Sequence[str], option: str) -> dict[str, str]:
     """NAME=VALUE options by the graph's name of the input; NAME= may be missing where there is one input."""
-    found: dict[str, str] = {}
+    found = _parse_repeated(model, texts, option)
+    twice = next((name for name, values in found.items() if len(values) > 1), None)
+    if twice is not None:
+        raise InputError(f"{option} is given twice for input '{twice}'")
+    return {name: value for name, (value,) in found.items()}
+
+
+def _parse_repeated(model: Model, texts: Sequence[str], option: str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for text in texts:
         name, value = _split(model, text, option)
-        if name in found:
-            raise InputError(f"{option} is given twice for input '{name}'")
-        found[name] = value
+        found.setdefault(name, []).append(value)
     return found
 
 
 def parse_shapes(model: Model, texts: Sequence[str]) -> Shapes:
     """--shape options; InputError where one is not a list of sizes."""
-    shapes: Shapes = {}
-    for name, value in parse_named(model, texts, "--shape").items():
-        sizes = value.replace("x", ",").split(",")
-        if not all(size.strip().isdecimal() for size in sizes):
-            raise InputError(f"--shape {name}={value}: sizes separated by commas are wanted, as in {name}=1,3,224,224")
-        shapes[name] = tuple(int(size) for size in sizes)
-        if prod(shapes[name]) > MOST_ELEMENTS:
-            raise InputError(f"--shape {name}={value}: more than {MOST_ELEMENTS} elements")
-    return shapes
+    return {name: _shape(name, value) for name, value in parse_named(model, texts, "--shape").items()}
+
+
+def parse_shape_sets(model: Model, texts: Sequence[str]) -> list[Shapes]:
+    """--shape options that may be repeated: the first shape of every input belongs together, so does the second, and an
+    input with fewer of them keeps its last. One set at least; InputError as `parse_shapes`."""
+    repeated = _parse_repeated(model, texts, "--shape")
+    given = {name: [_shape(name, value) for value in values] for name, values in repeated.items()}
+    count = max(map(len, given.values()), default=1)
+    return [{name: shapes[min(index, len(shapes) - 1)] for name, shapes in given.items()} for index in range(count)]
+
+
+def _shape(name: str, value: str) -> tuple[int, ...]:
+    sizes = value.replace("x", ",").split(",")
+    if not all(size.strip().isdecimal() for size in sizes):
+        raise InputError(f"--shape {name}={value}: sizes separated by commas are wanted, as in {name}=1,3,224,224")
+    shape = tuple(int(size) for size in sizes)
+    if prod(shape) > MOST_ELEMENTS:
+        raise InputError(f"--shape {name}={value}: more than {MOST_ELEMENTS} elements")
+    return shape
 
 
 def concrete_shapes(model: Model, given: Mapping[str, tuple[int, ...]]) -> Shapes:
