@@ -11,6 +11,7 @@ from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.model import Model
 from ..runtime.vision.labels import check_labels, given_labels
+from .fused import fused, readers
 from .imported import Imported
 from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
@@ -42,8 +43,10 @@ def convert(
     names = None if labels is None else given_labels(labels)
     imported = _import(kind, name)
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
+    before = readers(imported.graph)
     rewrite(imported.graph)
-    model = Model(imported.graph, _metadata(imported, kind, Path(name).name, names, prepared))
+    metadata = _metadata(imported, kind, Path(name).name, names, prepared)
+    model = Model(imported.graph, metadata, fused(before, imported.graph))
     try:
         check_labels(model)
     except InputError as problem:

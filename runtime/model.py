@@ -39,10 +39,12 @@ class TensorInfo:
 
 @dataclass(slots=True, repr=False)
 class Model:
-    """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing."""
+    """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing. fused: where the model was just
+    converted, the source's tensors that no longer exist, and the node that took each of them in; not saved."""
 
     graph: Graph
     metadata: Metadata = field(default_factory=Metadata)
+    fused: Mapping[str, str] = field(default_factory=dict, compare=False)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -90,7 +92,7 @@ class Model:
         """
         try:
             graph, metadata, mapping = read(path, verify)
-            model = Model(graph, metadata, mapping)
+            model = Model(graph, metadata, _mapping=mapping)
             model._check_metadata()
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None

@@ -173,12 +173,16 @@ class Session:
     def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Runs the model on arrays by input name, or on the array of its only input; new arrays by output name.
 
-        outputs: names of any values of the graph, also intermediate ones; the model's outputs by default.
-        Raises InputError on a wrong name, shape or dtype.
+        outputs: names of what to return instead of the model's outputs, also of what lies between: the source's
+        tensors, as `mj compare` prints them, in the source's layout; or steps, as `mj inspect --steps` prints them, for
+        what a step writes, its activation included and images channels-last.
+        Raises InputError on a wrong name, shape or dtype; on the name of a tensor that the conversion has fused away,
+        it tells into which step, where the session was loaded from the source itself.
         """
         self._check_open()
         arrays = check_feeds(self.model, feeds)
-        names = () if outputs is None else tuple(self._engine.value_name(name) for name in outputs)
+        wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
+        names = tuple(dict.fromkeys(found.value for found in wanted.values()))
         shapes = {name: array.shape for name, array in arrays.items()}
         plan = self._engine.plan(shapes, names)
         workspace = self._take()
@@ -191,7 +195,7 @@ class Session:
         finally:
             self._give_back(workspace)
         self._latest = get_ident(), shapes
-        return found if outputs is None else dict(zip(outputs, (found[name] for name in names), strict=True))
+        return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
 
     def clone(self) -> Session:
         """Another session on the same weights and code, for another thread."""

@@ -11,6 +11,7 @@ from cli import EXAMPLE, mj, mj_json, mj_process, one_line
 from small_model import small_model
 
 from millijoule.runtime.compiler import kernel_file
+from millijoule.runtime.file.metadata import Preprocessing
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
 from millijoule.runtime.planner.layout import SLACK
@@ -48,6 +49,25 @@ def test_what_is_in_a_model(model: Path) -> None:
     assert report["weights"]["bytes"] == stored == sum(report["weights"]["by_dtype"].values())
     assert report["target"] == "numpy" and all(step["kernel"] is None for step in report["steps"])
     assert report["file_bytes"] == model.stat().st_size
+
+
+def test_preprocessing_and_labels_are_shown(tmp_path: Path) -> None:
+    model = small_model()
+    model.metadata.labels = list("abcdefghij")
+    model.metadata.preprocessing = Preprocessing(
+        mean=(0.5, 0.25, 0.0), scale=1 / 255, resize="pad", pad_value=114.0, color="bgr"
+    )
+    model.save(tmp_path / "m.mj")
+    report = mj_json("inspect", tmp_path / "m.mj", "--target", "numpy")
+    assert (report["labels"], report["first_labels"]) == (10, list("abcde"))
+    assert report["preprocessing"]["mean"] == [0.5, 0.25, 0] and report["preprocessing"]["std"] == [1]
+    text = mj("inspect", tmp_path / "m.mj", "--target", "numpy").stdout
+    assert "(pixel * 0.00392157 - (0.5, 0.25, 0)) / 1, bgr, pad with 114, bilinear" in " ".join(text.split())
+    assert "10: a, b, c, d, e, ..." in text
+    model.metadata.labels, model.metadata.preprocessing = [], None
+    model.save(tmp_path / "m.mj")
+    assert mj_json("inspect", tmp_path / "m.mj", "--target", "numpy")["preprocessing"] is None
+    assert "no preprocessing known" in mj("inspect", tmp_path / "m.mj", "--target", "numpy").stdout
 
 
 def test_multiply_adds_are_counted_by_hand(model: Path) -> None:

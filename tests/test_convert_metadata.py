@@ -20,7 +20,9 @@ UNIT, SIGNED = Preprocessing(scale=1 / 255), Preprocessing(mean=(127.5,), std=(1
 PADDED = Preprocessing(scale=1 / 255, resize="pad", pad_value=114.0)
 
 
-def saved(folder: Path, *, quantizer: tuple[float, int, type] | None = None, **metadata: str) -> Path:
+def saved(
+    folder: Path, metadata: dict[str, str] | None = None, quantizer: tuple[float, int, type] | None = None
+) -> Path:
     """image (1, 3, 4, 4) -> scores (1, 3), perhaps quantized first: (scale, zero point, dtype)."""
     nodes, constants, name = [], [], "image"
     if quantizer is not None:
@@ -35,7 +37,7 @@ def saved(folder: Path, *, quantizer: tuple[float, int, type] | None = None, **m
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, [1, 3])
     arrays = [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in constants]
     model = helper.make_model(helper.make_graph(nodes, "g", [image], [scores], arrays))
-    helper.set_model_props(model, {key.replace("__", "."): value for key, value in metadata.items()})
+    helper.set_model_props(model, metadata or {})
     path = folder / "model.onnx"
     onnx.save(model, path)
     return path
@@ -57,7 +59,7 @@ def test_labels_are_names_or_a_file(tmp_path: Path) -> None:
 
 def test_labels_of_the_source_that_do_not_fit_are_only_warned_of(tmp_path: Path) -> None:
     with pytest.warns(LabelsWarning, match=r"model\.onnx: 2 labels for 3 scores"):
-        found = convert(saved(tmp_path, names=json.dumps(["a", "b"])))
+        found = convert(saved(tmp_path, {"names": json.dumps(["a", "b"])}))
     assert found.metadata.labels == ["a", "b"]
 
 
@@ -65,16 +67,16 @@ def test_labels_of_the_source_that_do_not_fit_are_only_warned_of(tmp_path: Path)
     ("metadata", "wanted"),
     [
         ({}, None),
-        ({"Image__NominalPixelRange": "Normalized_0_1"}, UNIT),
-        ({"image__nominalpixelrange": "normalized_1_1", "Image__BitmapPixelFormat": "Rgb8"}, SIGNED),
+        ({"Image.NominalPixelRange": "Normalized_0_1"}, UNIT),
+        ({"image.nominalpixelrange": "normalized_1_1", "Image.BitmapPixelFormat": "Rgb8"}, SIGNED),
         (
-            {"Image__NominalPixelRange": "NominalRange_0_255", "Image__BitmapPixelFormat": "Bgr8"},
+            {"Image.NominalPixelRange": "NominalRange_0_255", "Image.BitmapPixelFormat": "Bgr8"},
             Preprocessing(color="bgr"),
         ),
-        ({"Image__NominalPixelRange": "Normalized_0_1", "Image__ColorSpaceGamma": "Linear"}, None),
-        ({"Image__NominalPixelRange": "Normalized_0_1", "Image__BitmapPixelFormat": "Yuv2"}, None),
-        ({"Image__NominalPixelRange": "odd"}, None),
-        ({"Image__BitmapPixelFormat": "Bgr8"}, None),
+        ({"Image.NominalPixelRange": "Normalized_0_1", "Image.ColorSpaceGamma": "Linear"}, None),
+        ({"Image.NominalPixelRange": "Normalized_0_1", "Image.BitmapPixelFormat": "Yuv2"}, None),
+        ({"Image.NominalPixelRange": "odd"}, None),
+        ({"Image.BitmapPixelFormat": "Bgr8"}, None),
         ({"author": "Ultralytics", "task": "detect"}, PADDED),
         ({"author": "Ultralytics", "task": "classify"}, Preprocessing(scale=1 / 255, resize="crop")),
         ({"author": "Ultralytics"}, None),
@@ -84,11 +86,11 @@ def test_labels_of_the_source_that_do_not_fit_are_only_warned_of(tmp_path: Path)
 def test_preprocessing_from_what_exporters_write(
     metadata: dict[str, str], wanted: Preprocessing | None, tmp_path: Path
 ) -> None:
-    assert convert(saved(tmp_path, **metadata)).metadata.preprocessing == wanted
+    assert convert(saved(tmp_path, metadata)).metadata.preprocessing == wanted
 
 
 def test_sixteen_to_235(tmp_path: Path) -> None:
-    found = convert(saved(tmp_path, Image__NominalPixelRange="NominalRange_16_235")).metadata.preprocessing
+    found = convert(saved(tmp_path, {"Image.NominalPixelRange": "NominalRange_16_235"})).metadata.preprocessing
     assert found is not None
     black, white = (pixel * found.scale - found.mean[0] for pixel in (0, 255))
     assert (black, white) == (16, pytest.approx(235))

@@ -29,6 +29,7 @@ from ..system.memory import LARGE as LARGE_MEMORY
 from ..system.memory import trim
 from ..targets.target import Target, resolve
 from .locks import Lock
+from .names import Found, find_value
 from .step_table import encode_program
 from .workspace import Plan
 
@@ -71,7 +72,6 @@ class Engine:
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
         self._graph = fold_constants(model.graph, largest=LARGE)
-        self._names = {*self._graph.values, *(name for node in self._graph.nodes for name in node.outputs)} - {""}
         self.weights = self._new_weights()
         self._room = 0
         self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
@@ -124,9 +124,8 @@ class Engine:
             if not self.model.metadata.default_sizes:
                 raise
 
-    def value_name(self, name: str) -> str:
-        """A value of the graph by its name, or an output by its alias; InputError where there is none."""
-        return name if name in self._names else self.model.output_name(name)
+    def find_value(self, name: str) -> Found:
+        return find_value(self.model, self._graph, name)
 
     def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
         """The plan for these input shapes, made where it is not kept.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,10 @@ from .. import options
 if TYPE_CHECKING:
     from ...runtime.model import Model
     from ...runtime.program.program import Program
+
+
+LABELS = 5
+"""How many labels are shown."""
 
 
 @click.command("inspect", short_help="Show what is in a model, and which steps have a kernel.")
@@ -63,7 +67,7 @@ def command(
 def _facts(path: str, model: Model) -> dict[str, Any]:
     import os
 
-    from ..models.facts import operators, tensors, weight_bytes
+    from ..models.facts import operators, preprocessing, tensors, weight_bytes
 
     stored = weight_bytes(model.graph)
     return {
@@ -74,6 +78,8 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
         "outputs": tensors(model.outputs),
         "operators": operators(model.graph),
         "labels": len(model.metadata.labels),
+        "first_labels": model.metadata.labels[:LABELS],
+        "preprocessing": preprocessing(model.metadata.preprocessing),
         "weights": {"bytes": sum(stored.values()), "by_dtype": stored},
     }
 
@@ -144,9 +150,33 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         ["scratch", f"{scratch} a thread"],
         ["steps", f"{len(report['steps']) - numpy_steps} with a kernel, {numpy_steps} in NumPy"],
         ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
+        ["images", _images(report["preprocessing"])],
+        ["labels", _labels(report["labels"], report["first_labels"])],
     ]  # fmt: skip
     table("", ["", ""], rows)
     if every_step:
         show_steps(report["steps"])
     elif numpy_steps:
         show_steps(report["steps"], only_numpy=True)
+
+
+def _images(settings: Mapping[str, Any] | None) -> str:
+    if settings is None:
+        return "no preprocessing known"
+    mean, std = (_channels(settings[name]) for name in ("mean", "std"))
+    scale = "" if settings["scale"] == 1 else f" * {settings['scale']:.6g}"
+    crop = f" {settings['crop_fraction']:g}" if settings["resize"] == "crop" else ""
+    pad = f" with {settings['pad_value']:g}" if settings["resize"] == "pad" else ""
+    resized = f"{settings['resize']}{crop}{pad}, {settings['interpolation']}"
+    return f"(pixel{scale} - {mean}) / {std}, {settings['color']}, {resized}"
+
+
+def _channels(numbers: Sequence[float]) -> str:
+    text = ", ".join(f"{number:.6g}" for number in numbers)
+    return text if len(numbers) == 1 else f"({text})"
+
+
+def _labels(count: int, first: list[str]) -> str:
+    if not count:
+        return "none"
+    return f"{count}: {', '.join(first)}{', ...' if count > len(first) else ''}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..report.display import shape
 
 if TYPE_CHECKING:
+    from ...runtime.file.metadata import Preprocessing
     from ...runtime.graph import Graph, Quantization
     from ...runtime.model import TensorInfo
 
@@ -53,6 +54,13 @@ def weight_bytes(graph: Graph) -> dict[str, int]:
         for inner in subgraphs(node):
             found.update(weight_bytes(inner))
     return dict(found.most_common())
+
+
+def preprocessing(settings: Preprocessing | None) -> dict[str, Any] | None:
+    """Every field, those with their default too."""
+    if settings is None:
+        return None
+    return {name: getattr(settings, name) for name in settings.__struct_fields__}
 
 
 def _quantization(quant: Quantization | None) -> dict[str, Any] | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...runtime.engine.names import CHANNELS_LAST
+
 if TYPE_CHECKING:
     from ...runtime.graph import Graph
-
-# The converter's name for a source's tensor with the channels moved to the end; a number makes it unique.
-CHANNELS_LAST = re.compile(r"(.*)\.channels_last(\.\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
