@@ -103,7 +103,7 @@ def test_summary_of_known_numbers() -> None:
 
 def test_doctor_reports_every_part() -> None:
     report = mj_json("doctor")
-    assert set(report) == {*checkup.PARTS, "problems"}
+    assert set(report) == {*checkup.PARTS, "problems", "warnings"}
     assert report["software"]["numpy"] == np.__version__
     assert report["system"]["usable_cpus"] >= 1
     if report["target"] is not None:

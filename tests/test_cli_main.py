@@ -108,6 +108,22 @@ def test_warnings_are_plain_and_said_once(monkeypatch: pytest.MonkeyPatch) -> No
     assert done.stderr == "mj: warning: the moon is full\nmj: and that was all\n"
 
 
+def test_warnings_are_in_the_report_for_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    import json
+    import warnings
+
+    from millijoule.tools.report.display import emit_json
+
+    def warn(**_: object) -> None:
+        warnings.warn("the moon is full", RuntimeWarning, stacklevel=1)
+        emit_json({"phase": 1.0})
+
+    monkeypatch.setattr(doctor.command, "callback", warn)
+    done = mj("doctor")
+    assert json.loads(done.stdout) == {"phase": 1.0, "warnings": ["the moon is full"]}
+    assert done.stderr == "mj: warning: the moon is full\n"
+
+
 def test_a_closed_pipe_is_silent(model: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)

@@ -39,7 +39,9 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            with _plain_warnings():
+            said: list[str] = []
+            ctx.obj = said
+            with _plain_warnings(said):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
         except Error as error:
@@ -101,14 +103,13 @@ def main() -> NoReturn:
 
 
 @contextmanager
-def _plain_warnings() -> Iterator[None]:
-    """Warnings as one line each, without the line of code that gave them, and each only once."""
-    seen: set[str] = set()
+def _plain_warnings(said: list[str]) -> Iterator[None]:
+    """Warnings as one line each, without the line of code that gave them, and each only once. said: gets them too."""
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         text = str(message)
-        if text not in seen:
-            seen.add(text)
+        if text not in said:
+            said.append(text)
             click.echo(f"mj: warning: {text}", file=sys.stderr)
 
     with warnings.catch_warnings():

@@ -38,6 +38,7 @@ def plan(
     names = list(outputs) or graph.outputs
     instance = instantiate(graph, shapes, names)
     node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
+    node_elements = {str(step.node): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1)
     builder.borders = {} if target is None else _borders(instance)
@@ -63,6 +64,7 @@ def plan(
     return Program(
         builder.steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
+        node_elements=node_elements,
     )  # fmt: skip
 
 

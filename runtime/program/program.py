@@ -41,7 +41,8 @@ class PythonStep:
 
 @dataclass(slots=True)
 class Program:
-    """Steps over an arena of arena_bytes. lower_bound: see planner.arena. inputs, outputs: by public name."""
+    """Steps over an arena of arena_bytes. lower_bound: see planner.arena. inputs, outputs: by public name.
+    node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs."""
 
     steps: list[Call | PythonStep]
     inputs: dict[str, View]
@@ -52,6 +53,7 @@ class Program:
     macs: int
     shared: bool = False
     node_macs: dict[str, int] = field(default_factory=dict)
+    node_elements: dict[str, int] = field(default_factory=dict)
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
         return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}

@@ -77,6 +77,7 @@ def command(
     `mj bench softmax` measures the algorithms of mj.softmax instead; see `mj bench softmax --help`. A model file of
     that name is ./softmax.
     """
+    from ..measure.fallback import describe_fallback
     from ..models.feeds import random_inputs, read_inputs
     from ..models.sources import concrete_shapes, find_source, load, open_model, parse_named, parse_shapes
 
@@ -93,7 +94,9 @@ def command(
                 find_source(model, source, opened, "name it with --source SRC"), feeds, session.threads, chosen
             )
             contenders += others
+        plan = session.engine.plan({name: array.shape for name, array in feeds.items()}, ())
         report = _report(model, session, seed, _measure(contenders, rounds, seconds, session.threads), refused)
+        report["numpy"] = describe_fallback(plan.program)
     _show(report, as_json)
 
 
@@ -176,6 +179,7 @@ def _report(
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
+    from ..measure.fallback import sentence
     from ..report.display import duration, emit_json, emit_sentence, provenance, table
 
     if as_json:
@@ -194,6 +198,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         table(title, [*columns, ">its time\n/ ours", ">over the\nrounds"], rows)
     else:
         table(title, columns, [row[:5] for row in rows])
+    if sentence(report["numpy"]):
+        emit_sentence(sentence(report["numpy"]))
     for name, reason in report["refused"].items():
         emit_sentence(f"left out: {name}: {reason}")
     emit_sentence(provenance(report))

@@ -34,6 +34,7 @@ def command(source: str, output: str, preparation: dict[str, Any], as_json: bool
          --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resize crop
     """
     from ...converters.convert import convert
+    from ..measure.fallback import host_fallback
     from ..models.preparation import apply
     from ..report.output import check_output
     from ..report.progress import busy
@@ -44,7 +45,9 @@ def command(source: str, output: str, preparation: dict[str, Any], as_json: bool
         model = convert(source)
         apply(model, preparation)
         model.save(output)
-    _show(_report(model, source, output, time.perf_counter() - began), as_json)
+    report = _report(model, source, output, time.perf_counter() - began)
+    report["numpy"] = host_fallback(model)
+    _show(report, as_json)
 
 
 def _report(model: Model, source: str, output: str, seconds: float) -> dict[str, Any]:
@@ -65,6 +68,7 @@ def _report(model: Model, source: str, output: str, seconds: float) -> dict[str,
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
+    from ..measure.fallback import sentence
     from ..models.facts import tensor_rows
     from ..report.display import duration, emit_json, size, table
 
@@ -80,5 +84,7 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         ["written", f"{report['output']}, {size(report['output_bytes'])} from {size(report['source_bytes'])}, "
                     f"in {duration(report['seconds'])}"],
     ]  # fmt: skip
+    if sentence(report["numpy"]):
+        rows.insert(2, ["on this CPU", sentence(report["numpy"])])
     table("", ["", ""], rows)
     sys.stdout.flush()

@@ -113,9 +113,12 @@ def _profiled(
 
 
 def _sizes(program: Program, packed: int, threads: int, target: str) -> dict[str, Any]:
+    from ..measure.fallback import describe_fallback
+
     return {
         "target": target,
         "threads": threads,
+        "numpy": describe_fallback(program),
         "macs": program.macs,
         "packed_weight_bytes": packed,
         "arena": {
@@ -127,6 +130,7 @@ def _sizes(program: Program, packed: int, threads: int, target: str) -> dict[str
 
 
 def _show(report: Mapping[str, Any], every_step: bool) -> None:
+    from ..measure.fallback import sentence
     from ..measure.profile import show_steps
     from ..models.facts import tensor_rows
     from ..report.display import emit, size, table
@@ -148,7 +152,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
                     f"{size(report['packed_weight_bytes'])} packed for the target"],
         ["arena", f"{size(arena['bytes'])}, lower bound {size(arena['lower_bound'])}{share}"],
         ["scratch", f"{scratch} a thread"],
-        ["steps", f"{len(report['steps']) - numpy_steps} with a kernel, {numpy_steps} in NumPy"],
+        ["steps", sentence(report["numpy"]) or f"{len(report['steps'])}, each with a kernel"],
         ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
         ["images", _images(report["preprocessing"])],
         ["labels", _labels(report["labels"], report["first_labels"])],

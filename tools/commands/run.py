@@ -81,6 +81,7 @@ def command(
         if not as_json:
             _show_outputs(report)
         report["latency"] = _latency(session, feeds)
+        report["numpy"] = _fallback(session, feeds)
         if profile:
             from ..measure.profile import profile_steps
 
@@ -147,6 +148,13 @@ def _latency(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any
     return {"seconds": samples[len(samples) // 2], "calls": len(samples)}
 
 
+def _fallback(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    from ..measure.fallback import describe_fallback
+
+    plan = session.engine.plan({name: array.shape for name, array in feeds.items()}, ())
+    return describe_fallback(plan.program)
+
+
 def _show_outputs(report: Mapping[str, Any]) -> None:
     from ..report.display import emit, shape
 
@@ -172,7 +180,8 @@ def _number(score: float | str) -> str:
 
 
 def _finish(report: Mapping[str, Any], output: str | None, as_json: bool) -> None:
-    from ..report.display import duration, emit, emit_json
+    from ..measure.fallback import sentence
+    from ..report.display import duration, emit, emit_json, emit_sentence
 
     if as_json:
         emit_json(report)
@@ -181,6 +190,8 @@ def _finish(report: Mapping[str, Any], output: str | None, as_json: bool) -> Non
     threads = f"{report['threads']} thread{'s' if report['threads'] > 1 else ''}"
     calls = f"median of {latency['calls']} calls" if latency["calls"] > 1 else "one call"
     emit(f"{duration(latency['seconds'])} ({calls}, {threads}, {report['target']})")
+    if sentence(report["numpy"]):
+        emit_sentence(sentence(report["numpy"]))
     if output is not None:
         emit(f"wrote {output}")
     if "steps" in report:

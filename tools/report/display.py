@@ -48,6 +48,10 @@ def emit_sentence(text: str) -> None:
 
 
 def emit_json(value: Any) -> None:
+    """Reports get a list of the warnings that were said meanwhile."""
+    if isinstance(value, dict):
+        context = click.get_current_context(silent=True)
+        value = {**value, "warnings": list(context.find_root().obj or ()) if context is not None else []}
     plain = not (sys.stdout.encoding or "utf-8").lower().startswith("utf")
     emit(json.dumps(value, indent=2, ensure_ascii=plain, allow_nan=False))
 
