@@ -102,6 +102,7 @@ def _report(
         "source": source,
         "oracle": comparison.description,
         "target": target,
+        "note": comparison.note,
         "layers_left_out": comparison.layers_left_out,
         "inputs_compared": count,
         "tolerance": tolerance,
@@ -130,6 +131,8 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     emit_sentence(
         f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)"
     )
+    if report["note"] is not None:
+        emit_sentence(report["note"])
     first = next((row["name"] for row in report["tensors"] if not row["within"]), None)
     if first is not None:
         emit_sentence(f"the first result beyond the tolerance is '{shorten(first)}'")

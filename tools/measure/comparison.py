@@ -50,7 +50,7 @@ class Row:
 class Comparison:
     """What was compared so far; of several inputs the worst counts. layers: also what lies between.
 
-    layers_left_out: why they are, where the other engine cannot show them.
+    layers_left_out: why they are, where the other engine cannot show them. note: why results differ by design.
     """
 
     def __init__(self, session: Session, source: str, *, layers: bool) -> None:
@@ -60,6 +60,7 @@ class Comparison:
         self._layers = layers
         self._name, self._oracle = _open(source)
         self.description: str = self._oracle.DESCRIPTION
+        self.note: str | None = self._oracle.note
 
     def add(self, feeds: Arrays) -> None:
         """Runs both on these inputs. ModelError where the other engine refuses them."""

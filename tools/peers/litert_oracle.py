@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from .litert_hybrid import explanation
+
 
 class Oracle:
-    """One source file, ready for inputs of any shape."""
+    """One source file, ready for inputs of any shape. note: why its results differ by design, where they do."""
 
     DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
 
@@ -18,6 +20,7 @@ class Oracle:
         self._source = source
         self._default: Any = Interpreter(model_path=source)
         self._every: Any = None
+        self.note = explanation(source)
 
     def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         _invoke(self._default, feeds)

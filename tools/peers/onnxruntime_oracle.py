@@ -12,8 +12,9 @@ ERRORS_ONLY = 3
 
 
 class Oracle:
-    """One source file, ready for inputs of any shape."""
+    """One source file, ready for inputs of any shape. note: why its results differ by design, where they do."""
 
+    note: str | None = None
     DESCRIPTION = "ONNX Runtime; layers: without its optimisations, which fuse them"
 
     def __init__(self, source: str) -> None:
