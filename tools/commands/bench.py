@@ -155,7 +155,7 @@ def _report(
 
     from ..measure.machine import PACKAGES, describe, versions
     from ..measure.timing import summary
-    from ..peers.registry import PEERS
+    from ..peers.registry import distribution
 
     names = list(rounds[0])
     medians = {name: [float(np.median(found[name])) for found in rounds] for name in names}
@@ -163,7 +163,7 @@ def _report(
     ratios = {
         name: [theirs / ours for theirs, ours in zip(medians[name], medians[OURS], strict=True)] for name in peers
     }
-    packages = [*PACKAGES, *(PEERS[name][1] for name in peers)]
+    packages = [*PACKAGES, *(distribution(name) for name in peers)]
     return {
         "model": model,
         "target": session.target,

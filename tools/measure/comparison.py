@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ...runtime.graph import Graph, Node, Quantization
     from ...runtime.session import Session
 
-# The adapter and the distribution of what runs each kind of source.
-ORACLES: Final = {"onnx": ("onnxruntime_oracle", "onnxruntime"), "tflite": ("litert_oracle", "ai-edge-litert")}
+# The adapter of what runs each kind of source, and its name.
+ORACLES: Final = {"onnx": ("onnxruntime_oracle", "onnxruntime"), "tflite": ("litert_oracle", "LiteRT")}
 Arrays = dict[str, np.ndarray]
 
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from .litert import PACKAGE, Interpreter, OpResolverType
 
 from .litert_hybrid import explanation
 
@@ -14,7 +15,7 @@ from .litert_hybrid import explanation
 class Oracle:
     """One source file, ready for inputs of any shape. note: why its results differ by design, where they do."""
 
-    DESCRIPTION = "LiteRT; layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
+    DESCRIPTION = f"LiteRT ({PACKAGE}); layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
 
     def __init__(self, source: str) -> None:
         self._source = source

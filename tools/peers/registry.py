@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -15,11 +15,24 @@ from ..measure.timing import Contender
 
 Arrays = Mapping[str, np.ndarray]
 
-# name -> (module it is imported as, distribution, this package's adapter, the sources it reads)
+
+class Engine(NamedTuple):
+    """packages: (module it is imported as, distribution), of which the first one installed is used. adapter: this
+    package's module for it. sources: the suffixes of what it reads."""
+
+    packages: tuple[tuple[str, str], ...]
+    adapter: str
+    sources: tuple[str, ...]
+
+
 PEERS: Final = {
-    "litert": ("ai_edge_litert", "ai-edge-litert", "litert_peer", (".tflite", ".lite")),
-    "onnxruntime": ("onnxruntime", "onnxruntime", "onnxruntime_peer", (".onnx",)),
-    "openvino": ("openvino", "openvino", "openvino_peer", (".onnx", ".tflite")),
+    "litert": Engine(
+        (("ai_edge_litert", "ai-edge-litert"), ("tflite_runtime", "tflite-runtime")),
+        "litert_peer",
+        (".tflite", ".lite"),
+    ),
+    "onnxruntime": Engine((("onnxruntime", "onnxruntime"),), "onnxruntime_peer", (".onnx",)),
+    "openvino": Engine((("openvino", "openvino"),), "openvino_peer", (".onnx", ".tflite")),
 }
 
 
@@ -30,12 +43,22 @@ class PeerError(Error):
 def available(source: str) -> list[str]:
     """The peers that are installed and read this kind of source."""
     suffix = Path(source).suffix.lower()
-    return [name for name, (module, _, _, kinds) in PEERS.items() if suffix in kinds and find_spec(module) is not None]
+    return [name for name, engine in PEERS.items() if suffix in engine.sources and installed_package(engine)]
+
+
+def installed_package(engine: Engine) -> tuple[str, str] | None:
+    """The module and the distribution that the engine is used from, None where it is not installed."""
+    return next((package for package in engine.packages if find_spec(package[0]) is not None), None)
+
+
+def distribution(name: str) -> str:
+    """The distribution that an installed peer comes from."""
+    return (installed_package(PEERS[name]) or PEERS[name].packages[0])[1]
 
 
 def open_peer(name: str, source: str, feeds: Arrays, threads: int) -> Contender:
     """The peer with the source loaded and its inputs of the shapes fed; PeerError where it refuses."""
-    adapter = import_module(f".{PEERS[name][2]}", __package__)
+    adapter = import_module(f".{PEERS[name].adapter}", __package__)
     try:
         contender: Contender = adapter.Peer(source, feeds, threads)
     except Exception as error:  # each engine raises kinds of its own
