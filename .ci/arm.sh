@@ -6,7 +6,10 @@ set -euo pipefail
 
 checkout=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 arm=${MILLIJOULE_ARM:-$checkout/.arm}
-packages=(numpy numba llvmlite safetensors msgspec click pytest hypothesis)
+# The compiler of the Python that compiles for it, so that both give the same code.
+compiler=$("${PYTHON:-python3}" -c 'from importlib.metadata import version
+for name in ("numba", "llvmlite"): print(f"{name}=={version(name)}")' 2>/dev/null | xargs) || true
+packages=(numpy ${compiler:-numba llvmlite} safetensors msgspec click pytest hypothesis)
 # The platform tags that wheels for Arm Linux carry, newest C library first.
 platforms=(manylinux_2_28_aarch64 manylinux_2_27_aarch64 manylinux2014_aarch64 manylinux_2_17_aarch64)
 
