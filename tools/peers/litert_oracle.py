@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from .litert import PACKAGE, Interpreter, OpResolverType
-
 from .litert_hybrid import explanation
 
 
