@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -43,6 +45,63 @@ def test_every_option_is_explained(name: str) -> None:
     assert command is not None
     assert all(option.help for option in command.params if isinstance(option, click.Option))
     assert "--json" in done.stdout
+
+
+@pytest.mark.parametrize("name", [*COMMANDS, "bench softmax"])
+def test_a_newcomer_can_follow_the_help(name: str) -> None:
+    """It fits 80 columns, says what each argument is, and shows commands that parse."""
+    text = mj(*name.split(), "--help", COLUMNS="80").stdout
+    assert max(map(len, text.splitlines())) <= 80
+    command = cli.get_command(click.Context(cli), name.split()[0])
+    assert command is not None
+    described = text.partition("Options:")[0].partition("\n")[2]
+    arguments = [] if " " in name else [item for item in command.params if isinstance(item, click.Argument)]
+    assert all(str(argument.make_metavar(click.Context(command))).strip("[]") in described for argument in arguments)
+    shown = described.partition("Examples:")[2].replace("\\\n", " ")
+    examples = [line.split() for line in shown.splitlines() if line.strip().startswith("mj ")]
+    assert examples and all(words[:2] == ["mj", name.split()[0]] for words in examples)
+    for words in examples:
+        given = words[2:]
+        given = given[: given.index(">")] if ">" in given else given
+        command.make_context(f"mj {name}", given)
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("", [f"plain,{name}" for name in COMMANDS]),
+        ("co", ["plain,convert", "plain,compare", "plain,compile"]),
+        ("run --inp", ["plain,--input"]),
+        ("run --resize ", ["plain,stretch", "plain,crop", "plain,pad"]),
+        ("run ", ["file,"]),
+        ("convert m.onnx -o ", ["file,"]),
+        ("run m.mj --input ", ["file,"]),
+        ("compare m.mj ", ["file,"]),
+    ],
+)
+def test_the_tab_key_completes(typed: str, wanted: list[str]) -> None:
+    """As click's scripts for shells ask, without importing what takes long."""
+    code = (
+        f"import sys\ntry:\n {START}\nfinally:\n"
+        f" print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    line = f"mj {typed}"
+    asked: dict[str, Any] = {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len((line + "x").split()) - 1),
+        "_MJ_COMPLETE": "bash_complete",
+    }
+    done = mj_process(code=code, **asked)
+    assert done.returncode == 0 and done.stdout.split() == wanted
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts_for_shells(shell: str) -> None:
+    if shell == "bash" and shutil.which("bash") is None:
+        pytest.skip("click asks bash for its version, and there is no bash")
+    done = mj_process(_MJ_COMPLETE=f"{shell}_source")
+    assert done.returncode == 0 and f"_MJ_COMPLETE={shell}_complete" in done.stdout
 
 
 def test_help_imports_nothing_heavy() -> None:

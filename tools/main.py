@@ -82,7 +82,8 @@ def cli() -> None:
       mj convert model.onnx -o model.mj
       mj run model.mj --input photo.jpg
 
-    Every command that takes a MODEL takes a .mj file, or an .onnx or .tflite file straight.
+    Every command that takes a MODEL takes a .mj file, or an .onnx or .tflite file straight. For completion with the
+    tab key: eval "$(_MJ_COMPLETE=bash_source mj)", in zsh with zsh_source; the README says more.
     """
 
 

@@ -9,7 +9,10 @@ import click
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-model = click.argument("model", metavar="MODEL")
+# So that shells complete names of files; whether there is such a file is said by whatever reads it.
+FILE = click.Path(readable=False)
+
+model = click.argument("model", metavar="MODEL", type=FILE)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of tables for people.")
 threads = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", help="Use at most N threads (default: what the CPU grants)."
@@ -21,7 +24,10 @@ target = click.option(
     "'numpy' uses no machine code at all.",
 )
 kernels = click.option(
-    "--kernels", metavar="FILE.mjk", help="Take the kernels from a file that `mj compile` wrote; nothing is compiled."
+    "--kernels",
+    metavar="FILE.mjk",
+    type=FILE,
+    help="Take the kernels from a file that `mj compile` wrote; nothing is compiled.",
 )
 shapes = click.option(
     "--shape",
@@ -36,6 +42,7 @@ inputs = click.option(
     "inputs",
     multiple=True,
     metavar="NAME=FILE",
+    type=FILE,
     help="What to feed: a .npy file, an .npz file (of which the array NAME is taken) or an image. NAME= may be left "
     "out where the model has one input.",
 )

@@ -45,8 +45,8 @@ class BenchCommand(click.Command):
               "and read the source, in turns with millijoule.")  # fmt: skip
 @click.option("--peer", "chosen", multiple=True, metavar="NAME", help="Only this peer: litert, onnxruntime or "
               "openvino. May be given several times.")  # fmt: skip
-@click.option("--source", metavar="SRC", help="The .onnx or .tflite file for the peers, where MODEL is a .mj file "
-              "and the source does not lie beside it.")  # fmt: skip
+@click.option("--source", metavar="SRC", type=options.FILE, help="The .onnx or .tflite file for the "
+              "peers, where MODEL is a .mj file and the source does not lie beside it.")  # fmt: skip
 @options.as_json
 def command(
     model: str,

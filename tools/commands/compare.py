@@ -23,7 +23,7 @@ Arrays = dict[str, "np.ndarray"]
 
 @click.command("compare", short_help="Compare a model's results with ONNX Runtime or LiteRT, layer by layer.")
 @options.model
-@click.argument("source", metavar="SRC", required=False)
+@click.argument("source", metavar="SRC", required=False, type=options.FILE)
 @options.inputs
 @options.shapes
 @options.seed

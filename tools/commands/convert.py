@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 @click.command("convert", short_help="Convert an .onnx or .tflite file into a .mj file.")
-@click.argument("source", metavar="SRC")
-@click.option("-o", "--output", required=True, metavar="OUT.mj", help="The file to write.")
+@click.argument("source", metavar="SRC", type=options.FILE)
+@click.option("-o", "--output", required=True, metavar="OUT.mj", type=options.FILE, help="The file to write.")
 @preparation.options
 @options.as_json
 def command(source: str, output: str, preparation: dict[str, Any], as_json: bool) -> None:

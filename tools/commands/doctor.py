@@ -17,6 +17,11 @@ def command(as_json: bool) -> None:
 
     Every part is looked at on its own, so that one that is broken does not hide the others; problems are listed last.
     Nothing is compiled. No names of users, hosts or folders other than the cache's and Python's are printed.
+
+    \b
+    Examples:
+      mj doctor
+      mj doctor --json > report.json
     """
     from ..measure import checkup
     from ..report.display import emit_json

@@ -29,7 +29,9 @@ SLOW = 1.0
 @click.command("run", short_help="Run a model on arrays or an image; print the classes or the outputs.")
 @options.model
 @options.inputs
-@click.option("-o", "--output", metavar="OUT.npz", help="Write every output as an array of this file.")
+@click.option(
+    "-o", "--output", metavar="OUT.npz", type=options.FILE, help="Write every output as an array of this file."
+)
 @click.option("--top", default=5, show_default=True, type=click.IntRange(min=1), help="How many classes to print.")
 @options.running
 @options.shapes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...runtime.errors import InputError
+from ..options import FILE
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
@@ -41,7 +42,7 @@ class Numbers(click.ParamType):
 
 
 _OPTIONS = (
-    click.option("--labels", metavar="FILE", help="Class names, one a line in the order of the scores."),
+    click.option("--labels", metavar="FILE", type=FILE, help="Class names, one a line in the order of the scores."),
     click.option(
         "--mean", type=Numbers(), metavar="N[,N,N]", help="x = (pixel * scale - mean) / std, pixel in 0..255."
     ),
