@@ -33,6 +33,7 @@ class Quantization:
 
     @staticmethod
     def per_tensor(scale: float, zero_point: int) -> Quantization:
+        """One scale and zero point for all elements."""
         return Quantization(np.array([scale], np.float32), np.array([zero_point], np.int32))
 
     def __eq__(self, other: object) -> bool:

@@ -78,6 +78,7 @@ class Session:
 
     @property
     def model(self) -> Model:
+        """What was loaded, with its metadata."""
         return self._engine.model
 
     @property
@@ -88,6 +89,7 @@ class Session:
 
     @property
     def threads(self) -> int:
+        """How many threads share the work at most, the caller's included."""
         return self._engine.threads
 
     @property
@@ -97,6 +99,7 @@ class Session:
 
     @property
     def output_info(self) -> dict[str, TensorInfo]:
+        """The same of the outputs."""
         return self.model.outputs
 
     @property
@@ -114,8 +117,8 @@ class Session:
         return Arrays(self._bound().outputs, self.model.output_name)
 
     def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
-        """Plans for these input shapes; inputs not named keep theirs, but for
-        the symbolic dimensions that they share. InputError where they do not fit the model."""
+        """Plans for these input shapes, by name or alias; inputs not named keep theirs, but for the symbolic dimensions
+        that they share. InputError where they do not fit the model."""
         self._check_open()
         wanted = {self.model.input_name(name): _shape(name, shape) for name, shape in shapes.items()}
         self._bind(self._engine.shapes(wanted, self._shapes()))

@@ -8,7 +8,19 @@ from pathlib import Path
 
 import pytest
 
+import millijoule
+
 DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_python_page_is_made_from_the_docstrings() -> None:
+    made = subprocess.run(
+        [sys.executable, str(DOCS / "make_python.py")], capture_output=True, text=True, check=True, cwd=DOCS
+    ).stdout
+    assert made == (DOCS / "python.md").read_text(), "run: python docs/make_python.py > docs/python.md"
+    public = [name for name in millijoule.__all__ if not name.startswith("_")]
+    assert [name for name in public if f"\n### mj.{name}\n" not in made] == []
+    assert "\nNone\n" not in made  # what a missing docstring prints
 
 
 def test_operators_page_is_made_from_the_code() -> None:

@@ -7,6 +7,7 @@ import importlib.util
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -80,3 +81,18 @@ def test_check_notices_a_missing_and_a_stray_package(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "missing from the wheel: millijoule/runtime/forgotten/__init__.py" in done.stdout
     assert "should not be in the wheel: millijoule/stray/__init__.py" in done.stdout
+
+
+@needs_builder
+def test_an_editable_install_is_a_folder_that_type_checkers_follow(tmp_path: Path) -> None:
+    checkout = copy_of_tracked(tmp_path / "checkout")
+    build = "import sys; from setuptools import build_meta; print(build_meta.build_editable(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", build, str(tmp_path)], capture_output=True, text=True, cwd=checkout, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(tmp_path / done.stdout.split()[-1]) as wheel:
+        (path,) = (wheel.read(name).decode() for name in wheel.namelist() if name.endswith(".pth"))
+    package = Path(path.strip()) / "millijoule"
+    for name, source in (("py.typed", "millijoule/py.typed"), ("runtime/session.py", "runtime/session.py")):
+        assert (package / name).samefile(checkout / source)
