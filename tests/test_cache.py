@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import resource
 import shutil
 import stat
@@ -360,6 +361,15 @@ def copy_of_sources(goal: Path) -> Path:
     for name in digest.SOURCES:
         shutil.copytree(Path(digest.__file__).parent.parent / name, goal / name)
     return goal
+
+
+def test_all_that_kernels_are_made_of_is_in_their_key() -> None:
+    """What kernels and their vocabulary import lies in the folders that the digest covers."""
+    root = Path(digest.__file__).parent.parent
+    for folder in ("kernels", "simd"):
+        for path in (root / folder).glob("*.py"):
+            imported = re.findall(r"^\s*from \.\.(\w+)", path.read_text(), re.MULTILINE)
+            assert set(imported) <= set(digest.SOURCES), path.name
 
 
 def test_every_source_is_in_the_key(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ CASES = [
     Case("Mish", lambda x: x * np.tanh(np.logaddexp(x, 0)), FEW + 2),
     Case("Elu", elu, FEW),
     Case("Elu", lambda x: elu(x, -ALPHA), FEW, [-ALPHA]),
-    Case("Selu", f.selu, FEW),
+    Case("Selu", f.selu, FEW, [f.SELU_ALPHA, f.SELU_GAMMA]),
     Case("Selu", lambda x: BETA * elu(x, ALPHA), FEW, [ALPHA, BETA]),
     Case("Celu", elu, FEW),
     Case("Celu", lambda x: np.where(x < 0, ALPHA * np.expm1(x / ALPHA), x), FEW, [ALPHA], absolute=ABSOLUTE),

@@ -14,7 +14,7 @@ from llvmlite import ir
 
 from millijoule.runtime.compiler.elf import LinkError, parse
 from millijoule.runtime.compiler.linker import link
-from millijoule.runtime.compiler.memory_functions import carried_object
+from millijoule.runtime.compiler.memory_functions import memory_functions_object
 from millijoule.runtime.compiler.relocate_aarch64 import relocate as relocate_aarch64
 from millijoule.runtime.compiler.relocate_x86_64 import relocate as relocate_x86_64
 from millijoule.runtime.system.executable import map_bytes
@@ -94,7 +94,7 @@ def test_objects_that_call_each_other(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_copies_are_carried_inside(machine: str) -> None:
+def test_copies_are_linked_in(machine: str) -> None:
     blob = link([emit(copier, machine)], {"kernel": "entry"})
     for n in (0, 1, 15, 16, 17, 33, 60):
         assert run(blob, "kernel", n) == 3 * (n + min(n, 5))
@@ -298,14 +298,14 @@ def test_damaged_objects_are_link_errors_or_blobs(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_carried_object_is_whole(machine: str) -> None:
-    item = parse(carried_object(machine))
+def test_the_object_of_memory_functions_is_whole(machine: str) -> None:
+    item = parse(memory_functions_object(machine))
     assert {symbol.name for symbol in item.symbols if not symbol.local} == {"memcpy", "memmove", "memset"}
 
 
-def test_carried_functions_are_those_of_c() -> None:
+def test_memory_functions_are_those_of_c() -> None:
     names = ("memcpy", "memmove", "memset")
-    blob = link([carried_object(host_machine())], {name: name for name in names})
+    blob = link([memory_functions_object(host_machine())], {name: name for name in names})
     code = map_bytes(blob.code)
     copy, move = (
         code.function(ctypes.CFUNCTYPE(ctypes.c_void_p, *[ctypes.c_void_p] * 2, ctypes.c_size_t), blob.symbols[name])

@@ -12,7 +12,7 @@ from .framework.patch import Patch
 from .framework.rewriter import rewrite_of
 from .remove_identity import bypass
 
-MOVERS = (
+NEUTRAL_IF_SAME_SHAPE = (
     "Reshape",
     "Flatten",
     "Squeeze",
@@ -25,13 +25,13 @@ MOVERS = (
     "Pad",
     "Tile",
 )
-NEUTRAL = {"Mul": 1.0, "Div": 1.0, "Pow": 1.0, "Add": 0.0, "Sub": 0.0}
+NEUTRAL_OPERANDS = {"Mul": 1.0, "Div": 1.0, "Pow": 1.0, "Add": 0.0, "Sub": 0.0}
 
 
-@rewrite_of("Transpose", "Concat", "Split", "MaxPool", "Clip", *MOVERS, *NEUTRAL)
+@rewrite_of("Transpose", "Concat", "Split", "MaxPool", "Clip", *NEUTRAL_IF_SAME_SHAPE, *NEUTRAL_OPERANDS)
 def remove_noop(graph: IndexedGraph, node: Node) -> Patch | None:
     """Only where shapes prove it, so not where a dimension of unknown size might be broadcast."""
-    if node.op in NEUTRAL:
+    if node.op in NEUTRAL_OPERANDS:
         return _neutral_operand(graph, node)
     conditions: dict[str, Callable[[IndexedGraph, Node], bool]] = {
         "Transpose": _keeps_order,
@@ -81,7 +81,7 @@ def _plain_resize(node: Node) -> bool:
 def _neutral_operand(graph: IndexedGraph, node: Node) -> Patch | None:
     if node.attrs.get("activation") is not None or graph.quant(node.outputs[0]) is not None:
         return None
-    neutral, (a, b) = NEUTRAL[node.op], node.inputs
+    neutral, (a, b) = NEUTRAL_OPERANDS[node.op], node.inputs
     if node.op in ("Mul", "Add") and _all_equal(graph, a, neutral):
         a, b = b, a
     shape = graph.shape(a)

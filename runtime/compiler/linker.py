@@ -14,8 +14,8 @@ from typing import Final
 from . import relocate_aarch64, relocate_x86_64
 from .elf import SHF_TLS, SHF_WRITE, SHN_LORESERVE, SHT_NOBITS, LinkError, Object, Section, parse
 
-# Undefined symbols that LLVM may ask for on its own; they are linked in from `carried`.
-CARRIED: Final = frozenset({"memcpy", "memmove", "memset"})
+# Undefined symbols that LLVM may ask for on its own; they are linked in from `memory_functions`.
+MEMORY_FUNCTIONS: Final = frozenset({"memcpy", "memmove", "memset"})
 GOT: Final = "_GLOBAL_OFFSET_TABLE_"
 
 _RELOCATE: Final = {"x86-64": relocate_x86_64.relocate, "aarch64": relocate_aarch64.relocate}
@@ -97,12 +97,12 @@ class _Link:
             return scope, index
         if symbol.name in self.own[scope]:
             return scope, self.own[scope][symbol.name]
-        if symbol.name in CARRIED and symbol.name not in self.globals:
-            from .memory_functions import carried_object
+        if symbol.name in MEMORY_FUNCTIONS and symbol.name not in self.globals:
+            from .memory_functions import memory_functions_object
 
-            carried = parse(carried_object(self.machine))
-            self.objects.append(carried)
-            self._index(carried)
+            provided = parse(memory_functions_object(self.machine))
+            self.objects.append(provided)
+            self._index(provided)
         places = self.globals.get(symbol.name, [])
         if not places:
             raise LinkError(

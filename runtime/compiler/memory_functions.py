@@ -19,10 +19,10 @@ BASELINES: Final = {
 
 
 @cache
-def carried_object(machine: str) -> bytes:
+def memory_functions_object(machine: str) -> bytes:
     """An ELF object that defines memcpy, memmove and memset for machine "x86-64" or "aarch64"."""
     triple, cpu = BASELINES[machine]
-    module = ir.Module(name="carried")
+    module = ir.Module(name="memory_functions")
     module.triple = triple
     _define_memcpy(module)
     _define_memmove(module)

@@ -20,7 +20,6 @@ ABSOLUTE: Final = frozenset({R_ABS64, R_ABS32, R_ABS16})
 # relocation -> log2 of the access size that the instruction scales its offset by
 LOAD_STORE_LO12: Final = {278: 0, 284: 1, 285: 2, 286: 3, 299: 4}
 
-OFFSET12_MASK: Final = 0xFFF << 10
 LOAD64_MASK, LOAD64, ADD64 = 0xFFC00000, 0xF9400000, 0x91000000
 ADRP_MASK, ADRP, ADRP_BIT = 0x9F000000, 0x90000000, 1 << 31
 ZERO_REGISTER: Final = 31

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .elementwise import one_operand, three_operands, two_operands
+from .elementwise import each_row
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -31,8 +31,7 @@ def predicate(isa: Isa, function: str, element: str) -> Callable[..., None]:
     """Booleans y = function(x), an entry of UNARY. element: a Row's."""
     from ..simd.row_step import Row
 
-    row = Row(element)
-    return one_operand(isa, lambda vectors: isa.row_step([row], "bool", UNARY[function], 0, vectors), row.pitch)
+    return each_row(lambda vectors: isa.row_step([Row(element)], "bool", UNARY[function], 0, vectors))
 
 
 def compare(isa: Isa, function: str, element: str, a_scalar: bool, b_scalar: bool) -> Callable[..., None]:
@@ -40,8 +39,7 @@ def compare(isa: Isa, function: str, element: str, a_scalar: bool, b_scalar: boo
     from ..simd.row_step import Row
 
     rows = [Row(element, a_scalar), Row(element, b_scalar)]
-    make = lambda vectors: isa.row_step(rows, "bool", BINARY[function], 0, vectors)  # noqa: E731
-    return two_operands(isa, make, rows[0].pitch, rows[1].pitch)
+    return each_row(lambda vectors: isa.row_step(rows, "bool", BINARY[function], 0, vectors))
 
 
 def where(isa: Isa, element: str, a_scalar: bool, b_scalar: bool, c_scalar: bool) -> Callable[..., None]:
@@ -53,5 +51,4 @@ def where(isa: Isa, element: str, a_scalar: bool, b_scalar: bool, c_scalar: bool
         return traced.where(condition.compare("!=", 0), x, y)
 
     rows = [Row("u8", a_scalar), Row(element, b_scalar), Row(element, c_scalar)]
-    make = lambda vectors: isa.row_step(rows, element, function, 0, vectors)  # noqa: E731
-    return three_operands(isa, make, *(row.pitch for row in rows))
+    return each_row(lambda vectors: isa.row_step(rows, element, function, 0, vectors))

@@ -1,7 +1,8 @@
-"""Elementwise kernels: one skeleton of loops over rows for one operand, one for two.
+"""Elementwise kernels: one nest of loops over the rows of up to three operands.
 
 The operands' dimensions are n0 x n1 x n2 rows of n3 elements; pitches in bytes, 0 where an operand is repeated. A chunk
 is `part` elements of each row (the last part of a row may be shorter) and `group` indices of the outermost dimension.
+Of operands that there are not, address and pitches are never used: LLVM leaves them out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..simd.isa import Isa
 
 LEVELS = 4
+OPERANDS = 3
 PART = 8192
 """Elements of a chunk, about."""
 VECTORS = 4
@@ -26,8 +28,8 @@ def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[...,
     from ..simd.row_step import Row
     from .functions import bind
 
-    row, bound = Row("f32"), bind(function, params)
-    return one_operand(isa, lambda vectors: isa.row_step([row], "f32", bound, 0, vectors), row.pitch)
+    bound = bind(function, params)
+    return each_row(lambda vectors: isa.row_step([Row("f32")], "f32", bound, 0, vectors))
 
 
 def binary_f32(
@@ -42,108 +44,15 @@ def binary_f32(
 
     combine, after = BINARY[function], bind(activation, params)
     rows = [Row("f32", a_scalar), Row("f32", b_scalar)]
-    make = lambda vectors: isa.row_step(rows, "f32", lambda a, b: after(combine(a, b)), 0, vectors)  # noqa: E731
-    return two_operands(isa, make, rows[0].pitch, rows[1].pitch)
+    return each_row(lambda vectors: isa.row_step(rows, "f32", lambda a, b: after(combine(a, b)), 0, vectors))
 
 
-def one_operand(isa: Isa, make: Callable[[int], Any], x_pitch: int) -> Callable[..., None]:
-    """The kernel of a step, such as RowStep, that make(vectors) returns. x_pitch: bytes between elements of x."""
+def each_row(make: Callable[[int], Any]) -> Callable[..., None]:
+    """The kernel of a step, such as RowStep, that make(vectors) returns."""
     big_step, small_step = make(VECTORS), make(1)
     prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
     most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
-
-    def kernel(
-        start: Int, stop: Int, x: Ptr, y: Ptr, p: Ptr, n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
-        x0: Int, x1: Int, x2: Int, y0: Int, y1: Int, y2: Int,
-    ) -> None:  # fmt: skip
-        state = prepare(p)
-        parts = (n3 + part - 1) // part
-        for chunk in range(start, stop):
-            block = chunk // parts
-            first = block * group
-            begin = (chunk - block * parts) * part
-            count = min(part, n3 - begin)
-            xa = x + first * x0 + begin * x_pitch
-            ya = y + first * y0 + begin * y_pitch
-            for _ in range(min(group, n0 - first)):
-                xb, yb = xa, ya
-                for _ in range(n1):
-                    xc, yc = xb, yb
-                    for _ in range(n2):
-                        at = 0
-                        while at + most <= count:
-                            big(state, xc + at * x_pitch, yc + at * y_pitch)
-                            at = at + most
-                        if at < count:
-                            if count >= least:
-                                while at < count:
-                                    to = min(at, count - least)
-                                    little(state, xc + to * x_pitch, yc + to * y_pitch)
-                                    at = at + least
-                            else:
-                                partial(state, xc, yc, count)
-                        xc = xc + x2
-                        yc = yc + y2
-                    xb = xb + x1
-                    yb = yb + y1
-                xa = xa + x0
-                ya = ya + y0
-
-    return kernel
-
-
-def two_operands(isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: int) -> Callable[..., None]:
-    """The same of a step with two operands; a pitch is 0 where one element serves a row."""
-    big_step, small_step = make(VECTORS), make(1)
-    prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
-    most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
-
-    def kernel(
-        start: Int, stop: Int, a: Ptr, b: Ptr, y: Ptr, p: Ptr,
-        n0: Int, n1: Int, n2: Int, n3: Int, group: Int, part: Int,
-        a0: Int, a1: Int, a2: Int, b0: Int, b1: Int, b2: Int, y0: Int, y1: Int, y2: Int,
-    ) -> None:  # fmt: skip
-        state = prepare(p)
-        parts = (n3 + part - 1) // part
-        for chunk in range(start, stop):
-            block = chunk // parts
-            first = block * group
-            begin = (chunk - block * parts) * part
-            count = min(part, n3 - begin)
-            aa = a + first * a0 + begin * a_pitch
-            ba = b + first * b0 + begin * b_pitch
-            ya = y + first * y0 + begin * y_pitch
-            for _ in range(min(group, n0 - first)):
-                ab, bb, yb = aa, ba, ya
-                for _ in range(n1):
-                    ac, bc, yc = ab, bb, yb
-                    for _ in range(n2):
-                        at = 0
-                        while at + most <= count:
-                            big(state, ac + at * a_pitch, bc + at * b_pitch, yc + at * y_pitch)
-                            at = at + most
-                        if at < count:
-                            if count >= least:
-                                while at < count:
-                                    to = min(at, count - least)
-                                    little(state, ac + to * a_pitch, bc + to * b_pitch, yc + to * y_pitch)
-                                    at = at + least
-                            else:
-                                partial(state, ac, bc, yc, count)
-                        ac, bc, yc = ac + a2, bc + b2, yc + y2
-                    ab, bb, yb = ab + a1, bb + b1, yb + y1
-                aa, ba, ya = aa + a0, ba + b0, ya + y0
-
-    return kernel
-
-
-def three_operands(
-    isa: Isa, make: Callable[[int], Any], a_pitch: int, b_pitch: int, c_pitch: int
-) -> Callable[..., None]:
-    """The same of a step with three operands."""
-    big_step, small_step = make(VECTORS), make(1)
-    prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
-    most, least, y_pitch = big_step.elements, small_step.elements, big_step.pitch
+    a_pitch, b_pitch, c_pitch = (*big_step.pitches, 0, 0)[:OPERANDS]
 
     def kernel(
         start: Int, stop: Int, a: Ptr, b: Ptr, c: Ptr, y: Ptr, p: Ptr,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from ..ops.unary_functions import SELU_ALPHA, SELU_GAMMA
 from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
 from . import transcendental as t
 
@@ -54,7 +53,7 @@ def elu(x: Traced, alpha: float = 1.0) -> Traced:
     return where(x.compare("<", 0.0), t.expm1(x) * alpha, x)
 
 
-def selu(x: Traced, alpha: float = SELU_ALPHA, gamma: float = SELU_GAMMA) -> Traced:
+def selu(x: Traced, alpha: float, gamma: float) -> Traced:
     return where(x.compare("<", 0.0), t.expm1(x) * (alpha * gamma), x * gamma)
 
 

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 ENTRY = 16
 """Bytes of a table's entry: four int32."""
-EPILOGUES = ("plain", "mean", "bytes", "average", "scaled", "scaled_offset")
 
 
 def pool(

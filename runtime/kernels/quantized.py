@@ -8,9 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from .elementwise import one_operand, two_operands
+from .elementwise import each_row
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -19,12 +17,12 @@ if TYPE_CHECKING:
 
 def lookup(isa: Isa) -> Callable[..., None]:
     """y = p[x]: bytes by a table of 256."""
-    return one_operand(isa, isa.lookup_step, 1)
+    return each_row(isa.lookup_step)
 
 
 def cast(isa: Isa, source: str, result: str) -> Callable[..., None]:
     """y = x as another dtype; p is not read."""
-    return one_operand(isa, lambda vectors: isa.cast_step(source, result, vectors), np.dtype(source).itemsize)
+    return each_row(lambda vectors: isa.cast_step(source, result, vectors))
 
 
 def add_int8(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -> Callable[..., None]:
@@ -84,5 +82,4 @@ def _binary(
     from ..simd.row_step import Row
 
     rows = [Row(*a), Row(*b)]
-    make = lambda vectors: isa.row_step(rows, y, function, parameters, vectors)  # noqa: E731
-    return two_operands(isa, make, rows[0].pitch, rows[1].pitch)
+    return each_row(lambda vectors: isa.row_step(rows, y, function, parameters, vectors))

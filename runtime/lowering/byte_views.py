@@ -11,7 +11,7 @@ from ..kernels.quantized import lookup
 from ..ops.registry import Tensor
 from ..program.builder import Builder
 from ..program.view import Border, View
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 LOOKUP_WORK = 8
 """Multiply-adds that take as long as one byte, where there are no table instructions."""
@@ -37,7 +37,7 @@ def emit_table(b: Builder, x: View, y: View, function: Callable[[np.ndarray], np
     integers = (memory ^ 0x80 if x.flipped else memory).view(x.dtype)
     table = function(integers).astype(y.dtype).view(np.uint8)
     place = b.constant(table ^ np.uint8(0x80) if y.flipped else table)
-    Rows(b, [x], y).call(lookup, {}, ["x"], LOOKUP_WORK, place)
+    OperandRows(b, [x], y).call(lookup, {}, LOOKUP_WORK, place)
 
 
 def shifted_view(view: View) -> View:

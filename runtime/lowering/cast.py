@@ -7,7 +7,7 @@ from ..ops.registry import Context
 from ..program.builder import Builder
 from .movement import unchanged
 from .registry import lowers
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 WORK = 8
 CASTABLE = frozenset({"float32", "int64", "int32", "int8", "uint8", "bool"})
@@ -19,8 +19,8 @@ def lower(ctx: Context, b: Builder) -> bool:
     if unchanged(ctx):
         b.alias(b.input(0))
         return True
-    if ctx.quantized or not {x.dtype.name, y.dtype.name} <= CASTABLE or not Rows.fit(y):
+    if ctx.quantized or not {x.dtype.name, y.dtype.name} <= CASTABLE or not OperandRows.fit(y):
         return False
     source, to = b.input(0), b.output()
-    Rows(b, [source], to).call(cast, {"source": x.dtype.name, "result": y.dtype.name}, ["x"], WORK)
+    OperandRows(b, [source], to).call(cast, {"source": x.dtype.name, "result": y.dtype.name}, WORK)
     return True

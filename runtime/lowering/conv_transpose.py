@@ -16,7 +16,7 @@ from .elementwise import emit_unary, is_costly
 from .phases import NONE, Phase, joined, phases
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,), (1,))
 
@@ -95,7 +95,7 @@ class _Phases:
         self.y = self.result = b.output()
         self.activation = ctx.attrs["activation"]
         outputs = self.channels * max(column.members for column in self.columns)
-        if out is None and is_costly(self.activation) and 2 * outputs <= lanes and Rows.fit(ctx.outputs[0]):
+        if out is None and is_costly(self.activation) and 2 * outputs <= lanes and OperandRows.fit(ctx.outputs[0]):
             # Vectors of pixels waste no lanes on the activation, as those of a pixel's few channels do.
             self.y, self.activation = b.temporary(self.y.shape, self.y.dtype), None
 

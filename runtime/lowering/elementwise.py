@@ -14,7 +14,7 @@ from ..program.builder import Builder
 from ..program.view import View
 from . import quantized_elementwise
 from .registry import lowers
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 Params = Callable[[Context], "Sequence[float] | None"]
 
@@ -45,7 +45,7 @@ PARAMS: dict[str, Params] = {"Celu": _celu, "Clip": _clip}
 
 def is_float(ctx: Context) -> bool:
     tensors = [t for t in (*ctx.inputs, *ctx.outputs) if t is not None]
-    return all(t.dtype == np.float32 and t.quant is None for t in tensors) and Rows.fit(ctx.outputs[0])
+    return all(t.dtype == np.float32 and t.quant is None for t in tensors) and OperandRows.fit(ctx.outputs[0])
 
 
 @lowers(where=lambda op: op.elementwise and op.quantized is not None)
@@ -112,7 +112,7 @@ def extreme(ctx: Context, b: Builder) -> bool:
 def emit_unary(b: Builder, function: str, x: View, y: View, params: Sequence[float] = ()) -> None:
     """y = function(x), an entry of kernels.functions.FUNCTIONS."""
     work = COSTLY if is_costly(function) else CHEAP
-    Rows(b, [x], y).call(unary_f32, {"function": function, "params": tuple(params)}, ["x"], work)
+    OperandRows(b, [x], y).call(unary_f32, {"function": function, "params": tuple(params)}, work)
 
 
 def emit_binary(
@@ -125,12 +125,12 @@ def emit_binary(
     params: Sequence[float] = (),
 ) -> None:
     """y = after(function(left, right)), function an entry of kernels.functions.BINARY; the operands broadcast to y."""
-    rows = Rows(b, [left, right], y)
+    rows = OperandRows(b, [left, right], y)
     constants = {
         "function": function, "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
         "activation": after, "params": tuple(float(p) for p in params),
     }  # fmt: skip
-    rows.call(binary_f32, constants, ["a", "b"], BINARY_WORK + (COSTLY if is_costly(after) else 0))
+    rows.call(binary_f32, constants, BINARY_WORK + (COSTLY if is_costly(after) else 0))
 
 
 def is_costly(function: str | None) -> bool:

@@ -11,7 +11,7 @@ from ..program.builder import Builder
 from ..program.view import View
 from .byte_views import element, emit_table, is_byte, offset, shifted_view
 from .registry import lowers
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 WORK = 12
 
@@ -23,10 +23,10 @@ def quantize_linear(ctx: Context, b: Builder) -> bool:
     if x.dtype != np.float32 or not is_byte(y) or zero_point is None or not _plain(ctx):
         return False
     source, scale, to = b.input(0), _scale(ctx, b), b.output()
-    rows = Rows(b, [source, scale], to)
+    rows = OperandRows(b, [source, scale], to)
     low, high = (0, 255) if element(to) == "u8" else (-128, 127)
     p = b.constant(np.array([zero_point + offset(to), low, high], np.int32))
-    rows.call(quantize, {"y": element(to), "scalar": rows.scalars[1]}, ["a", "b"], WORK, p)
+    rows.call(quantize, {"y": element(to), "scalar": rows.scalars[1]}, WORK, p)
     return True
 
 
@@ -40,10 +40,10 @@ def dequantize_linear(ctx: Context, b: Builder) -> bool:
     if y.dtype != np.float32 or y.quant is not None or not _plain(ctx):
         return False
     source, scale, to = b.input(0), _scale(ctx, b), b.output()
-    rows = Rows(b, [source, scale], to)
+    rows = OperandRows(b, [source, scale], to)
     p = b.constant(np.array([zero_point + offset(source)], np.int32))
     constants = {"x": "i32" if wide else element(source), "scalar": rows.scalars[1]}
-    rows.call(dequantize, constants, ["a", "b"], WORK, p)
+    rows.call(dequantize, constants, WORK, p)
     return True
 
 
@@ -88,7 +88,7 @@ def _shift(b: Builder, source: View, y: Tensor) -> None:
 
 def _plain(ctx: Context) -> bool:
     """Whether the scale is float32, per tensor or per axis, and rows can be made."""
-    return ctx.input(1).dtype == np.float32 and ctx.attrs["block_size"] == 0 and Rows.fit(ctx.outputs[0])
+    return ctx.input(1).dtype == np.float32 and ctx.attrs["block_size"] == 0 and OperandRows.fit(ctx.outputs[0])
 
 
 def _zero_point(ctx: Context) -> int | None:

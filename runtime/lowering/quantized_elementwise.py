@@ -12,7 +12,7 @@ from ..ops.elementwise import int8_table
 from ..ops.registry import Context, find
 from ..program.builder import Builder
 from .byte_views import element, emit_table, is_byte, offset
-from .row_layout import Rows
+from .row_layout import OperandRows
 
 WORK = 12
 
@@ -25,7 +25,7 @@ def table(ctx: Context, b: Builder) -> bool:
     op = find(ctx.node.op)
     assert op is not None
     values = int8_table(ctx, op.reference, *(None if t is None else t.data for t in rest))
-    if values is None or not Rows.fit(ctx.outputs[0]):
+    if values is None or not OperandRows.fit(ctx.outputs[0]):
         return False
     emit_table(b, b.input(0), b.output(), lambda q: values[q.astype(np.int64) + 128])
     return True
@@ -33,7 +33,7 @@ def table(ctx: Context, b: Builder) -> bool:
 
 def binary(ctx: Context, b: Builder) -> bool:
     """Add, Sub or Mul of int8 tensors quantized per tensor."""
-    if len(ctx.inputs) != 2 or not Rows.fit(ctx.outputs[0]):
+    if len(ctx.inputs) != 2 or not OperandRows.fit(ctx.outputs[0]):
         return False
     if any(not is_byte(t) or t.quant is None for t in (ctx.input(0), ctx.input(1), ctx.outputs[0])):
         return False
@@ -88,10 +88,10 @@ def _emit(
     ctx: Context, b: Builder, kernel: Kernel, parameters: list[int], zero_point: int, low: int, high: int
 ) -> None:
     views, y = (b.input(0), b.input(1)), b.output()
-    rows = Rows(b, views, y)
+    rows = OperandRows(b, views, y)
     constants = {
         "a": element(views[0]), "b": element(views[1]), "y": element(y),
         "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
     }  # fmt: skip
     p = b.constant(np.array([*parameters, *(v + offset(y) for v in (zero_point, low, high))], np.int32))
-    rows.call(kernel, constants, ["a", "b"], WORK, p)
+    rows.call(kernel, constants, WORK, p)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..compiler.abi import Kernel
 from ..kernels.copy import COPY_LEVELS
-from ..kernels.elementwise import LEVELS, PART
+from ..kernels.elementwise import LEVELS, OPERANDS, PART
 from ..ops.registry import Tensor
 from ..program.builder import Builder
 from ..program.view import Place, View, dense, levels
@@ -20,7 +20,7 @@ SHORT_ROW = 256
 """Elements below which a row is repeated, where that makes longer rows of the other operands."""
 
 
-class Rows:
+class OperandRows:
     """The operands and the output as LEVELS nested dimensions; y's innermost is contiguous, an operand's contiguous
     or of stride 0 (`scalars`).
 
@@ -94,10 +94,8 @@ class Rows:
             strides=dense(view.shape, view.itemsize),
         )  # fmt: skip
 
-    def call(
-        self, kernel: Kernel, constants: Mapping[str, Any], names: Sequence[str], work: int, p: Place | None = None
-    ) -> None:
-        """Appends the kernel's call. names: of the operands' parameters; work: multiply-adds for one element."""
+    def call(self, kernel: Kernel, constants: Mapping[str, Any], work: int, p: Place | None = None) -> None:
+        """Appends the kernel's call. work: multiply-adds for one element."""
         lead = LEVELS - len(self.sizes)
         middle = lead if len(self.sizes) > 1 else 0
         sizes = (1,) * (lead - middle) + self.sizes[:1] + (1,) * middle + self.sizes[1:]
@@ -106,8 +104,9 @@ class Rows:
         part = sizes[3] if sizes[3] < 2 * PART else PART
         group = max(1, min(sizes[0], PART // inside)) if part == sizes[3] else 1
         arguments: dict[str, Place | int] = {f"n{i}": n for i, n in enumerate(sizes)}
-        views = [self.y, *self.operands]
-        for name, view, pitches in zip(("y", *names), views, strides, strict=True):
+        absent = OPERANDS - len(self.operands)
+        views, strides = [self.y, *self.operands, *[self.y] * absent], [*strides, *[strides[0]] * absent]
+        for name, view, pitches in zip("yabc", views, strides, strict=True):
             arguments[name] = view.at()
             arguments |= {f"{name}{i}": s for i, s in enumerate(pitches[:-1])}
         chunks = -(-sizes[0] // group) * -(-sizes[3] // part)

@@ -78,7 +78,7 @@ def tile_cost(target: Target, element: str) -> TileCost:
 
 
 def choose_tile(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
-    """Rows and columns of the register tile with the least estimated cycles for the whole product."""
+    """OperandRows and columns of the register tile with the least estimated cycles for the whole product."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     best, least = (1, 1), float("inf")
     for columns in range(1, WIDEST + 1):

@@ -95,9 +95,5 @@ def gelu(x: np.ndarray, tanh: bool = False) -> np.ndarray:
     return 0.5 * x * (1 + erf(x * x.dtype.type(math.sqrt(0.5))))
 
 
-def sign(x: np.ndarray) -> np.ndarray:
-    return np.sign(x)
-
-
 def reciprocal(x: np.ndarray) -> np.ndarray:
     return 1 / x

@@ -1,9 +1,8 @@
-"""What an operator's `lower` writes to: kernel calls over views of inputs, outputs, constants and temporaries."""
+"""What a lowering writes to: kernel calls over views of inputs, outputs, constants and temporaries."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -269,6 +268,3 @@ def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:
             raise ValueError("a border of wide elements is filled with zeros")
         return 0
     return (int(fill) + (128 if flipped else 0)) & 0xFF
-
-
-__all__ = ["Border", "Builder", "Place", "View", "replace"]

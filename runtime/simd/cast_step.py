@@ -24,7 +24,7 @@ class CastStep(Step):
         self.source, self.result, self.vectors = source, result, vectors
         self.lanes = target.vector_bytes // 4
         self.x_pitch = np.dtype(source).itemsize
-        super().__init__(State("none", I64), 1, self.lanes * vectors, np.dtype(result).itemsize)
+        super().__init__(State("none", I64), [self.x_pitch], self.lanes * vectors, np.dtype(result).itemsize)
 
     def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         return address

@@ -28,7 +28,7 @@ class LookupStep(Step):
             self.registers, lanes, elements = 0, PIECE, PIECE * vectors
         self.register = ir.VectorType(I8, lanes)
         state = ir.ArrayType(self.register, self.registers) if self.registers else I64
-        super().__init__(State(f"table in {self.registers}", state), 1, elements, 1)
+        super().__init__(State(f"table in {self.registers}", state), [1], elements, 1)
 
     def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         if not self.registers:

@@ -58,7 +58,7 @@ class RowStep(Step):
         self.lanes = target.vector_bytes // 4
         self.words = ir.ArrayType(I32, max(parameters, 1))
         state = State(f"{parameters} words", self.words)
-        super().__init__(state, len(operands), vectors * self.lanes, Row(result).size)
+        super().__init__(state, [row.pitch for row in operands], vectors * self.lanes, Row(result).size)
 
     def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         words = ir.Constant(self.words, ir.Undefined)

@@ -30,25 +30,18 @@ class _StateModel(models.PrimitiveModel):
 
 
 class Step:
-    """prepare(address) -> state; step(state, operand addresses ..., y) does `elements` elements.
+    """prepare(address) -> state; step(state, a, b, c, y) does `elements` elements, of operands at a, b and c.
 
-    partial(state, operand addresses ..., y, count) does fewer, and so only a step of one vector has it; it reads as
-    many as a whole step. pitch: bytes of a result.
+    partial(state, a, b, c, y, count) does fewer, and so only a step of one vector has it; it reads as many as a whole
+    step. pitches: bytes from one element of each operand to the next; a step of fewer than three does not read from the
+    addresses of the others. pitch: the same of the result.
     """
 
-    def __init__(self, state: State, operands: int, elements: int, pitch: int) -> None:
-        self.elements, self.pitch = elements, pitch
+    def __init__(self, state: State, pitches: Sequence[int], elements: int, pitch: int) -> None:
+        self.pitches, self.elements, self.pitch = tuple(pitches), elements, pitch
         self.prepare = primitive(lambda address: state, self._prepare)
-        none = types.none
-        if operands == 1:
-            self.step = primitive(lambda state, x, y: none, self._step)
-            self.partial = primitive(lambda state, x, y, count: none, self._partial)
-        elif operands == 2:
-            self.step = primitive(lambda state, a, b, y: none, self._step)
-            self.partial = primitive(lambda state, a, b, y, count: none, self._partial)
-        else:
-            self.step = primitive(lambda state, a, b, c, y: none, self._step)
-            self.partial = primitive(lambda state, a, b, c, y, count: none, self._partial)
+        self.step = primitive(lambda state, a, b, c, y: types.none, self._step)
+        self.partial = primitive(lambda state, a, b, c, y, count: types.none, self._partial)
 
     def load(self, b: ir.IRBuilder, address: ir.Value) -> ir.Value:
         """The state."""
@@ -64,14 +57,14 @@ class Step:
     def _step(self, b: ir.IRBuilder, c: Any, k: Any, state: ir.Value, *addresses: ir.Value) -> ir.Value:
         *sources, y = addresses
         at = 0
-        for value in self.results(b, state, sources):
+        for value in self.results(b, state, sources[: len(self.pitches)]):
             store_at(b, value, b.add(y, I64(at)))
             at += value.type.count * self.pitch
         return c.get_dummy_value()
 
     def _partial(self, b: ir.IRBuilder, c: Any, k: Any, state: ir.Value, *addresses: ir.Value) -> ir.Value:
         *sources, y, count = addresses
-        (value,) = self.results(b, state, sources)
+        (value,) = self.results(b, state, sources[: len(self.pitches)])
         _store_first(b, value, y, count, self.pitch)
         return c.get_dummy_value()
 
