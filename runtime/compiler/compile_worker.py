@@ -59,7 +59,8 @@ class Worker:
             [interpreter or sys.executable, "-c", f"from {__name__} import serve; serve()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            # What goes wrong in a worker of our own goes wrong here, too, and is raised here.
+            stderr=subprocess.DEVNULL if interpreter is None else None,
             env=environment | {"PYTHONSAFEPATH": "1"},
         )
 
