@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from threading import get_ident
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,8 +20,10 @@ from .engine.locks import Lock
 from .engine.workspace import Workspace
 from .errors import Error, InputError
 from .model import Model, TensorInfo
-from .vision.labels import Ranked, classify
-from .vision.preprocess import ImageLike, image_input, image_name
+
+if TYPE_CHECKING:
+    from .vision.labels import Ranked
+    from .vision.preprocess import ImageLike
 
 Path = str | os.PathLike[str]
 
@@ -146,6 +148,8 @@ class Session:
 
         InputError: the file is no image, or the model takes none. Error: Pillow is missing.
         """
+        from .vision.preprocess import image_input, image_name  # which runs on arrays never need
+
         name = image_name(self.model, input)
         return {name: image_input(self.model, name, image)}
 
@@ -156,6 +160,8 @@ class Session:
         the scores; a class without a label is called "class N". InputError as of `prepare`, and where the model's
         output is not the scores of one image.
         """
+        from .vision.labels import classify
+
         return classify(self.model, self.run(self.prepare(image, input=input)), top)
 
     def quantize(self, name: str, array: Any) -> np.ndarray:

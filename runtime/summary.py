@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +21,8 @@ def line(kind: str, model: Model, state: str = "") -> str:
 
 def table(kind: str, model: Model, facts: Mapping[str, object]) -> str:
     """HTML. facts: further rows."""
+    from html import escape  # whose table of entities no run needs
+
     rows = [("input", text) for text in _listed(model.inputs, quantized=True)]
     rows += [("output", text) for text in _listed(model.outputs, quantized=True)]
     rows += [("weights", weights(model)), *((name, str(value)) for name, value in facts.items())]

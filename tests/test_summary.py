@@ -34,7 +34,7 @@ def test_large_weights_and_many_outputs_stay_short() -> None:
 
 
 def test_a_table_for_notebooks() -> None:
-    graph = node_graph(Node("Mul", ["x", "x"], ["y"]), inputs={"x": (1,)})
+    graph = node_graph(Node("Neg", ["x"], ["y"]), inputs={"x": (1,)})
     graph.nodes[0].inputs = graph.inputs = ["<x>"]
     graph.values["<x>"] = graph.values.pop("x")
     graph.values["<x>"].name = "<x>"

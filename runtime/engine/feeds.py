@@ -9,7 +9,6 @@ import numpy as np
 
 from ..errors import InputError
 from ..model import Model, TensorInfo
-from ..vision.preprocess import takes_image
 
 Feeds = Mapping[str, Any]
 """What is fed to each input: anything that NumPy takes for an array of the input's dtype."""
@@ -99,6 +98,8 @@ def _way_out(info: TensorInfo, array: np.ndarray) -> str:
     if info.quant is not None:
         way = f"; session.quantize('{info.name}', array) makes them of real numbers" if array.dtype.kind == "f" else ""
         return f": it takes integers q that stand for scale * (q - zero point), {info.quant}{way}"
+    from ..vision.preprocess import takes_image  # which runs on arrays never need
+
     if array.dtype == np.uint8 and info.dtype.kind == "f" and takes_image(info):
         return f"; session.prepare(array) does what the model wants of pixels, .astype('{info.dtype}') only the cast"
     kinds = array.dtype.kind.replace("u", "i") + info.dtype.kind.replace("u", "i")
