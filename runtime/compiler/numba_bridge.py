@@ -1,4 +1,4 @@
-"""Everything millijoule uses of numba's private interfaces: a Python kernel in, an ELF object for any target out."""
+"""numba's compiler as a function: a Python kernel in, an ELF object for any target out."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba.core import config, types
-from numba.core.codegen import AOTCPUCodegen, JitEngine
+from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen, JitEngine
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from ..simd.subroutine import compiled_by
 from .abi import codes, signature
 
 if TYPE_CHECKING:
@@ -21,6 +22,29 @@ if TYPE_CHECKING:
 
 _ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32, "b": types.int64}
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+
+
+class _KernelLibrary(AOTCodeLibrary):
+    """A module whose one exported function is named as the library is."""
+
+    def _optimize_functions(self, ll_module: llvm.ModuleRef) -> None:
+        """Waits until subroutines are inlined: a loop that does not yet show what it calls is unswitched, and each of
+        its copies then gets all of that."""
+
+    def inline_subroutines(self) -> None:
+        module = self._final_module
+        for value in (*module.functions, *module.global_variables):
+            if not value.is_declaration and value.name != self.name:
+                value.linkage = "internal"
+        passes = llvm.newpassmanagers.ModulePassManager()
+        passes.add_always_inliner_pass()
+        passes.add_global_dead_code_eliminate_pass()
+        passes.run(module, self._codegen._pass_builder())
+
+    def _optimize_final_module(self) -> None:
+        self.inline_subroutines()
+        super()._optimize_functions(self._final_module)
+        super()._optimize_final_module()
 
 
 class _TargetCodegen(AOTCPUCodegen):
@@ -58,48 +82,55 @@ def _codegen(target: Target) -> _TargetCodegen:
     return _TargetCodegen(target)
 
 
-def target_of(context: Any) -> Target:
-    """The target that a numba lowering context generates code for."""
-    return context.codegen().target
-
-
 def compile_kernel(function: Callable[..., None], symbol: str, target: Target) -> bytes:
     """An ELF relocatable object that defines `symbol` with the calling convention of `abi`."""
-    with global_compiler_lock:
-        codegen = _codegen(target)
-        library = _compile(function, symbol, codegen)
-        return library.emit_native_object()
+    with global_compiler_lock, _no_vectorizer():
+        return _lowered(function, symbol, _codegen(target)).emit_native_object()
 
 
 def assembly(function: Callable[..., None], target: Target) -> str:
     """The assembly text of a kernel, for tests and for people."""
-    with global_compiler_lock:
-        return _codegen(target)._tm.emit_assembly(_compile(function, "kernel", _codegen(target))._final_module)
+    with global_compiler_lock, _no_vectorizer():
+        library, codegen = _lowered(function, "kernel", _codegen(target)), _codegen(target)
+        library.finalize()
+        return codegen._tm.emit_assembly(library._final_module)
 
 
-def _compile(function: Callable[..., None], symbol: str, codegen: _TargetCodegen) -> Any:
-    text = signature(function)
-    arguments = (types.int64, types.int64, *(_ARGUMENTS[code] for code in codes(text)))
+def effort(function: Callable[..., None], target: Target) -> int:
+    """How many instructions of a kernel LLVM is given to optimize, subroutines inlined; compiles no further."""
+    with global_compiler_lock, _no_vectorizer():
+        library = _lowered(function, "kernel", _codegen(target))
+        library.inline_subroutines()
+        return sum(line.startswith("  ") for line in str(library._final_module).splitlines())
+
+
+def _lowered(function: Callable[..., None], symbol: str, codegen: _TargetCodegen) -> _KernelLibrary:
+    """A kernel and its subroutines in LLVM's language, as numba wrote them."""
+    parameters = codes(signature(function))
+    context = cpu_target.target_context.subtarget(_internal_codegen=codegen)
+    library = _KernelLibrary(codegen, symbol)
+
+    def add(function: Callable[..., Any], arguments: tuple[types.Type, ...], result: Any, inline: bool) -> Any:
+        return compile_extra(
+            cpu_target.typing_context, context, function, arguments, result, _flags(inline), {}, library
+        )
+
+    with compiled_by(lambda helper, arguments: add(helper, arguments, None, True)):
+        arguments = types.int64, types.int64, *(_ARGUMENTS[code] for code in parameters)
+        body = add(function, arguments, types.none, False)
+    library.add_ir_module(_entry(library, body.fndesc.llvm_func_name, symbol, parameters))
+    return library
+
+
+def _flags(inline: bool) -> Flags:
     flags = Flags()
     flags.no_compile = True
     flags.no_cpython_wrapper = True
     flags.no_cfunc_wrapper = True
     flags.nrt = False
     flags.error_model = "numpy"
-    context = cpu_target.target_context.subtarget(_internal_codegen=codegen)
-    library = codegen.create_library(symbol)
-    with _no_vectorizer():
-        compiled = compile_extra(
-            cpu_target.typing_context, context, function, arguments, types.none, flags, locals={}, library=library
-        )
-        body = library.get_function(compiled.fndesc.llvm_func_name)
-        body.linkage = "internal"
-        name = body.name
-        library._final_module.get_function(name).linkage = "external"
-        library.add_ir_module(_entry(codegen, library, name, symbol, codes(text)))
-        library._final_module.get_function(name).linkage = "internal"
-        library.finalize()
-    return library
+    flags.forceinline = inline
+    return flags
 
 
 class _no_vectorizer:
@@ -113,7 +144,7 @@ class _no_vectorizer:
         config.LOOP_VECTORIZE, config.SLP_VECTORIZE = self._saved
 
 
-def _entry(codegen: _TargetCodegen, library: Any, callee: str, symbol: str, parameter_codes: list[str]) -> ir.Module:
+def _entry(library: Any, callee: str, symbol: str, parameter_codes: list[str]) -> ir.Module:
     """A module with the ABI's entry function, which unpacks the parameter block and calls the numba function."""
     module = library.create_ir_module(symbol + ".entry")
     pointer = I8.as_pointer()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,11 +67,11 @@ def softmax_int8(isa: Isa) -> Callable[..., None]:
     return kernel
 
 
-def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callable[..., None]:
+def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool, in_place: bool) -> Callable[..., None]:
     """Softmax, or its logarithm, of float32 rows of n elements, one after the other. A chunk is one row.
 
     algorithm: "two-pass", "two-pass-reload", "three-pass-reload" or "three-pass-recompute". streaming: results bypass
-    the caches.
+    the caches. in_place: y may be x.
     """
     from .softmax_sums import sums
     from .softmax_writes import writes
@@ -83,13 +84,14 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
     two_pass, reload = algorithm.startswith("two-pass"), algorithm.endswith("reload") and not log
 
     @isa.inline
-    def in_two(x, y, n):  # type: ignore[no-untyped-def]
-        # In place, what is written could not be read again where the pairs do not serve.
-        if reload and x != y:
-            kept, done = keep(x, y, n)
-            if done:
-                scale(y, n, 1 / kept)
-            return done
+    def kept(x, y, n):  # type: ignore[no-untyped-def]
+        found, done = keep(x, y, n)
+        if done:
+            scale(y, n, 1 / found)
+        return done
+
+    @isa.inline
+    def recomputed(x, y, n):  # type: ignore[no-untyped-def]
         found, reference, top = total(x, n)
         if not sound(found, top):
             return False
@@ -102,6 +104,13 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
         return True
 
     @isa.inline
+    def kept_where_apart(x, y, n):  # type: ignore[no-untyped-def]
+        # In place, what is written could not be read again where the pairs do not serve.
+        if x != y:
+            return kept(x, y, n)
+        return recomputed(x, y, n)
+
+    @isa.inline
     def in_three(x, y, n):  # type: ignore[no-untyped-def]
         top = peak(x, n)
         if reload:
@@ -110,6 +119,8 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
             subtract(x, y, n, top, logarithm(total_below(x, n, top)))
         else:
             write_below(x, y, n, top, 1 / total_below(x, n, top))
+
+    in_two = recomputed if not reload else kept_where_apart if in_place else kept
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int) -> None:
         for row in range(start, stop):
@@ -123,6 +134,7 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool) -> Callabl
     return kernel
 
 
+@cache
 def logarithm_of(isa: Isa) -> Any:
     """logarithm(float64) -> float64, with the accuracy of float32."""
     from ..simd.horizontal import reduce

@@ -6,6 +6,7 @@ Addresses are of float32 elements; nothing beyond a row's n elements is read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,7 @@ def unaligned(lanes: int, always: bool) -> Callable[[int, int], int]:
     return count
 
 
+@cache
 def some(isa: Isa) -> tuple[Any, Any]:
     """(load(x, count, other), store(vector, y, count)) of a vector, or of its first `count` lanes where those are
     fewer."""
@@ -79,6 +81,7 @@ def some(isa: Isa) -> tuple[Any, Any]:
     return isa.inline(load), isa.inline(store)
 
 
+@cache
 def sums(isa: Isa) -> Sums:
     from ..simd.horizontal import reduce
     from ..simd.isa import bits, from_bits, imax

@@ -6,6 +6,7 @@ Addresses are of float32 elements; nothing beyond a row's n elements is read or 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ class Writes(NamedTuple):
     subtract: Any
 
 
+@cache
 def writes(isa: Isa, streaming: bool) -> Writes:
     """streaming: results are written past the caches."""
     from ..simd.horizontal import reduce

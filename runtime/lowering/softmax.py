@@ -39,7 +39,8 @@ def softmax(ctx: Context, b: Builder) -> bool:
         )  # fmt: skip
     else:
         two_pass = log or 8 * n > LARGE
-        constants = {"algorithm": "two-pass" if two_pass else "two-pass-reload", "log": log, "streaming": False}
+        algorithm = "two-pass" if two_pass else "two-pass-reload"
+        constants = {"algorithm": algorithm, "log": log, "streaming": False, "in_place": False}
         b.call(softmax_f32, constants, source.size // n, work=work, x=source.at(), y=target.at(), n=n)
     last_axis.put_back(ctx, b, target)
     return True

@@ -7,7 +7,6 @@ from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
-from numba import njit
 from numba.core import types
 
 from . import atomics
@@ -22,6 +21,7 @@ from .pool_tile import PoolTile
 from .reorder import Reorder
 from .resample_step import ResampleStep
 from .row_step import Row, RowStep
+from .subroutine import subroutine
 from .tile import Int8Tile
 from .traced import Traced
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, pointer, primitive, shuffle, splat, store_at
@@ -118,7 +118,7 @@ class Isa:
     @staticmethod
     def inline(function: Any) -> Any:
         """Marks a Python helper of a kernel to be inlined where it is called."""
-        return njit(inline="always")(function)
+        return subroutine(function)
 
     def scalar_load(self, element: str) -> Any:
         """scalar_load(address) -> float32 or float64, or the integer widened with its sign to int64."""

@@ -63,7 +63,7 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
     rows, n, algorithm, log, streaming, threads = key
     x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
     if log or not is_split(rows, n, threads):
-        constants = {"algorithm": algorithm, "log": log, "streaming": streaming}
+        constants = {"algorithm": algorithm, "log": log, "streaming": streaming, "in_place": True}
         return [Call(softmax_f32, constants, rows, {"x": x, "y": y, "n": n}, "softmax", _grain(rows, n, threads))], 0
     part = max(LEAST_PART, -(-n // (threads * PARTS_PER_THREAD)))
     part = -(-part // 64) * 64
