@@ -148,6 +148,19 @@ def test_shapes_that_do_not_fit(text: str, model: Path) -> None:
     assert done.exit_code == 2 and "Traceback" not in done.stderr and done.stderr.splitlines()[-1].startswith("mj: ")
 
 
+def test_an_image_without_known_preprocessing_is_warned_of(tmp_path: Path) -> None:
+    """The answer would look right: in one line, in the report for programs, and not where something is known."""
+    pytest.importorskip("PIL")
+    model = small_model()
+    model.metadata.preprocessing = None
+    model.save(tmp_path / "m.mj")
+    image = ["run", tmp_path / "m.mj", "--input", BOOT, "--target", "numpy"]
+    done = mj(*image, "--json")
+    assert done.exit_code == 0 and one_line(done.stderr) and "no preprocessing is known" in done.stderr
+    assert [done.stderr] == [f"mj: warning: {text}\n" for text in json.loads(done.stdout)["warnings"]]
+    assert mj_json(*image, "--scale", "1/255")["warnings"] == []
+
+
 def test_a_shape_counts_with_files_too(tmp_path: Path) -> None:
     """An image becomes an array of that shape; an array has to be one already."""
     pytest.importorskip("PIL")
