@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -30,3 +31,17 @@ def test_operators_page_is_made_from_the_code() -> None:
         [sys.executable, str(DOCS / "make_operators.py")], capture_output=True, text=True, check=True, cwd=DOCS
     ).stdout
     assert made == (DOCS / "operators.md").read_text(), "run: python docs/make_operators.py > docs/operators.md"
+
+
+PAGES = [*DOCS.parent.glob("*.md"), *DOCS.glob("*.md"), *DOCS.parent.glob("examples/*/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    """Links, and paths in the checkout: those that begin with one of its folders."""
+    text = page.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([\w./-]+)\)", text)
+    paths = re.findall(r"(?<![\w/.-])((?:tests|runtime|tools|converters|device_profiles|docs|\.ci)/[\w./-]*\w)", text)
+    lost = [name for name in links if not (page.parent / name).exists()]
+    lost += [name for name in paths if not any((top / name).exists() for top in (DOCS.parent, DOCS.parent / "runtime"))]
+    assert not lost
