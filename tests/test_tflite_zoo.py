@@ -14,10 +14,11 @@ pytest.importorskip("ai_edge_litert")
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from millijoule.converters.imported import Imported, Normalization
+from millijoule.converters.imported import Imported
 from millijoule.converters.tflite.convert import convert
 from millijoule.runtime.errors import ModelError
 from millijoule.runtime.evaluate.reference import run
+from millijoule.runtime.file.metadata import Preprocessing
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
 
@@ -176,7 +177,7 @@ def test_labels_and_normalization_come_from_the_file() -> None:
     found = converted("mobilenet_v2_224_int8")
     assert found.labels is not None
     assert (len(found.labels), found.labels[653]) == (1001, "military uniform")
-    assert found.normalization == Normalization((127.5,), (127.5,))
+    assert found.preprocessing == Preprocessing(mean=(127.5,), std=(127.5,))
     assert converted("selfie_segmentation_f16w").labels == ["selfie"]
 
 
