@@ -60,8 +60,10 @@ def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, .
     from ...runtime.compiler.cache import default_cache
     from ..models.sources import concrete_shapes, open_model, parse_shape_sets
     from ..report.display import duration, emit, emit_json, size
+    from ..report.output import check_output
     from ..report.progress import CompileProgress
 
+    check_output(output, [path])
     began = time.perf_counter()
     targets = list(dict.fromkeys(map(_target, names or (None,))))
     model = open_model(path)
