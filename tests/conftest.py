@@ -1,4 +1,4 @@
-"""Marks the quick tests: `pytest -m quick` takes under a minute and sees something of every part."""
+"""Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part."""
 
 from __future__ import annotations
 
