@@ -17,6 +17,8 @@ from millijoule.runtime.compiler.compile_worker import Worker
 def pytest_configure(config: pytest.Config) -> None:
     worker = Worker(os.environ["MILLIJOULE_COMPILER"])
     config.add_cleanup(worker.close)
-    compile_all.compile_one = worker.compile
+    patch = pytest.MonkeyPatch()
+    config.add_cleanup(patch.undo)
+    patch.setattr(compile_all, "compile_one", worker.compile)
     # Workers of this process's own would be emulated.
-    compile_all.usable_cpus = lambda: 1
+    patch.setattr(compile_all, "usable_cpus", lambda: 1)

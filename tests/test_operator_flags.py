@@ -13,7 +13,7 @@ from rewriting import Sketch, apply_all, assert_same, ops
 
 FIRST, LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 ATTRS: dict[str, Any] = {"lambd": 0.75, "bias": 0.25}
-X = np.concatenate([np.linspace(-2, 2, 41), [0.75, -0.75, np.inf, -np.inf]]).astype(np.float32)
+X = np.concatenate([np.linspace(-2, 2, 41), [0.75, -0.75, np.inf, -np.inf, np.nan]]).astype(np.float32)
 
 
 def test_references_are_onnxruntimes() -> None:

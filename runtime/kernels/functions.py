@@ -67,7 +67,7 @@ def thresholded_relu(x: Traced, alpha: float = 1.0) -> Traced:
 
 
 def shrink(x: Traced, bias: float = 0.0, lambd: float = 0.5) -> Traced:
-    return where(x.compare("<", -lambd), x + bias, where(x.compare("<=", lambd), 0.0, x - bias))
+    return where(x.compare("<", -lambd), x + bias, where(x.compare(">", lambd), x - bias, 0.0))
 
 
 def sign(x: Traced) -> Traced:

@@ -9,8 +9,9 @@ from .registry import Op, register
 
 
 def shrink(x: np.ndarray, *, bias: float = 0.0, lambd: float = 0.5) -> np.ndarray:
-    """Integers are moved as real numbers, and lose what fraction that leaves."""
-    return np.where(x < -lambd, x + bias, np.where(x <= lambd, 0, x - bias)).astype(x.dtype)
+    """NaN lies on neither side of lambd and becomes zero. Integers are moved as real numbers, and lose what fraction
+    that leaves."""
+    return np.where(x < -lambd, x + bias, np.where(x > lambd, x - bias, 0)).astype(x.dtype)
 
 
 register(Op("Shrink", shrink, infer_numbers, quantized=by_table(shrink), work=CHEAP, elementwise=True))
