@@ -291,24 +291,9 @@ absolute = _same("fabs", 1)
 sqrt = _same("sqrt", 1)
 floor = _same("floor", 1)
 ceil = _same("ceil", 1)
-round_even = _same("roundeven", 1)
 imin = _same("smin", 2)
 imax = _same("smax", 2)
-umin = _same("umin", 2)
 umax = _same("umax", 2)
-
-
-def _compare_select(order: str) -> Any:
-    def emit(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value, y: ir.Value) -> ir.Value:
-        return b.select(b.fcmp_ordered(order, x, y), y, x)
-
-    return primitive(lambda x, y: x, emit)
-
-
-fmin = _compare_select(">")
-"""fmin(x, y): y where x > y, else x; so a NaN in x stays."""
-fmax = _compare_select("<")
-"""fmax(x, y): y where x < y, else x; so a NaN in x stays."""
 
 
 def _convert(source: str, result: str, emit: Any) -> Any:
@@ -319,15 +304,4 @@ to_float = _convert("i32", "f32", lambda b, c, v, kind: b.sitofp(v, kind.llvm))
 to_int = _convert("f32", "i32", lambda b, c, v, kind: b.fptosi(v, kind.llvm))
 bits = _convert("f32", "i32", lambda b, c, v, kind: b.bitcast(v, kind.llvm))
 from_bits = _convert("i32", "f32", lambda b, c, v, kind: b.bitcast(v, kind.llvm))
-
-
-def _widen(source: str, result: str, signed: bool) -> Any:
-    return _convert(source, result, lambda b, c, v, kind: (b.sext if signed else b.zext)(v, kind.llvm))
-
-
-sext32 = _widen("i8", "i32", True)
-zext32 = _widen("i8", "i32", False)
-sext16 = _widen("i8", "i16", True)
-zext16 = _widen("i8", "i16", False)
-widen16to32 = _widen("i16", "i32", True)
 trunc8 = _convert("i32", "i8", lambda b, c, v, kind: b.trunc(v, kind.llvm))
