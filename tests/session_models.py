@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.model import Model
 
@@ -98,3 +99,11 @@ def python(text: str, *arguments: str | Path, timeout: float = 120, **environmen
         [sys.executable, "-c", text, *map(str, arguments)],
         cwd=tempfile.gettempdir(), env={**os.environ, **environment}, capture_output=True, text=True, timeout=timeout,
     )  # fmt: skip
+
+
+def agree(found: dict[str, np.ndarray], model: Model, feeds: dict[str, np.ndarray]) -> None:
+    wanted = reference.run(model.graph, feeds)
+    assert list(found) == list(wanted)
+    for name, array in wanted.items():
+        assert found[name].dtype == array.dtype
+        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-from session_models import feeds_of, float_network, int8_network, node_graph
+from session_models import agree, feeds_of, float_network, int8_network, node_graph
 from small_model import small_model
 
-import millijoule
-from millijoule import Error, InputError, Model, ModelError, TargetError, load
+from millijoule import Error, InputError, Model, ModelError, load
 from millijoule.runtime.engine.engine import PLANS
 from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Node, Quantization, Value
@@ -29,14 +27,6 @@ def model() -> Model:
 @pytest.fixture
 def session(model: Model) -> Session:
     return load(model, threads=1)
-
-
-def agree(found: dict[str, np.ndarray], model: Model, feeds: dict[str, np.ndarray]) -> None:
-    wanted = reference.run(model.graph, feeds)
-    assert list(found) == list(wanted)
-    for name, array in wanted.items():
-        assert found[name].dtype == array.dtype
-        np.testing.assert_allclose(found[name], array, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
@@ -144,36 +134,6 @@ def test_inputs_stay_from_one_invoke_to_the_next(network: Callable[[], Model], t
         found = session.run(feeds)
         agree(found, model, feeds)
         assert session.engine.plan({name: feeds[name].shape}, ()).program.arena_bytes < arena
-
-
-def test_what_is_known_before_a_run_is_planned_and_compiled_at_loading(tmp_path: Path) -> None:
-    model = float_network(size=6, channels=4)
-    with load(model, threads=1) as session:
-        made = session.engine._plans.copy()
-        assert list(made) == [((), (("x", (1, 6, 6, 8)),))]
-        session.run(feeds_of(model))
-        assert session.engine._plans == made
-    model = float_network(size=6, channels=4, batch="N")
-    with load(model, threads=1) as session:
-        assert not session.engine._plans
-    model.metadata.default_sizes = {"N": 3}
-    with load(model, threads=1) as session:
-        assert list(session.engine._plans) == [((), (("x", (3, 6, 6, 8)),))]
-
-
-def test_default_sizes_that_do_not_fit_wait_for_others() -> None:
-    graph = node_graph(Node("Reshape", ["x", "rows"], ["y"]), inputs={"x": ("N",)})
-    graph.add_constant("rows", np.array([2, -1]))
-    model = Model(graph)
-    model.metadata.default_sizes = {"N": 3}
-    x = np.arange(4, dtype=np.float32)
-    with load(model, threads=1) as session:
-        with pytest.raises(ModelError, match="Reshape"):
-            session.inputs["x"]
-        np.testing.assert_array_equal(session.run(x)["y"], x.reshape(2, 2))
-    graph.values["x"].shape = (3,)
-    with pytest.raises(ModelError, match="Reshape"):
-        load(Model(graph), threads=1)
 
 
 def test_views_of_another_shape_stay_readable(session: Session) -> None:
@@ -445,52 +405,6 @@ def test_an_exception_leaves_the_session_whole(session: Session, model: Model) -
         session.run({"pixels": np.zeros((1, 8, 8, 4), np.float32)})
     agree(session.run(feeds), model, feeds)
     assert len(session._pool) == 1
-
-
-def test_models_from_files(model: Model, tmp_path: Path) -> None:
-    path = tmp_path / "small.mj"
-    model.save(path)
-    feeds = feeds_of(model, N=2)
-    for given in (path, str(path), Model.load(path)):
-        with millijoule.load(given, threads=1) as session:
-            agree(session.run(feeds), model, feeds)
-            session.run(feeds_of(model, N=1))
-            agree(session.run(feeds), model, feeds)  # the file's pages have been given back meanwhile
-    with pytest.raises(ModelError, match=r"missing\.mj: cannot be read"):
-        load(tmp_path / "missing.mj")
-
-
-def test_sources_are_converted_on_the_way(tmp_path: Path) -> None:
-    pytest.importorskip("onnx")
-    from onnx import TensorProto, helper, save
-
-    node = helper.make_node("Neg", ["x"], ["y"])
-    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
-    path = tmp_path / "negated.ONNX"
-    save(helper.make_model(helper.make_graph([node], "g", [x], [y])), path)
-    for given in (path, str(path)):
-        with millijoule.load(given, threads=1) as session:
-            np.testing.assert_array_equal(session.run(np.ones(2, np.float32))["y"], [-1, -1])
-            assert session.model.metadata.source.name == "negated.ONNX"
-    with pytest.raises(ModelError, match=r"missing\.tflite: no such file"):
-        millijoule.load(tmp_path / "missing.tflite")
-    with pytest.raises(ModelError, match=r"model\.pb: cannot be read"):
-        millijoule.load(tmp_path / "model.pb")
-
-
-def test_bad_arguments(model: Model) -> None:
-    with pytest.raises(InputError, match="threads = 0; at least 1"):
-        load(model, threads=0)
-    with pytest.raises(TargetError, match="there is no target 'pdp-11'; known are host, x86-64-v2"):
-        load(model, target="pdp-11")
-    with pytest.raises(TargetError, match="no device profile 'toaster'"):
-        load(model, profile="toaster")
-
-
-def test_operators_that_do_not_exist() -> None:
-    graph = node_graph(Node("Frobnicate", ["x"], ["y"], {}, "odd"), inputs={"x": (1,)})
-    with pytest.raises(ModelError, match="not supported:\n  Frobnicate 'odd'"):
-        load(Model(graph))
 
 
 def test_quantized_inputs_keep_their_dtype() -> None:
