@@ -68,9 +68,9 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
     color = "gray" if layout.channels == 1 else settings.color
     if color != settings.color and max(len(settings.mean), len(settings.std)) > 1:
         raise InputError(f"input '{info.name}' has {layout.channels} channels, but its preprocessing is for 3")
+    opened = _opened(image)
     if preprocessing is None and info.dtype.kind == "f":
         warnings.warn(_unprepared(info), PreprocessingWarning, stacklevel=3)
-    opened = _opened(image)
     pixels = _pixels(_resized(opened.convert("L" if color == "gray" else "RGB"), layout, settings))
     if color == "bgr":
         pixels = pixels[..., ::-1]
