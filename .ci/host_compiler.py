@@ -7,6 +7,7 @@ The host's Python needs a millijoule of its own, installed from the same sources
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from millijoule.runtime.compiler.compile_worker import Worker
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    worker = Worker(os.environ["MILLIJOULE_COMPILER"])
+    worker = Worker(os.environ["MILLIJOULE_COMPILER"], [str(Path(__file__).resolve().parent.parent / "tests")])
     config.add_cleanup(worker.close)
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)

@@ -10,7 +10,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
@@ -46,15 +46,17 @@ def compile_one(name: str, factory: Kernel, constants: Mapping[str, Any], target
 class Worker:
     """A process that compiles kernels one after the other, until close().
 
-    interpreter: another Python than this one, with a millijoule of its own; it may be for another machine.
+    interpreter: another Python than this one, with a millijoule of its own; it may be for another machine. folders:
+    where it finds factories that are not millijoule's.
     """
 
-    def __init__(self, interpreter: str | None = None) -> None:
+    def __init__(self, interpreter: str | None = None, folders: Sequence[str] = ()) -> None:
         if interpreter is None:
             # The child finds the packages where this process does, whatever the folder it is started in.
             environment = os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         else:
             environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+            environment["PYTHONPATH"] = os.pathsep.join(folders)
         self._process = subprocess.Popen(
             [interpreter or sys.executable, "-c", f"from {__name__} import serve; serve()"],
             stdin=subprocess.PIPE,
