@@ -7,6 +7,7 @@ The host's Python needs a millijoule of its own, installed from the same sources
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,15 @@ from millijoule.runtime.compiler import compile_all
 from millijoule.runtime.compiler.compile_worker import Worker
 
 
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    worker = Worker(os.environ["MILLIJOULE_COMPILER"], [str(Path(__file__).resolve().parent.parent / "tests")])
+    # Pytest calls a test's module tests.<name>, and the checkout itself would hide the installed millijoule.
+    checkout = tempfile.TemporaryDirectory()
+    config.add_cleanup(checkout.cleanup)
+    Path(checkout.name, "tests").symlink_to(TESTS)
+    worker = Worker(os.environ["MILLIJOULE_COMPILER"], [checkout.name, str(TESTS)])
     config.add_cleanup(worker.close)
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
