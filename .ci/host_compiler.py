@@ -15,7 +15,6 @@ import pytest
 from millijoule.runtime.compiler import compile_all
 from millijoule.runtime.compiler.compile_worker import Worker
 
-
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 
 
