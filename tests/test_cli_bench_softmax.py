@@ -74,7 +74,8 @@ def test_the_report_says_where_it_is_from(report: Any) -> None:
     assert report["absent"] == {} and report["left_out"] == [] and report["target"] != "host"
 
 
-def test_table() -> None:
+def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     done = mj("bench", "softmax", "--sizes", "1000", *QUICK, "--no-peers")
     assert done.exit_code == 0 and "1 thread, 3 rounds; ns per element, and ratios" in done.stdout
     assert all(word in done.stdout for word in ("two-pass", "reload", "recompute", "stream", "copy", "GB/s", "3/2"))

@@ -80,6 +80,7 @@ def test_conversion_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     source = model_of([node("Gather", "x i", "y")], {"x": ((5, 2), "float32")}, "y", {"i": np.array([0, 3, 1])})
     (tmp_path / "m.onnx").write_bytes(source.SerializeToString())
     monkeypatch.setenv("MILLIJOULE_TARGET", "numpy")
+    monkeypatch.setenv("COLUMNS", "200")
     done = mj("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.mj")
     assert re.search(r"(\d) of \1 steps run in NumPy \(100 % of the elements computed, no multiply-adds\)", done.stdout)
     assert mj_json("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.mj")["numpy"]["operators"]["Gather"] == 1

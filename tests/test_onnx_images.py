@@ -238,5 +238,7 @@ def test_symbolic_sizes() -> None:
 
 def test_kernel_shape_that_contradicts_the_weights() -> None:
     nodes = [node("Conv", "x w", "y", kernel_shape=[5, 5])]
-    with pytest.raises(ModelError, match=r"Conv 'y': kernel_shape \[5, 5\] does not fit weights"):
+    with pytest.raises(
+        ModelError, match=r"Conv x1: kernel_shape \[5, 5\] does not fit weights of shape .*\n    Conv 'y'"
+    ):
         graph_from(model_of(nodes, image(1, 3, 6, 6), "y", {"w": weights(4, 3, 3, 3)}))

@@ -99,7 +99,7 @@ def test_operator_set_between_ours_and_the_packages(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("millijoule.converters.onnx.importer.MAX_OPSET", 20)
     assert graph_from(product(opset=24)).nodes
     cast = model_of([node("Cast", "x", "y", to=7)], {"x": ((4,), "float32")}, "y", opset=24)
-    assert "Cast 'y': its form of operator set 24; supported are forms up to 20" in error_of(cast)
+    assert "Cast x1: its form of operator set 24; supported are forms up to 20\n    Cast 'y'" in error_of(cast)
 
 
 def test_versions_that_are_missing_or_contradict_each_other() -> None:

@@ -187,6 +187,6 @@ def test_signature_aliases() -> None:
 
 
 def test_state_between_runs_is_refused_in_one_error() -> None:
-    with pytest.raises(ModelError, match="19 of 45 operators") as caught:
+    with pytest.raises(ModelError, match="19 operators are not supported") as caught:
         convert(zoo("microwakeword_hey_jarvis_int8"))
-    assert str(caught.value).count("state kept between runs") == 19
+    assert "VAR_HANDLE x6, READ_VARIABLE x6, ASSIGN_VARIABLE x6, CALL_ONCE x1: state kept" in str(caught.value)

@@ -103,6 +103,8 @@ def find_source(path: str, given: str | None, model: Model, way_out: str) -> str
     if given is not None:
         if not Path(given).is_file():
             raise ModelError(f"{given}: no such file")
+        if not is_source(given):
+            raise ModelError(f"{given}: not an .onnx or .tflite file, which other engines run; {way_out}")
         return given
     if is_source(path):
         return path

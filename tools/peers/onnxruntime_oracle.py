@@ -9,6 +9,8 @@ import numpy as np
 import onnxruntime
 
 ERRORS_ONLY = 3
+EXACT_PRODUCTS = "session.x64quantprecision"
+PROVIDERS = ["CPUExecutionProvider"]
 
 
 class Oracle:
@@ -47,11 +49,16 @@ def _with_every_tensor(source: str) -> bytes:
 def _session(model: str | bytes | os.PathLike[str], *, optimized: bool = True) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    # x86 without VNNI would add products of uint8 and int8 in saturating pairs of 16 bits.
-    options.add_session_config_entry("session.x64quantprecision", "1")
     if not optimized:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    # x86 without VNNI would add products of uint8 and int8 in saturating pairs of 16 bits.
+    options.add_session_config_entry(EXACT_PRODUCTS, "1")
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
+    except onnxruntime.capi.onnxruntime_pybind11_state.Fail:
+        # It refuses a model of which several nodes share a weight.
+        options.add_session_config_entry(EXACT_PRODUCTS, "0")
+        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
 
 
 def _run(session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -24,6 +24,9 @@ PRIMES = (
 """What stands for the symbols: few things are of these sizes by accident, and least of all of several of them."""
 
 
+SMALL = {1, 2, 3}
+
+
 def probed(graph: IndexedGraph, node: Node) -> list[Shape | None]:
     """Shapes of the node's outputs; none where an input's rank is unknown or `infer` needs what is not constant."""
     names = [name for name in node.inputs if name]
@@ -36,10 +39,14 @@ def probed(graph: IndexedGraph, node: Node) -> list[Shape | None]:
     answers = [(numbers, found) for numbers, found in asked if found]
     if len(answers) > 1:
         return [_merged(graph, node, index, answers) for index in range(len(node.outputs))]
-    # Some of the symbols must be of one size, or of a size that is a number elsewhere: then only ranks can be told.
-    sizes = sorted({dim for shape in known for dim in shape if isinstance(dim, int)} | {PRIMES[0][0]})
-    ranks = next(filter(None, (_infer(graph, node, dict.fromkeys(symbols, size)) for size in sizes)), [])
-    return [tuple(_fresh(graph, node, index, axis) for axis in range(len(shape))) for index, shape in enumerate(ranks)]
+    # Some of the symbols must be of one size, or of a size that is a number elsewhere: then only ranks can be told, and
+    # only where they are not what the size decides.
+    sizes = {dim for shape in known for dim in shape if isinstance(dim, int)} | SMALL
+    tried = [found for size in sorted(sizes) if (found := _infer(graph, node, dict.fromkeys(symbols, size)))]
+    ranks = {tuple(map(len, found)) for found in tried}
+    if len(ranks) != 1:
+        return []
+    return [tuple(_fresh(graph, node, index, axis) for axis in range(rank)) for index, rank in enumerate(ranks.pop())]
 
 
 def _different(symbols: Sequence[str]) -> Iterator[Numbers]:
