@@ -26,7 +26,15 @@ def evaluate(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> list[
         if result is NotImplemented:
             result = _through_reals(op, ctx, arrays)
     found = list(result) if isinstance(result, (list, tuple)) else [result]
-    return [np.asarray(array) for array in found[: len(ctx.outputs)]]
+    return [_array(item, tensor) for item, tensor in zip(found, ctx.outputs, strict=False)]
+
+
+def _array(result: object, tensor: Tensor) -> np.ndarray:
+    array = np.asarray(result)
+    # NumPy 1 makes scalars of arrays without dimensions, and promotes float32 scalars beside Python's numbers.
+    if array.ndim == 0 and array.dtype == np.float64 and tensor.dtype.kind == "f":
+        array = array.astype(tensor.dtype)
+    return array
 
 
 def _integers(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> object:
