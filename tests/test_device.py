@@ -21,6 +21,8 @@ from session_models import feeds_of, tiny_network
 import millijoule
 from millijoule.runtime.targets.target import resolve
 
+FLOAT_SOURCE = str(EXAMPLE / "fashion_mnist_f32.onnx")
+
 CHECKOUT = Path(__file__).resolve().parent.parent
 ABSENT = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "onnxruntime", "ai_edge_litert", "tflite_runtime",
           "openvino", "PIL")  # fmt: skip
@@ -80,7 +82,7 @@ def test_the_same_in_python(folder: Path) -> None:
     "arguments",
     [
         ("inspect", "model.mj", "--steps", "--target", "raspberry-pi-5"),
-        ("bench", "model.mj", "--kernels", "model.mjk", "--seconds", "0.01", "--peers", "--source", str(SOURCE)),
+        ("bench", "model.mj", "--kernels", "model.mjk", "--seconds", "0.01", "--peers", "--source", FLOAT_SOURCE),
         ("run", "model.mj", "--target", "numpy", "--profile"),
         ("compile", "--target", "list"),
         ("doctor",),
@@ -115,11 +117,11 @@ def test_without_kernels_the_way_out_is_named(folder: Path) -> None:
     ("arguments", "way_out"),
     [
         (("compile", "model.mj", "-o", "other.mjk"), "pip install numba"),
-        (("convert", str(SOURCE), "-o", "other.mj"), "pip install 'millijoule[onnx]'"),
-        (("run", str(SOURCE)), "pip install 'millijoule[onnx]'"),
+        (("convert", FLOAT_SOURCE, "-o", "other.mj"), "pip install 'millijoule[onnx]'"),
+        (("run", FLOAT_SOURCE), "pip install 'millijoule[onnx]'"),
         (("run", "empty.tflite"), "pip install 'millijoule[tflite]'"),
         (("run", "model.mj", "--input", str(EXAMPLE / "ankle_boot.png")), "pip install 'millijoule[image]'"),
-        (("compare", "model.mj", str(SOURCE)), "pip install 'millijoule[bench]'"),
+        (("compare", "model.mj", FLOAT_SOURCE), "pip install 'millijoule[bench]'"),
     ],
 )
 def test_what_takes_more_says_what(arguments: tuple[str, ...], way_out: str, folder: Path) -> None:
