@@ -38,8 +38,8 @@ def load(
     memory is used for other values once they were read, which takes less memory; `session.inputs` then have to be
     written before every `invoke`.
 
-    Kernels that no session before has compiled on this machine are compiled here, 0.2 to 0.5 s each, where the model
-    itself says all of its inputs' sizes, else in the first `run` or `resize`.
+    Kernels that no session before has compiled on this machine are compiled here, 0.1 to 1 s each (a softmax 2 s),
+    where the model itself says all of its inputs' sizes, else in the first `run` or `resize`.
 
     Raises ModelError on a bad file, TargetError on a target that this CPU lacks. Without numba, what is first run with
     kernels that are neither in the cache nor given is an Error that names the way out.
