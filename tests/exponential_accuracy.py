@@ -15,9 +15,9 @@ import numpy as np
 from millijoule.runtime.compiler.abi import Address, Int, Ptr, kernel_name
 from millijoule.runtime.compiler.build import build
 from millijoule.runtime.compiler.cache import default_cache
-from millijoule.runtime.engine.engine import STEP_LOOP
 from millijoule.runtime.engine.native import function
 from millijoule.runtime.kernels import scaled_exponential as scaled
+from millijoule.runtime.kernels.execute import enter
 from millijoule.runtime.targets.target import resolve
 
 AT_ONCE = 1 << 20
@@ -53,7 +53,7 @@ def within_limit(limit: float, stride: int) -> Iterator[np.ndarray]:
 def largest_error(target: str, stride: int) -> tuple[float, float]:
     """(in units in the last place of m, at which x)."""
     worst, name = (0.0, 0.0), kernel_name(mantissas, {})
-    needed: dict[str, Any] = {"execute.enter()": STEP_LOOP["execute.enter()"], name: (mantissas, {})}
+    needed: dict[str, Any] = {"execute.enter()": (enter, {}), name: (mantissas, {})}
     code = build(needed, resolve(target), default_cache())
     y, references = np.zeros(AT_ONCE, np.float32), np.zeros(AT_ONCE, np.int32)
     for x in within_limit(scaled.limit(resolve(target)), stride):

@@ -11,11 +11,11 @@ import numpy as np
 from millijoule.runtime.compiler.abi import Address, Kernel, kernel_name
 from millijoule.runtime.compiler.build import build
 from millijoule.runtime.compiler.cache import KernelCache
-from millijoule.runtime.engine.engine import STEP_LOOP
 from millijoule.runtime.engine.native import function
 from millijoule.runtime.errors import TargetError
 from millijoule.runtime.evaluate import reference
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
+from millijoule.runtime.kernels.execute import enter
 from millijoule.runtime.model import Model
 from millijoule.runtime.program.program import Call, Program, PythonStep
 from millijoule.runtime.session import Session, load
@@ -162,7 +162,7 @@ def run_kernel(
     """Compiles one kernel, without keeping its code, and calls it once: arrays are passed by their address."""
     resolved = resolve(target)
     name = kernel_name(factory, constants)
-    needed = {"execute.enter()": STEP_LOOP["execute.enter()"], name: (factory, constants)}
+    needed = {"execute.enter()": (enter, {}), name: (factory, constants)}
     code = build(needed, resolved, KernelCache(None))
     arrays = [value for value in arguments.values() if isinstance(value, np.ndarray)]
     bases = np.array([array.ctypes.data for array in arrays], np.uint64)

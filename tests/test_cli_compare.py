@@ -62,6 +62,42 @@ def test_the_oracle_of_integers_does_not_saturate(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found, np.full((2, 3), round(64 * 127 * 255 / 16384)))
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("wakeword_resnet50_qdq.onnx", "refuses exact integer products"), ("resnet8_qdq.onnx", None)],
+)
+def test_an_oracle_that_may_saturate_says_so(name: str, words: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever this CPU: the note depends on what onnxruntime does with the model."""
+    pytest.importorskip("onnxruntime")
+    from millijoule.tools.peers import onnxruntime_oracle
+
+    source = str(zoo(name))
+    monkeypatch.setattr(onnxruntime_oracle, "saturates", lambda: True)
+    note = onnxruntime_oracle.Oracle(source).note
+    assert (words in note) if words and note else note == words
+    monkeypatch.setattr(onnxruntime_oracle, "saturates", lambda: False)
+    assert onnxruntime_oracle.Oracle(source).note is None
+
+
+def test_layers_of_integer_products_may_saturate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    from onnx_models import model_of, node
+
+    from millijoule.tools.peers import onnxruntime_oracle
+
+    monkeypatch.setattr(onnxruntime_oracle, "saturates", lambda: True)
+    constants = {"w": np.full((4, 3), 100, np.int8)}
+    products = model_of([node("MatMulInteger", "x w", "y")], {"x": ((2, 4), "uint8")}, "y", constants, opset=10)
+    sums = model_of([node("Add", "x x", "y")], {"x": ((2, 4), "float32")}, "y", {}, opset=10)
+    for model, feed, words in ((products, np.uint8, "without its optimisations"), (sums, np.float32, None)):
+        (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+        oracle = onnxruntime_oracle.Oracle(str(tmp_path / "m.onnx"))
+        assert oracle.note is None
+        oracle.layers({"x": np.ones((2, 4), feed)})
+        assert (words in oracle.note) if words and oracle.note else oracle.note == words
+
+
 def test_a_wrong_weight_is_found_and_is_status_1(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")

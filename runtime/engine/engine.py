@@ -45,7 +45,6 @@ LARGE = 16 << 10
 for every plan."""
 NUMPY = "numpy"
 """The target that stands for no machine code at all: every step runs its NumPy reference."""
-STEP_LOOP = {f"execute.{f.__name__}()": (f, dict[str, Any]()) for f in (enter, execute, lead, assist, dismiss)}
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -220,7 +219,8 @@ def packing_space(graph: Graph) -> int:
 
 def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
     """The kernels of a program and of the loop that runs it, by name."""
-    return {**STEP_LOOP, **program.kernels()}
+    loop = (enter, execute, lead, assist, dismiss) if program.shared else (enter, execute)
+    return {**{f"execute.{factory.__name__}()": (factory, {}) for factory in loop}, **program.kernels()}
 
 
 def _profile(name: str | os.PathLike[str]) -> Profile:

@@ -15,7 +15,7 @@ from ...device_profiles import usable_cpus
 from ..compiler.abi import Address, Kernel
 from ..compiler.build import build
 from ..compiler.cache import default_cache
-from ..engine.engine import STEP_LOOP, target_of, warn_slow
+from ..engine.engine import needed_kernels, target_of, warn_slow
 from ..engine.helpers import Helpers
 from ..engine.native import DATA, function_of_arrays
 from ..engine.step_table import encode_program
@@ -164,7 +164,7 @@ _codes: dict[tuple[Any, ...], Code] = {}
 
 
 def _code(target: Target, program: Program) -> Code:
-    needed: dict[str, tuple[Kernel, Any]] = {**STEP_LOOP, **ENTRY, **program.kernels()}
+    needed: dict[str, tuple[Kernel, Any]] = {**ENTRY, **needed_kernels(program)}
     key = target, *sorted(needed)
     if key not in _codes:
         _codes[key] = build(needed, target, default_cache())

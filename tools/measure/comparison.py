@@ -50,7 +50,8 @@ class Row:
 class Comparison:
     """What was compared so far; of several inputs the worst counts. layers: also what lies between.
 
-    layers_left_out: why they are, where the other engine cannot show them. note: why results differ by design.
+    layers_left_out: why they are, where the other engine cannot show them. note: why results may differ for no fault of
+    ours.
     """
 
     def __init__(self, session: Session, source: str, *, layers: bool) -> None:
@@ -60,7 +61,11 @@ class Comparison:
         self._layers = layers
         self._name, self._oracle = _open(source)
         self.description: str = self._oracle.DESCRIPTION
-        self.note: str | None = self._oracle.note
+
+    @property
+    def note(self) -> str | None:
+        found: str | None = self._oracle.note
+        return found
 
     def add(self, feeds: Arrays) -> None:
         """Runs both on these inputs. ModelError where the other engine refuses them."""
