@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from work import lines
 
+from millijoule.runtime.planner import layout
 from millijoule.runtime.planner.layout import ALIGNMENT, SLACK, lay_out, lower_bound, padded
 from millijoule.runtime.program.view import Storage
 
@@ -58,8 +62,36 @@ def test_random_networks_are_near_the_bound() -> None:
     assert np.mean(shares) < 1.03 and max(shares) < 1.15
 
 
-def test_thousands_of_values_take_seconds_at_most() -> None:
-    """Ten million lines of Python are a second or two."""
+def _chain(count: int) -> list[Storage]:
+    """Every value is read by one of the next 50 steps."""
     random = np.random.default_rng(0)
-    items = [Storage(int(s), first=i, last=i + int(n)) for i, (s, n) in enumerate(random.integers(1, 50, (3000, 2)))]
-    assert lines(lambda: lay_out(items)) < 10_000_000
+    return [
+        Storage(int(s), first=i, last=i + int(n))
+        for i, (s, n) in enumerate(random.integers(1, 5000, (count, 2)) // [1, 100])
+    ]
+
+
+def _kept(count: int) -> list[Storage]:
+    """All stay alive to the end, as a graph's outputs do."""
+    return [Storage(100 + i % 7, first=i, last=count) for i in range(count)]
+
+
+def _nested(count: int) -> list[Storage]:
+    """Each lives within the one before, as what a U-shaped network keeps for its way back."""
+    return [Storage(100 + i, first=i, last=2 * count - i) for i in range(count)]
+
+
+@pytest.mark.parametrize("lives", [_chain, _kept, _nested])
+def test_the_work_grows_as_n_log_n(lives: Callable[[int], list[Storage]]) -> None:
+    """Lines of Python per storage; a hundred million are some ten seconds."""
+    few, many = (lines(lambda n=n: lay_out(lives(n))) / n for n in (4_000, 16_000))
+    assert many < 2 * few + 1000 and many < 3000
+
+
+@given(LIVES)
+@settings(max_examples=100, deadline=None)
+def test_in_the_order_of_steps_too(lives: list[tuple[int, int, int]]) -> None:
+    """As thousands of storages are placed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "WORK", 0)
+        check(storages(lives))

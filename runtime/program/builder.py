@@ -192,12 +192,13 @@ class Builder:
         return view
 
     def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
-        mark, views = len(self.steps), dict(self._views)
+        mark = len(self.steps)
         if lower(ctx, self):
             return True
         if len(self.steps) != mark:
             raise RuntimeError(f"{ctx.node}: lower() returned False after it had emitted steps")
-        self._views = views
+        # Views of outputs that it asked for are made anew by the step in NumPy; those of constants serve as they are.
+        self._pending.clear()
         return False
 
     def _python(self, op: Op, ctx: Context) -> None:
