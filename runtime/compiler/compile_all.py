@@ -16,6 +16,9 @@ from .object_file import CompiledKernel
 KERNELS_PER_WORKER = 4
 """A process is worth starting for so many kernels: importing numba takes it as long as compiling three."""
 
+SLOWEST = "softmax."
+"""Kernels that take several times as long as others: begun first, or one process waits for the other at the end."""
+
 Needed = Mapping[str, tuple[Kernel, Mapping[str, Any]]]
 Started = Callable[[str], None]
 Finished = Callable[[str, CompiledKernel], None]
@@ -27,7 +30,7 @@ def compile_all(names: Sequence[str], needed: Needed, target: Target, started: S
     What a process fails at is compiled here, so that errors are raised here.
     """
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
-    for name in names:
+    for name in sorted(names, key=lambda name: not name.startswith(SLOWEST)):
         tasks.put(name)
     failed: list[str] = []
     lock = threading.Lock()
