@@ -34,10 +34,13 @@ with mj.load("model.tflite") as session:  # or .onnx, or .mj, which loads fastes
 
 WIDE = 80
 """Characters of parameters from which on each has a line of its own."""
-FOR_TOOLS = ("engine", "input_shapes", "release_pages")
+MADE_BY_CALLERS = ("Memory",)
+"""Classes whose parameters are printed."""
+FOR_TOOLS = ("engine", "input_shapes", "release_pages", "store")
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Loading and converting": ("load", "convert", "Model"),
     "Running": ("Session",),
+    "Earlier answers": ("Memory", "MemoryCounts"),
     "What models say of themselves": ("TensorInfo", "Quantization", "Preprocessing", "Ranked"),
     "Softmax without a model": ("softmax", "softmax_statistics", "SoftmaxStatistics"),
     "Errors and warnings": (
@@ -61,7 +64,8 @@ def describe(name: str, thing: Any) -> None:
     if issubclass(thing, Exception):
         entry("###", f"mj.{name}", thing, f"class {name}({thing.__mro__[1].__name__})")
         return
-    entry("###", f"mj.{name}", thing, "\n".join(fields(thing)))
+    code = f"{name}{signature(thing)}" if name in MADE_BY_CALLERS else "\n".join(fields(thing))
+    entry("###", f"mj.{name}", thing, code)
     for member, value in vars(thing).items():
         if member.startswith("_") or member in FOR_TOOLS:
             continue

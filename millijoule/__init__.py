@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     )
     from .runtime.file.metadata import Preprocessing
     from .runtime.graph import Quantization
+    from .runtime.memory.memory import Memory
+    from .runtime.memory.store import MemoryCounts
     from .runtime.model import Model, TensorInfo
     from .runtime.session import Session
     from .runtime.softmax.softmax import softmax
@@ -38,9 +40,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CompilerError", "Error", "InputError", "LabelsWarning", "Model", "ModelError", "Preprocessing",
-    "PreprocessingWarning", "Quantization", "Ranked", "Session", "SoftmaxStatistics", "TargetError", "TensorInfo",
-    "__version__", "convert", "load", "softmax", "softmax_statistics",
+    "CompilerError", "Error", "InputError", "LabelsWarning", "Memory", "MemoryCounts", "Model", "ModelError",
+    "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session", "SoftmaxStatistics", "TargetError",
+    "TensorInfo", "__version__", "convert", "load", "softmax", "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
@@ -48,6 +50,8 @@ _HOME = {
     "Error": ".runtime.errors",
     "InputError": ".runtime.errors",
     "LabelsWarning": ".runtime.errors",
+    "Memory": ".runtime.memory.memory",
+    "MemoryCounts": ".runtime.memory.store",
     "Model": ".runtime.model",
     "ModelError": ".runtime.errors",
     "Preprocessing": ".runtime.file.metadata",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .runtime.memory.memory import Memory
     from .runtime.model import Model
     from .runtime.session import Session
 
@@ -26,6 +27,7 @@ def load(
     verify: bool = True,
     progress: Callable[[int, int, str], None] | bool = True,
     reuse_inputs: bool = False,
+    memory: Memory | None = None,
 ) -> Session:
     """Makes a model ready to run.
 
@@ -36,7 +38,7 @@ def load(
     called as progress(done, total, kernel) while kernels are compiled; by default one line on standard error says so,
     where that is a terminal or a notebook, False (or MILLIJOULE_QUIET=1) keeps even that. reuse_inputs: the inputs'
     memory is used for other values once they were read, which takes less memory; `session.inputs` then have to be
-    written before every `invoke`.
+    written before every `invoke`. memory: where `run` keeps its answers, to look them up when the same is asked again.
 
     Kernels that no session before has compiled on this machine are compiled here, 0.1 to 1 s each (a softmax 2 s),
     where the model itself says all of its inputs' sizes, else in the first `run` or `resize`.
@@ -50,7 +52,7 @@ def load(
     opened = model if isinstance(model, Model) else open_model(model, verify=verify)
     return session.load(
         opened, threads=threads, profile=profile, target=target, kernels=kernels, progress=progress,
-        reuse_inputs=reuse_inputs,
+        reuse_inputs=reuse_inputs, memory=memory,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from .engine.feeds import Arrays, Feeds, check_feeds
 from .engine.locks import Lock
 from .engine.workspace import Workspace
 from .errors import Error, InputError
+from .memory.memory import Memory
+from .memory.shelf import Shelf, array_bytes
 from .model import Model, TensorInfo
 
 if TYPE_CHECKING:
@@ -38,13 +40,22 @@ def load(
     verify: bool = True,
     progress: Callable[[int, int, str], None] | bool = True,
     reuse_inputs: bool = False,
+    memory: Memory | None = None,
 ) -> Session:
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
     if not isinstance(model, Model):
         model = Model.load(model, verify=verify)
     engine = Engine(model, threads, profile, target, kernels, progress, reuse_inputs)
     engine.warm_up()
-    return Session(engine)
+    return Session(engine, None if memory is None else Shelf.of(memory, engine))
+
+
+class Outcome(NamedTuple):
+    """What a run gave, of which input shapes, and the multiply-adds that it took."""
+
+    outputs: dict[str, np.ndarray]
+    shapes: Shapes
+    macs: int
 
 
 class Session:
@@ -54,8 +65,9 @@ class Session:
     thread takes a `clone`, which shares the weights and the code. Once closed, everything but `close` raises Error.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, shelf: Shelf | None = None) -> None:
         self._engine = engine.retain()
+        self._shelf = shelf
         self._own: Workspace | None = None
         self._turn = Lock()
         self._pool: list[Workspace] = []
@@ -93,6 +105,11 @@ class Session:
     def threads(self) -> int:
         """How many threads share the work at most, the caller's included."""
         return self._engine.threads
+
+    @property
+    def memory(self) -> Memory | None:
+        """Where earlier answers are kept, if the model was loaded with a memory."""
+        return None if self._shelf is None else self._shelf.memory
 
     @property
     def input_info(self) -> dict[str, TensorInfo]:
@@ -189,7 +206,23 @@ class Session:
         it tells into which step, where the session was loaded from the source itself.
         """
         self._check_open()
-        arrays = check_feeds(self.model, feeds)
+        shelf = self._shelf if outputs is None else None
+        if shelf is None:
+            return self._compute(check_feeds(self.model, feeds), outputs)[0]
+        question = shelf.question(feeds)
+        if question is None:
+            feeds = check_feeds(self.model, feeds)
+            question = shelf.question(feeds)
+        known: Outcome | None = shelf.find(question)
+        if known is None:
+            known = self._compute(check_feeds(self.model, feeds))
+            shelf.put(question, known, sum(array_bytes(array) for array in known.outputs.values()), known.macs)
+        else:
+            self._latest = get_ident(), known.shapes
+        return {name: array.copy() for name, array in known.outputs.items()}
+
+    def _compute(self, arrays: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> Outcome:
+        """What `run` gives for arrays that were checked, whatever may be remembered."""
         wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
         names = tuple(dict.fromkeys(found.value for found in wanted.values()))
         shapes = {name: array.shape for name, array in arrays.items()}
@@ -204,12 +237,14 @@ class Session:
         finally:
             self._give_back(workspace)
         self._latest = get_ident(), shapes
-        return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+        if outputs is not None:
+            found = {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+        return Outcome(found, shapes, plan.program.macs)
 
     def clone(self) -> Session:
         """Another session on the same weights and code, for another thread."""
         self._check_open()
-        return Session(self._engine)
+        return Session(self._engine, self._shelf)
 
     def close(self) -> None:
         """Ends the helper threads and lets go of the memory; what runs in other threads meanwhile still ends well.
