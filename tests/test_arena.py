@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ def _nested(count: int) -> list[Storage]:
 @pytest.mark.parametrize("lives", [_chain, _kept, _nested])
 def test_the_work_grows_as_n_log_n(lives: Callable[[int], list[Storage]]) -> None:
     """Lines of Python per storage; a hundred million are some ten seconds."""
-    few, many = (lines(lambda n=n: lay_out(lives(n))) / n for n in (4_000, 16_000))
+    few, many = (lines(partial(lay_out, lives(n))) / n for n in (4_000, 16_000))
     assert many < 2 * few + 1000 and many < 3000
 
 

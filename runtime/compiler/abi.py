@@ -15,6 +15,7 @@ from __future__ import annotations
 import inspect
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 ABI = 1
@@ -67,26 +68,42 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
     Raises TypeError where the arguments are not exactly the signature's, OverflowError where one does not fit.
     """
-    items = [item.rpartition(":") for item in signature.split()]
-    names = [name for name, _, code in items if code != "b"]
-    if set(names) != set(arguments):
+    names, block = _block(signature)
+    if len(names) != len(arguments) or any(name not in arguments for name in names):
         raise TypeError(f"kernel takes ({', '.join(names)}), got ({', '.join(arguments)})")
-    words: list[int] = []
-    for name, _, code in items:
-        if code == "b":
-            continue
+    flat: list[Any] = []
+    for name in names:
         value = arguments[name]
+        if isinstance(value, tuple):
+            flat += value
+        else:
+            flat.append(value)
+    try:
+        return list(struct.unpack(f"<{len(flat)}i", block.pack(*flat)))
+    except struct.error:
+        raise OverflowError(_misfit(signature, arguments)) from None
+
+
+@cache
+def _block(signature: str) -> tuple[tuple[str, ...], struct.Struct]:
+    """Names of the parameters that have words in the block, and its layout."""
+    items = [item.rpartition(":") for item in signature.split()]
+    layout = "".join({"p": "iI", "b": ""}.get(code, code) for _, _, code in items)
+    return tuple(name for name, _, code in items if code != "b"), struct.Struct("<" + layout)
+
+
+def _misfit(signature: str, arguments: Mapping[str, Any]) -> str:
+    """Which argument does not fit its words, and why."""
+    for name, _, code in (item.rpartition(":") for item in signature.split()):
+        value = arguments.get(name)
         try:
             if code == "p":
-                base, offset = value
-                words += struct.unpack("<2i", struct.pack("<iI", base, offset))
-            elif code == "i":
-                words += struct.unpack("<i", struct.pack("<i", value))
-            else:
-                words += struct.unpack("<i", struct.pack("<f", value))
-        except struct.error as problem:
-            raise OverflowError(f"parameter {name} = {value!r}: {problem}") from None
-    return words
+                struct.pack("<iI", *value)  # type: ignore[misc]
+            elif code != "b":
+                struct.pack(f"<{code}", value)
+        except (struct.error, TypeError) as problem:
+            return f"parameter {name} = {value!r}: {problem}"
+    return "the arguments do not fit the parameters"
 
 
 def words(signature: str) -> int:
@@ -100,8 +117,16 @@ Kernel = Callable[..., Callable[..., None]]
 
 def kernel_name(factory: Kernel, constants: Mapping[str, Any]) -> str:
     """A name for one kernel variant, the same in every process."""
+    try:
+        return _kernel_name(factory, tuple(constants.items()))
+    except TypeError:  # a constant that is a list
+        return _kernel_name.__wrapped__(factory, tuple(constants.items()))
+
+
+@lru_cache(1 << 12)
+def _kernel_name(factory: Kernel, constants: tuple[tuple[str, Any], ...]) -> str:
     module = factory.__module__.rpartition(".")[2]
-    listed = ",".join(f"{key}={_plain(value)}" for key, value in sorted(constants.items()))
+    listed = ",".join(f"{key}={_plain(value)}" for key, value in sorted(constants))
     return f"{module}.{factory.__name__}({listed})"
 
 

@@ -185,6 +185,8 @@ def depth_space(ctx: Context, b: Builder) -> bool:
 
 def broadcast(x: View, shape: tuple[int, ...]) -> View:
     """The view with size-1 and missing leading dimensions repeated without memory."""
+    if x.shape == shape and not x.border:
+        return x
     lead = len(shape) - len(x.shape)
     strides = tuple(
         0 if i < lead or (x.shape[i - lead] == 1 and n != 1) else x.strides[i - lead] for i, n in enumerate(shape)

@@ -54,6 +54,7 @@ def lowers(
     return add
 
 
+@cache
 def find(name: str) -> Lowering | None:
     _import_all()
     if name in _lowerings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..kernels.copy import COPY_LEVELS
 from ..kernels.elementwise import LEVELS, OPERANDS, PART
 from ..ops.registry import Tensor
 from ..program.builder import Builder
-from ..program.view import Place, View, dense, levels
+from ..program.view import Place, Shape, View, dense, levels
 from .movement import broadcast
 
 SHORT_ROW = 256
@@ -31,10 +32,11 @@ class OperandRows:
         self.b, self.y = b, y
         self.operands = [broadcast(x, y.shape) for x in operands]
         self._set_levels()
-        for index, x in enumerate(operands):
-            if self.strides[index + 1][-1] not in (0, x.itemsize):
-                self.operands[index] = broadcast(b.contiguous(x), y.shape)
-        self._set_levels()
+        irregular = [i for i, x in enumerate(operands) if self.strides[i + 1][-1] not in (0, x.itemsize)]
+        if irregular:
+            for index in irregular:
+                self.operands[index] = broadcast(b.contiguous(operands[index]), y.shape)
+            self._set_levels()
         if len(self.sizes) > LEVELS:
             self.operands = [b.contiguous(x) for x in self.operands]
             self._set_levels()
@@ -96,23 +98,27 @@ class OperandRows:
 
     def call(self, kernel: Kernel, constants: Mapping[str, Any], work: int, p: Place | None = None) -> None:
         """Appends the kernel's call. work: multiply-adds for one element."""
-        lead = LEVELS - len(self.sizes)
-        middle = lead if len(self.sizes) > 1 else 0
-        sizes = (1,) * (lead - middle) + self.sizes[:1] + (1,) * middle + self.sizes[1:]
-        strides = [(0,) * (lead - middle) + s[:1] + (0,) * middle + s[1:] for s in self.strides]
-        inside = sizes[1] * sizes[2] * sizes[3]
-        part = sizes[3] if sizes[3] < 2 * PART else PART
-        group = max(1, min(sizes[0], PART // inside)) if part == sizes[3] else 1
-        arguments: dict[str, Place | int] = {f"n{i}": n for i, n in enumerate(sizes)}
         absent = OPERANDS - len(self.operands)
-        views, strides = [self.y, *self.operands, *[self.y] * absent], [*strides, *[strides[0]] * absent]
-        for name, view, pitches in zip("yabc", views, strides, strict=True):
-            arguments[name] = view.at()
-            arguments |= {f"{name}{i}": s for i, s in enumerate(pitches[:-1])}
-        chunks = -(-sizes[0] // group) * -(-sizes[3] // part)
-        self.b.call(
-            kernel, constants, chunks, work=work * self.y.size, p=p or self.y.at(), group=group, part=part, **arguments
-        )
+        views, strides = [self.y, *self.operands, *[self.y] * absent], (*self.strides, *(self.strides[0],) * absent)
+        places: dict[str, Place | int] = {name: view.at() for name, view in zip("yabc", views, strict=True)}
+        chunks, loops = _loops(self.sizes, strides)
+        self.b.call(kernel, constants, chunks, work=work * self.y.size, p=p or self.y.at(), **places, **loops)
+
+
+@lru_cache(1 << 12)
+def _loops(sizes: Shape, strides: tuple[Shape, ...]) -> tuple[int, dict[str, int]]:
+    """How many chunks there are, and the kernel's sizes and pitches. strides: of y, a, b and c."""
+    lead = LEVELS - len(sizes)
+    middle = lead if len(sizes) > 1 else 0
+    sizes = (1,) * (lead - middle) + sizes[:1] + (1,) * middle + sizes[1:]
+    strides = tuple((0,) * (lead - middle) + s[:1] + (0,) * middle + s[1:] for s in strides)
+    inside = sizes[1] * sizes[2] * sizes[3]
+    part = sizes[3] if sizes[3] < 2 * PART else PART
+    group = max(1, min(sizes[0], PART // inside)) if part == sizes[3] else 1
+    arguments = {f"n{i}": n for i, n in enumerate(sizes)} | {"group": group, "part": part}
+    for name, pitches in zip("yabc", strides, strict=True):
+        arguments |= {f"{name}{i}": s for i, s in enumerate(pitches[:-1])}
+    return -(-sizes[0] // group) * -(-sizes[3] // part), arguments
 
 
 def _factor(number: int, least: int) -> int:

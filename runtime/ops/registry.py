@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ class Tensor:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=object))
+        return prod(self.shape)
 
 
 @dataclass(slots=True)
@@ -189,6 +190,8 @@ def register(op: Op) -> Op:
 
 def find(name: str) -> Op | None:
     """The operator of that name, whose file is imported when it is first asked for; None where there is none."""
+    if name in _ops:
+        return _ops[name]
     for file in files_of(name):
         if name in _ops:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ class Builder:
     def temporary(self, shape: tuple[int, ...], dtype: Any, flipped: bool = False) -> View:
         """A contiguous view of new memory."""
         dtype = np.dtype(dtype)
-        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        size = prod(shape) * dtype.itemsize
         return View(self._storage(size), 0, tuple(shape), dense(shape, dtype.itemsize), dtype, flipped=flipped)
 
     def bordered(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -81,7 +83,7 @@ class View:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def constant(self) -> bool:
@@ -122,6 +124,7 @@ def dense(shape: Shape, itemsize: int) -> Shape:
     return tuple(reversed(strides))
 
 
+@lru_cache(1 << 12)
 def levels(shape: Shape, strides: tuple[Shape, ...]) -> tuple[Shape, tuple[Shape, ...]]:
     """The same elements of several operands in as few dimensions as they allow: size-1 dimensions dropped and
     neighbours merged where every operand's strides agree. The result has at least one dimension."""
