@@ -58,7 +58,7 @@ def test_steps(size: int, step: int, start: int, dtype: str, target: str) -> Non
 
 
 def strided(shape: tuple[int, ...], strides: tuple[int, ...]) -> View:
-    return View(Storage(0), 0, shape, strides, np.dtype(np.float32))
+    return View(Storage(1 << 20), 0, shape, strides, np.dtype(np.float32))
 
 
 def test_chunks_are_cut_from_the_outermost_level() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..compiler.abi import Address, encode
 from ..kernels.execute import RECORD_WORDS
+from ..program.bounds import OutOfBounds, int32
 from ..program.program import Call, Program, PythonStep
 from ..program.view import Place
 
@@ -32,20 +33,28 @@ class StepTable:
 
 
 def encode_program(program: Program, offsets: Mapping[str, int], signatures: Mapping[str, str]) -> StepTable:
-    """offsets, signatures: of each kernel, by name, in the code that will run the table."""
+    """offsets, signatures: of each kernel, by name, in the code that will run the table.
+
+    OverflowError, naming the node, where a number does not fit the table.
+    """
     calls = [step for step in program.steps if isinstance(step, Call)]
     records = np.zeros((len(calls), RECORD_WORDS), np.int32)
     params: list[int] = []
     first = records.size
     for record, call in zip(records, calls, strict=True):
         grains = -(-call.chunks // call.grain) if call.grain else 1
-        record[:5] = offsets[call.name], 4 * (first + len(params)), call.chunks, call.grain, grains
-        params += encode(signatures[call.name], {name: _resolve(value) for name, value in call.arguments.items()})
+        numbers = offsets[call.name], 4 * (first + len(params)), call.chunks, call.grain, grains
+        try:
+            record[:5] = int32("a field of the table of steps", numbers)
+            params += encode(signatures[call.name], {name: _resolve(value) for name, value in call.arguments.items()})
+        except (OverflowError, OutOfBounds) as problem:
+            raise OverflowError(f"{call.node}: {problem}") from problem
     return StepTable(np.concatenate([records.reshape(-1), np.array(params, np.int32)]), _segments(program))
 
 
 def _resolve(value: Any) -> Any:
     if isinstance(value, Place):
+        assert value.storage.offset >= 0, "a storage without its place in the arena"
         return Address(value.storage.base, value.storage.offset + value.offset)
     return value
 

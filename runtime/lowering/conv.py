@@ -8,7 +8,7 @@ from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
 from ..program.builder import Builder
-from ..program.view import Border, Place, View
+from ..program.view import Border, Start, View
 from . import depthwise
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
@@ -161,7 +161,7 @@ class _Geometries:
         images = self.images if image is None else 1
         first = image or 0
         top, left = self._begin()
-        x_place = self.b.shift(self.x.at(), first * self.image_pitch - top * self.row_pitch - left * self.pixel_pitch)
+        x_start = self.x.start().shifted(first * self.image_pitch - top * self.row_pitch - left * self.pixel_pitch)
         lines, pixels = images * height, width
         x_row, y_row_ = self.row_pitch * self.strides[0], y_row
         if self._pointwise(*(view for view in (y, residual) if view is not None)):
@@ -169,20 +169,20 @@ class _Geometries:
             x_row, y_row_ = pixels * self.pixel_pitch, pixels * y_pixel
         return Geometry(
             lines=lines, pixels=pixels,
-            x=self.b.shift(x_place, group * per_group * item), x_row=x_row, x_pixel=self.pixel_pitch * self.strides[1],
-            y=self.b.shift(y.at(first), group * (outputs // self.group) * item), y_row=y_row_, y_pixel=y_pixel,
+            x=x_start.shifted(group * per_group * item), x_row=x_row, x_pixel=self.pixel_pitch * self.strides[1],
+            y=y.start(first).shifted(group * (outputs // self.group) * item), y_row=y_row_, y_pixel=y_pixel,
             kernel_rows=self.kernel[0], kernel_row=self.row_pitch * self.dilations[0],
             taps=self.taps, kernel_tap=self.pixel_pitch * self.dilations[1], run=self.run,
         )  # fmt: skip
 
-    def residual(self, view: View | None, y: View, image: int | None, group: int) -> tuple[Place, int] | None:
+    def residual(self, view: View | None, y: View, image: int | None, group: int) -> tuple[Start, int] | None:
         if view is None:
             return None
         outputs = y.shape[-1] // self.group
-        place = self.b.shift(view.at(image or 0), group * outputs * view.itemsize)
+        start = view.start(image or 0).shifted(group * outputs * view.itemsize)
         if self._pointwise(y, view):
-            return place, self.of(y, image, group, view).y_row
-        return place, view.pitches()[1]
+            return start, self.of(y, image, group, view).y_row
+        return start, view.pitches()[1]
 
     def _begin(self) -> tuple[int, int]:
         return self._two(self.window.begin) if len(self.window.begin) == 2 else (0, self.window.begin[0])

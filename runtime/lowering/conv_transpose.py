@@ -133,8 +133,8 @@ class _Phases:
         y_at = image * y_image + row.first * y_row + column.first * y_pixel + group * self.channels // self.group * item
         merged = self._merged(column)
         return Geometry(
-            lines=row.count, pixels=column.count, x=self.b.shift(self.x.at(), x_at), x_row=x_row, x_pixel=x_pixel,
-            y=self.b.shift(self.y.at(), y_at), y_row=row.step * y_row, y_pixel=column.step * y_pixel,
+            lines=row.count, pixels=column.count, x=self.x.start().shifted(x_at), x_row=x_row, x_pixel=x_pixel,
+            y=self.y.start().shifted(y_at), y_row=row.step * y_row, y_pixel=column.step * y_pixel,
             kernel_rows=row.taps.shape[1], kernel_row=row.dilation * x_row,
             taps=1 if merged else column.taps.shape[1], kernel_tap=column.dilation * x_pixel,
             run=inputs * (column.taps.shape[1] if merged else 1),
@@ -166,9 +166,7 @@ class _Phases:
         data = np.tile(data.astype(self.y.dtype), column.members)
         y_image, y_row, y_pixel = self.y.pitches()
         shape = (self.y.shape[0], row.count, column.count, len(data))
-        target = View(
-            self.y.storage, self.y.offset + row.first * y_row + column.first * y_pixel, shape,
-            (y_image, row.step * y_row, column.step * y_pixel, data.itemsize), data.dtype, flipped=self.y.flipped,
-        )  # fmt: skip
+        strides = y_image, row.step * y_row, column.step * y_pixel, data.itemsize
+        target = self.y.part(shape, strides, row.first * y_row + column.first * y_pixel)
         source = View(self.b.constant(data).storage, 0, shape, (0, 0, 0, data.itemsize), data.dtype)
         self.b.copy(source, target)

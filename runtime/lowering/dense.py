@@ -55,8 +55,8 @@ def _geometry(ctx: Context, b: Builder, rows: int, outputs: int) -> Geometry:
     inner = x.shape[-1]
     x_pixel, y_pixel = inner * x.itemsize, outputs * y.itemsize
     return Geometry(
-        lines=1, pixels=rows, x=x.at(), x_row=rows * x_pixel, x_pixel=x_pixel,
-        y=y.at(), y_row=rows * y_pixel, y_pixel=y_pixel,
+        lines=1, pixels=rows, x=x.start(), x_row=rows * x_pixel, x_pixel=x_pixel,
+        y=y.start(), y_row=rows * y_pixel, y_pixel=y_pixel,
         kernel_rows=1, kernel_row=0, taps=1, kernel_tap=0, run=inner,
     )  # fmt: skip
 

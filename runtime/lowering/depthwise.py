@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..compiler.abi import Kernel
@@ -11,6 +9,7 @@ from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_in
 from ..ops import integer, quantized_node
 from ..ops.registry import Context
 from ..ops.window import window_of
+from ..program.bounds import extent, int32
 from ..program.builder import Builder
 from ..program.view import Border, Place, View
 from ..simd.depthwise_layout import DepthwiseLayout
@@ -59,8 +58,8 @@ def _repeat_channels(b: Builder, x: View, times: int) -> View:
     shape = (*x.shape[:-1], x.shape[-1] * times)
     wide = b.bordered(shape, x.dtype, border, x.fill, x.flipped) if border else b.temporary(shape, x.dtype, x.flipped)
     item = x.itemsize
-    source = replace(x, shape=(*x.shape, times), strides=(*x.strides, 0))
-    target = replace(wide, shape=(*x.shape, times), strides=(*wide.strides[:-1], item * times, item))
+    source = x.part((*x.shape, times), (*x.strides, 0))
+    target = wide.part((*x.shape, times), (*wide.strides[:-1], item * times, item))
     b.copy(source, target)
     return wide
 
@@ -94,6 +93,7 @@ class _Scan:
         self.x_pixel = x_step * self.stride
         self.x_tap = x_step * self.dilation
         self.adjacent = x_step
+        self.joined = 1
 
     def rows(self, taps: np.ndarray) -> np.ndarray:
         """(channels, height, width) -> (kernel rows, kernel, channels)."""
@@ -106,11 +106,22 @@ class _Scan:
 
     def join(self, count: int) -> None:
         """Takes `count` neighbouring outputs as channels of one."""
+        self.joined = count
         self.kernel += (count - 1) * self.stride
         self.stride *= count
         self.pixels //= count
         self.x_pixel *= count
         self.y_pixel *= count
+
+    def places(self, x: View, y: View, image: int) -> dict[str, Place]:
+        """Where the taps of one image's outputs are read, and the outputs written."""
+        counts = self.lines, self.pixels, self.kernel_rows, self.kernel
+        taps = extent(counts, (self.x_line, self.x_pixel, self.kernel_row, self.x_tap), x.shape[-1] * x.itemsize)
+        outputs = extent((self.lines, self.pixels), (self.y_line, self.y_pixel), self.joined * y.shape[-1] * y.itemsize)
+        return {
+            "x": x.start(image).shifted(self.offset).touching(*taps),
+            "y": y.start(image).touching(*outputs),
+        }  # fmt: skip
 
     def arguments(self) -> dict[str, int]:
         return {
@@ -142,8 +153,8 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
         b.call(
             depthwise_f32, constants, len(starts) // together * scan.lines,
             work=ctx.outputs[0].size * taps[0].size // x.shape[0],
-            x=b.shift(x.at(image), scan.offset), w=w, bias=packed_bias, y=y.at(image),
-            last_channel=channels - lanes, blocks=together, **scan.arguments(),
+            w=w, bias=packed_bias, last_channel=channels - lanes, blocks=together,
+            **scan.places(x, y, image), **scan.arguments(),
         )  # fmt: skip
 
 
@@ -173,7 +184,7 @@ def _lower_int8(
     packed = layout.pack(np.stack(parts, 1).reshape(-1, *rows.shape[1:]))
     shared: dict[str, Place | int] = {
         "w": b.constant(packed),
-        "bias": b.constant(layout.pack_channels(start.astype(np.int32))),
+        "bias": b.constant(layout.pack_channels(int32("a bias", start))),
         "scale": b.constant(layout.pack_channels(scale)),
         "panel": packed[0].nbytes, "last_channel": channels - layout.width,
         "zero_point": int(product.y.zero_point[0]) + flip, "low": low, "high": high,
@@ -188,7 +199,7 @@ def _lower_int8(
         kernel, lines = depthwise_scan_int8, bands
     together = blocks_of_a_chunk(b, lines, len(packed))
     for image in range(x.shape[0]):
-        shared |= {"x": b.shift(x.at(image), scan.offset), "y": y.at(image)}
+        shared |= scan.places(x, y, image)
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
         b.call(kernel, constants, len(packed) // together * lines, work=work, blocks=together, **shared, **arguments)
 

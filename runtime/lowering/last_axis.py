@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..ops.registry import Context
 from ..program.builder import Builder
-from ..program.view import Border, View
+from ..program.view import View
 
 
 def take(ctx: Context, b: Builder) -> View:
@@ -38,4 +36,4 @@ def put_back(ctx: Context, b: Builder, rows: View) -> None:
 def _move(view: View, axis: int) -> View:
     order = [i for i in range(len(view.shape)) if i != axis] + [axis]
     shape, strides = tuple(view.shape[i] for i in order), tuple(view.strides[i] for i in order)
-    return replace(view, shape=shape, strides=strides, border=Border())
+    return view.part(shape, strides)

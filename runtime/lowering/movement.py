@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from ..ops.registry import Context
 from ..program.builder import Builder
-from ..program.view import Border, View, dense
+from ..program.view import View, dense
 from .registry import lowers
 
 
@@ -40,7 +40,7 @@ def transpose(ctx: Context, b: Builder) -> bool:
         return False
     x = b.input(0)
     perm = ctx.attrs["perm"] or list(reversed(range(len(x.shape))))
-    b.copy(_view(x, tuple(x.shape[i] for i in perm), tuple(x.strides[i] for i in perm)), b.output())
+    b.copy(x.part(tuple(x.shape[i] for i in perm), tuple(x.strides[i] for i in perm)), b.output())
     return True
 
 
@@ -51,14 +51,16 @@ def slice_(ctx: Context, b: Builder) -> bool:
     x = b.input(0)
     starts, ends = ctx.constant(1).reshape(-1), ctx.constant(2).reshape(-1)
     axes, steps = ctx.optional_constant(3), ctx.optional_constant(4)
-    offset, strides = x.offset, list(x.strides)
+    shape = ctx.outputs[0].shape
+    offset, strides = 0, list(x.strides)
     for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = i if axes is None else int(axes.reshape(-1)[i])
         step = 1 if steps is None else int(steps.reshape(-1)[i])
         first, _, _ = slice(int(start), int(end), step).indices(x.shape[axis])
         offset += first * x.strides[axis]
-        strides[axis] *= step
-    _alias_or_copy(ctx, b, _view(x, ctx.outputs[0].shape, tuple(strides), offset), 0)
+        # Of a single element's step nothing is left, however large it is.
+        strides[axis] *= step if shape[axis] > 1 else 1
+    _alias_or_copy(ctx, b, x.part(shape, tuple(strides), offset), 0)
     return True
 
 
@@ -68,9 +70,9 @@ def split(ctx: Context, b: Builder) -> bool:
         return False
     x = b.input(0)
     axis = ctx.attrs["axis"] % len(x.shape)
-    offset = x.offset
+    offset = 0
     for index, output in enumerate(ctx.outputs):
-        _alias_or_copy(ctx, b, _view(x, output.shape, x.strides, offset), index)
+        _alias_or_copy(ctx, b, x.part(output.shape, x.strides, offset), index)
         offset += output.shape[axis] * x.strides[axis]
     return True
 
@@ -81,20 +83,24 @@ def gather(ctx: Context, b: Builder) -> bool:
     indices = ctx.input(1)
     if not unchanged(ctx) or indices.data is None or indices.data.ndim > 1:
         return False
-    x = b.input(0)
-    axis = ctx.attrs["axis"] % len(x.shape)
-    places = np.where(indices.data < 0, indices.data + x.shape[axis], indices.data).reshape(-1).astype(int)
-    steps = np.diff(places)
-    if len(set(steps.tolist())) > 1:
+    tensor = ctx.input(0)
+    axis = ctx.attrs["axis"] % len(tensor.shape)
+    n = tensor.shape[axis]
+    places = [int(i) for i in indices.data.reshape(-1)]
+    beyond = next((i for i in places if not -n <= i < n), None)
+    if beyond is not None:
+        raise ctx.error(f"index {beyond} is out of range for axis {axis} of {n} elements")
+    places = [i % n for i in places]
+    step = places[1] - places[0] if len(places) > 1 else 1
+    if any(after - before != step for before, after in pairwise(places)):
         return False
-    step = int(steps[0]) if len(steps) else 1
+    x = b.input(0)
     shape, strides = list(x.shape), list(x.strides)
-    offset = x.offset + int(places[0]) * x.strides[axis]
     if indices.data.ndim:
         shape[axis], strides[axis] = len(places), step * x.strides[axis]
     else:
         del shape[axis], strides[axis]
-    _alias_or_copy(ctx, b, _view(x, tuple(shape), tuple(strides), offset), 0)
+    _alias_or_copy(ctx, b, x.part(tuple(shape), tuple(strides), places[0] * x.strides[axis]), 0)
     return True
 
 
@@ -106,11 +112,10 @@ def concat(ctx: Context, b: Builder) -> bool:
         return False
     y = b.output()
     axis = ctx.attrs["axis"] % len(out.shape)
-    offset = y.offset
+    offset = 0
     for index, tensor in enumerate(inputs):
-        part = _view(y, tensor.shape, y.strides, offset)
         if tensor.size:
-            b.copy(b.input(index), part)
+            b.copy(b.input(index), y.part(tensor.shape, y.strides, offset))
         offset += tensor.shape[axis] * y.strides[axis]
     return True
 
@@ -142,7 +147,7 @@ def pad(ctx: Context, b: Builder) -> bool:
         if min(pads[i], pads[i + len(pads) // 2]) < 0:
             return False
     source, y = b.input(0), b.output()
-    inside = _view(y, x.shape, y.strides, y.offset + int(np.dot(begins, y.strides)))
+    inside = y.part(x.shape, y.strides, int(np.dot(begins, y.strides)))
     _fill_around(b, y, inside, begins, filling)
     if x.size:
         b.copy(source, inside)
@@ -151,13 +156,13 @@ def pad(ctx: Context, b: Builder) -> bool:
 
 def _fill_around(b: Builder, y: View, inside: View, begins: np.ndarray, filling: np.ndarray) -> None:
     """Fills what `inside` leaves of y: two slabs per dimension, each within what the dimensions before leave."""
-    shape, offset = list(y.shape), y.offset
+    shape, offset = list(y.shape), 0
     for axis, begin in enumerate(begins):
         after = y.shape[axis] - int(begin) - inside.shape[axis]
         for size, at in ((int(begin), 0), (after, y.shape[axis] - after)):
             if size:
                 slab = (*shape[:axis], size, *shape[axis + 1 :])
-                b.fill(_view(y, slab, y.strides, offset + at * y.strides[axis]), filling)
+                b.fill(y.part(slab, y.strides, offset + at * y.strides[axis]), filling)
         shape[axis] = inside.shape[axis]
         offset += int(begin) * y.strides[axis]
 
@@ -177,7 +182,7 @@ def depth_space(ctx: Context, b: Builder) -> bool:
     else:
         middle, order = (n, height, width, depth, block, block), (0, 1, 4, 2, 5, 3)
     deep = (x if to_space else y).reshape(middle)
-    deep = _view(deep, spread, tuple(deep.strides[i] for i in order))
+    deep = deep.part(spread, tuple(deep.strides[i] for i in order))
     flat = (y if to_space else x).reshape(spread)
     b.copy(deep, flat) if to_space else b.copy(flat, deep)
     return True
@@ -191,11 +196,7 @@ def broadcast(x: View, shape: tuple[int, ...]) -> View:
     strides = tuple(
         0 if i < lead or (x.shape[i - lead] == 1 and n != 1) else x.strides[i - lead] for i, n in enumerate(shape)
     )
-    return _view(x, shape, strides)
-
-
-def _view(x: View, shape: tuple[int, ...], strides: tuple[int, ...], offset: int | None = None) -> View:
-    return replace(x, shape=shape, strides=strides, offset=x.offset if offset is None else offset, border=Border())
+    return x.part(shape, strides)
 
 
 def _alias_or_copy(ctx: Context, b: Builder, view: View, index: int) -> None:

@@ -46,10 +46,10 @@ def layer_normalization(ctx: Context, b: Builder) -> bool:
     if len(ctx.outputs) > 1 or x.dtype != np.float32 or any(t.dtype != np.float32 or t.size != n for t in parameters):
         return False
     source, y = b.input(0, contiguous=True), b.output(contiguous=True)
-    shift = b.constant(np.zeros(n, np.float32)) if bias is None else b.input(2, contiguous=True).at()
+    shift = b.constant(np.zeros(n, np.float32)) if bias is None else b.input(2, contiguous=True).run(n)
     b.call(
         layer_normalize, {}, source.size // n, work=WORK * source.size, x=source.at(), y=y.at(),
-        scale=b.input(1, contiguous=True).at(), bias=shift, n=n, count=float(n), epsilon=ctx.attrs["epsilon"],
+        scale=b.input(1, contiguous=True).run(n), bias=shift, n=n, count=float(n), epsilon=ctx.attrs["epsilon"],
     )  # fmt: skip
     return True
 
@@ -67,8 +67,8 @@ def instance_normalization(ctx: Context, b: Builder) -> bool:
     blocks = -(-channels // lanes)
     b.call(
         instance_normalize, {"lanes": lanes}, images * blocks, work=WORK * source.size, x=source.at(), y=y.at(),
-        scale=scale.at(), bias=bias.at(), blocks=blocks, last_channel=channels - lanes, height=height, width=width,
-        x_image=x_image, x_row=x_row, x_pixel=x_pixel, y_image=y_image, y_row=y_row, y_pixel=y_pixel,
-        count=float(height * width), epsilon=ctx.attrs["epsilon"],
+        scale=scale.run(channels), bias=bias.run(channels), blocks=blocks, last_channel=channels - lanes,
+        height=height, width=width, x_image=x_image, x_row=x_row, x_pixel=x_pixel,
+        y_image=y_image, y_row=y_row, y_pixel=y_pixel, count=float(height * width), epsilon=ctx.attrs["epsilon"],
     )  # fmt: skip
     return True

@@ -34,7 +34,7 @@ def pool(ctx: Context, b: Builder) -> bool:
         return False
     x, y = b.input(0), b.output()
     rows, columns = _rows(x, y, window, include_pad), _columns(x, y, window, include_pad)
-    windows.emit(b, x.at(), y.at(), x, x.shape[-1], rows, columns, reduction)
+    windows.emit(b, x, y, x.shape[-1], rows, columns, reduction)
     return True
 
 
@@ -50,7 +50,7 @@ def global_pool(ctx: Context, b: Builder) -> bool:
     images, height, width, _ = x.channels_last()
     x_image, x_row, x_pixel = x.pitches()
     rows = windows.repeated(windows.whole(height, x_row), images, x_image, y.pitches()[0])
-    windows.emit(b, x.at(), y.at(), x, x.shape[-1], rows, windows.whole(width, x_pixel), reduction)
+    windows.emit(b, x, y, x.shape[-1], rows, windows.whole(width, x_pixel), reduction)
     return True
 
 
@@ -105,7 +105,7 @@ def _max(b: Builder, x: View, y: View, window: Window, reduction: Reduction) -> 
     rows, columns = _rows(x, y, window), _columns(x, y, window)
     images, height, _, channels = x.channels_last()
     if not windows.separable(rows, columns, images * height):
-        windows.emit(b, x.at(), y.at(), x, channels, rows, columns, reduction)
+        windows.emit(b, x, y, channels, rows, columns, reduction)
         return
     pixels = len(columns.entries)
     middle = b.temporary((images, height, pixels, channels), x.dtype, x.flipped)
@@ -113,6 +113,6 @@ def _max(b: Builder, x: View, y: View, window: Window, reduction: Reduction) -> 
     lines = windows.repeated(windows.single(x_row, m_row, height), images, x_image, m_image)
     first = reduction if reduction.epilogue == "plain" else replace(reduction, epilogue="bytes", low=-128, high=127)
     first = replace(first, activation=None, params=())
-    windows.emit(b, x.at(), middle.at(), x, channels, lines, _columns(x, middle, window), first)
+    windows.emit(b, x, middle, channels, lines, _columns(x, middle, window), first)
     across = windows.single(m_pixel, y.pitches()[2], pixels)
-    windows.emit(b, middle.at(), y.at(), middle, channels, _rows(middle, y, window), across, reduction)
+    windows.emit(b, middle, y, channels, _rows(middle, y, window), across, reduction)

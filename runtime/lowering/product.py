@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.conv import conv_f32, conv_int8
+from ..program.bounds import extent, int32
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
-from ..program.view import Place
+from ..program.view import Place, Start
 from ..simd.tile_layout import TileLayout, finish_of
 from .chunking import blocks_of_a_chunk
 from .tile_choice import choose_tile, tile_cost
@@ -25,10 +26,10 @@ class Geometry:
 
     lines: int
     pixels: int
-    x: Place
+    x: Start
     x_row: int
     x_pixel: int
-    y: Place
+    y: Start
     y_row: int
     y_pixel: int
     kernel_rows: int
@@ -37,6 +38,16 @@ class Geometry:
     kernel_tap: int
     run: int
     passes: int = 1
+
+    def reads(self, itemsize: int) -> Place:
+        """The input, of elements of so many bytes."""
+        counts = self.lines, self.pixels, self.kernel_rows, self.taps
+        pitches = self.x_row, self.x_pixel, self.kernel_row, self.kernel_tap
+        return self.x.touching(*extent(counts, pitches, self.run * itemsize))
+
+    def writes(self, pixel: int) -> Place:
+        """The output, of which a pixel's channels are so many bytes."""
+        return self.y.touching(*extent((self.lines, self.pixels), (self.y_row, self.y_pixel), pixel))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +115,7 @@ def emit_f32(
     bias: np.ndarray | None,
     activation: str | None,
     params: Sequence[float],
-    residual: tuple[Place, int] | None = None,
+    residual: tuple[Start, int] | None = None,
 ) -> None:
     """weights: (channels, kernel_rows * taps, run) float32. residual: place and row pitch; pixels as the output's."""
     layout = b.tile_layout("f32")
@@ -125,7 +136,8 @@ def emit_f32(
     together = _blocks_of_a_chunk(b, g, packed, 4 * channels)
     b.call(
         conv_f32, constants, len(packed) // together * g.lines, work=work, blocks=together,
-        other=other, other_row=other_row, **_shared(b, g, layout, packed, bias, columns, channels),
+        other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
+        **_shared(b, g, layout, packed, bias, columns, channels, 4),
     )  # fmt: skip
 
 
@@ -168,7 +180,7 @@ def emit_int8(
         len(packed) // together * g.lines, work=work, blocks=together,
         scale=b.constant(layout.pack_channels(scale, columns)),
         zero_point=out.zero_point + flip, low=low, high=high,
-        **_shared(b, g, layout, packed, start.astype(np.int32), columns, channels),
+        **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1),
     )  # fmt: skip
 
 
@@ -197,10 +209,19 @@ def _blocks_of_a_chunk(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int
 
 
 def _shared(
-    b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, bias: np.ndarray, columns: int, channels: int
+    b: Builder,
+    g: Geometry,
+    layout: TileLayout,
+    packed: np.ndarray,
+    bias: np.ndarray,
+    columns: int,
+    channels: int,
+    itemsize: int,
 ) -> dict[str, Place | int]:
+    """itemsize: bytes of an input's element and of an output's."""
     return {
-        "x": g.x, "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)), "y": g.y,
+        "x": g.reads(itemsize), "y": g.writes(itemsize * channels),
+        "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)),
         "lines": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
         "y_row": g.y_row, "y_pixel": g.y_pixel, "kernel_rows": g.kernel_rows, "kernel_row": g.kernel_row,
         "taps": g.taps, "kernel_tap": g.kernel_tap, "passes": g.passes, "steps": packed.shape[2],

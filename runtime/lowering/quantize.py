@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels.quantized import dequantize, quantize
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
+from ..program.bounds import int32
 from ..program.builder import Builder
 from ..program.view import View
 from .byte_views import element, emit_table, is_byte, offset, shifted_view
@@ -25,7 +26,7 @@ def quantize_linear(ctx: Context, b: Builder) -> bool:
     source, scale, to = b.input(0), _scale(ctx, b), b.output()
     rows = OperandRows(b, [source, scale], to)
     low, high = (0, 255) if element(to) == "u8" else (-128, 127)
-    p = b.constant(np.array([zero_point + offset(to), low, high], np.int32))
+    p = b.constant(int32("a parameter of quantization", [zero_point + offset(to), low, high]))
     rows.call(quantize, {"y": element(to), "scalar": rows.scalars[1]}, WORK, p)
     return True
 
@@ -41,7 +42,7 @@ def dequantize_linear(ctx: Context, b: Builder) -> bool:
         return False
     source, scale, to = b.input(0), _scale(ctx, b), b.output()
     rows = OperandRows(b, [source, scale], to)
-    p = b.constant(np.array([zero_point + offset(source)], np.int32))
+    p = b.constant(int32("a parameter of quantization", [zero_point + offset(source)]))
     constants = {"x": "i32" if wide else element(source), "scalar": rows.scalars[1]}
     rows.call(dequantize, constants, WORK, p)
     return True

@@ -10,6 +10,7 @@ from ..kernels.quantized import add_int8, add_real, mul_int8
 from ..ops import integer, quantized_node
 from ..ops.elementwise import int8_table
 from ..ops.registry import Context, find
+from ..program.bounds import int32
 from ..program.builder import Builder
 from .byte_views import element, emit_table, is_byte, offset
 from .row_layout import OperandRows
@@ -93,5 +94,5 @@ def _emit(
         "a": element(views[0]), "b": element(views[1]), "y": element(y),
         "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
     }  # fmt: skip
-    p = b.constant(np.array([*parameters, *(v + offset(y) for v in (zero_point, low, high))], np.int32))
-    rows.call(kernel, constants, WORK, p)
+    numbers = [*parameters, *(v + offset(y) for v in (zero_point, low, high))]
+    rows.call(kernel, constants, WORK, b.constant(int32("a parameter of quantization", numbers)))

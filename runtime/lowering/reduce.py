@@ -109,4 +109,4 @@ def _windows(b: Builder, x: View, axes: Sequence[int], kept: Sequence[int], redu
     rows = np.full((prod(sizes), 4), [0, 0, tall, counts[0]])
     rows[:, 0], rows[:, 1] = np.array(x_steps, int) @ places, np.array(y_steps, int) @ places
     columns = Table(np.array([[0, 0, wide, counts[1]]]), tap)
-    windows.emit(b, x.at(), y.at(), x, channels, Table(rows, tap_row), columns, reduction)
+    windows.emit(b, x, y, channels, Table(rows, tap_row), columns, reduction)

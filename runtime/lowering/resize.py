@@ -11,8 +11,9 @@ from ..kernels.resize import resample
 from ..ops.registry import Context
 from ..ops.resample import Taps
 from ..ops.resize import WEIGHT_BITS, axis_taps
+from ..program.bounds import int32
 from ..program.builder import Builder
-from ..program.view import View, levels
+from ..program.view import Place, View, levels
 from .chunking import blocks_of_a_chunk
 from .registry import lowers
 from .windows import channel_vectors
@@ -30,9 +31,18 @@ class Gathered:
     inputs: np.ndarray
     weights: np.ndarray | None
 
+    @property
+    def reads(self) -> tuple[int, int]:
+        """The least and the greatest byte offset of an input."""
+        return int(self.inputs.min()), int(self.inputs.max())
+
+    @property
+    def writes(self) -> tuple[int, int]:
+        return int(self.outputs.min()), int(self.outputs.max())
+
     def table(self) -> np.ndarray:
         """The int32 entries that ResampleStep reads."""
-        words = [self.outputs[:, None].astype(np.int32), self.inputs.astype(np.int32)]
+        words = [int32("an offset of an output", self.outputs[:, None]), int32("an offset of an input", self.inputs)]
         if self.weights is not None:
             words.append(self.weights.view(np.int32))
         return np.concatenate(words, axis=1)
@@ -90,6 +100,11 @@ def _gathered(taps: dict[int, Taps], axes: range, x: View, y: View, bits: int) -
     return Gathered(outputs, inputs, None if weights is None else np.ascontiguousarray(weights))
 
 
+def _place(view: View, rows: tuple[int, int], columns: tuple[int, int], inner: int) -> Place:
+    """From the least and greatest offsets along each axis."""
+    return view.start().touching(rows[0] + columns[0], rows[1] + columns[1] + inner * view.itemsize)
+
+
 def _integers(weights: np.ndarray) -> np.ndarray:
     """Weights of two taps as int32 fractions that sum up to 2^WEIGHT_BITS."""
     second = np.rint(weights[:, 1] * np.float32(2**WEIGHT_BITS)).astype(np.int32)
@@ -109,7 +124,8 @@ def _emit(b: Builder, x: View, y: View, rows: Gathered, columns: Gathered, inner
     lines, pixels = len(rows.outputs), len(columns.outputs)
     together = blocks_of_a_chunk(b, lines, blocks)
     b.call(
-        resample, constants, blocks // together * lines, work=lines * pixels * channels, x=x.at(), y=y.at(),
+        resample, constants, blocks // together * lines, work=lines * pixels * channels,
+        x=_place(x, rows.reads, columns.reads, inner), y=_place(y, rows.writes, columns.writes, inner),
         rows=b.constant(rows.table()), columns=b.constant(columns.table()), lines=lines, blocks=together, pixels=pixels,
         last_channel=channels - offsets[-1] - lanes,
     )  # fmt: skip

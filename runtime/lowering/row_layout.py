@@ -13,6 +13,7 @@ from ..compiler.abi import Kernel
 from ..kernels.copy import COPY_LEVELS
 from ..kernels.elementwise import LEVELS, OPERANDS, PART
 from ..ops.registry import Tensor
+from ..program.bounds import extent
 from ..program.builder import Builder
 from ..program.view import Place, Shape, View, dense, levels
 from .movement import broadcast
@@ -72,7 +73,7 @@ class OperandRows:
                 continue
             kept = tuple(n if s else 1 for n, s in zip(outer, strides[index + 1], strict=False))
             shape = (*kept, count, sizes[-1])
-            source = replace(x, shape=shape, strides=(*strides[index + 1][:-2], 0, items[index + 1]))
+            source = x.part(shape, (*strides[index + 1][:-2], 0, items[index + 1]))
             longer = self._materialized(source)
             self.operands[index] = longer
             pitches = tuple(0 if n == 1 else s for n, s in zip(kept, longer.strides, strict=False))
@@ -100,7 +101,10 @@ class OperandRows:
         """Appends the kernel's call. work: multiply-adds for one element."""
         absent = OPERANDS - len(self.operands)
         views, strides = [self.y, *self.operands, *[self.y] * absent], (*self.strides, *(self.strides[0],) * absent)
-        places: dict[str, Place | int] = {name: view.at() for name, view in zip("yabc", views, strict=True)}
+        places: dict[str, Place | int] = {
+            name: view.start().touching(*extent(self.sizes, pitches, view.itemsize))
+            for name, view, pitches in zip("yabc", views, strides, strict=True)
+        }
         chunks, loops = _loops(self.sizes, strides)
         self.b.call(kernel, constants, chunks, work=work * self.y.size, p=p or self.y.at(), **places, **loops)
 

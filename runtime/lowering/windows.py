@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels.pool import pool
 from ..ops.window import Window
+from ..program.bounds import int32
 from ..program.builder import Builder
 from ..program.view import Place, View
 from .chunking import blocks_of_a_chunk
@@ -36,6 +37,18 @@ class Table:
     @property
     def widest(self) -> int:
         return int(self.entries[:, 2].max())
+
+    @property
+    def reads(self) -> tuple[int, int]:
+        """The least and the greatest byte offset into x of an element in a window; (0, 0) where there is none."""
+        begin, count = self.entries[self.entries[:, 2] > 0][:, [0, 2]].T
+        last = begin + (count - 1) * self.tap
+        return (int(min(begin.min(), last.min())), int(max(begin.max(), last.max()))) if begin.size else (0, 0)
+
+    @property
+    def writes(self) -> tuple[int, int]:
+        """The least and the greatest byte offset into y."""
+        return int(self.entries[:, 1].min()), int(self.entries[:, 1].max())
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +122,40 @@ def channel_vectors(channels: int, widest: int) -> tuple[int, tuple[int, ...], i
     return lanes, tuple(v * lanes for v in range(columns)), -(-channels // (columns * lanes))
 
 
-def emit(b: Builder, x: Place, y: Place, like: View, channels: int, rows: Table, columns: Table, r: Reduction) -> None:
-    """Appends the call. like: a view with the element type and the form (flipped or not) of both x and y."""
+def emit(b: Builder, x: View, y: View, channels: int, rows: Table, columns: Table, r: Reduction) -> None:
+    """Appends the call. x and y: of one element type and form (flipped or not); offsets count from their first."""
     rows, columns = _joined(rows, columns)
-    element = "f32" if like.dtype == np.float32 else "u8" if like.flipped or like.dtype == np.uint8 else "i8"
+    element = "f32" if x.dtype == np.float32 else "u8" if x.flipped or x.dtype == np.uint8 else "i8"
     lanes, offsets, blocks = channel_vectors(channels, _widest(b, element, r.operation))
     long = element != "f32" and r.operation == "sum" and rows.widest * columns.widest > SHORT_SUM
     width = offsets[-1] + lanes
-    flip = 128 if like.flipped else 0
+    flip = 128 if x.flipped else 0
     constants = {
         "element": element, "operation": r.operation, "lanes": lanes, "offsets": offsets, "epilogue": r.epilogue,
         **_at_once(rows, columns), "long": long, "activation": r.activation, "params": r.params,
     }  # fmt: skip
     lines = len(rows.entries)
     together = blocks_of_a_chunk(b, lines, blocks)
+    pixel = channels * x.itemsize
     b.call(
-        pool, constants, blocks // together * lines, work=_work(rows, columns, channels), x=x, y=y,
-        rows=b.constant(rows.entries.astype(np.int32)), columns=b.constant(columns.entries.astype(np.int32)),
+        pool, constants, blocks // together * lines, work=_work(rows, columns, channels),
+        x=x.start().touching(*_both(rows.reads, columns.reads, pixel)),
+        y=y.start().touching(*_both(rows.writes, columns.writes, pixel)),
+        rows=_constant(b, rows), columns=_constant(b, columns),
         lines=lines, blocks=together, pixels=len(columns.entries), tap_row=rows.tap, tap=columns.tap,
         last_channel=channels - width,
         bias=r.bias - flip, pad_bias=r.pad_bias, ratio=r.ratio, offset=r.offset,
         zero_point=r.zero_point + flip, low=r.low + flip, high=r.high + flip,
     )  # fmt: skip
+
+
+def _both(rows: tuple[int, int], columns: tuple[int, int], pixel: int) -> tuple[int, int]:
+    """The bytes touched, from the least and greatest offsets along each axis and the bytes of a pixel."""
+    return rows[0] + columns[0], rows[1] + columns[1] + pixel
+
+
+def _constant(b: Builder, table: Table) -> Place:
+    return b.constant(int32("an offset or a count of a window", table.entries))
 
 
 def separable(rows: Table, columns: Table, height: int) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..errors import InputError
 from ..evaluate.shapes import Instance, instantiate
 from ..graph import Graph
 from ..lowering.registry import find
 from ..ops.registry import Shape
+from ..program.bounds import OutOfBounds
 from ..program.builder import Builder
 from ..program.program import Program
 from ..program.view import Border
@@ -33,7 +35,8 @@ def plan(
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written.
 
-    ModelError where shapes do not fit the graph.
+    ModelError where shapes do not fit the graph, or a node's memory cannot be addressed; InputError where an input's
+    cannot.
     """
     names = list(outputs) or graph.outputs
     instance = instantiate(graph, shapes, names)
@@ -45,7 +48,10 @@ def plan(
     inputs = {}
     for name in graph.inputs:
         tensor = instance.tensors[name]
-        view = builder.temporary(tensor.shape, tensor.dtype)
+        try:
+            view = builder.temporary(tensor.shape, tensor.dtype)
+        except OutOfBounds as problem:
+            raise InputError(f"input '{name}' of shape {tensor.shape} is too large: {problem}") from problem
         view.storage.touch(-1)
         builder.declare(tensor, view)
         inputs[name] = view

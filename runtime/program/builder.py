@@ -14,9 +14,10 @@ from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
 from ..ops.registry import Context, Op, Tensor
 from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
+from .bounds import LARGEST, OutOfBounds, check_int32
 from .copies import move
 from .program import Call, PythonStep
-from .view import Border, Place, Storage, View, dense, levels
+from .view import Border, Place, Start, Storage, View, channels_last, dense, levels
 from .weights import Weights
 
 SHARED_WORK, LARGE_WORK = 15_000, 500_000
@@ -40,7 +41,6 @@ class Builder:
         self._views: dict[str, View] = {}
         self._copies: dict[tuple[int, Any], View] = {}
         self._pending: list[tuple[View, View]] = []
-        self._scratch = Storage(0, SCRATCH, 0)
 
     @property
     def target(self) -> Target:
@@ -77,11 +77,6 @@ class Builder:
         """The view, or a contiguous copy of it."""
         return self._demand(view, True, None, 0)
 
-    @staticmethod
-    def shift(place: Place, offset: int) -> Place:
-        """The place some bytes further on; it may lie in the border of a view."""
-        return Place(place.storage, place.offset + offset)
-
     def alias(self, view: View, index: int = 0) -> None:
         """Declares that an output is this view of memory that exists already."""
         self._views[self.ctx.outputs[index].name] = view
@@ -95,11 +90,13 @@ class Builder:
     def bordered(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
         """A channels-last view of new memory inside a border that a step of its own fills.
 
-        Rows share their padding: what lies right of a row is what lies left of the next.
+        Rows share their padding: what lies right of a row is what lies left of the next. Without elements there is no
+        border, either: no kernel is given such a view.
         """
+        if 0 in shape:
+            return self.temporary(shape, dtype, flipped)
         dtype = np.dtype(dtype)
-        view = View(Storage(0), 0, tuple(shape), (), dtype)
-        n, h, w, c = view.channels_last()
+        n, h, w, c = channels_last(shape)
         pixel = c * dtype.itemsize
         row = (w + max(border.left, border.right)) * pixel
         start = border.top * row + border.left * pixel
@@ -107,7 +104,7 @@ class Builder:
         strides = (image, row, pixel, dtype.itemsize) if len(shape) == 4 else (image, pixel, dtype.itemsize)
         storage = self._storage(n * image)
         self.call(
-            fill_border, {}, 1, y=Place(storage, 0), images=n, image=image, rows=h, row=row,
+            fill_border, {}, 1, y=Start(storage, 0).touching(0, n * image), images=n, image=image, rows=h, row=row,
             before=start, inside=w * pixel, after=image - start - (h - 1) * row - w * pixel,
             gap=row - w * pixel, value=_fill_byte(dtype, fill, flipped),
         )  # fmt: skip
@@ -115,12 +112,12 @@ class Builder:
 
     def constant(self, data: np.ndarray) -> Place:
         """Bytes of an array among the weights, 64-byte aligned."""
-        return Place(Storage(data.nbytes, WEIGHTS, self.weights.add(data)), 0)
+        return Place(Storage(data.nbytes, WEIGHTS, self.weights.add(data)), 0, 0, data.nbytes)
 
     def scratch(self, size: int, offset: int = 0) -> Place:
         """Memory private to the thread that runs a chunk: `size` bytes at a fixed offset."""
         self.scratch_bytes = max(self.scratch_bytes, offset + size)
-        return Place(self._scratch, offset)
+        return Place(Storage(offset + size, SCRATCH, 0), offset, offset, offset + size)
 
     def call(
         self,
@@ -131,16 +128,24 @@ class Builder:
         work: int = 0,
         **arguments: Place | int | float,
     ) -> None:
-        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them."""
+        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them.
+
+        OutOfBounds where a number does not fit the table of steps.
+        """
         if chunks <= 0:
             return
+        check_int32(f"{kernel.__name__}'s chunks", chunks)
         grain = 0
         if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
             parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
             grain = max(1, chunks // (self.threads * parts))
-        for value in arguments.values():
+        for name, value in arguments.items():
             if isinstance(value, Place):
                 value.storage.touch(len(self.steps))
+            elif isinstance(value, (int, np.integer)):
+                check_int32(f"{kernel.__name__}'s {name}", value)
+            elif not isinstance(value, float):
+                raise TypeError(f"{kernel.__name__}'s {name} is a {type(value).__name__}")
         self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain))
 
     def fill(self, view: View, value: np.ndarray) -> None:
@@ -174,13 +179,22 @@ class Builder:
         self._views[tensor.name] = view
 
     def lower(self, op: Op, ctx: Context, lower: Callable[[Context, Builder], bool] | None) -> None:
-        """Appends the node's steps; lower: see lowering.registry.Lowering, None where the operator has no kernel."""
+        """Appends the node's steps; lower: see lowering.registry.Lowering, None where the operator has no kernel.
+
+        A node that takes or gives a tensor without elements runs its reference: kernels have at least one of anything.
+        ModelError where the node's memory cannot be addressed.
+        """
         self.ctx = ctx
-        empty = any(t.size == 0 for t in ctx.outputs)
-        if lower is None or self._target is None or empty or not self._try(lower, ctx):
-            self._python(op, ctx)
-        for source, destination in self._pending:
-            self.copy(source, destination)
+        empty = any(t.size == 0 for t in ctx.outputs) or any(
+            t is not None and t.data is None and t.size == 0 for t in ctx.inputs
+        )
+        try:
+            if lower is None or self._target is None or empty or not self._try(lower, ctx):
+                self._python(op, ctx)
+            for source, destination in self._pending:
+                self.copy(source, destination)
+        except OutOfBounds as problem:
+            raise ctx.error(f"its memory cannot be addressed: {problem}") from problem
         self._pending.clear()
 
     def public(self, tensor: Tensor) -> View:
@@ -211,6 +225,8 @@ class Builder:
         self.steps.append(PythonStep(lambda arrays: evaluate(op, ctx, arrays), inputs, outputs, str(ctx.node)))
 
     def _storage(self, size: int) -> Storage:
+        if size > LARGEST:
+            raise OutOfBounds(f"{size} bytes would be one value's, where {LARGEST} are the most")
         storage = Storage(size)
         self.storages.append(storage)
         return storage

@@ -1,8 +1,8 @@
-"""Where a value lies in memory while a program runs."""
+"""Where a value lies in memory while a program runs. What is made here has been proven to lie inside of its storage."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..compiler.abi import ARENA, WEIGHTS
+from .bounds import OutOfBounds, extent
 
 Shape = tuple[int, ...]
 
@@ -29,11 +30,36 @@ class Storage:
         self.last = max(self.last, step)
 
 
-class Place(NamedTuple):
-    """A byte in a storage; becomes an address once the arena is laid out."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A pointer for a kernel: the byte of a storage that it is given, which becomes an address once the arena is laid
+    out, and the bytes first <= i < end of that storage that the kernel touches.
+
+    OutOfBounds where those are not all in the storage. Kernels may read, never write, planner.layout.SLACK bytes more.
+    """
 
     storage: Storage
     offset: int
+    first: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.first < self.end and not 0 <= self.first < self.end <= self.storage.size:
+            raise OutOfBounds(f"bytes {self.first} to {self.end} of {self.storage.size} would be touched")
+
+
+class Start(NamedTuple):
+    """A byte in or around a value from which a kernel is to count. `touching` makes a Place of it."""
+
+    storage: Storage
+    offset: int
+
+    def shifted(self, distance: int) -> Start:
+        return Start(self.storage, self.offset + distance)
+
+    def touching(self, first: int, end: int) -> Place:
+        """For a kernel that touches the bytes first <= i < end, counted from this one."""
+        return Place(self.storage, self.offset, self.offset + first, self.offset + end)
 
 
 class Border(NamedTuple):
@@ -58,8 +84,9 @@ class Border(NamedTuple):
 class View:
     """A value in a storage: first element at `offset`, strides in bytes, as in NumPy.
 
-    border: how much padding, filled with `fill`, surrounds the elements.
+    border: how much padding, filled with `fill`, surrounds the elements of a channels-last view.
     flipped: bytes hold q + 128 as unsigned instead of the int8 q.
+    OutOfBounds where the elements or the padding do not all lie in the storage.
     """
 
     storage: Storage
@@ -70,6 +97,18 @@ class View:
     border: Border = field(default=Border())
     fill: float = 0
     flipped: bool = False
+
+    def __post_init__(self) -> None:
+        first, end = self._extent()
+        if self.border and first < end:
+            top, left, bottom, right = self.border
+            _, row, pixel = self.pitches()
+            first, end = first - top * row - left * pixel, end + bottom * row + right * pixel
+        if not 0 <= self.offset + first <= self.offset + end <= self.storage.size:
+            raise OutOfBounds(
+                f"elements of shape {self.shape} would take up bytes {self.offset + first} to {self.offset + end} "
+                f"of {self.storage.size}"
+            )
 
     @property
     def contiguous(self) -> bool:
@@ -89,29 +128,68 @@ class View:
     def constant(self) -> bool:
         return self.storage.base == WEIGHTS
 
+    def start(self, *index: int) -> Start:
+        """The first byte of an element; indices not given are 0."""
+        return Start(self.storage, self.offset + sum(i * s for i, s in zip(index, self.strides, strict=False)))
+
     def at(self, *index: int) -> Place:
-        """The place of an element; indices not given are 0."""
-        return Place(self.storage, self.offset + sum(i * s for i, s in zip(index, self.strides, strict=False)))
+        """For a kernel that touches all elements, or those of these first indices."""
+        kept = len(index)
+        return self.start(*index).touching(*extent(self.shape[kept:], self.strides[kept:], self.itemsize))
+
+    def run(self, count: int) -> Place:
+        """For a kernel that touches `count` neighbouring elements from the first on."""
+        if count > self.size or not self.contiguous:
+            raise OutOfBounds(f"{count} neighbouring elements are wanted of shape {self.shape}")
+        return self.start().touching(0, count * self.itemsize)
+
+    def part(self, shape: Shape, strides: Shape, offset: int = 0) -> View:
+        """Some of the elements, in any order and number: the first lies `offset` bytes behind this view's first.
+
+        OutOfBounds where they reach beyond this view's elements.
+        """
+        first, end = extent(shape, strides, self.itemsize)
+        if first == end:
+            offset = 0
+        own_first, own_end = self._extent()
+        if not own_first <= offset + first <= offset + end <= own_end:
+            raise OutOfBounds(
+                f"a part of shape {shape} would take up bytes {offset + first} to {offset + end} "
+                f"of a value that has {own_first} to {own_end}"
+            )
+        return View(
+            self.storage, self.offset + offset, shape, strides, self.dtype, fill=self.fill, flipped=self.flipped
+        )
 
     def reshape(self, shape: Shape) -> View:
         """The same elements of a contiguous view in another shape."""
         if not self.contiguous:
             raise ValueError("only a contiguous view can be reshaped")
-        return replace(self, shape=shape, strides=dense(shape, self.itemsize), border=Border())
+        if prod(shape) != self.size:
+            raise OutOfBounds(f"shape {self.shape} cannot become {shape}")
+        return self.part(shape, dense(shape, self.itemsize))
+
+    def _extent(self) -> tuple[int, int]:
+        return extent(self.shape, self.strides, self.itemsize)
 
     def channels_last(self) -> tuple[int, int, int, int]:
         """(images, height, width, channels) of a view of rank 3 (N, W, C) or 4 (N, H, W, C)."""
-        if len(self.shape) == 3:
-            n, w, c = self.shape
-            return n, 1, w, c
-        n, h, w, c = self.shape
-        return n, h, w, c
+        return channels_last(self.shape)
 
     def pitches(self) -> tuple[int, int, int]:
         """Bytes between images, rows and pixels of a view of rank 3 or 4."""
         if len(self.shape) == 3:
             return self.strides[0], self.strides[0], self.strides[1]
         return self.strides[0], self.strides[1], self.strides[2]
+
+
+def channels_last(shape: Shape) -> tuple[int, int, int, int]:
+    """(images, height, width, channels) of the shape (N, W, C) or (N, H, W, C)."""
+    if len(shape) == 3:
+        n, w, c = shape
+        return n, 1, w, c
+    n, h, w, c = shape
+    return n, h, w, c
 
 
 def dense(shape: Shape, itemsize: int) -> Shape:

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 from ..compiler.abi import Kernel
 from ..kernels import softmax_split as split
 from ..kernels.softmax import softmax_f32
-from ..kernels.softmax_statistics import statistics
+from ..kernels.softmax_statistics import HEAD, ITEM, statistics
 from ..program.program import Call
-from ..program.view import Place, Storage
+from ..program.view import Place, Start, Storage
 
 X, Y, STATE = 0, 1, 2
 """Base registers: input, output, and what the steps hand on."""
@@ -54,24 +54,25 @@ def _grain(rows: int, n: int, threads: int) -> int:
 
 def statistics_steps(key: StatisticsKey) -> list[Call]:
     rows, n, k, threads = key
-    x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
+    x, y = _whole(X, 4 * rows * n), _whole(Y, rows * (HEAD + ITEM * k))
     return [Call(statistics, {}, rows, {"x": x, "y": y, "n": n, "k": k}, "softmax", _grain(rows, n, threads))]
 
 
 def softmax_steps(key: Key) -> tuple[list[Call], int]:
     """The calls, and how many bytes of state they share."""
     rows, n, algorithm, log, streaming, threads = key
-    x, y = Place(Storage(0, X, 0), 0), Place(Storage(0, Y, 0), 0)
+    x, y = _whole(X, 4 * rows * n), _whole(Y, 4 * rows * n)
     if log or not is_split(rows, n, threads):
         constants = {"algorithm": algorithm, "log": log, "streaming": streaming, "in_place": True}
         return [Call(softmax_f32, constants, rows, {"x": x, "y": y, "n": n}, "softmax", _grain(rows, n, threads))], 0
     part = max(LEAST_PART, -(-n // (threads * PARTS_PER_THREAD)))
     part = -(-part // 64) * 64
     parts = -(-n // part)
-    state = Storage(0, STATE, 0)
-    records, of_rows = Place(state, split.RECORD * rows), Place(state, 0)
-    cut = {"n": n, "part": part, "parts": parts}
     chunks = rows * parts
+    state = Start(Storage(split.RECORD * (rows + chunks), STATE, 0), 0)
+    of_rows = state.touching(0, split.RECORD * rows)
+    records = state.shifted(split.RECORD * rows).touching(0, split.RECORD * chunks)
+    cut = {"n": n, "part": part, "parts": parts}
     grain = max(1, chunks // (threads * PARTS_PER_THREAD))
 
     def over_parts(kernel: Kernel, constants: dict[str, Any], **arguments: Place) -> Call:
@@ -99,4 +100,8 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
             steps.append(over_parts(split.scale, {"streaming": streaming}, y=y, rows=of_rows))
         else:
             steps.append(over_parts(split.write, {"streaming": streaming}, **where))
-    return steps, split.RECORD * (rows + chunks)
+    return steps, state.storage.size
+
+
+def _whole(base: int, size: int) -> Place:
+    return Start(Storage(size, base, 0), 0).touching(0, size)
