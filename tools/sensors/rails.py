@@ -1,0 +1,52 @@
+"""Which of a board's rails make its total. A rail is one measured supply line, named as the board's maker did.
+
+Two mistakes are common: adding the line that feeds the board to those behind it, and taking a line that merely sounds
+like the whole (AGX Orin's VIN_SYS_5V0) for the total.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .source import SensorError
+
+TOTAL: Final = re.compile(r"VIN|(?:.*_)?IN|(?:.*[_ ])?(?:SYSTEM|TOTAL)(?:[_ ].*)?", re.IGNORECASE)
+"""POM_5V_IN (Nano), VDD_IN (TX2, Xavier NX, Orin NX and Nano), VIN (Thor)."""
+UNUSED: Final = re.compile(r"NC|N/C|", re.IGNORECASE)
+"""Not connected; the kernel also names a sum of shunt voltages, which is no rail and has an index of its own."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """indices: the rails to add. whole: whether that is all the board takes. what: the same in words."""
+
+    indices: tuple[int, ...]
+    whole: bool
+    what: str
+
+
+def is_used(label: str) -> bool:
+    return UNUSED.fullmatch(label) is None
+
+
+def choose_total(labels: Sequence[str]) -> Choice:
+    """The rails whose sum is the board's total as nearly as they show it.
+
+    The one that feeds the board where there is one, else the sum of all that are connected. SensorError where several
+    say that they feed the board.
+    """
+    used = [index for index, label in enumerate(labels) if is_used(label)]
+    feeding = [index for index in used if TOTAL.fullmatch(labels[index])]
+    if len(feeding) > 1:
+        named = [labels[index] for index in feeding]
+        raise SensorError(
+            f"several rails may be the total ({', '.join(named)}): choose one, as in --source NAME:{named[0]}"
+        )
+    if feeding:
+        return Choice((feeding[0],), True, f"{labels[feeding[0]]}, which feeds the whole board")
+    if not used:
+        raise SensorError("none of its rails is connected")
+    return Choice(tuple(used), False, f"{' + '.join(labels[index] for index in used)}, without what has no rail")
