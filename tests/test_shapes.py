@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from millijoule.runtime.errors import InputError, ModelError
-from millijoule.runtime.evaluate import folding
+from millijoule.runtime.evaluate import budget
 from millijoule.runtime.evaluate.shapes import fold_constants, instantiate
 from millijoule.runtime.graph import Dim, Graph, Node, Quantization, Value
 from millijoule.runtime.ops.registry import Tensor
@@ -93,7 +93,7 @@ def test_an_output_may_be_a_constant_or_an_input() -> None:
 
 
 def test_folding_stops_where_constants_would_grow_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folding, "GROWTH_LIMIT", 1000)
+    monkeypatch.setattr(budget, "GROWTH", 1000)
     nodes = [
         Node("Expand", ["c", "small"], ["a"]),
         Node("Expand", ["c", "large"], ["b"]),

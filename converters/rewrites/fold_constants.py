@@ -41,12 +41,22 @@ def fold_small_dequantize(graph: IndexedGraph, node: Node) -> Patch | None:
 def _folded(graph: IndexedGraph, node: Node) -> Patch | None:
     if node.op == "Identity":
         return bypass(graph, node)
-    results = evaluate_node(graph, node, [graph.constant(name) if name else None for name in node.inputs])
+    arrays = [graph.constant(name) if name else None for name in node.inputs]
+    results = evaluate_node(graph, node, arrays, _growth(graph, node))
+    if results is None:
+        return None
     patch = Patch(graph, [node])
     for name, data in zip(node.outputs, results, strict=False):
         if name:
             patch.replace[name] = patch.constant(name, data, graph.quant(name))
     return patch
+
+
+def _growth(graph: IndexedGraph, node: Node) -> int:
+    """Bytes of the results, whose shapes are known, beyond those of the constants that they are computed from."""
+    values = [graph.value(name) for name in node.outputs if name]
+    written = sum(prod(concrete(v.shape) or (0,)) * v.dtype.itemsize for v in values if v is not None)
+    return written - sum(data.nbytes for name in node.inputs if name and (data := graph.constant(name)) is not None)
 
 
 def _worthwhile(graph: IndexedGraph, node: Node, names: list[str]) -> bool:

@@ -8,18 +8,17 @@ from ..errors import Error
 from ..graph import subgraphs
 from ..ops.inference import Step
 from ..ops.registry import Tensor
+from .budget import Budget
+from .cost import cost_of
 from .reference import evaluate
-
-GROWTH_LIMIT = 64 * 2**20
-"""Bytes by which the constants of one graph may grow through folding."""
 
 
 class Folder:
-    """Folds nodes as long as the results do not outgrow what they were computed from by more than GROWTH_LIMIT. Weights
-    are decompressed whatever their size."""
+    """Folds nodes as long as the budget lasts. What is left then is computed at every run, like any other node."""
 
-    def __init__(self) -> None:
-        self.growth = 0
+    def __init__(self, constants: int) -> None:
+        """constants: bytes of the graph's."""
+        self._budget = Budget(constants)
 
     def fold(self, step: Step) -> bool:
         """Sets the outputs' data (C-contiguous) where it can be known; whether it did.
@@ -48,11 +47,7 @@ class Folder:
         if not step.op.shape_only and any(tensor.data is None for tensor in inputs):
             return False
         growth = _bytes(step.ctx.outputs) - _bytes([tensor for tensor in inputs if tensor.data is not None])
-        if growth > 0 and not step.op.decompresses:
-            if self.growth + growth > GROWTH_LIMIT:
-                return False
-            self.growth += growth
-        return True
+        return self._budget.spend(cost_of(step.op, step.ctx), growth, step.op.decompresses)
 
 
 def _bytes(tensors: list[Tensor]) -> int:

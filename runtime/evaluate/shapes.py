@@ -56,7 +56,7 @@ def instantiate(
     scope |= inputs
     wanted = [*graph.outputs, *keep]
     pending = Counter(wanted) + Counter(name for node in graph.nodes for name in _reads(node))
-    folder, steps, captured = Folder(), [], dict(inputs)
+    folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
     defined = set(scope)
     for node in graph.nodes:
         step = _infer(graph, node, scope, instance.symbols)
@@ -89,7 +89,7 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
     as of `instantiate`.
     """
     _refuse_unknown(graph)
-    scope, nodes, folder = _constants(graph), [], Folder()
+    scope, nodes, folder = _constants(graph), [], Folder(graph.constant_bytes())
     for node in graph.nodes:
         if all(not name or name in scope for name in node.inputs) and not any(subgraphs(node)):
             step = _infer(graph, node, scope, {})

@@ -18,7 +18,7 @@ from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
 from .row_layout import OperandRows
 
-ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,), (1,))
+ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,))
 
 
 def border(ctx: Context) -> tuple[Border, int] | None:

@@ -8,30 +8,9 @@ import numpy as np
 
 from . import activation as act
 from . import integer, quantized_node
-from .max_pool import infer_pool
+from .max_pool import cost, infer_pool
 from .registry import Context, Op, register
-from .window import Window, pad, slide, tap
-
-
-def window_sum(x: np.ndarray, window: Window, fill: float = 0) -> np.ndarray:
-    """Sum over every window, padding counted as fill."""
-    padded = pad(x, window, fill)
-    y = np.zeros((x.shape[0], *window.output, x.shape[-1]), x.dtype)
-    for position in np.ndindex(*window.kernel):
-        y += tap(padded, window, position)
-    return y
-
-
-def counts(spatial: Sequence[int], window: Window, count_include_pad: int) -> np.ndarray:
-    """int64 (1, *output, 1): elements that each window averages, never those that ceil_mode adds behind the padding."""
-    ones = np.ones((1, *spatial, 1), np.int64)
-    if count_include_pad:
-        given = zip(window.begin, window.given_end, strict=True)
-        ones = np.pad(ones, [(0, 0), *given, (0, 0)], constant_values=1)
-        beyond = tuple(end - given_end for end, given_end in zip(window.end, window.given_end, strict=True))
-        none = (0,) * len(beyond)
-        window = Window(window.kernel, window.strides, window.dilations, none, beyond, beyond, window.output)
-    return window_sum(ones, window)
+from .window import combine, counts, slide
 
 
 def average_pool(
@@ -50,8 +29,8 @@ def average_pool(
     """x (N, *spatial, C), kernel_shape one size per spatial axis; padding counts as zeros if count_include_pad."""
     window = slide(x.shape[1:-1], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     wide = np.result_type(x.dtype, np.float32)
-    total = window_sum(x.astype(wide, copy=False), window)
-    y = total / counts(x.shape[1:-1], window, count_include_pad).astype(wide)
+    total = combine(x.astype(wide, copy=False), window, np.add, 0)
+    y = total / counts(window, x.shape[1:-1], bool(count_include_pad)).astype(wide)
     return act.apply(y, activation, activation_params).astype(x.dtype, copy=False)
 
 
@@ -65,9 +44,8 @@ def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:
         return NotImplemented
     spatial = x.shape[1:-1]
     window = slide(spatial, a["kernel_shape"], a["strides"], a["dilations"], a["pads"], a["auto_pad"], a["ceil_mode"])
-    count = counts(spatial, window, a["count_include_pad"])
-    centred = integer.centred(x, qx, np.int64)
-    total = window_sum(centred, window)
+    count = counts(window, spatial, bool(a["count_include_pad"]))
+    total = combine(integer.centred(x, qx, np.int64), window, np.add, 0)
     qy, low, high = target
     dtype = ctx.outputs[0].dtype
     if qx == qy:
@@ -75,4 +53,4 @@ def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:
     return integer.mean(total, count, qx, qy, low, high, dtype)
 
 
-register(Op("AveragePool", average_pool, infer_pool, quantized=quantized))
+register(Op("AveragePool", average_pool, infer_pool, quantized=quantized, cost=cost))

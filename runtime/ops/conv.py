@@ -9,23 +9,34 @@ import numpy as np
 
 from . import activation as act
 from . import integer, quantized_node
-from .registry import Context, Inferred, Op, register
-from .window import Window, pad, patches, slide, tap, window_of
+from .registry import Context, Cost, Inferred, Op, register
+from .window import CALL, Window, pad, patches, slide, tap, window_of
+
+COLUMNS = 1 << 22
+"""Elements that are copied for a product at once, about."""
+BLAS = 8
+"""Multiply-adds of a product in one unit of Cost.work."""
 
 
 def convolve(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.ndarray:
     """Sum of products of x (N, *spatial, C), already padded, and w (O, *kernel, C/group) -> (N, *output, O)."""
-    channels, outputs = w.shape[-1], w.shape[0]
     rank = len(window.kernel)
-    if channels == 1 and group > 1:
+    if w.shape[-1] == 1 and group > 1:
         return _depthwise(x, w, window, group)
     if math.prod(window.kernel) == 1:
         columns = tap(x, window, (0,) * rank)
     else:
         columns = np.moveaxis(patches(x, window), rank + 1, -1)
-    batch_and_output = (x.shape[0], *window.output)
+    lines = max(1, COLUMNS * window.output[0] // max(1, columns.size))
+    parts = [_product(columns[:, i : i + lines], w, group) for i in range(0, window.output[0], lines)]
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, 1)
+
+
+def _product(columns: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
+    """What each output reads, (N, *output, *kernel, C), times w (O, *kernel, C/group) -> (N, *output, O)."""
+    channels, outputs, taps = w.shape[-1], w.shape[0], math.prod(w.shape[1:-1])
+    batch_and_output = columns.shape[: w.ndim - 1]
     rows = math.prod(batch_and_output)
-    taps = math.prod(window.kernel)
     if group == 1:
         y = columns.reshape(rows, taps * channels) @ w.reshape(outputs, -1).T
     else:
@@ -127,4 +138,16 @@ def macs(ctx: Context) -> int:
     return ctx.outputs[0].size * math.prod(ctx.input(1).shape[1:])
 
 
-register(Op("Conv", conv, infer, quantized=quantized, macs=macs))
+def cost(ctx: Context) -> Cost:
+    x, w = ctx.input(0), ctx.input(1)
+    window = window_of(ctx, w.shape[1:-1])
+    sizes = zip(x.shape[1:-1], window.begin, window.end, strict=True)
+    padded = x.shape[0] * x.shape[-1] * math.prod(size + before + after for size, before, after in sizes)
+    taps = math.prod(window.kernel)
+    if w.shape[-1] == 1 and ctx.attrs["group"] > 1:
+        return Cost(taps * CALL + 2 * macs(ctx) + padded, 8 * (padded + ctx.outputs[0].size))
+    columns = x.shape[0] * math.prod(window.output) * taps * x.shape[-1]
+    return Cost(macs(ctx) // BLAS + 2 * columns + padded, 8 * (padded + 2 * min(columns, 2 * COLUMNS)))
+
+
+register(Op("Conv", conv, infer, quantized=quantized, macs=macs, cost=cost))

@@ -11,23 +11,19 @@ import numpy as np
 from ..graph import Attribute
 from . import activation as act
 from . import integer, quantized_node
-from .conv import check_weights, exact_dtype
-from .registry import Context, Inferred, Op, Shape, register
-from .window import AUTO_PADS, per_axis
+from .conv import BLAS, check_weights, exact_dtype
+from .registry import Context, Cost, Inferred, Op, Shape, register
+from .window import AUTO_PADS, CALL, per_axis
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Where each input element lands: input index i and kernel index k add to output i * stride + k * dilation - begin.
-
-    full: the output's size without any padding taken off.
-    """
+    """Where each input element lands: input i and kernel element k add to output i * stride + k * dilation - begin."""
 
     kernel: Shape
     strides: Shape
     dilations: Shape
     begin: Shape
-    full: Shape
     output: Shape
 
 
@@ -47,7 +43,7 @@ def spread(spatial: Sequence[int], kernel: Sequence[int], attrs: dict[str, Attri
     if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise ValueError(f"output_padding {list(extra)} must be smaller than the stride or the dilation")
     wanted = per_axis("output_shape", attrs["output_shape"][-rank:], rank, 0, 0)
-    begin, full, output = [], [], []
+    begin, output = [], []
     for i, size in enumerate(spatial):
         extent = (size - 1) * strides[i] + (kernel[i] - 1) * dilations[i] + 1
         whole = extent + extra[i]
@@ -61,31 +57,37 @@ def spread(spatial: Sequence[int], kernel: Sequence[int], attrs: dict[str, Attri
         if out <= 0:
             raise ValueError(f"output size {out} along spatial axis {i} is not positive")
         begin.append(before)
-        full.append(extent)
         output.append(out)
-    return Spread(tuple(kernel), strides, dilations, tuple(begin), tuple(full), tuple(output))
+    return Spread(tuple(kernel), strides, dilations, tuple(begin), tuple(output))
+
+
+def landing(geometry: Spread, axis: int, size: int, position: int) -> tuple[slice, slice] | None:
+    """Along an axis of so many inputs: those that the kernel's element at position spreads within the output, and where
+    they land; None where there are none."""
+    stride = geometry.strides[axis]
+    offset = position * geometry.dilations[axis] - geometry.begin[axis]
+    first, stop = max(0, -(offset // stride)), min(size, (geometry.output[axis] - 1 - offset) // stride + 1)
+    if first >= stop:
+        return None
+    return slice(first, stop), slice(first * stride + offset, (stop - 1) * stride + offset + 1, stride)
 
 
 def scatter(x: np.ndarray, w: np.ndarray, geometry: Spread, group: int) -> np.ndarray:
     """x (N, *spatial, C) and w (C, *kernel, O/group) -> (N, *output, O), accumulated in x's dtype."""
     n, spatial, channels = x.shape[0], x.shape[1:-1], x.shape[-1]
     outputs = w.shape[-1]
-    inputs = x.reshape(-1, group, channels // group).transpose(1, 0, 2)
+    inputs = np.moveaxis(x.reshape(n, *spatial, group, channels // group), -2, 0)
     kernels = np.moveaxis(w.reshape(group, channels // group, *w.shape[1:]), 1, -2)
-    sums = np.zeros((n, *geometry.full, group, outputs), x.dtype)
+    y = np.zeros((n, *geometry.output, group, outputs), x.dtype)
     for position in np.ndindex(*geometry.kernel):
-        one_tap = (slice(None), *position)
-        part = (inputs @ kernels[one_tap]).transpose(1, 0, 2)
-        reached = (
-            slice(p * d, p * d + (size - 1) * s + 1, s)
-            for p, d, s, size in zip(position, geometry.dilations, geometry.strides, spatial, strict=True)
-        )
-        index = (slice(None), *reached)
-        sums[index] += part.reshape(n, *spatial, group, outputs)
-    crop = (slice(None), *(slice(b, b + o) for b, o in zip(geometry.begin, geometry.output, strict=True)))
-    y = sums.reshape(n, *geometry.full, group * outputs)[crop]
-    missing = [(0, o - have) for o, have in zip(geometry.output, y.shape[1:-1], strict=True)]
-    return np.pad(y, [(0, 0), *missing, (0, 0)])
+        along = [landing(geometry, axis, size, position[axis]) for axis, size in enumerate(spatial)]
+        if any(found is None for found in along):
+            continue
+        chosen = inputs[(slice(None), slice(None), *(found[0] for found in along if found is not None))]
+        part = chosen.reshape(group, -1, channels // group) @ kernels[(slice(None), *position)]
+        target = y[(slice(None), *(found[1] for found in along if found is not None))]
+        target += np.moveaxis(part.reshape(*chosen.shape[:-1], outputs), 0, -2)
+    return y.reshape(n, *geometry.output, group * outputs)
 
 
 def conv_transpose(
@@ -158,4 +160,11 @@ def macs(ctx: Context) -> int:
     return ctx.input(0).size * math.prod(ctx.input(1).shape[1:])
 
 
-register(Op("ConvTranspose", conv_transpose, infer, quantized=quantized, macs=macs))
+def cost(ctx: Context) -> Cost:
+    positions = math.prod(ctx.input(1).shape[1:-1])
+    part = ctx.input(0).size // max(1, ctx.input(0).shape[-1]) * ctx.outputs[0].shape[-1]
+    work = positions * (8 * CALL + part) + macs(ctx) // BLAS
+    return Cost(work, 16 * ctx.outputs[0].size + 8 * (part + ctx.input(0).size))
+
+
+register(Op("ConvTranspose", conv_transpose, infer, quantized=quantized, macs=macs, cost=cost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from ..errors import ModelError
 from .checks import NUMBERS, broadcast, require_kind, same_dtype
-from .registry import Context, Inferred, Op, Shape, register
+from .registry import Context, Cost, Inferred, Op, Shape, register
 
 MOST_INPUTS = 26
 
@@ -34,6 +35,12 @@ def parse(equation: str, count: int, error: Callable[[str], Exception]) -> tuple
 
 
 def output_shape(ctx: Context, terms: list[str], right: str) -> Shape:
+    sizes, ellipsis = extents(ctx, terms)
+    return tuple(dim for letter in right for dim in (ellipsis if letter == "." else (sizes[letter],)))
+
+
+def extents(ctx: Context, terms: list[str]) -> tuple[dict[str, int], Shape]:
+    """What each letter and an ellipsis stand for."""
     sizes: dict[str, int] = {}
     ellipsis: Shape = ()
     for index, term in enumerate(terms):
@@ -50,7 +57,7 @@ def output_shape(ctx: Context, terms: list[str], right: str) -> Shape:
             if sizes.get(letter, size) not in (size, 1) and size != 1:
                 raise ctx.error(f"'{letter}' stands for sizes {sizes[letter]} and {size}")
             sizes[letter] = size if sizes.get(letter, 1) == 1 else sizes[letter]
-    return tuple(dim for letter in right for dim in (ellipsis if letter == "." else (sizes[letter],)))
+    return sizes, ellipsis
 
 
 def infer(ctx: Context) -> list[Inferred]:
@@ -71,4 +78,24 @@ def einsum(*inputs: np.ndarray, equation: str) -> np.ndarray:
     return np.asarray(np.einsum(written, *wide, optimize=len(inputs) > 2)).astype(dtype, copy=False)
 
 
-register(Op("Einsum", einsum, infer))
+def cost(ctx: Context) -> Cost:
+    """As many products as there are combinations of the letters; of more than two inputs NumPy contracts two at a time,
+    at most into what all their letters make."""
+    terms, right = parse(ctx.attrs["equation"], len(ctx.inputs), ctx.error)
+    sizes, ellipsis = extents(ctx, terms)
+
+    def products(*chosen: str) -> int:
+        letters = set("".join(chosen))
+        return math.prod(sizes[letter] for letter in letters - {"."}) * (math.prod(ellipsis) if "." in letters else 1)
+
+    if len(terms) < 3:
+        return Cost(products(*terms), 8 * ctx.outputs[0].size)
+    work, largest, made, rest = 0, 0, terms[0], terms[1:]
+    while rest:
+        work += products(made, rest[0])
+        made = "".join(letter for letter in set(made + rest[0]) if letter in right + "".join(rest[1:]))
+        largest, rest = max(largest, products(made)), rest[1:]
+    return Cost(work, 8 * (largest + ctx.outputs[0].size))
+
+
+register(Op("Einsum", einsum, infer, cost=cost))

@@ -8,8 +8,8 @@ import numpy as np
 
 from . import activation as act
 from . import integer, quantized_node
-from .conv import check_weights, exact_dtype
-from .registry import Context, Inferred, Op, register
+from .conv import BLAS, check_weights, exact_dtype
+from .registry import Context, Cost, Inferred, Op, register
 
 
 def gemm(
@@ -78,4 +78,9 @@ def macs(ctx: Context) -> int:
     return ctx.outputs[0].size * inner
 
 
-register(Op("Gemm", gemm, infer, quantized=quantized, macs=macs))
+def cost(ctx: Context) -> Cost:
+    wide = ctx.input(0).size + ctx.input(1).size + 2 * ctx.outputs[0].size
+    return Cost(macs(ctx) // BLAS, 8 * wide)
+
+
+register(Op("Gemm", gemm, infer, quantized=quantized, macs=macs, cost=cost))

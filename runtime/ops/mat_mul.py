@@ -8,8 +8,8 @@ import numpy as np
 
 from . import activation as act
 from . import integer, quantized_node
-from .conv import check_weights, exact_dtype
-from .registry import Context, Inferred, Op, Shape, register
+from .conv import BLAS, check_weights, exact_dtype
+from .registry import Context, Cost, Inferred, Op, Shape, register
 
 
 def matmul(
@@ -75,4 +75,10 @@ def macs(ctx: Context) -> int:
     return ctx.outputs[0].size * ctx.input(0).shape[-1]
 
 
-register(Op("MatMul", matmul, infer, quantized=quantized, macs=macs))
+def cost(ctx: Context) -> Cost:
+    exact = ctx.quantized or ctx.input(0).dtype.kind == "f"
+    wide = ctx.input(0).size + ctx.input(1).size + 2 * ctx.outputs[0].size
+    return Cost(macs(ctx) // BLAS if exact else 2 * macs(ctx), 8 * wide if exact else 8 * ctx.outputs[0].size)
+
+
+register(Op("MatMul", matmul, infer, quantized=quantized, macs=macs, cost=cost))

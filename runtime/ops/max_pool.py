@@ -9,8 +9,8 @@ import numpy as np
 from . import activation as act
 from . import integer, quantized_node
 from .checks import NUMBERS, require_kind
-from .registry import Context, Inferred, Op, register
-from .window import Window, pad, slide, tap, window_of
+from .registry import Context, Cost, Inferred, Op, register
+from .window import Window, combine, combining, slide, window_of
 
 
 def lowest(dtype: np.dtype) -> float | int:
@@ -18,11 +18,7 @@ def lowest(dtype: np.dtype) -> float | int:
 
 
 def pool(x: np.ndarray, window: Window) -> np.ndarray:
-    padded = pad(x, window, lowest(x.dtype))
-    y = np.full((x.shape[0], *window.output, x.shape[-1]), lowest(x.dtype), x.dtype)
-    for position in np.ndindex(*window.kernel):
-        np.maximum(y, tap(padded, window, position), out=y)
-    return y
+    return combine(x, window, np.maximum, lowest(x.dtype))
 
 
 def max_pool(
@@ -69,4 +65,8 @@ def infer_pool(ctx: Context) -> list[Inferred]:
     return [((x.shape[0], *window.output, x.shape[-1]), x.dtype)]
 
 
-register(Op("MaxPool", max_pool, infer_pool, quantized=quantized, moves_data=True))
+def cost(ctx: Context) -> Cost:
+    return combining(window_of(ctx, ctx.attrs["kernel_shape"]), ctx.input(0).shape)
+
+
+register(Op("MaxPool", max_pool, infer_pool, quantized=quantized, cost=cost, moves_data=True))

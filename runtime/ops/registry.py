@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -80,6 +80,14 @@ class Context:
 Infer = Callable[[Context], Sequence[Inferred]]
 
 
+class Cost(NamedTuple):
+    """What running a node's reference takes, about. work: elementary operations, each about a nanosecond of a PC's
+    core. scratch: bytes of memory beyond the node's inputs and outputs."""
+
+    work: int
+    scratch: int = 0
+
+
 @dataclass(frozen=True)
 class Op:
     """One operator, and all that rewrites, shape rules and lowerings have to know of it.
@@ -89,6 +97,8 @@ class Op:
     quantized: integer implementation `(ctx, *arrays) -> array(s)` of quantized int8 tensors; None: inputs are
         dequantized, the reference runs in float32 and its outputs are quantized.
     macs: multiply-adds of one node.
+    cost: of the reference, where that is more than a few operations for each element of the inputs and outputs; see
+        evaluate/cost.py.
     work: multiply-adds that take as long as one element by the operator's function in kernels/functions.py; None where
         there is none.
     data: which inputs hold data; others hold parameters such as axes. By default the first, or all of them where they
@@ -116,6 +126,7 @@ class Op:
     infer: Infer
     quantized: Callable[..., Any] | None = None
     macs: Callable[[Context], int] | None = None
+    cost: Callable[[Context], Cost] | None = None
     work: int | None = None
     data: tuple[int, ...] = ()
     elementwise: bool = False

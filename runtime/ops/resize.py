@@ -10,11 +10,15 @@ import numpy as np
 from ..graph import Attribute
 from . import resample
 from .checks import NUMBERS, normalize_axes, require_kind
-from .registry import Context, Inferred, Op, Shape, register
+from .registry import Context, Cost, Inferred, Op, Shape, register
 from .resample import Axis, Method, Taps, taps
 
 WEIGHT_BITS = 11
 """Fraction bits of one axis' weights on int8 tensors, as in XNNPACK."""
+
+
+TAP = 48
+"""Bytes that are alive for one tap while indices and weights are computed, and Cost.work of it."""
 
 
 def plan(
@@ -180,4 +184,22 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(tuple(planned[i].output if i in planned else size for i, size in enumerate(x.shape)), x.dtype)]
 
 
-register(Op("Resize", resize, infer, quantized=quantized))
+def cost(ctx: Context) -> Cost:
+    """Above all of the taps' indices and weights along each axis that changes, and of the tensor after each axis."""
+    x, attrs = ctx.input(0), ctx.attrs
+    given = [ctx.optional_constant(index) for index in (1, 2, 3)]
+    planned = plan(x.shape, given[0], given[1], given[2], attrs["axes"], attrs["keep_aspect_ratio_policy"])
+    reach = {"nearest": 0.5, "linear": 1, "cubic": 2}[attrs["mode"]]
+    shape, work, tables, largest = list(x.shape), 0, 0, 0
+    for number, axis in planned.items():
+        stretch = max(1 / axis.scale, 1) if attrs["antialias"] and attrs["mode"] != "nearest" else 1
+        count = math.ceil(2 * reach * stretch)
+        shape[number] = axis.output
+        work += count * (TAP * axis.output + 4 * math.prod(shape))
+        tables += TAP * axis.output * (count + 1)
+        largest = max(largest, math.prod(shape))
+    wide = x.dtype.itemsize if attrs["mode"] == "nearest" else 8
+    return Cost(work, tables + 3 * wide * largest)
+
+
+register(Op("Resize", resize, infer, quantized=quantized, cost=cost))

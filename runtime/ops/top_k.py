@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .checks import NUMBERS, integer_scalar, normalize_axis, require_kind
-from .registry import Context, Inferred, Op, register
+from .registry import Context, Cost, Inferred, Op, register
+
+SORT = 100
+"""Cost.work of sorting in one element among millions."""
 
 
 def infer(ctx: Context) -> list[Inferred]:
@@ -31,4 +34,8 @@ def top_k(
     return np.take_along_axis(data, chosen, axis), chosen
 
 
-register(Op("TopK", top_k, infer))
+def cost(ctx: Context) -> Cost:
+    return Cost(SORT * ctx.input(0).size, 32 * ctx.input(0).size)
+
+
+register(Op("TopK", top_k, infer, cost=cost))

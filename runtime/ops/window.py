@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .registry import Context, Shape
+from .registry import Context, Cost, Shape
+
+CALL = 2_000
+"""Cost.work of one call of NumPy on a few elements."""
 
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
@@ -104,6 +108,64 @@ def window_of(ctx: Context, kernel: Sequence[int]) -> Window:
         )
     except ValueError as problem:
         raise ctx.error(str(problem)) from None
+
+
+def met(window: Window, axis: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """The kernel's elements along a spatial axis of so many inputs that meet one: its place in the kernel, the first
+    output for which it does, and the one behind the last."""
+    stride, dilation, begin = window.strides[axis], window.dilations[axis], window.begin[axis]
+    last = (window.output[axis] - 1) * stride
+    for tap in range(max(0, -((last - begin) // dilation)), window.kernel[axis]):
+        # Output o reads input o * stride - missing.
+        missing = begin - tap * dilation
+        if missing <= -size:
+            return
+        first, stop = max(0, -(-missing // stride)), min(window.output[axis], (size - 1 + missing) // stride + 1)
+        if first < stop:
+            yield tap, first, stop
+
+
+def combine(x: np.ndarray, window: Window, function: np.ufunc, start: float) -> np.ndarray:
+    """(N, *output, C): the elements of x (N, *spatial, C) in every window, padding left out, combined with start by a
+    function of two elements that may be applied in any order: along one axis after the other."""
+    for axis in range(len(window.kernel)):
+        size, shape = x.shape[axis + 1], list(x.shape)
+        shape[axis + 1] = window.output[axis]
+        source, result = np.moveaxis(x, axis + 1, 0), np.full(shape, start, x.dtype)
+        target, stride = np.moveaxis(result, axis + 1, 0), window.strides[axis]
+        for tap, first, stop in met(window, axis, size):
+            at = first * stride + tap * window.dilations[axis] - window.begin[axis]
+            reached = target[first:stop]
+            function(reached, source[at : at + (stop - first - 1) * stride + 1 : stride], out=reached)
+        x = result
+    return x
+
+
+def combining(window: Window, x: Shape) -> Cost:
+    """Of `combine` on a tensor of this shape."""
+    work = scratch = 0
+    shape = list(x)
+    for axis, output in enumerate(window.output):
+        reach = (shape[axis + 1] + (output - 1) * window.strides[axis]) // window.dilations[axis] + 1
+        shape[axis + 1] = output
+        work += min(window.kernel[axis], reach) * (CALL + math.prod(shape))
+        scratch = max(scratch, 8 * math.prod(shape))
+    return Cost(work, scratch)
+
+
+def counts(window: Window, spatial: Sequence[int], include_pad: bool) -> np.ndarray:
+    """int64 (1, *output, 1): elements inside the input of each window; with include_pad also those of the padding that
+    the model asked for, never those that ceil_mode adds behind it."""
+    found = np.ones((), np.int64)
+    for axis, size in enumerate(spatial):
+        begin, end = (window.begin[axis], window.given_end[axis]) if include_pad else (0, 0)
+        first = np.arange(window.output[axis], dtype=np.int64) * window.strides[axis] - window.begin[axis]
+        below, within = (
+            np.clip(-((first - limit) // window.dilations[axis]), 0, window.kernel[axis])
+            for limit in (-begin, size + end)
+        )
+        found = found[..., None] * np.maximum(within - below, 0)
+    return found[None, ..., None]
 
 
 def pad(x: np.ndarray, window: Window, value: float) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..program.view import Border
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
+from .limits import Limits
 
 SHARED_MACS = 4_000_000
 """Multiply-adds of a whole program below which one thread is faster than two."""
@@ -35,15 +36,17 @@ def plan(
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written.
 
-    ModelError where shapes do not fit the graph, or a node's memory cannot be addressed; InputError where an input's
-    cannot.
+    ModelError where shapes do not fit the graph, a node's memory cannot be addressed, or it asks for work or memory out
+    of proportion to the inputs; InputError where an input's cannot be addressed.
     """
     names = list(outputs) or graph.outputs
     instance = instantiate(graph, shapes, names)
     node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     node_elements = {str(step.node): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
-    builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1)
+    limits = Limits()
+    limits.without_inputs(instance.steps, graph.inputs)
+    builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
     builder.borders = {} if target is None else _borders(instance)
     inputs = {}
     for name in graph.inputs:

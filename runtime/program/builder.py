@@ -26,11 +26,19 @@ is cut finer, so that one that was held up leaves less to wait for."""
 CHUNKS_PER_THREAD = 4
 
 
+def _any(op: Op, ctx: Context) -> None:
+    """Refuses nothing."""
+
+
 class Builder:
     """Collects the steps of one program. `ctx` is the node being lowered."""
 
-    def __init__(self, target: Target | None, weights: Weights, threads: int) -> None:
+    def __init__(
+        self, target: Target | None, weights: Weights, threads: int, in_numpy: Callable[[Op, Context], None] = _any
+    ) -> None:
+        """in_numpy: called for a step that runs its reference, before its memory is laid out; may refuse it."""
         self._target = target
+        self._in_numpy = in_numpy
         self.threads = threads
         self.weights = weights
         self.steps: list[Call | PythonStep] = []
@@ -217,6 +225,7 @@ class Builder:
         return False
 
     def _python(self, op: Op, ctx: Context) -> None:
+        self._in_numpy(op, ctx)
         inputs = [None if t is None else self._canonical(t) for t in ctx.inputs]
         outputs = [self.output(i) for i in range(len(ctx.outputs))]
         for view in (*inputs, *outputs):

@@ -6,6 +6,7 @@ from math import prod
 
 import numpy as np
 
+from ....runtime.evaluate.cost import cost_of
 from ....runtime.evaluate.reference import evaluate
 from ....runtime.graph import Dim, Node
 from ....runtime.ops.inference import infer_node
@@ -40,11 +41,15 @@ def evaluated(graph: IndexedGraph, name: str, depth: int = 0) -> np.ndarray | No
     inputs = [evaluated(graph, source, depth + 1) if source else None for source in node.inputs]
     if any(source and array is None for source, array in zip(node.inputs, inputs, strict=True)):
         return None
-    return evaluate_node(graph, node, inputs)[node.outputs.index(name)]
+    results = evaluate_node(graph, node, inputs)
+    return None if results is None else results[node.outputs.index(name)]
 
 
-def evaluate_node(graph: IndexedGraph, node: Node, inputs: list[np.ndarray | None]) -> list[np.ndarray]:
-    """The node's results for these inputs, by the operator's reference. ModelError where it does not take them."""
+def evaluate_node(
+    graph: IndexedGraph, node: Node, inputs: list[np.ndarray | None], growth: int = 0
+) -> list[np.ndarray] | None:
+    """The node's results for these inputs, by the operator's reference; None where that is more than the graph's budget
+    allows. ModelError where it does not take them. growth: bytes by which what is kept of them exceeds the inputs."""
     tensors = [
         None if data is None else Tensor(name, data.shape, data.dtype, graph.quant(name), data)
         for name, data in zip(node.inputs, inputs, strict=True)
@@ -52,7 +57,7 @@ def evaluate_node(graph: IndexedGraph, node: Node, inputs: list[np.ndarray | Non
     step = infer_node(node, tensors)
     for output in step.ctx.outputs:
         output.quant = graph.quant(output.name)
-    return evaluate(step.op, step.ctx, inputs)
+    return evaluate(step.op, step.ctx, inputs) if graph.budget.spend(cost_of(step.op, step.ctx), growth) else None
 
 
 def channel_vector(graph: IndexedGraph, name: str, channels: Dim | None, rank: int) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ....runtime.evaluate.budget import Budget
 from ....runtime.graph import Dim, Graph, Node, Quantization, Value, outer_reads
 from .order import topological
 from .symbols import Symbols
@@ -16,6 +17,7 @@ Shape = tuple[Dim, ...]
 class IndexedGraph:
     """What rewrites see of a graph. Only the rewriter changes it (insert, discard, rename).
 
+    budget: what is left for computing with constants.
     Values of enclosing graphs can be looked up (they are never renamed or removed from here).
     The order of `graph.nodes` is restored by `sort`, once, when all rewrites are done.
     """
@@ -24,6 +26,7 @@ class IndexedGraph:
         self.graph = graph
         self.outer = outer
         self.symbols: Symbols = outer.symbols if outer else Symbols(graph)
+        self.budget: Budget = outer.budget if outer else Budget(graph.constant_bytes())
         self.nodes: dict[int, Node] = {}
         self._position: dict[int, tuple[int, int]] = {}
         self._producer: dict[str, Node] = {}
