@@ -136,15 +136,39 @@ def test_batch_norm_alone_is_one_product_and_one_sum(shape: tuple[int, ...]) -> 
     assert_same(graph, after)
 
 
+def test_batch_norm_of_an_input_far_from_zero_subtracts_the_mean_first() -> None:
+    sketch = Sketch()
+    ones, mean = sketch.constant(np.ones(2, np.float32)), sketch.constant(np.array([101325, 1e6], np.float32))
+    graph = sketch.output(sketch.node("BatchNormalization", sketch.input((4, 2)), ones, ones, mean, ones))
+    after = apply_all(graph)
+    assert ops(after) == {"Sub": 1, "Mul": 1, "Add": 1}
+    near = np.array([[101325.5, 1e6 + 0.25]] * 4, np.float32)
+    assert_same(graph, after, tolerance=1e-6, feeds={graph.inputs[0]: near})
+
+
+@pytest.mark.parametrize(("mean", "variance"), [(6e4, 1e-6), (1.0, -1.0), (float("nan"), 1.0)])
+def test_batch_norm_whose_constants_do_not_fit_the_type_stays(mean: float, variance: float) -> None:
+    sketch = Sketch()
+    ones = sketch.constant(np.ones(1, np.float16), "float16")
+    statistics = [sketch.constant(np.array([number], np.float32), "float32") for number in (mean, variance)]
+    x = sketch.node("BatchNormalization", sketch.input((4, 1), "float16"), ones, ones, *statistics, epsilon=1e-7)
+    assert ops(apply_all(sketch.output(x))) == {"BatchNormalization": 1}
+
+
+def rounded(sketch: Sketch, shape: tuple[int, ...]) -> str:
+    """A value that carries the rounding of what computed it."""
+    return sketch.node("Tanh", sketch.input(shape))
+
+
 def test_chains_of_constants_merge() -> None:
     sketch = Sketch()
-    x = sketch.input((2, 3))
+    x = rounded(sketch, (2, 3))
     y = sketch.node("Sub", x, sketch.weights(3))
     y = sketch.node("Div", y, sketch.constant(np.array([1, 2, 4], np.float32)))
     y = sketch.node("Add", sketch.weights(2, 1), sketch.node("Mul", sketch.weights(3), y))
     graph = sketch.output(sketch.node("Mul", sketch.node("Add", y, sketch.weights(1)), sketch.constant(np.float32(3))))
     after = apply(graph, merge_affine)
-    assert ops(after) == {"Mul": 1, "Add": 1}
+    assert ops(after) == {"Tanh": 1, "Mul": 1, "Add": 1}
     assert_same(graph, after)
 
 
@@ -162,7 +186,7 @@ def test_constants_that_would_grow_or_broadcast_the_tensor_do_not_merge() -> Non
 def test_scale_and_offset_before_a_product(op: str) -> None:
     sketch = Sketch()
     shape = {"Conv": (1, 4, 4, 5), "Gemm": (2, 5), "MatMul": (2, 3, 5)}[op]
-    x = sketch.node("Sub", sketch.node("Div", sketch.input(shape), sketch.constant(np.float32(255))), sketch.weights(5))
+    x = sketch.node("Sub", sketch.node("Div", sketch.input(shape), sketch.constant(np.float32(0.3))), sketch.weights(5))
     x = sketch.node("Mul", x, sketch.weights(5))
     w = {"Conv": (OUTPUTS, 3, 3, 5), "Gemm": (OUTPUTS, 5), "MatMul": (5, OUTPUTS)}[op]
     attrs: dict[str, Any] = {"transB": 1} if op == "Gemm" else {}
@@ -186,10 +210,10 @@ def test_an_offset_before_a_padded_convolution_stays_and_a_scale_goes() -> None:
 
 def test_an_offset_before_a_grouped_pointwise_convolution() -> None:
     sketch = Sketch()
-    x = sketch.node("Add", sketch.input((1, 3, 3, 4)), sketch.weights(4))
+    x = sketch.node("Add", rounded(sketch, (1, 3, 3, 4)), sketch.weights(4))
     graph = sketch.output(sketch.node("Conv", x, sketch.weights(6, 1, 1, 2), group=2, auto_pad="SAME_UPPER"))
     after = apply(graph, fold_input_offset)
-    assert ops(after) == {"Conv": 1}
+    assert ops(after) == {"Tanh": 1, "Conv": 1}
     assert_same(graph, after)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
+from ...runtime.ops.rounding import modest, narrowed
 from .framework.constants import channel_vector, evaluated, is_fixed, shifted
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.products import channels, has_input
+from .framework.reassociation import keeps_digits
 from .framework.rewriter import rewrite_of
 
 
@@ -33,7 +35,7 @@ def fold_input_offset(graph: IndexedGraph, node: Node) -> Patch | None:
         if offset is None or shape is None or graph.shape(x) != shape or is_fixed(graph, x):
             continue
         sums = _sums(graph, node, -offset if add.op == "Sub" else offset)
-        if sums is None:
+        if sums is None or not keeps_digits(graph, x, offset) or not _fits(graph, node, sums):
             return None
         patch = Patch(graph, [node])
         if has_input(node, 2):
@@ -44,6 +46,15 @@ def fold_input_offset(graph: IndexedGraph, node: Node) -> Patch | None:
         patch.add.append(Node(node.op, inputs, list(node.outputs), dict(node.attrs), node.name))
         return patch
     return None
+
+
+def _fits(graph: IndexedGraph, node: Node, sums: np.ndarray) -> bool:
+    """Whether the bias that the sums become, or change, has a place in the product's type."""
+    dtype = graph.dtype(node.outputs[0])
+    bias = evaluated(graph, node.inputs[2]) if has_input(node, 2) else np.zeros(1)
+    if dtype is None or bias is None or not modest(sums, dtype):
+        return False
+    return modest(bias, dtype) and narrowed(bias + sums, dtype) is not None
 
 
 def _moves_borders(graph: IndexedGraph, node: Node) -> bool:

@@ -6,6 +6,8 @@ from ...runtime.graph import Node
 from .framework.constants import channel_vector, is_fixed, scaled
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
+from .framework.products import output_axis
+from .framework.reassociation import scales
 from .framework.rewriter import rewrite_of
 
 
@@ -32,6 +34,8 @@ def fold_input_scale(graph: IndexedGraph, node: Node) -> Patch | None:
         along = -1 if node.op == "Conv" or node.attrs.get("transB") else -2
         sizes = [1] * len(shape)
         sizes[along] = factor.size
+        if not scales(graph, w, factor.reshape(sizes), output_axis(node)):
+            return None
         patch = Patch(graph, [node])
         weights = scaled(patch, w, factor.reshape(sizes))
         patch.add.append(Node(node.op, [x, weights, *node.inputs[2:]], list(node.outputs), dict(node.attrs), node.name))

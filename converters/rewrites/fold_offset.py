@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from .framework.constants import channel_vector, is_fixed, shifted
+from .framework.constants import channel_vector, evaluated, is_fixed, shifted
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.products import channels, has_input, open_product
+from .framework.reassociation import sums_merge, sums_rounded
 from .framework.rewriter import rewrite_of
 
 
@@ -27,10 +28,20 @@ def fold_offset(graph: IndexedGraph, node: Node) -> Patch | None:
             continue
         if has_input(product, 2) and (product.attrs.get("beta", 1.0) != 1 or not _is_vector(graph, product, size)):
             continue
-        return _shifted(
-            graph, node, product, np.broadcast_to(-offset if node.op == "Sub" else offset, (size,)), constant
-        )
+        offset = np.broadcast_to(-offset if node.op == "Sub" else offset, (size,))
+        return _shifted(graph, node, product, offset, constant) if _keeps_digits(graph, product, offset) else None
     return None
+
+
+def _keeps_digits(graph: IndexedGraph, product: Node, offset: np.ndarray) -> bool:
+    """Whether the bias may be added to the offset before either is added to the product."""
+    dtype = graph.dtype(product.outputs[0])
+    if dtype is None or not np.isfinite(offset).all():
+        return False
+    if not has_input(product, 2):
+        return True
+    bias = evaluated(graph, product.inputs[2])
+    return bias is not None and sums_merge(bias.astype(np.float64), offset, dtype, sums_rounded(graph, product))
 
 
 def _is_vector(graph: IndexedGraph, product: Node, size: int) -> bool:

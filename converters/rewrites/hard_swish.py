@@ -1,8 +1,14 @@
-"""HardSigmoid and HardSwish in the forms in which exporters write them."""
+"""HardSigmoid and HardSwish in the forms in which exporters write them.
+
+x / 6 + 1/2 for (x + 3) / 6 moves the gate, which lies between 0 and 1, by at most float32's smallest step below 1.
+"""
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...runtime.graph import Node
+from ...runtime.ops.rounding import normal
 from .framework.indexed import IndexedGraph
 from .framework.matching import close, factors, plus_scalar, times_scalar
 from .framework.patch import Patch
@@ -64,6 +70,8 @@ def recognise_clipped_line(graph: IndexedGraph, node: Node) -> Patch | None:
     if line is None or slope is None or not graph.is_float(node.outputs[0]) or slope[1] <= 0:
         return None
     if not graph.shape(slope[0]) == graph.shape(node.outputs[0]) is not None:
+        return None
+    if not normal(np.array(slope[1]), np.dtype(np.float32)):
         return None
     patch = Patch(graph, [node])
     patch.node("HardSigmoid", [slope[0]], {"alpha": slope[1], "beta": line[1]}, output=node.outputs[0])

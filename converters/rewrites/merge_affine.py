@@ -8,6 +8,7 @@ from ...runtime.graph import Node
 from .framework.constants import evaluated, is_fixed
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
+from .framework.reassociation import distributed, merged_factor, merged_offset
 from .framework.rewriter import rewrite_of
 
 SMALL = 1024
@@ -18,8 +19,8 @@ SMALL = 1024
 def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
     """(x + a) + b, (x * a) * b, and (x + a) * b -> x * b + a * b, so that sums come last and can become a bias.
 
-    Constants are combined in float64. Only where nothing else reads what lies between, and where the constant made of
-    two is no larger than they are, or small.
+    Only where `reassociation` proves that no digits are lost, where nothing else reads what lies between, and where the
+    constant made of two is no larger than they are, or small.
     """
     outer = _with_constant(graph, node)
     if outer is None:
@@ -39,17 +40,25 @@ def merge_affine(graph: IndexedGraph, node: Node) -> Patch | None:
         return None
     if np.broadcast(a, b).size > max(a.size, b.size, SMALL):
         return None
-    added, scaled = inner_node.op in ("Add", "Sub"), node.op in ("Mul", "Div")
+    return _merged(graph, node, inner_node, x, a, b)
+
+
+def _merged(graph: IndexedGraph, node: Node, inner: Node, x: str, a: np.ndarray, b: np.ndarray) -> Patch | None:
+    added, scaled = inner.op in ("Add", "Sub"), node.op in ("Mul", "Div")
     patch, result, dtype = Patch(graph, [node]), node.outputs[0], graph.dtype(node.outputs[0])
-    if added != scaled:
-        both = a + b if added else a * b
-        constant = patch.constant(f"{result}.constant", both.astype(dtype))
-        patch.node("Add" if added else "Mul", [x, constant], output=result)
-        return patch
-    if not added:
+    if dtype is None:
         return None
-    product = patch.node("Mul", [x, patch.constant(f"{result}.factor", b.astype(dtype))], hint=f"{result}.scaled")
-    patch.node("Add", [product, patch.constant(f"{result}.offset", (a * b).astype(dtype))], output=result)
+    if added != scaled:
+        both = merged_offset(graph, x, a, b, dtype) if added else merged_factor(a, b, dtype)
+        if both is None:
+            return None
+        patch.node("Add" if added else "Mul", [x, patch.constant(f"{result}.constant", both)], output=result)
+        return patch
+    moved = distributed(graph, x, a, b, dtype) if added else None
+    if moved is None:
+        return None
+    product = patch.node("Mul", [x, patch.constant(f"{result}.factor", moved[0])], hint=f"{result}.scaled")
+    patch.node("Add", [product, patch.constant(f"{result}.offset", moved[1])], output=result)
     return patch
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
+from ..ops.rounding import scales_exactly_enough
 from ..program.builder import Builder
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
 from .registry import lowers
@@ -21,10 +22,12 @@ def gemm(ctx: Context, b: Builder) -> bool:
     bias = None if c is None or c.data is None else np.broadcast_to(c.data.reshape(-1), outputs)
     weights = w.data if attrs["transB"] else w.data.T
     if a.quant is None and w.quant is None and a.dtype == np.float32:
-        scaled = weights if attrs["alpha"] == 1 else weights * np.float32(attrs["alpha"])
-        if bias is not None and attrs["beta"] != 1:
-            bias = bias * np.float32(attrs["beta"])
-        _float(ctx, b, rows, scaled, bias)
+        alpha, beta = np.float32(attrs["alpha"]), np.float32(attrs["beta"])
+        if alpha != 1 and not scales_exactly_enough(weights, np.float64(alpha), 0):
+            return False
+        with np.errstate(over="ignore"):
+            bias = bias if bias is None or beta == 1 else bias * beta
+        _float(ctx, b, rows, weights if alpha == 1 else weights * alpha, bias)
         return True
     if (attrs["alpha"], attrs["beta"]) != (1, 1):
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from ....runtime.graph import Node
 from .indexed import IndexedGraph
@@ -60,7 +61,7 @@ def factors(graph: IndexedGraph, name: str, depth: int = 6) -> tuple[float, list
         if exponent not in (2.0, 3.0):
             return 1.0, [name]
         number, names = factors(graph, node.inputs[0], depth - 1)
-        return number ** int(exponent), names * int(exponent)
+        return prod([number] * int(exponent)), names * int(exponent)
     if node.op == "Div":
         divisor = graph.scalar(node.inputs[1])
         if not divisor:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ....runtime.graph import Dim, Node
-from .constants import is_fixed, scaled
+from .constants import is_fixed
 from .indexed import IndexedGraph
-from .patch import Patch
 
 PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 
@@ -43,16 +42,22 @@ def channels(graph: IndexedGraph, node: Node) -> Dim | None:
     return shape[-1]
 
 
-def scale_outputs(patch: Patch, node: Node, factor: np.ndarray) -> str:
-    """The weights, so that output channel n is multiplied by factor[n] (or all by the one factor)."""
-    w = node.inputs[1]
-    shape = patch.graph.shape(w) or ()
+def output_axis(node: Node) -> int | None:
+    """The weights' axis of output channels; None where that is only part of one."""
+    if node.op == "ConvTranspose":
+        return -1 if node.attrs.get("group", 1) == 1 else None
+    return 0 if node.op == "Conv" or node.attrs.get("transB") else -1
+
+
+def output_factor(graph: IndexedGraph, node: Node, factor: np.ndarray) -> np.ndarray:
+    """What the weights are to be multiplied by, so that output channel n is by factor[n] (or all by the one factor)."""
+    shape = graph.shape(node.inputs[1]) or ()
     if factor.size == 1:
-        return scaled(patch, w, factor.reshape([1] * len(shape)))
+        return factor.reshape([1] * len(shape))
     if node.op == "Conv" or (node.op == "Gemm" and node.attrs.get("transB")):
-        return scaled(patch, w, factor.reshape(-1, *[1] * (len(shape) - 1)))
+        return factor.reshape(-1, *[1] * (len(shape) - 1))
     if node.op == "ConvTranspose":
         group = node.attrs.get("group", 1)
         rows = np.repeat(factor.reshape(group, -1), int(shape[0]) // group, axis=0)
-        return scaled(patch, w, rows.reshape(int(shape[0]), *[1] * (len(shape) - 2), -1))
-    return scaled(patch, w, factor.reshape(*[1] * (len(shape) - 1), -1))
+        return rows.reshape(int(shape[0]), *[1] * (len(shape) - 2), -1)
+    return factor.reshape(*[1] * (len(shape) - 1), -1)
