@@ -10,6 +10,7 @@ from pathlib import Path
 from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.model import Model
+from ..runtime.ops.meaning import check as check_meanings
 from ..runtime.vision.labels import check_labels, given_labels
 from .fused import fused, readers
 from .imported import Imported
@@ -45,6 +46,7 @@ def convert(
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
     before = readers(imported.graph)
     rewrite(imported.graph)
+    check_meanings(imported.graph)
     metadata = _metadata(imported, kind, Path(name).name, names, prepared)
     model = Model(imported.graph, metadata, fused(before, imported.graph))
     try:

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from rewriting import Sketch, apply, apply_all, assert_same, only, ops
 
-from millijoule.converters.rewrites.qdq_annotate import annotate_quantized, dequantize_from_signed, quantize_to_signed
+from millijoule.converters.rewrites.qdq_annotate import (
+    annotate_dequantized,
+    annotate_quantized,
+    dequantize_from_signed,
+    quantize_to_signed,
+)
 from millijoule.converters.rewrites.qdq_cancel import cancel_quantize, merge_requantize
 from millijoule.converters.rewrites.qdq_move import (
     concat_integers,
@@ -21,9 +26,13 @@ from millijoule.converters.rewrites.qdq_move import (
 )
 from millijoule.converters.rewrites.qdq_operator import quantize_operator
 from millijoule.converters.rewrites.qdq_product import quantize_product
+from millijoule.converters.rewrites.reinterpret import cancel_reinterpret
 from millijoule.runtime.graph import Graph, Quantization
 
-ANNOTATE = (annotate_quantized, quantize_to_signed, dequantize_from_signed, cancel_quantize, merge_requantize)
+ANNOTATE = (
+    *(annotate_quantized, annotate_dequantized, cancel_reinterpret),
+    *(quantize_to_signed, dequantize_from_signed, cancel_quantize, merge_requantize),
+)
 MOVE = (move_integers, concat_integers, pad_integers, split_integers, quantize_before_moving, move_signed)
 
 
@@ -244,14 +253,15 @@ def test_unsigned_integers_are_moved_as_signed_ones() -> None:
     assert_same(graph, after)
 
 
-def test_integers_quantized_otherwise_than_they_are_read_stay_as_they_are() -> None:
+def test_integers_quantized_otherwise_than_they_are_read_are_reinterpreted() -> None:
     sketch = Sketch()
     q = sketch.quantize(sketch.input((1, 4, 4, 3)), 0.05, 3)
     odd = sketch.dequantize(q, 0.07, 3)
     y = sketch.node("Conv", odd, weights(sketch, (4, 1, 1, 3), 0))
     graph = sketch.output(quantized(sketch, y), quantized(sketch, sketch.node("Relu", odd)))
     after = apply_all(graph)
-    assert after.values[only(after, "Conv").outputs[0]].dtype == np.float32
+    assert after.values[only(after, "Conv").inputs[0]].quant == Quantization.per_tensor(0.07, 3)
+    assert ops(after)["Reinterpret"] == 2 and ops(after)["DequantizeLinear"] == 2
     assert_same(graph, after, step=0.1)
 
 

@@ -130,7 +130,7 @@ CASES: dict[str, list[Case]] = {
 def dtype_of(name: str) -> str:
     if name in ("And", "Or", "Xor", "Not"):
         return "bool"
-    return "int32" if name.startswith("Bitwise") else "float32"
+    return "int32" if name.startswith("Bitwise") or name == "Reinterpret" else "float32"
 
 
 def cases_of(op: Op) -> list[Case]:

@@ -36,11 +36,20 @@ from .merge_transposes import merge_transposes, order_ones
 from .name_channels_last import name_channels_last
 from .permute_product_weights import permute_product_weights
 from .prelu import prelu_to_leaky_relu
-from .qdq_annotate import annotate_quantized, dequantize_from_signed, quantize_to_signed
+from .qdq_annotate import annotate_dequantized, annotate_quantized, dequantize_from_signed, quantize_to_signed
 from .qdq_cancel import cancel_quantize, merge_requantize
-from .qdq_move import concat_integers, move_integers, move_signed, pad_integers, quantize_before_moving, split_integers
+from .qdq_move import (
+    clip_integers,
+    concat_integers,
+    move_integers,
+    move_signed,
+    pad_integers,
+    quantize_before_moving,
+    split_integers,
+)
 from .qdq_operator import quantize_operator
 from .qdq_product import quantize_product
+from .reinterpret import cancel_reinterpret, publish_quantized
 from .remove_identity import remove_identity
 from .remove_noop import remove_noop
 from .silu import recognise_silu
@@ -101,9 +110,9 @@ REAL_LAYOUT = (*LAYOUT, sink_transpose_below_quantizers, sink_reshape_below_quan
 """Before integers are dealt with, Transposes move past quantizing nodes too."""
 
 QUANTIZED = (
-    *(annotate_quantized, quantize_to_signed, dequantize_from_signed, cancel_quantize, merge_requantize, fuse_clamp),
-    *(move_integers, concat_integers, pad_integers, split_integers, quantize_before_moving, move_signed),
-    *(quantize_product, quantize_operator),
+    *(annotate_quantized, annotate_dequantized, cancel_reinterpret, quantize_to_signed, dequantize_from_signed),
+    *(cancel_quantize, merge_requantize, fuse_clamp, move_integers, concat_integers, pad_integers, split_integers),
+    *(clip_integers, quantize_before_moving, move_signed, quantize_product, quantize_operator, publish_quantized),
 )
 
 FOLDING = (

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ...runtime.graph import Node, Quantization, Value
+from ...runtime.ops.integer import dequantize
 from ...runtime.ops.registry import Op
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.permutation import perm_of
-from .framework.quantization import activation_source, exactly_shifted, sole_quantizer
+from .framework.quantization import exactly_shifted, sole_quantizer, stored_source
 from .framework.rewriter import rewrite_of
 
 
@@ -19,67 +20,72 @@ def moves_first_input(op: Op) -> bool:
 
 @rewrite_of(where=moves_first_input)
 def move_integers(graph: IndexedGraph, node: Node) -> Patch | None:
-    """mover(DequantizeLinear(q)) -> DequantizeLinear(mover(q))."""
-    source = activation_source(graph, node.inputs[0])
-    if source is None or node.attrs.get("activation") is not None or graph.quant(source.name) != source.quant:
+    """mover(DequantizeLinear(q)) -> DequantizeLinear(mover(q)), and so of a Reinterpret to plain integers."""
+    source, convert = stored_source(graph, node.inputs[0]), graph.producer(node.inputs[0])
+    if source is None or convert is None or node.attrs.get("activation") is not None:
         return None
-    return _moved(graph, node, [source.name, *node.inputs[1:]], source.quant)
+    return _moved(Patch(graph, [node]), node, [source.name, *node.inputs[1:]], source.quant, convert)
 
 
 @rewrite_of("Concat")
 def concat_integers(graph: IndexedGraph, node: Node) -> Patch | None:
-    """Where all inputs have one quantization."""
-    sources = [activation_source(graph, name) for name in node.inputs]
-    if node.attrs.get("activation") is not None or not sources or sources[0] is None:
+    """Where all inputs have one quantization. Plain constants take it on."""
+    if node.attrs.get("activation") is not None:
         return None
-    quant = sources[0].quant
-    if any(source is None or source.quant != quant or graph.quant(source.name) != quant for source in sources):
+    sources = [stored_source(graph, name) for name in node.inputs]
+    first = next((index for index, source in enumerate(sources) if source is not None), None)
+    if first is None:
         return None
-    return _moved(graph, node, [source.name for source in sources if source is not None], quant)
+    convert, source = graph.producer(node.inputs[first]), sources[first]
+    assert convert is not None and source is not None
+    patch, inputs = Patch(graph, [node]), []
+    for name, found in zip(node.inputs, sources, strict=True):
+        other, data = graph.producer(name), graph.constant(name)
+        if found is not None and found.quant == source.quant and other is not None and other.op == convert.op:
+            inputs.append(found.name)
+        elif data is not None and convert.op == "Reinterpret":
+            inputs.append(patch.constant(name, data, source.quant))
+        else:
+            return None
+    return _moved(patch, node, inputs, source.quant, convert)
 
 
 @rewrite_of("Pad")
 def pad_integers(graph: IndexedGraph, node: Node) -> Patch | None:
-    """Padding with zeros, for which integers have their zero point, or with elements of the tensor."""
-    source = activation_source(graph, node.inputs[0])
-    if source is None or graph.quant(source.name) != source.quant:
+    """Padding with elements of the tensor, or with zeros, for which integers have their zero point."""
+    source, convert = stored_source(graph, node.inputs[0]), graph.producer(node.inputs[0])
+    if source is None or convert is None:
         return None
     inputs = [source.name, *node.inputs[1:]]
-    if len(inputs) > 2 and inputs[2]:
-        if node.attrs.get("mode", "constant") == "constant" and graph.scalar(inputs[2]) != 0:
+    given = len(inputs) > 2 and bool(inputs[2])
+    if node.attrs.get("mode", "constant") == "constant":
+        zero = int(source.quant.zero_point[0]) if convert.op == "Reinterpret" else 0
+        if (graph.scalar(inputs[2]) if given else 0) != zero:
             return None
+    if given:
         inputs[2] = ""
     while not inputs[-1]:
         inputs.pop()
-    return _moved(graph, node, inputs, source.quant)
+    return _moved(Patch(graph, [node]), node, inputs, source.quant, convert)
 
 
-def _moved(graph: IndexedGraph, node: Node, inputs: list[str], quant: Quantization) -> Patch | None:
-    if len(node.outputs) != 1:
+def _moved(patch: Patch, node: Node, inputs: list[str], quant: Quantization, convert: Node) -> Patch | None:
+    """The node on these quantized integers, its result converted as its inputs were."""
+    result = patch.graph.value(node.outputs[0])
+    if len(node.outputs) != 1 or result is None:
         return None
-    dequantize = graph.producer(node.inputs[0])
-    result = graph.value(node.outputs[0])
-    if dequantize is None or result is None:
-        return None
-    patch = Patch(graph, [node])
+    dtype = patch.lookup(inputs[0]).dtype
     inner = patch.node(
-        node.op,
-        inputs,
-        dict(node.attrs),
-        hint=result.name,
-        dtype=graph.dtype(inputs[0]),
-        shape=result.shape,
-        quant=quant,
+        node.op, inputs, dict(node.attrs), hint=result.name, dtype=dtype, shape=result.shape, quant=quant
     )
-    patch.node("DequantizeLinear", [inner, *dequantize.inputs[1:]], {}, output=result.name)
+    patch.node(convert.op, [inner, *convert.inputs[1:]], {}, output=result.name)
     return patch
 
 
 @rewrite_of("Split")
 def split_integers(graph: IndexedGraph, node: Node) -> Patch | None:
-    source = activation_source(graph, node.inputs[0])
-    dequantize = graph.producer(node.inputs[0])
-    if source is None or dequantize is None or graph.quant(source.name) != source.quant or "" in node.outputs:
+    source, convert = stored_source(graph, node.inputs[0]), graph.producer(node.inputs[0])
+    if source is None or convert is None or "" in node.outputs:
         return None
     patch, parts = Patch(graph, [node]), []
     for name in node.outputs:
@@ -87,9 +93,25 @@ def split_integers(graph: IndexedGraph, node: Node) -> Patch | None:
         part = graph.unique(name, patch.values)
         patch.values[part] = Value(part, patch.lookup(source.name).dtype, value.shape, source.quant)
         parts.append(part)
-        patch.node("DequantizeLinear", [part, *dequantize.inputs[1:]], {}, output=name)
+        patch.node(convert.op, [part, *convert.inputs[1:]], {}, output=name)
     patch.add.append(Node("Split", [source.name, *node.inputs[1:]], parts, dict(node.attrs), node.name))
     return patch
+
+
+@rewrite_of("Clip")
+def clip_integers(graph: IndexedGraph, node: Node) -> Patch | None:
+    """Clip(Reinterpret(q)) -> Reinterpret(Clip(q)), its bounds the real numbers that the integers stand for. So models
+    export fewer than 8 bits."""
+    source, convert = stored_source(graph, node.inputs[0]), graph.producer_of(node.inputs[0], "Reinterpret")
+    if source is None or convert is None:
+        return None
+    patch, inputs = Patch(graph, [node]), [source.name]
+    for name in node.inputs[1:]:
+        bound = graph.constant(name) if name else None
+        if name and (bound is None or bound.size != 1):
+            return None
+        inputs.append("" if bound is None else patch.constant(name, dequantize(bound.reshape(()), source.quant)))
+    return _moved(patch, node, inputs, source.quant, convert)
 
 
 @rewrite_of(where=lambda op: op.rearranges)
@@ -102,8 +124,6 @@ def quantize_before_moving(graph: IndexedGraph, node: Node) -> Patch | None:
     if node.op == "Transpose" and perm_of(graph, node) is None:
         return None
     quantize, quant = quantizer
-    if graph.quant(quantize.outputs[0]) != quant:
-        return None
     patch, result = Patch(graph, [node, quantize]), quantize.outputs[0]
     inner = patch.node(
         "QuantizeLinear",
@@ -118,9 +138,10 @@ def quantize_before_moving(graph: IndexedGraph, node: Node) -> Patch | None:
     return patch
 
 
-@rewrite_of(where=moves_first_input)
+@rewrite_of("Clip", where=moves_first_input)
 def move_signed(graph: IndexedGraph, node: Node) -> Patch | None:
-    """mover(Requantize(q)) -> Requantize(mover(q)), where the Requantize only shifts between int8 and uint8."""
+    """mover(Requantize(q)) -> Requantize(mover(q)), and so Clip, where the Requantize only shifts between int8 and
+    uint8."""
     requantize = graph.producer_of(node.inputs[0], "Requantize")
     if requantize is None or node.attrs.get("activation") is not None or len(node.outputs) != 1:
         return None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ...runtime.graph import Node
 from ...runtime.ops.registry import Op, find
 from .framework.indexed import IndexedGraph
@@ -40,6 +38,5 @@ def quantize_operator(graph: IndexedGraph, node: Node) -> Patch | None:
     patch = Patch(graph, [node, quantize])
     inputs = [integers(patch, source) for source in found] + node.inputs[len(data) :]
     result = quantize.outputs[0]
-    patch.values[result] = replace(patch.lookup(result), quant=quant)
     patch.add.append(Node(node.op, inputs, [result], attrs, node.name))
     return patch

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ...runtime.graph import Node, Quantization
 from ...runtime.ops.activation import quantized_range
+from ...runtime.ops.quantized_node import SAME_SCALE
 from .framework.constants import evaluated, is_fixed
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
@@ -16,8 +15,6 @@ from .framework.quantization import Source, activation_source, dequantized, sole
 from .framework.rewriter import rewrite_of
 
 INT32 = np.iinfo(np.int32)
-SAME_SCALE = 1e-6
-"""Relative: how far a bias's scale may be from input scale * weight scale to be taken for rounding of it."""
 
 
 @rewrite_of(*PRODUCTS)
@@ -44,7 +41,6 @@ def quantize_product(graph: IndexedGraph, node: Node) -> Patch | None:
             return None
         inputs.append(bias)
     result = quantize.outputs[0]
-    patch.values[result] = replace(patch.lookup(result), quant=quant)
     patch.add.append(Node(node.op, inputs, [result], attrs, node.name))
     return patch
 
@@ -70,14 +66,11 @@ def clamped(attrs: dict, quant: Quantization) -> dict | None:
 
 
 def integers(patch: Patch, source: Source) -> str:
-    """The integers' name, carrying the quantization that their reader states."""
+    """The integers' name; of a constant that does not carry the quantization its reader states, a copy that does."""
     value = patch.lookup(source.name)
-    if value.quant == source.quant:
+    if value.data is None or value.quant == source.quant:
         return source.name
-    if value.data is not None:
-        return patch.constant(source.name, value.data, source.quant)
-    patch.values[source.name] = replace(value, quant=source.quant)
-    return source.name
+    return patch.constant(source.name, value.data, source.quant)
 
 
 def _bias(patch: Patch, node: Node, x: Source, w: Source) -> str | None:

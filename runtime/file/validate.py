@@ -1,4 +1,5 @@
-"""Proves that a graph is one that the planner can trust: every name, order, dtype, shape, attribute and scale."""
+"""Proves that a graph is one that the planner can trust: every name, order, dtype, shape, attribute and scale,
+and that no integers are taken for what they do not mean."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..graph import Graph, Node, Quantization, Value, subgraphs
-from ..ops import attribute_types, registry
+from ..ops import attribute_types, meaning, registry
 from . import schema
 
 NAN_CHUNK = 1 << 20
@@ -20,6 +21,7 @@ def validate(graph: Graph) -> None:
     if len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError("the graph names one output twice")
     _validate_graph(graph, ())
+    meaning.check(graph)
 
 
 def _validate_graph(graph: Graph, outer: Scopes) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ops import integer, quantized_node
+from ..ops import integer
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
 from ..program.builder import Builder
 from ..program.view import Border, Start, View
 from . import depthwise
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 
 GROUP_OVERHEAD = 50
@@ -41,7 +41,7 @@ def lower(ctx: Context, b: Builder) -> bool:
     bias = ctx.optional(2)
     if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
         return False
-    product = quantized_node.product(ctx)
+    product = int8_product(ctx, outputs=0)
     if (x.dtype != np.float32 or w.dtype != np.float32) if product is None else ctx.optional(3) is not None:
         return False
     group = ctx.attrs["group"]

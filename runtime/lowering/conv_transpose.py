@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..ops import activation, integer, quantized_node
+from ..ops import activation, integer
 from ..ops.conv_transpose import Spread, spread
 from ..ops.registry import Context
 from ..program.builder import Builder
@@ -14,7 +14,7 @@ from ..program.view import Border, View
 from .conv import join_groups
 from .elementwise import emit_unary, is_costly
 from .phases import NONE, Phase, joined, phases
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .row_layout import OperandRows
 
@@ -48,7 +48,7 @@ def lower(ctx: Context, b: Builder) -> bool:
     x, w, bias = ctx.input(0), ctx.input(1), ctx.optional(2)
     if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
         return False
-    product, group = quantized_node.product(ctx), ctx.attrs["group"]
+    product, group = int8_product(ctx, outputs=-1), ctx.attrs["group"]
     bias_data = None if bias is None else bias.data
     if product is None:
         if x.dtype != np.float32 or w.dtype != np.float32:

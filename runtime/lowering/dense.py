@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..ops import integer, quantized_node
+from ..ops import integer
 from ..ops.registry import Context, Tensor
 from ..ops.rounding import scales_exactly_enough
 from ..program.builder import Builder
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8
+from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 
 
@@ -72,9 +72,9 @@ def _float(ctx: Context, b: Builder, rows: int, weights: np.ndarray, bias: np.nd
 
 
 def _integer(ctx: Context, b: Builder, rows: int, transposed: int, bias: np.ndarray | None) -> bool:
-    product = quantized_node.product(ctx)
+    product = int8_product(ctx, outputs=0 if transposed else 1)
     w = ctx.input(1)
-    if product is None or product.w.axis not in (None, 0 if transposed else 1) or w.data is None:
+    if product is None or w.data is None:
         return False
     centred = integer.centred(w.data, product.w, np.int16)
     weights = centred if transposed else centred.T

@@ -6,7 +6,8 @@ import numpy as np
 
 from ..compiler.abi import Kernel
 from ..kernels.depthwise import depthwise_f32, depthwise_int8, depthwise_scan_int8
-from ..ops import integer, quantized_node
+from ..ops import integer
+from ..ops.quantized_node import Product
 from ..ops.registry import Context
 from ..ops.window import window_of
 from ..program.bounds import extent, int32
@@ -15,7 +16,7 @@ from ..program.view import Border, Place, View
 from ..simd.depthwise_layout import DepthwiseLayout
 from ..simd.tile_layout import finish_of
 from .chunking import blocks_of_a_chunk
-from .product import byte_parts, fits_int8
+from .product import byte_parts, fits_int8, int8_product
 
 PIXELS_F32 = 8
 ACCUMULATORS = 8
@@ -29,7 +30,7 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
     """Whether the node was lowered; the caller has seen that it is depthwise, of rank 3 or 4, with constant weights."""
     w, bias = ctx.input(1), ctx.optional(2)
     assert w.data is not None
-    product = quantized_node.product(ctx)
+    product = int8_product(ctx, outputs=0)
     if ctx.optional(3) is not None:
         return False
     if product is None and ctx.input(0).dtype != np.float32:
@@ -158,9 +159,7 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
         )  # fmt: skip
 
 
-def _lower_int8(
-    ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None, product: quantized_node.Product
-) -> None:
+def _lower_int8(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None, product: Product) -> None:
     y = b.output()
     channels = taps.shape[0]
     scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))

@@ -8,6 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.conv import conv_f32, conv_int8
+from ..ops import quantized_node
+from ..ops.quantized_node import Product
+from ..ops.registry import Context
 from ..program.bounds import extent, int32
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
@@ -58,6 +61,13 @@ class Requantization:
     zero_point: int
     low: int
     high: int
+
+
+def int8_product(ctx: Context, outputs: int) -> Product | None:
+    """`quantized_node.product` of int8 tensors, which the kernels take."""
+    found = quantized_node.product(ctx, outputs)
+    narrow = all(tensor.dtype == np.int8 for tensor in (ctx.input(0), ctx.input(1), ctx.outputs[0]))
+    return found if narrow else None
 
 
 def shared(b: Builder, g: Geometry, rows: int, work: int) -> Geometry:

@@ -1,4 +1,4 @@
-"""QuantizeLinear, DequantizeLinear and Requantize onto kernels/quantized.py."""
+"""QuantizeLinear, DequantizeLinear and Requantize onto kernels/quantized.py; Reinterpret, which takes no step."""
 
 from __future__ import annotations
 
@@ -63,6 +63,12 @@ def requantize(ctx: Context, b: Builder) -> bool:
     else:
         out, low, high = target
         emit_table(b, source, b.output(), lambda q: integer.rescale(q, quant, out, low, high, y.dtype))
+    return True
+
+
+@lowers("Reinterpret")
+def reinterpret(ctx: Context, b: Builder) -> bool:
+    b.alias(b.input(0))
     return True
 
 

@@ -88,7 +88,7 @@ def exact_dtype(w: np.ndarray, terms_axes: tuple[int, ...]) -> type:
 
 def quantized(ctx: Context, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None, *_: object) -> np.ndarray:
     """Exact integer accumulation, int32 bias, then `integer.requantize` per output channel."""
-    a, product = ctx.attrs, quantized_node.product(ctx)
+    a, product = ctx.attrs, quantized_node.product(ctx, outputs=0)
     if product is None or ctx.optional(3) is not None:
         return NotImplemented
     weights = integer.centred(w, product.w, np.float64)

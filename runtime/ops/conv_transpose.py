@@ -124,7 +124,7 @@ def conv_transpose(
 
 def quantized(ctx: Context, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> np.ndarray:
     """Exact integer accumulation and `integer.requantize`; scales of w per index of its last axis, in every group."""
-    product, group = quantized_node.product(ctx), ctx.attrs["group"]
+    product, group = quantized_node.product(ctx, outputs=-1), ctx.attrs["group"]
     if product is None:
         return NotImplemented
     weights = integer.centred(w, product.w, np.float64)

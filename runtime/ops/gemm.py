@@ -38,9 +38,9 @@ def gemm(
 
 def quantized(ctx: Context, a: np.ndarray, b: np.ndarray, c: np.ndarray | None = None) -> np.ndarray:
     """Exact integer accumulation and `integer.requantize`; needs alpha = beta = 1, scales of b per output or one."""
-    attrs, product = ctx.attrs, quantized_node.product(ctx)
-    outputs_axis = 0 if attrs["transB"] else 1
-    if product is None or product.w.axis not in (None, outputs_axis) or (attrs["alpha"], attrs["beta"]) != (1, 1):
+    attrs = ctx.attrs
+    product = quantized_node.product(ctx, outputs=0 if attrs["transB"] else 1)
+    if product is None or (attrs["alpha"], attrs["beta"]) != (1, 1):
         return NotImplemented
     weights = integer.centred(b, product.w, np.float64)
     weights = weights.T if attrs["transB"] else weights

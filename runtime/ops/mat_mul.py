@@ -32,8 +32,8 @@ def matmul(
 
 def quantized(ctx: Context, a: np.ndarray, b: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
     """Exact integer accumulation and `integer.requantize`; scales of b per tensor or per column."""
-    product = quantized_node.product(ctx)
-    if product is None or (product.w.axis is not None and product.w.axis != b.ndim - 1):
+    product = quantized_node.product(ctx, outputs=-1)
+    if product is None or (product.w.axis is not None and b.ndim == 1):
         return NotImplemented
     weights = integer.centred(b, product.w, np.float64)
     dtype = exact_dtype(weights, (max(b.ndim - 2, 0),))

@@ -5,15 +5,35 @@ The first two take scale and zero point as inputs, as in ONNX; Requantize takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from ..graph import Attribute, Quantization
 from . import integer, quantized_node
 from .checks import FLOATS, named_dtype, normalize_axis, require_kind
 from .registry import Context, Inferred, Op, Tensor, register
 
 QUANTIZED_DTYPES = ("int8", "uint8", "int16", "uint16", "int32")
+
+
+def stated_quantization(
+    scale: np.ndarray | None, zero_point: np.ndarray | None, attrs: Mapping[str, Attribute], rank: int | None
+) -> Quantization | None:
+    """What the constants of a QuantizeLinear or DequantizeLinear say of its integers, of this rank. None: nothing that
+    a Quantization can hold, as there is a scale per block, one that is no finite number above 0, or none."""
+    if scale is None or scale.ndim > 1 or not scale.size or attrs.get("block_size"):
+        return None
+    if zero_point is not None and zero_point.size != scale.size:
+        return None
+    scale = scale.reshape(-1).astype(np.float32)
+    zeros = np.zeros(scale.size, np.int32) if zero_point is None else zero_point.reshape(-1).astype(np.int32)
+    if not (np.isfinite(scale).all() and (scale > 0).all()):
+        return None
+    if scale.size == 1:
+        return Quantization(scale, zeros)
+    axis = attrs.get("axis", 1)
+    return None if rank is None or not -rank <= axis < rank else Quantization(scale, zeros, axis % rank)
 
 
 def spread(parameter: np.ndarray, x: np.ndarray, axis: int, block_size: int) -> np.ndarray:

@@ -8,7 +8,10 @@ import numpy as np
 
 from ..graph import Quantization
 from . import activation
-from .registry import Context
+from .registry import Context, Tensor
+
+SAME_SCALE = 1e-6
+"""Relative: how far a bias's scale may be from input scale * weight scale to be taken for rounding of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,15 +43,28 @@ def output_range(ctx: Context) -> tuple[Quantization, int, int] | None:
     return None if limits is None else (y.quant, *limits)
 
 
-def product(ctx: Context) -> Product | None:
+def product(ctx: Context, outputs: int | None = None) -> Product | None:
     """A node whose inputs are x, w and an optional bias, as an integer product; None where that is not exact.
 
-    That needs quantized x, w and output, a clamp as activation, and a bias in int32.
+    That needs x, w and output quantized, x and output per tensor and w so or along its axis `outputs`, a clamp as
+    activation, and a bias in int32 with the scale of the sums.
     """
     x, w, b = ctx.input(0), ctx.input(1), ctx.optional(2)
     target = output_range(ctx)
     if target is None or x.quant is None or w.quant is None:
         return None
-    if b is not None and b.dtype != np.int32:
+    if x.quant.axis is not None or target[0].axis is not None:
+        return None
+    if w.quant.axis is not None and (outputs is None or w.quant.axis != outputs % len(w.shape)):
+        return None
+    if b is not None and not _has_scale_of_sums(b, x.quant, w.quant):
         return None
     return Product(x.quant, w.quant, *target)
+
+
+def _has_scale_of_sums(b: Tensor, x: Quantization, w: Quantization) -> bool:
+    if b.dtype != np.int32 or b.quant is None or b.quant.axis not in (None, len(b.shape) - 1):
+        return False
+    scale = x.scale * w.scale
+    fits = b.quant.scale.size in (1, scale.size)
+    return fits and not b.quant.zero_point.any() and np.allclose(b.quant.scale, scale, rtol=SAME_SCALE, atol=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ....runtime.errors import ModelError
 from ....runtime.graph import Node, outer_reads
-from ....runtime.ops import registry
+from ....runtime.ops import meaning, registry
 from .indexed import IndexedGraph
 from .order import topological
 
@@ -13,7 +13,8 @@ def check(graph: IndexedGraph, moment: str) -> None:
     """RuntimeError that says what is wrong and at which moment, where the graph is broken.
 
     Every value read exists and is a constant, an input or produced by one node; there are no cycles; operators and
-    their attributes are known; public names are there; indexes agree with the nodes.
+    their attributes are known; public names are there; indexes agree with the nodes; integers are taken for what they
+    mean.
     """
     problems = [
         *_values(graph),
@@ -55,6 +56,9 @@ def _node(graph: IndexedGraph, node: Node) -> list[str]:
             problems.append(f"{node} reads '{name}', which nothing produces")
         if node not in graph.consumers(name):
             problems.append(f"{node} is not among the readers of '{name}'")
+    taken = None if operator is None else meaning.problem(node, graph.value)
+    if taken is not None:
+        problems.append(f"{node}: {taken}")
     for name in filter(None, node.outputs):
         if name not in graph.graph.values:
             problems.append(f"{node} writes '{name}', which is not in values")

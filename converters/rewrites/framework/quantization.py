@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....runtime.graph import Node, Quantization
+from ....runtime.ops.quantize import stated_quantization
 from .constants import evaluated
 from .indexed import IndexedGraph
 
@@ -16,22 +17,10 @@ SHIFT = 128
 
 def parameters(graph: IndexedGraph, node: Node) -> Quantization | None:
     """The quantization of the integer side; None where it is not constant, is blocked, or has no usable scale."""
-    scale = evaluated(graph, node.inputs[1])
-    if scale is None or scale.ndim > 1 or not scale.size or node.attrs.get("block_size"):
+    given = [evaluated(graph, name) if name else None for name in (*node.inputs[1:], "")]
+    if len(node.inputs) > 2 and node.inputs[2] and given[1] is None:
         return None
-    zero_point = np.zeros(scale.size, np.int32)
-    if len(node.inputs) > 2 and node.inputs[2]:
-        given = evaluated(graph, node.inputs[2])
-        if given is None or given.size != scale.size:
-            return None
-        zero_point = given.reshape(-1).astype(np.int32)
-    scale = scale.reshape(-1).astype(np.float32)
-    if not (np.isfinite(scale).all() and (scale > 0).all()):
-        return None
-    if scale.size == 1:
-        return Quantization(scale, zero_point)
-    rank = graph.rank(node.inputs[0])
-    return None if rank is None else Quantization(scale, zero_point, node.attrs.get("axis", 1) % rank)
+    return stated_quantization(given[0], given[1], node.attrs, graph.rank(node.inputs[0]))
 
 
 def to_signed(quant: Quantization) -> Quantization:
@@ -59,9 +48,9 @@ class Source:
 
 
 def dequantized(graph: IndexedGraph, name: str) -> Source | None:
-    """Where name is a float32 DequantizeLinear of int8 integers, those; of int32 ones too, which biases are.
+    """Where name is a float32 DequantizeLinear of int8 integers that are quantized as it says, those.
 
-    None where the integers were quantized otherwise than the DequantizeLinear says.
+    Of constants, int32 ones too, which biases are.
     """
     node = graph.producer_of(name, "DequantizeLinear")
     source = None if node is None else graph.value(node.inputs[0])
@@ -70,8 +59,7 @@ def dequantized(graph: IndexedGraph, name: str) -> Source | None:
     quant = parameters(graph, node)
     if quant is None or source.dtype not in (np.int8, np.int32):
         return None
-    agrees = source.data is not None or source.quant in (None, quant)
-    return Source(source.name, quant) if agrees else None
+    return Source(source.name, quant) if source.data is not None or source.quant == quant else None
 
 
 def activation_source(graph: IndexedGraph, name: str) -> Source | None:
@@ -82,10 +70,21 @@ def activation_source(graph: IndexedGraph, name: str) -> Source | None:
     return source
 
 
+def stored_source(graph: IndexedGraph, name: str) -> Source | None:
+    """The quantized integers, of one scale, that name holds as they are (a Reinterpret) or as real numbers (a
+    DequantizeLinear of int8)."""
+    node = graph.producer_of(name, "Reinterpret")
+    if node is None:
+        source = activation_source(graph, name)
+        return source if source is not None and graph.quant(source.name) == source.quant else None
+    quant = graph.quant(node.inputs[0])
+    return None if quant is None or quant.axis is not None else Source(node.inputs[0], quant)
+
+
 def sole_quantizer(graph: IndexedGraph, name: str) -> tuple[Node, Quantization] | None:
-    """The QuantizeLinear to int8 with one scale that alone reads name."""
+    """The QuantizeLinear to int8 with one scale that alone reads name, and what its result carries."""
     node = graph.sole_consumer(name)
     if node is None or node.op != "QuantizeLinear" or graph.dtype(node.outputs[0]) != np.int8 or node.inputs[0] != name:
         return None
-    quant = parameters(graph, node)
+    quant = graph.quant(node.outputs[0])
     return None if quant is None or quant.axis is not None else (node, quant)
