@@ -1,7 +1,22 @@
-"""What is known of a device: its target, cores, caches and memory; one TOML file per device, or the host, detected."""
+"""What is known of a device: cores, caches, memory, power; one TOML file per device, or the host, detected."""
 
-from .catalogue import load, names
+from .catalogue import load, names, user_folder
 from .detect import detect, usable_cpus
-from .schema import Cache, Cluster, Profile, ProfileError
+from .schema import Cache, Cluster, Energy, Figure, KernelCost, Profile, ProfileError, Rail, Thermal
 
-__all__ = ["Cache", "Cluster", "Profile", "ProfileError", "detect", "load", "names", "usable_cpus"]
+__all__ = [
+    "Cache",
+    "Cluster",
+    "Energy",
+    "Figure",
+    "KernelCost",
+    "Profile",
+    "ProfileError",
+    "Rail",
+    "Thermal",
+    "detect",
+    "load",
+    "names",
+    "usable_cpus",
+    "user_folder",
+]

@@ -272,7 +272,7 @@ class Session:
     def _take(self) -> Workspace:
         with self._lock:
             self._check_open()
-            return self._pool.pop() if self._pool else Workspace(self._engine.threads)
+            return self._pool.pop() if self._pool else Workspace(self._engine.threads, self._engine.profile)
 
     def _give_back(self, workspace: Workspace) -> None:
         with self._lock:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
+
+# Profiles of whoever runs the tests are none of theirs.
+os.environ["XDG_CONFIG_HOME"] = os.devnull
+os.environ.pop("MILLIJOULE_PROFILE", None)
 
 QUICK = frozenset(
     f"test_{name}.py"

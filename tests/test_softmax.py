@@ -241,7 +241,7 @@ def test_where_an_array_holds_the_address_of_its_data() -> None:
 
 
 def test_choice() -> None:
-    small, large = 1000, choice.last_cache()
+    small, large = 1000, 2 * choice.crossover()
     target = named("x86-64-v4-vnni")
     assert choice.choose(1, small, False, target) == ("two-pass-reload", False)
     assert choice.choose(1, large, False, target) == ("two-pass", True)

@@ -28,6 +28,7 @@ from ..system.executable import ExecutableMemoryError
 from ..system.memory import LARGE as LARGE_MEMORY
 from ..system.memory import trim
 from ..targets.target import Target, resolve
+from .fitting import check_fits, memory_of
 from .locks import Lock
 from .names import Found, find_value
 from .step_table import encode_program
@@ -70,6 +71,8 @@ class Engine:
         self.target = target_of(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
+        # Packed, no weight is smaller than stored; so that what cannot fit is not packed first.
+        check_fits(self.profile, {"weights": model.graph.constant_bytes()})
         self._graph = fold_constants(model.graph, largest=LARGE)
         self.weights = self._new_weights()
         self._room = 0
@@ -145,6 +148,7 @@ class Engine:
     def _make(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
         try:
             program = self._program(shapes, outputs)
+            check_fits(self.profile, memory_of(program, self.weights.used, self.threads))
             code = None if self.target is None else self._code_for(program, self.target, shapes)
             if code is None:
                 # Executable memory may have been refused just now: then the program must hold no kernel calls.
@@ -167,7 +171,7 @@ class Engine:
             try:
                 program = plan(
                     self._graph, shapes, self.target, self.weights, self.threads, outputs,
-                    reuse_inputs=self._reuse_inputs,
+                    reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
                 )  # fmt: skip
                 break
             except WeightsFull:

@@ -12,24 +12,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.abi import Address
-from ..kernels.execute import SLOT, SLOTS
+from ..kernels.execute import POLLS_PER_US, SLOT, SLOTS, SPINS
+from ..targets.cpu import host_machine
+from .affinity import keep_to, places
 from .native import function
 
 if TYPE_CHECKING:
+    from ...device_profiles import Profile
     from ..compiler.loader import Code
 
 
 class Helpers:
     """len(bases) - 1 threads beside the leader; row i of bases is thread i's base registers.
 
-    control: index of the base register that holds the address of the control block, which `Helpers` fills in. The
-    threads end with `close`, or with this object itself, or when Python exits.
+    control: index of the base register that holds the address of the control block, which `Helpers` fills in. profile:
+    says how long the threads spin, and on which CPUs. The threads end with `close`, or with this object itself, or when
+    Python exits.
     """
 
-    def __init__(self, bases: np.ndarray, control: int, code: Code) -> None:
+    def __init__(self, bases: np.ndarray, control: int, code: Code, profile: Profile) -> None:
         self._memory = np.zeros(SLOTS + SLOT * len(bases) + 64, np.uint8)
         self._aligned = -self._memory.ctypes.data % 64
         self._bases, self._register, self._code = bases, control, code
+        self._spins = round(profile.spin_us * POLLS_PER_US[host_machine()])
+        self._places = places(profile, len(bases))
         self._end: Callable[[], object] | None = None
         self._pid = 0
         self.control = self._memory.ctypes.data + self._aligned
@@ -45,6 +51,7 @@ class Helpers:
             return
         self._pid = os.getpid()
         self._memory[:] = 0
+        self._memory[self._aligned + SPINS :][:8].view(np.int64)[0] = self._spins
         stride = self._bases.strides[0]
         dismiss = function(self._code, "execute.dismiss()", self._bases, {"control": Address(self._register, 0)})
         threads: list[threading.Thread] = []
@@ -56,7 +63,7 @@ class Helpers:
                 "control": Address(self._register, 0), "threads": len(self._bases), "own": i, "bases_at": i * stride,
             }  # fmt: skip
             life = function(self._code, "execute.assist()", self._bases, arguments)
-            thread = threading.Thread(target=life, daemon=True, name=f"millijoule-{i}")
+            thread = threading.Thread(target=_live, args=(life, self._places), daemon=True, name=f"millijoule-{i}")
             try:
                 thread.start()
             except RuntimeError as problem:
@@ -68,6 +75,12 @@ class Helpers:
         """Ends the threads. A program that runs meanwhile ends too, on its leader alone."""
         if self._end is not None:
             self._end()
+
+
+def _live(life: Callable[[], None], places: frozenset[int] | None) -> None:
+    if places is not None:
+        keep_to(places)
+    life()
 
 
 def _end(dismiss: Callable[[], None], threads: list[threading.Thread], memory: np.ndarray, pid: int) -> None:

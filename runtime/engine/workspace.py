@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...device_profiles import Profile
 from ..compiler.abi import Address
 from ..compiler.loader import Code
 from ..errors import Error, ModelError
@@ -23,7 +24,6 @@ from .step_table import StepTable
 _REGISTERS = 8
 _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
 """Base registers behind the arena's, the weights' and the scratch memory's: what the step loop itself is given."""
-_PAGE = 4096
 BRIEF_WORK = 1_000_000
 """Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
 taken it."""
@@ -49,7 +49,8 @@ class Workspace:
     Binding a plan fixes its addresses and makes NumPy views of its inputs and outputs.
     """
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, profile: Profile) -> None:
+        self._profile = profile
         self.plan: Plan | None = None
         self.inputs: dict[str, np.ndarray] = {}
         self.outputs: dict[str, np.ndarray] = {}
@@ -69,7 +70,8 @@ class Workspace:
         self._forget()
         program, threads = plan.program, len(self._bases)
         self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
-        stride = -(-program.scratch_bytes // _PAGE) * _PAGE
+        page = self._profile.page_bytes
+        stride = -(-program.scratch_bytes // page) * page
         self._scratch = _at_least(self._scratch, stride * threads)
         self._bases[:, 0] = self._memory.ctypes.data
         self._bases[:, 1] = plan.weights.address
@@ -79,7 +81,7 @@ class Workspace:
         self._bases[:, _BASES] = self._bases.ctypes.data
         if program.shared and threads > 1 and self._helpers is None:
             assert plan.code is not None
-            self._helpers = Helpers(self._bases, _CONTROL, plan.code)
+            self._helpers = Helpers(self._bases, _CONTROL, plan.code, self._profile)
         self.plan = plan
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}

@@ -8,7 +8,8 @@ arrive late or not at all: the leader never waits for a thread, only for grains 
 to do for some time sleeps on a futex: a helper until a step is shared again, the leader until a helper, which the
 system may have taken off its core, has finished its grains.
 
-Control block (int64 words in cache lines by who writes them): see the offsets. A thread's slot is a cache line with all
+Control block (int64 words in cache lines by who writes them): see the offsets. SPINS is how often an idle thread polls
+before it sleeps. A thread's slot is a cache line with all
 that it has to read: its range, which is the next grain (16 bits), the end (16 bits) and the step's sequence number;
 then the step's record. DONE counts the grains that helpers have finished, ever.
 """
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 RECORD_WORDS = 6
 RECORD = 4 * RECORD_WORDS
-CODE, TABLE, BASES, WAITING, DONE, GENERATION, PARKED, STOP, SLOTS = 0, 8, 16, 24, 64, 128, 136, 192, 256
+CODE, TABLE, BASES, WAITING, SPINS, DONE, GENERATION, PARKED, STOP, SLOTS = 0, 8, 16, 24, 32, 64, 128, 136, 192, 256
 SLOT, STEP = 64, 8
-SPINS = {"x86": 100_000, "arm": 10_000}
-"""Polls before sleeping, some 50 us."""
+POLLS_PER_US = {"x86-64": 2000, "aarch64": 200}
+"""About."""
 POLLS_PER_PAUSE = {"x86": 128, "arm": 1}
 """Hypervisors of x86 take a core away from who pauses again and again in close succession."""
 WAIT_PRIVATE, WAKE_PRIVATE = 128, 129
@@ -126,15 +127,14 @@ def lead(isa: Isa) -> Callable[..., None]:
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
     atomic_load, atomic_store, atomic_add, publish = isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.publish
     run, take = _taking(isa)
-    family = isa.target.family
-    spins, polls = SPINS[family], POLLS_PER_PAUSE[family]
+    polls = POLLS_PER_PAUSE[isa.target.family]
 
     def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr, control: Ptr, threads: Int) -> None:
         mode = flush()
         store8(code, control + CODE)
         store8(table, control + TABLE)
         store8(bases, control + BASES)
-        sequence, awaited = load8(control + SLOTS) >> 32, atomic_load(control + DONE)
+        sequence, awaited, spins = load8(control + SLOTS) >> 32, atomic_load(control + DONE), load8(control + SPINS)
         record = table + start * RECORD
         for _ in range(stop - start):
             chunks, grains = load(record + 8), load(record + 16)
@@ -181,13 +181,12 @@ def assist(isa: Isa) -> Callable[..., None]:
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
     atomic_load, atomic_add = isa.atomic_load, isa.atomic_add
     _, take = _taking(isa)
-    family = isa.target.family
-    spins, polls = SPINS[family], POLLS_PER_PAUSE[family]
+    polls = POLLS_PER_PAUSE[isa.target.family]
 
     def kernel(start: Int, stop: Int, control: Ptr, threads: Int, own: Int, bases_at: Int) -> None:
         mode = flush()
         slot = control + SLOTS + own * SLOT
-        idle = seen = 0
+        spins, idle, seen = load8(control + SPINS), 0, 0
         while atomic_load(control + STOP) == 0:
             sequence = atomic_load(slot) >> 32
             if sequence != seen:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ..kernels.softmax import softmax_f32, softmax_groups_f32, softmax_int8
 from ..ops import integer
 from ..ops.registry import Context
 from ..program.builder import Builder
+from ..program.program import Call
 from . import last_axis
 from .registry import lowers
 
-LARGE = 16 << 20
-"""Bytes of a row's input and output from which on two passes are faster: the same on every device, as a kernel file
-must serve them all. See softmax/choice.py."""
+SMALL = 128 << 10
+"""Bytes of a row's input and output that any device's caches hold, so that its profile is not asked."""
+ALGORITHMS = ("two-pass", "two-pass-reload")
 PART = 4096
 """Elements of short rows that make a chunk."""
 SMALLEST_SCALE = 2.0**-20
@@ -38,12 +42,18 @@ def softmax(ctx: Context, b: Builder) -> bool:
             size=source.size, part=PART,
         )  # fmt: skip
     else:
-        two_pass = log or 8 * n > LARGE
-        algorithm = "two-pass" if two_pass else "two-pass-reload"
+        algorithm = ALGORITHMS[0 if log or 8 * n > max(SMALL, b.softmax_bytes) else 1]
         constants = {"algorithm": algorithm, "log": log, "streaming": False, "in_place": False}
         b.call(softmax_f32, constants, source.size // n, work=work, x=source.at(), y=target.at(), n=n)
     last_axis.put_back(ctx, b, target)
     return True
+
+
+def alternatives(call: Call) -> list[Mapping[str, Any]]:
+    """The constants of the call's kernel on any device, for kernel files, which must serve them all."""
+    if call.kernel is not softmax_f32 or call.constants["log"] or 8 * int(call.arguments["n"]) <= SMALL:  # type: ignore[arg-type]
+        return [call.constants]
+    return [{**call.constants, "algorithm": algorithm} for algorithm in ALGORITHMS]
 
 
 def _integer(ctx: Context, b: Builder) -> bool:

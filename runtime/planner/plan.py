@@ -10,7 +10,7 @@ from ..graph import Graph
 from ..lowering.registry import find
 from ..ops.registry import Shape
 from ..program.bounds import OutOfBounds
-from ..program.builder import Builder
+from ..program.builder import SOFTMAX_BYTES, Builder
 from ..program.program import Program
 from ..program.view import Border
 from ..program.weights import Weights
@@ -31,10 +31,12 @@ def plan(
     outputs: Sequence[str] = (),
     *,
     reuse_inputs: bool = False,
+    softmax_bytes: int = SOFTMAX_BYTES,
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
-    were read, where otherwise they stay as they were written.
+    were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
+    passes that read it again are faster.
 
     ModelError where shapes do not fit the graph, a node's memory cannot be addressed, or it asks for work or memory out
     of proportion to the inputs; InputError where an input's cannot be addressed.
@@ -47,6 +49,7 @@ def plan(
     limits = Limits()
     limits.without_inputs(instance.steps, graph.inputs)
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
+    builder.softmax_bytes = softmax_bytes
     builder.borders = {} if target is None else _borders(instance)
     inputs = {}
     for name in graph.inputs:

@@ -24,6 +24,8 @@ SHARED_WORK, LARGE_WORK = 15_000, 500_000
 """Multiply-adds, or bytes that are moved, below which a step is run by one thread; and from which on each thread's part
 is cut finer, so that one that was held up leaves less to wait for."""
 CHUNKS_PER_THREAD = 4
+SOFTMAX_BYTES = 16 << 20
+"""Bytes of a row's input and output from which on a softmax of two passes reads it again, where no device says more."""
 
 
 def _any(op: Op, ctx: Context) -> None:
@@ -45,6 +47,7 @@ class Builder:
         self.storages: list[Storage] = []
         self.scratch_bytes = 0
         self.borders: dict[str, tuple[Border, float]] = {}
+        self.softmax_bytes = SOFTMAX_BYTES
         self.ctx: Context
         self._views: dict[str, View] = {}
         self._copies: dict[tuple[int, Any], View] = {}

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from functools import cache
 
-from ...device_profiles import load
+from ...device_profiles import Profile, ProfileError, load
+from ..errors import TargetError
 from ..targets.target import Target
 from .steps import is_split
 
 ALGORITHMS = ("two-pass", "two-pass-reload", "three-pass-reload", "three-pass-recompute")
-SHARE_OF_CACHE = 0.5
-"""Input and output over the last level of cache, from where on less traffic is worth a second exponential, where those
-are computed fast enough: with AVX512 and AVX2 (measured with `mj bench softmax` on a Zen 4 with 32 MiB), and on Arm
-(estimated: its memory is slower still)."""
-UNKNOWN = 1 << 20
-"""Bytes of the last level of cache where the system does not tell."""
 
 
 @cache
-def last_cache() -> int:
-    """Bytes of the last level of cache of this machine's fastest cores."""
-    cache_ = load("host").clusters[0].last_cache
-    return UNKNOWN if cache_ is None else cache_.size
+def crossover() -> int:
+    """Bytes of input and output above which less traffic is worth a second exponential, where those are computed fast
+    enough: with AVX2, AVX512 and on Arm. The profile's softmax_share of its last cache: half of it by default (measured
+    with `mj bench softmax` on a Zen 4 with 32 MiB)."""
+    return profile().softmax_bytes
+
+
+def profile() -> Profile:
+    """The device's; TargetError where MILLIJOULE_PROFILE names none."""
+    try:
+        return load()
+    except ProfileError as problem:
+        raise TargetError(str(problem)) from None
 
 
 def choose(rows: int, n: int, log: bool, target: Target, threads: int = 1) -> tuple[str, bool]:
@@ -43,4 +47,4 @@ def streams(rows: int, n: int, algorithm: str, threads: int = 1) -> bool:
 
 def _streams(rows: int, n: int, threads: int) -> bool:
     """Threads compute faster, and so wait for memory sooner."""
-    return 8 * rows * n * threads > SHARE_OF_CACHE * last_cache()
+    return 8 * rows * n * threads > crossover()

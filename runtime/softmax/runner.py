@@ -24,7 +24,7 @@ from ..kernels.execute import enter_with_arrays
 from ..ops import softmax as reference
 from ..program.program import Program
 from ..system.executable import ExecutableMemoryError
-from .choice import choose, streams
+from .choice import choose, crossover, profile, streams
 from .steps import STATE, Key, StatisticsKey, X, Y, softmax_steps, statistics_steps
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ local = _Local()
 
 
 def forget() -> None:
-    """Lets go of what this thread has prepared: the target is looked up anew."""
+    """Lets go of what this thread has prepared: target and profile are looked up anew."""
+    crossover.cache_clear()
     local.__init__()  # type: ignore[misc]
 
 
@@ -134,7 +135,7 @@ def _prepare(key: Key | StatisticsKey) -> Ready | None:
         return Ready(*call, alone=True)
     team = local.teams.get(key.threads)
     if team is None:
-        team = local.teams[key.threads] = Helpers(np.zeros_like(bases), CONTROL, code)
+        team = local.teams[key.threads] = Helpers(np.zeros_like(bases), CONTROL, code, profile())
     bases[:, CONTROL] = team.control
     arguments |= {"control": Address(CONTROL, 0), "threads": key.threads}
     alive = table, state, team

@@ -12,6 +12,7 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
+    from ...runtime.compiler.abi import Kernel
     from ...runtime.compiler.build import Needed
     from ...runtime.model import Model
     from ...runtime.targets.target import Target
@@ -68,7 +69,7 @@ def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, .
     targets = list(dict.fromkeys(map(_target, names or (None,))))
     model = open_model(path)
     sets = [concrete_shapes(model, given) for given in parse_shape_sets(model, texts)]
-    needed = {target: _needed(model, sets, target) for target in targets}
+    needed = {target: needed_anywhere(model, sets, target) for target in targets}
     compiled = [compile_for(needed[target], target, default_cache(), CompileProgress()) for target in targets]
     kernel_file.write(output, kernel_file.encode(compiled))
     report: dict[str, Any] = {
@@ -101,13 +102,21 @@ def _target(name: str | None) -> Target:
     return target
 
 
-def _needed(model: Model, sets: Sequence[Mapping[str, tuple[int, ...]]], target: Target) -> Needed:
-    """The kernels for all sets of shapes together."""
+def needed_anywhere(model: Model, sets: Sequence[Mapping[str, tuple[int, ...]]], target: Target) -> Needed:
+    """The kernels for all sets of shapes together, whatever a device's profile says."""
+    from ...runtime.compiler.abi import kernel_name
     from ...runtime.engine.engine import needed_kernels
+    from ...runtime.lowering.softmax import alternatives
+    from ...runtime.program.program import Call
     from ..models.plans import plan_program
 
-    programs = (plan_program(model, shapes, target, THREADS)[0] for shapes in sets)
-    return {name: kernel for program in programs for name, kernel in needed_kernels(program).items()}
+    needed: dict[str, tuple[Kernel, Mapping[str, Any]]] = {}
+    for shapes in sets:
+        program, _ = plan_program(model, shapes, target, THREADS)
+        needed |= needed_kernels(program)
+        for call in (step for step in program.steps if isinstance(step, Call)):
+            needed |= {kernel_name(call.kernel, found): (call.kernel, found) for found in alternatives(call)}
+    return needed
 
 
 def _list_targets(as_json: bool) -> None:

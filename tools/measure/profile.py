@@ -40,7 +40,7 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dic
 
     engine = session.engine
     plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
-    arena = Workspace(engine.threads)
+    arena = Workspace(engine.threads, engine.profile)
     arena.bind(plan)
     try:
         steps = describe_steps(plan.program)

@@ -10,6 +10,7 @@ from ...runtime.engine.engine import NUMPY, packing_space
 from ...runtime.errors import TargetError
 from ...runtime.evaluate.shapes import fold_constants
 from ...runtime.planner.plan import plan
+from ...runtime.program.builder import SOFTMAX_BYTES
 from ...runtime.program.weights import Weights, WeightsFull
 
 if TYPE_CHECKING:
@@ -35,14 +36,18 @@ def any_target(name: str | None) -> Target | None:
 
 
 def plan_program(
-    model: Model, shapes: Mapping[str, tuple[int, ...]], target: Target | None, threads: int
+    model: Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    target: Target | None,
+    threads: int,
+    softmax_bytes: int = SOFTMAX_BYTES,
 ) -> tuple[Program, int]:
-    """The program for these input shapes, and the bytes of the weights as it packs them."""
+    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes: as plan's."""
     graph = fold_constants(model.graph)
     reserve = packing_space(graph)
     while True:
         weights = Weights(reserve)
         try:
-            return plan(graph, shapes, target, weights, threads), weights.used
+            return plan(graph, shapes, target, weights, threads, softmax_bytes=softmax_bytes), weights.used
         except WeightsFull:
             reserve *= 2
