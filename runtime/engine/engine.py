@@ -221,9 +221,10 @@ def packing_space(graph: Graph) -> int:
     return 8 * graph.constant_bytes() + (64 << 20)
 
 
-def needed_kernels(program: Program) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
-    """The kernels of a program and of the loop that runs it, by name."""
-    loop = (enter, execute, lead, assist, dismiss) if program.shared else (enter, execute)
+def needed_kernels(program: Program, *, helpers: bool = False) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
+    """The kernels of a program and of the loop that runs it, by name. helpers: their loop, too, where the program has
+    nothing for them."""
+    loop = (enter, execute, lead, assist, dismiss) if helpers or program.shared else (enter, execute)
     return {**{f"execute.{factory.__name__}()": (factory, {}) for factory in loop}, **program.kernels()}
 
 

@@ -113,7 +113,7 @@ def needed_anywhere(model: Model, sets: Sequence[Mapping[str, tuple[int, ...]]],
     needed: dict[str, tuple[Kernel, Mapping[str, Any]]] = {}
     for shapes in sets:
         program, _ = plan_program(model, shapes, target, THREADS)
-        needed |= needed_kernels(program)
+        needed |= needed_kernels(program, helpers=True)
         for call in (step for step in program.steps if isinstance(step, Call)):
             needed |= {kernel_name(call.kernel, found): (call.kernel, found) for found in alternatives(call)}
     return needed
