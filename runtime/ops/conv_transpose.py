@@ -83,10 +83,12 @@ def scatter(x: np.ndarray, w: np.ndarray, geometry: Spread, group: int) -> np.nd
         along = [landing(geometry, axis, size, position[axis]) for axis, size in enumerate(spatial)]
         if any(found is None for found in along):
             continue
-        chosen = inputs[(slice(None), slice(None), *(found[0] for found in along if found is not None))]
-        part = chosen.reshape(group, -1, channels // group) @ kernels[(slice(None), *position)]
-        target = y[(slice(None), *(found[1] for found in along if found is not None))]
-        target += np.moveaxis(part.reshape(*chosen.shape[:-1], outputs), 0, -2)
+        taken = (slice(None), slice(None), *(found[0] for found in along if found is not None))
+        reached = (slice(None), *(found[1] for found in along if found is not None))
+        one_tap = (slice(None), *position)
+        chosen = inputs[taken]
+        part = chosen.reshape(group, -1, channels // group) @ kernels[one_tap]
+        y[reached] += np.moveaxis(part.reshape(*chosen.shape[:-1], outputs), 0, -2)
     return y.reshape(n, *geometry.output, group * outputs)
 
 
