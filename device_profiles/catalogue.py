@@ -119,9 +119,10 @@ def _base(name: object, path: Path, extending: tuple[Path, ...]) -> dict[str, An
 
 
 def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Tables are merged, anything else is replaced."""
+    """Tables are merged, anything else is replaced; also a figure, whose source says nothing about another value."""
     found = dict(base)
     for key, value in own.items():
         below = found.get(key)
-        found[key] = _merged(below, value) if isinstance(value, dict) and isinstance(below, dict) else value
+        tables = isinstance(value, dict) and isinstance(below, dict) and "value" not in value
+        found[key] = _merged(below, value) if tables else value
     return found

@@ -15,17 +15,30 @@ from .schema import Cache, Cluster, Profile
 
 SYSTEM: Final = Path("/")
 CPUS: Final = "sys/devices/system/cpu"
-# MIDR_EL1's part numbers with implementer 0x41; Arm's technical reference manuals.
+# MIDR_EL1's implementer and part number; technical reference manuals, Linux's arch/arm64/include/asm/cputype.h.
 ARM_CORES: Final = {
-    0xD03: "Cortex-A53",
-    0xD05: "Cortex-A55",
-    0xD07: "Cortex-A57",
-    0xD08: "Cortex-A72",
-    0xD09: "Cortex-A73",
-    0xD0B: "Cortex-A76",
-    0xD0C: "Neoverse N1",
-    0xD41: "Cortex-A78",
-    0xD42: "Cortex-A78AE",
+    (0x41, 0xD03): "Cortex-A53",
+    (0x41, 0xD05): "Cortex-A55",
+    (0x41, 0xD07): "Cortex-A57",
+    (0x41, 0xD08): "Cortex-A72",
+    (0x41, 0xD09): "Cortex-A73",
+    (0x41, 0xD0A): "Cortex-A75",
+    (0x41, 0xD0B): "Cortex-A76",
+    (0x41, 0xD0C): "Neoverse N1",
+    (0x41, 0xD0D): "Cortex-A77",
+    (0x41, 0xD40): "Neoverse V1",
+    (0x41, 0xD41): "Cortex-A78",
+    (0x41, 0xD42): "Cortex-A78AE",
+    (0x41, 0xD46): "Cortex-A510",
+    (0x41, 0xD47): "Cortex-A710",
+    (0x41, 0xD49): "Neoverse N2",
+    (0x41, 0xD4D): "Cortex-A715",
+    (0x41, 0xD4F): "Neoverse V2",
+    (0x41, 0xD80): "Cortex-A520",
+    (0x41, 0xD81): "Cortex-A720",
+    (0x41, 0xD83): "Neoverse V3AE",
+    (0x4E, 0x003): "Denver 2",
+    (0x4E, 0x004): "Carmel",
 }
 
 
@@ -122,7 +135,7 @@ def _arm_core(folder: Path) -> tuple[int, str] | None:
         return None
     midr = int(text, 16)
     implementer, part = midr >> 24 & 0xFF, midr >> 4 & 0xFFF
-    name = ARM_CORES.get(part) if implementer == 0x41 else None
+    name = ARM_CORES.get((implementer, part))
     return _number(folder / "cpu_capacity", 1024), name or f"implementer 0x{implementer:02x} part 0x{part:03x}"
 
 

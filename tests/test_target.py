@@ -179,7 +179,11 @@ def test_names() -> None:
 
 @pytest.mark.parametrize("name", device_profiles.names())
 def test_a_device_is_a_target(name: str) -> None:
-    wanted = TARGETS[device_profiles.load(name).target]
+    wanted = TARGETS.get(device_profiles.load(name).target)
+    if wanted is None:
+        with pytest.raises(TargetError, match="NumPy runs every operator there"):
+            named(name)
+        return
     assert named(name) == named(f" {name.title()} ") == resolve(name, compile_only=True) == wanted
     if target.missing(wanted):
         with pytest.raises(TargetError, match=f"target {wanted.name} cannot run here"):
@@ -190,7 +194,7 @@ def test_a_device_is_a_target(name: str) -> None:
     ("typed", "meant"), [("raspbery-pi5", "raspberry-pi-5"), ("cortex_a72", "cortex-a72"), ("x86-64-v5", "x86-64-v")]
 )
 def test_a_name_that_is_nearly_one_is_suggested(typed: str, meant: str) -> None:
-    with pytest.raises(TargetError, match=f"did you mean {meant}.*Known are host, .* and the devices jetson-nano, "):
+    with pytest.raises(TargetError, match=f"did you mean {meant}.*Known are host, .* and the devices armv8.0, "):
         named(typed)
 
 

@@ -186,14 +186,17 @@ def detect() -> Target:
 
 def named(name: str) -> Target:
     """The target of that name, alias or device profile, whether or not this CPU runs it; TargetError where there is
-    none."""
+    none, and of a device that has no kernels."""
     key = name.strip().lower()
-    devices = device_profiles.names()
-    if key in devices:
-        key = device_profiles.load(key).target
     target = TARGETS.get(ALIASES.get(key, key))
     if target is None:
-        known = ("host", *TARGETS, *ALIASES)
+        devices = device_profiles.names()
+        if key in devices:
+            target = TARGETS.get(device_profiles.load(key).target)
+            if target is None:
+                raise TargetError(f"there are no kernels for {key}: NumPy runs every operator there (target numpy)")
+    if target is None:
+        known, devices = ("host", *TARGETS, *ALIASES), [device for device in devices if device not in TARGETS]
         close = get_close_matches(key, (*known, *devices), n=1)
         meant = f"did you mean {close[0]}? Known" if close else "known"
         raise TargetError(

@@ -121,13 +121,15 @@ def needed_anywhere(model: Model, sets: Sequence[Mapping[str, tuple[int, ...]]],
 
 def _list_targets(as_json: bool) -> None:
     from ... import device_profiles
-    from ...runtime.targets.target import ALIASES, TARGETS, missing, named
+    from ...runtime.targets.target import ALIASES, TARGETS, missing
     from ..report.display import emit_json, table
 
     others = {name: [alias for alias, meant in ALIASES.items() if meant == name] for name in TARGETS}
     devices: dict[str, list[str]] = {name: [] for name in TARGETS}
     for device in device_profiles.names():
-        devices[named(device).name].append(device)
+        found = TARGETS.get(device_profiles.load(device).target)
+        if found is not None and device != found.name:
+            devices[found.name].append(device)
     report = [
         {
             "target": name,

@@ -1,0 +1,166 @@
+"""`mj profiles`: the devices that are known, and what this computer is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import options
+
+if TYPE_CHECKING:
+    from ...device_profiles import Profile
+
+
+@click.command("profiles", short_help="List and show device profiles, and say which is this device's.")
+@click.argument("name", required=False, metavar="[NAME]")
+@click.option("--detect", "detected", is_flag=True, help="Show what this computer is, and the profile that fits it.")
+@options.as_json
+def command(name: str | None, detected: bool, as_json: bool) -> None:
+    """List device profiles, or show the one called NAME ("host": this computer's).
+
+    A profile says what is known of a device: cores, caches, memory, power, and where each number is from. Your own are
+    TOML files in ~/.config/millijoule/profiles; one with `extends = "raspberry-pi-4"` changes only what it names.
+
+    \b
+    Examples:
+      mj profiles
+      mj profiles jetson-nano
+      mj profiles --detect
+    """
+    if name is not None and detected:
+        raise click.UsageError("Give one of NAME and --detect.")
+    if detected:
+        _detected(as_json)
+    elif name is not None:
+        _show(name, as_json)
+    else:
+        _list(as_json)
+
+
+def _list(as_json: bool) -> None:
+    from ...device_profiles import names
+    from ...device_profiles.catalogue import BOARDS, file_of
+    from ..models.devices import profile_of
+    from ..report.display import emit_json, table
+
+    found = {name: profile_of(name) for name in names()}
+    own = {name for name in found if (path := file_of(name)) is not None and path.parent != BOARDS}
+    if as_json:
+        emit_json({"profiles": [{**_fields(profile), "own": name in own} for name, profile in found.items()]})
+        return
+    rows = [
+        [name, profile.title, _cores(profile), profile.target, f"{profile.memory_mib or '-'}", _sensor(profile),
+         "yours" if name in own else ""]
+        for name, profile in found.items()
+    ]  # fmt: skip
+    table("", ["profile", "device", "cores", "target", ">MiB", "power", ""], rows)
+
+
+def _show(name: str, as_json: bool) -> None:
+    from ..models.devices import profile_of
+    from ..report.display import emit, emit_json, emit_sentence
+
+    profile = profile_of(name)
+    if as_json:
+        emit_json(_fields(profile))
+        return
+    emit(f"{profile.name}: {profile.title}\n")
+    if profile.notes:
+        emit_sentence(profile.notes + "\n")
+    _tables(profile)
+
+
+def _tables(profile: Profile) -> None:
+    from ..report.display import size, table
+
+    rows = [
+        ["target", profile.target, ""],
+        ["threads", f"{profile.threads} of {profile.cores} cores", ""],
+        ["memory", "-" if profile.memory is None else size(profile.memory), f"{profile.system_mib} MiB for the system"],
+        ["pages", size(profile.page_bytes), ""],
+        ["helpers spin", f"{profile.spin_us:g} us", ""],
+        ["sharing a step", f"{profile.share_us:g} us", ""],
+        ["softmax reads again", f"above {size(profile.softmax_bytes)}", f"{profile.softmax_share:g} of the last cache"],
+    ]
+    if profile.measured_on:
+        rows.append(["measured on", profile.measured_on, ""])
+    if profile.memory_gbps:
+        rows.append(["memory speed", f"{profile.memory_gbps.value:g} GB/s", profile.memory_gbps.source])
+    for what, figures in (("energy", profile.energy), ("thermal", profile.thermal)):
+        for field in figures.__struct_fields__ if figures is not None else ():
+            figure = getattr(figures, field)
+            if figure is not None:
+                rows.append([f"{what}: {field}", f"{figure.value:g}", figure.source])
+    table("", ["", "", "from"], rows)
+    clusters = [
+        [cluster.core, _cpus(cluster.cpus), cluster.mhz or "-",
+         ", ".join(f"L{c.level} {c.kind} {size(c.size)}" + (f" of {c.shared_by}" if c.shared_by > 1 else "")
+                   for c in cluster.caches)]
+        for cluster in profile.clusters
+    ]  # fmt: skip
+    table("Clusters, the first of which threads are kept to", ["core", "cpus", ">MHz", "caches"], clusters)
+    if profile.rails:
+        chosen = profile.total_rails
+        rails = [[rail.sensor, rail.label, _role(rail.total, rail in chosen)] for rail in profile.rails]
+        table("Power rails", ["sensor", "label", ""], rails)
+    if profile.kernels:
+        kernels = [[name, f"{cost.compute:.3g}", f"{cost.chunk_ns:.1f}", f"{cost.call_ns:.1f}"]
+                   for name, cost in sorted(profile.kernels.items())]  # fmt: skip
+        table("Kernels", ["kernel", ">of its estimate", ">ns a chunk", ">ns a call"], kernels)
+
+
+def _detected(as_json: bool) -> None:
+    from ...device_profiles import detect
+    from ...device_profiles.board import facts
+    from ..models.devices import fitting_profile
+    from ..report.display import emit, emit_json
+
+    here, said = detect(), facts()
+    found, sure = fitting_profile()
+    if as_json:
+        emit_json({"host": _fields(here), "facts": said, "profile": found, "board": sure})
+        return
+    emit(f"{here.title}: {_cores(here)}, {here.memory_mib or '-'} MiB")
+    emit(f"the system says: {', '.join(said) or 'nothing'}\n")
+    if found is None:
+        emit("No profile fits.")
+    elif sure:
+        emit(f"This is a {found}: `mj profiles {found}` shows what is known of it.")
+    else:
+        emit(f"No profile names this board; for its instruction set there is {found}.")
+    emit("\nWhat was found of this computer itself:\n")
+    _tables(here)
+
+
+def _fields(profile: Profile) -> Mapping[str, Any]:
+    import msgspec
+
+    found: Mapping[str, Any] = msgspec.to_builtins(profile)
+    return found
+
+
+def _cores(profile: Profile) -> str:
+    return " + ".join(f"{cluster.cores}x {cluster.core}" for cluster in profile.clusters)
+
+
+def _cpus(cpus: list[int]) -> str:
+    return (
+        f"{cpus[0]}-{cpus[-1]}"
+        if len(cpus) > 2 and cpus == list(range(cpus[0], cpus[-1] + 1))
+        else ", ".join(map(str, cpus))
+    )
+
+
+def _sensor(profile: Profile) -> str:
+    rails = profile.total_rails
+    if not rails:
+        return "-"
+    return f"{rails[0].sensor}: {rails[0].label}" if rails[0].total else f"{rails[0].sensor}: sum of {len(rails)}"
+
+
+def _role(total: bool, chosen: bool) -> str:
+    if total:
+        return "the whole board"
+    return "added" if chosen else "a part"
