@@ -45,10 +45,12 @@ def check_int8(
     scales = np.random.default_rng(1).uniform(0.001, 0.004, 1 if zero_point else each).astype(np.float32)
     axis = None if zero_point else len(kernel) + 1
     weights = Quantization(scales, np.full(len(scales), zero_point, np.int32), axis)
+    sums = np.tile(QUANT.scale * scales, group if each > 1 and axis is not None else 1)
+    bias = Quantization(sums, np.zeros(len(sums), np.int32), None if len(sums) == 1 else 0)
     operands = [
         feed(integers(-128, 128, 2, *(5, 6)[: len(kernel)], channels).astype(np.int8), QUANT),
         const(integers(-128, 128, channels, *kernel, each).astype(np.int8), weights),
-        const(integers(-900, 900, outputs).astype(np.int32)),
+        const(integers(-900, 900, outputs).astype(np.int32), bias),
     ]
     check_node("ConvTranspose", operands, [Output("int8", OTHER)], target=target, group=group, **attrs)
 

@@ -66,5 +66,8 @@ def _has_scale_of_sums(b: Tensor, x: Quantization, w: Quantization) -> bool:
     if b.dtype != np.int32 or b.quant is None or b.quant.axis not in (None, len(b.shape) - 1):
         return False
     scale = x.scale * w.scale
+    if scale.size > 1 and b.quant.scale.size % scale.size == 0:
+        # Groups of a ConvTranspose share their weights' scales.
+        scale = np.tile(scale, b.quant.scale.size // scale.size)
     fits = b.quant.scale.size in (1, scale.size)
     return fits and not b.quant.zero_point.any() and np.allclose(b.quant.scale, scale, rtol=SAME_SCALE, atol=0)
