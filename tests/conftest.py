@@ -1,8 +1,10 @@
-"""Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part."""
+"""Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part. And puts guard pages
+around the memory of what compiles and runs kernels."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -25,3 +27,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name in QUICK:
             item.add_marker(pytest.mark.quick)
+
+
+GUARDED = "test_kernels_", "test_memory_bounds", "test_planner_copies", "test_file_fuzz", "test_runtime_fuzz"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def guard_pages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Sessions as runtime/engine/guards.py makes them, where the system can protect pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.path.name.startswith(GUARDED) and os.name == "posix":
+            patch.setenv("MILLIJOULE_GUARD", "1")
+        yield

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from work import lines
 
 from millijoule.runtime.planner import layout
-from millijoule.runtime.planner.layout import ALIGNMENT, SLACK, lay_out, lower_bound, padded
+from millijoule.runtime.planner.layout import lay_out, lower_bound, padded
+from millijoule.runtime.program.bounds import ALIGNMENT, SLACK
 from millijoule.runtime.program.view import Storage
 
 LIVES = st.lists(st.tuples(st.integers(0, 3000), st.integers(-1, 20), st.integers(0, 8)), max_size=25)

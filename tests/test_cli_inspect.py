@@ -15,7 +15,7 @@ from millijoule.runtime.compiler import kernel_file
 from millijoule.runtime.file.metadata import Preprocessing
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
-from millijoule.runtime.planner.layout import SLACK
+from millijoule.runtime.program.bounds import SLACK
 from millijoule.runtime.targets import target
 from millijoule.tools.models.plans import any_target, plan_program
 

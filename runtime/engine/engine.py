@@ -22,12 +22,14 @@ from ..graph import Graph
 from ..kernels.execute import assist, dismiss, enter, execute, lead
 from ..model import Model
 from ..planner.plan import plan
+from ..program.apart import Apart
 from ..program.program import Program
 from ..program.weights import Weights, WeightsFull
 from ..system.executable import ExecutableMemoryError
 from ..system.memory import LARGE as LARGE_MEMORY
 from ..system.memory import trim
 from ..targets.target import Target, resolve
+from . import guards
 from .fitting import check_fits, memory_of
 from .locks import Lock
 from .names import Found, find_value
@@ -73,6 +75,7 @@ class Engine:
         self._fixed = self.code is not None
         # Packed, no weight is smaller than stored; so that what cannot fit is not packed first.
         check_fits(self.profile, {"weights": model.graph.constant_bytes()})
+        self._guard = guards.wanted()
         self._graph = fold_constants(model.graph, largest=LARGE)
         self.weights = self._new_weights()
         self._room = 0
@@ -155,12 +158,13 @@ class Engine:
                 program = program if not program.kernels() else self._program(shapes, outputs)
             offsets = {} if code is None else {name: kernel.offset for name, kernel in code.kernels.items()}
             signatures = {} if code is None else {name: kernel.signature for name, kernel in code.kernels.items()}
+            apart = Apart(program.storages) if self._guard else None
             table = encode_program(program, offsets, signatures)
         except OverflowError as problem:
             raise InputError(f"the model cannot be planned for inputs of {_listed(shapes)}: {problem}") from problem
         self.model.release_pages()
         trim()
-        return Plan(program, table, code, self.weights)
+        return Plan(program, table, code, self.weights, apart)
 
     def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:
         """Weights that only dropped plans used are forgotten once they outweigh the others."""
@@ -213,7 +217,8 @@ class Engine:
 
     def _new_weights(self, reserve: int = 0) -> Weights:
         huge = self._graph.constant_bytes() >= LARGE_MEMORY
-        return Weights(reserve or packing_space(self._graph), self.model.release_pages, huge=huge)
+        space = reserve or packing_space(self._graph)
+        return Weights(space, self.model.release_pages, huge=huge, guard=self._guard)
 
 
 def packing_space(graph: Graph) -> int:

@@ -11,11 +11,13 @@ from ...device_profiles import Profile
 from ..compiler.abi import Address
 from ..compiler.loader import Code
 from ..errors import Error, ModelError
-from ..planner.layout import SLACK
+from ..program.apart import Apart
+from ..program.bounds import SLACK
 from ..program.program import Program, PythonStep
 from ..program.view import View
 from ..program.weights import Weights
 from ..system.memory import LARGE, zeros
+from . import guards
 from .helper_trial import HelperTrial
 from .helpers import Helpers
 from .native import function
@@ -35,12 +37,13 @@ _NOTHING = np.empty(0, np.uint8)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
-    """A program with everything needed to run it."""
+    """A program with everything needed to run it. apart: see engine/guards.py."""
 
     program: Program
     table: StepTable
     code: Code | None
     weights: Weights
+    apart: Apart | None = None
 
 
 class Workspace:
@@ -69,13 +72,17 @@ class Workspace:
             return
         self._forget()
         program, threads = plan.program, len(self._bases)
-        self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
-        page = self._profile.page_bytes
-        stride = -(-program.scratch_bytes // page) * page
-        self._scratch = _at_least(self._scratch, stride * threads)
+        if plan.apart is None:
+            self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
+            page = self._profile.page_bytes
+            stride = -(-(program.scratch_bytes + SLACK) // page) * page if program.scratch_bytes else 0
+            self._scratch = _at_least(self._scratch, stride * threads)
+            self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
+        else:
+            self._memory = plan.apart.memory()
+            self._scratch, self._bases[:, 2] = guards.scratch(program.scratch_bytes, threads)
         self._bases[:, 0] = self._memory.ctypes.data
         self._bases[:, 1] = plan.weights.address
-        self._bases[:, 2] = self._scratch.ctypes.data + stride * np.arange(threads, dtype=np.uint64)
         self._bases[:, _CODE] = 0 if plan.code is None else plan.code.base
         self._bases[:, _TABLE] = plan.table.words.ctypes.data
         self._bases[:, _BASES] = self._bases.ctypes.data
@@ -88,6 +95,9 @@ class Workspace:
         self.execute = self._all(shared=program.shared and self._helpers is not None)
         if program.shared and self._helpers is not None and program.macs < TRIED_WORK:
             self.execute = HelperTrial(self.execute, self._all(shared=False))
+        if plan.apart is not None:
+            kept = [view.storage for view in program.inputs.values()]
+            self.execute = guards.guarded(self.execute, plan.apart, self._memory, kept, [*self.outputs.values()])
 
     def step(self, index: int) -> Callable[[], None]:
         """One step of the bound plan alone, for measurements."""

@@ -6,12 +6,10 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
+from ..program.bounds import ALIGNMENT, SLACK
 from ..program.view import Storage
 from .alive import Alive
 
-ALIGNMENT = 64
-SLACK = 128
-"""Bytes after every storage: kernels may read, never write, so far past the end of a row."""
 TRIES = 40
 """How many orders of placing are tried at most, where none reaches the lower bound."""
 WORK = 4_000_000

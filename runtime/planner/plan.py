@@ -76,7 +76,7 @@ def plan(
     return Program(
         builder.steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
-        node_elements=node_elements,
+        node_elements=node_elements, storages=used,
     )  # fmt: skip
 
 

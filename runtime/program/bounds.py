@@ -7,7 +7,12 @@ from typing import Any
 
 import numpy as np
 
-INT32 = range(-(2**31), 2**31)
+ALIGNMENT = 64
+"""Of every storage and every constant."""
+SLACK = 128
+"""Bytes after each of them that kernels may read, never write, past the end of a row."""
+LEAST, MOST = -(2**31), 2**31 - 1
+"""Of the integers that kernels are given."""
 LARGEST = 2**32 - 4096
 """Bytes of one block of memory: kernels are given unsigned 32-bit offsets, and the slack behind it needs some."""
 
@@ -35,7 +40,7 @@ def extent(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> t
 
 def check_int32(what: str, number: int) -> None:
     """OutOfBounds where a kernel's integer parameter has no room for the number."""
-    if number not in INT32:
+    if not LEAST <= number <= MOST:
         raise OutOfBounds(f"{what} would be {number}, which 32 bits do not hold")
 
 

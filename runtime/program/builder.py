@@ -145,7 +145,7 @@ class Builder:
         """
         if chunks <= 0:
             return
-        check_int32(f"{kernel.__name__}'s chunks", chunks)
+        check_int32("the number of chunks", chunks)
         grain = 0
         if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
             parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
@@ -153,10 +153,8 @@ class Builder:
         for name, value in arguments.items():
             if isinstance(value, Place):
                 value.storage.touch(len(self.steps))
-            elif isinstance(value, (int, np.integer)):
-                check_int32(f"{kernel.__name__}'s {name}", value)
             elif not isinstance(value, float):
-                raise TypeError(f"{kernel.__name__}'s {name} is a {type(value).__name__}")
+                check_int32(name, value)
         self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain))
 
     def fill(self, view: View, value: np.ndarray) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler.abi import Kernel, kernel_name
-from .view import Place, View
+from .view import Place, Storage, View
 
 
 @dataclass(slots=True)
@@ -41,8 +41,8 @@ class PythonStep:
 
 @dataclass(slots=True)
 class Program:
-    """Steps over an arena of arena_bytes. lower_bound: see planner.arena. inputs, outputs: by public name.
-    node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs."""
+    """Steps over an arena of arena_bytes, which is made of storages. lower_bound: see planner.arena. inputs, outputs:
+    by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs."""
 
     steps: list[Call | PythonStep]
     inputs: dict[str, View]
@@ -54,6 +54,7 @@ class Program:
     shared: bool = False
     node_macs: dict[str, int] = field(default_factory=dict)
     node_elements: dict[str, int] = field(default_factory=dict)
+    storages: list[Storage] = field(default_factory=list)
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
         return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}

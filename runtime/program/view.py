@@ -35,7 +35,7 @@ class Place:
     """A pointer for a kernel: the byte of a storage that it is given, which becomes an address once the arena is laid
     out, and the bytes first <= i < end of that storage that the kernel touches.
 
-    OutOfBounds where those are not all in the storage. Kernels may read, never write, planner.layout.SLACK bytes more.
+    OutOfBounds where those are not all in the storage. Kernels may read, never write, SLACK bytes more.
     """
 
     storage: Storage

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..system.guard import PAGE, allow, forbid
 from ..system.hashing import blake2b
 from ..system.memory import zeros
+from .apart import room
+from .bounds import ALIGNMENT, SLACK
 
-ALIGNMENT = 64
 PACE = 4 << 20
 """Bytes packed between two calls of `packed`."""
 
@@ -22,15 +24,21 @@ class Weights:
     """Append-only, at a fixed address: memory is reserved at once, and the system provides pages as they are written.
 
     reserve: bytes of address space. packed: called now and then, when what was added so far need not be kept elsewhere.
-    huge: whether so much will be added that huge pages are worth it.
+    huge: whether so much will be added that huge pages are worth it. guard: each constant lies on pages of its own,
+    between pages that nobody may touch.
     """
 
-    def __init__(self, reserve: int, packed: Callable[[], None] | None = None, *, huge: bool = False) -> None:
+    def __init__(
+        self, reserve: int, packed: Callable[[], None] | None = None, *, huge: bool = False, guard: bool = False
+    ) -> None:
         self.memory = zeros(reserve, huge=huge)
+        self._guard = guard
         self._known: dict[bytes, int] = {}
         self._packed = packed
         self._unreported = 0
-        self.used = 0
+        self.used = PAGE if guard else 0
+        if guard:
+            forbid(self.memory, 0, reserve // PAGE * PAGE)
 
     @property
     def address(self) -> int:
@@ -45,15 +53,27 @@ class Weights:
         raw = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
         key = blake2b(raw.data, digest_size=16).digest() + raw.size.to_bytes(8, "little")
         if key not in self._known:
-            start, end = self.used, self.used + raw.size
-            if end + ALIGNMENT > self.reserve:
-                raise WeightsFull
-            self.memory[start:end] = raw
+            start, used = self._take(raw.size)
+            self.memory[start : start + raw.size] = raw
             # In this order, so that a process forked between the two wastes bytes instead of writing them twice.
-            self.used = -(-end // ALIGNMENT) * ALIGNMENT
+            self.used = used
             self._known[key] = start
             self._report(raw.size)
         return self._known[key]
+
+    def _take(self, size: int) -> tuple[int, int]:
+        """Where a constant begins, and how much is used with it."""
+        if self._guard:
+            taken, begin = room(size)
+            start, used = self.used + begin, self.used + taken + PAGE
+        else:
+            start, used = self.used, -(-(self.used + size) // ALIGNMENT) * ALIGNMENT
+        if max(used, start + size + SLACK) > self.reserve:
+            raise WeightsFull
+        if self._guard:
+            allow(self.memory, self.used, used - PAGE)
+            self.memory[self.used : used - PAGE] = 0xFF
+        return start, used
 
     def _report(self, size: int) -> None:
         self._unreported += size
