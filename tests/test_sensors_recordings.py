@@ -175,7 +175,7 @@ def test_fnirsi_steps_back_at_packets(tmp_path: Path) -> None:
 
 def test_shelly_notifications(tmp_path: Path) -> None:
     name, trace = read(tmp_path, SHELLY)
-    assert name == "shelly" and total(trace) == pytest.approx(8)
+    assert name == "shelly-log" and total(trace) == pytest.approx(8)
     bare = '{"id":0,"apower":3.0}\n{"id":0,"apower":3.0}\n'
     with pytest.raises(SensorError, match="without a time"):
         read(tmp_path, bare)

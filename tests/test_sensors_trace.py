@@ -72,6 +72,7 @@ def test_a_window_between_two_samples() -> None:
 
 def test_the_smallest_step_that_occurs() -> None:
     times = np.arange(6.0)
-    trace = Trace.of_energy(times, np.cumsum([0, 1.0, 1.25, 1.0, 2.0, 1.25]))
-    assert trace.step == pytest.approx(0.25)
+    assert Trace.of_energy(times, np.cumsum([0, 1.0, 1.25, 1.0, 2.0, 1.25])).step == 0
+    steps = np.array([0, 4, 8, 9, 13, 17, 21, 25, 29, 33]) * 0.25
+    assert Trace.of_energy(np.arange(11.0), np.cumsum(np.append(0, steps))).step == pytest.approx(0.25)
     assert Trace.of_power(times, np.ones(6)).step == 0

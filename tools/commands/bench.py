@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from ...runtime.session import Session
     from ..measure.timing import Contender
 
-OURS = "millijoule"
 SOFTMAX = "softmax"
 
 
@@ -78,14 +77,12 @@ def command(
     that name is ./softmax.
     """
     from ..measure.fallback import describe_fallback
-    from ..models.feeds import random_inputs, read_inputs
-    from ..models.sources import concrete_shapes, find_source, load, open_model, parse_named, parse_shapes
+    from ..measure.ours import Ours
+    from ..models.feeds import chosen_inputs
+    from ..models.sources import find_source, load, open_model
 
     opened = open_model(model)
-    sizes = parse_shapes(opened, shapes)
-    given = read_inputs(opened, parse_named(opened, inputs, "--input"), sizes)
-    known = {**sizes, **{name: array.shape for name, array in given.items()}}
-    feeds = random_inputs(opened, concrete_shapes(opened, known), seed) | given
+    feeds = chosen_inputs(opened, inputs, shapes, seed)
     with load(opened, threads, target, kernels) as session:
         contenders: list[Contender] = [Ours(session, feeds)]
         refused: dict[str, str] = {}
@@ -98,22 +95,6 @@ def command(
         report = _report(model, session, seed, _measure(contenders, rounds, seconds, session.threads), refused)
         report["numpy"] = describe_fallback(plan.program)
     _show(report, as_json)
-
-
-class Ours:
-    """A session as a contender; the first call plans and compiles."""
-
-    name = OURS
-
-    def __init__(self, session: Session, feeds: Mapping[str, np.ndarray]) -> None:
-        session.run(feeds)
-        session.resize({name: array.shape for name, array in feeds.items()})
-        self._places = [(session.inputs[name], array) for name, array in feeds.items()]
-        self.invoke = session.invoke
-
-    def feed(self) -> None:
-        for place, array in self._places:
-            place[...] = array
 
 
 def _open_peers(
@@ -154,6 +135,7 @@ def _report(
     import numpy as np
 
     from ..measure.machine import PACKAGES, describe, versions
+    from ..measure.ours import OURS
     from ..measure.timing import summary
     from ..peers.registry import distribution
 
@@ -180,6 +162,7 @@ def _report(
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
     from ..measure.fallback import sentence
+    from ..measure.ours import OURS
     from ..report.display import duration, emit_json, emit_sentence, provenance, table
 
     if as_json:

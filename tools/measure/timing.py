@@ -39,7 +39,7 @@ def measure_round(
 ) -> dict[str, np.ndarray]:
     """Seconds per call of each contender, by name, over about `seconds` each, in short turns one after another."""
     samples: dict[str, list[int]] = {contender.name: [] for contender in contenders}
-    with _without_collector():
+    with without_collector():
         for _ in range(slices):
             for contender in contenders:
                 if settle:
@@ -79,7 +79,7 @@ def _call(contender: Contender) -> int:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def without_collector() -> Iterator[None]:
     enabled = gc.isenabled()
     gc.disable()
     try:

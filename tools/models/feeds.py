@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...runtime.errors import InputError
+from .sources import concrete_shapes, parse_named, parse_shapes
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
 Arrays = dict[str, np.ndarray]
 AT_ONCE = 1 << 24
 """Random bytes that the standard library is asked for in one call."""
+
+
+def chosen_inputs(model: Model, files: Sequence[str], shapes: Sequence[str], seed: int) -> Arrays:
+    """An array for every input, as the options --input, --shape and --seed say; InputError where they say nonsense."""
+    sizes = parse_shapes(model, shapes)
+    given = read_inputs(model, parse_named(model, files, "--input"), sizes)
+    known = {**sizes, **{name: array.shape for name, array in given.items()}}
+    return random_inputs(model, concrete_shapes(model, known), seed) | given
 
 
 def read_inputs(model: Model, files: Mapping[str, str], shapes: Mapping[str, tuple[int, ...]]) -> Arrays:

@@ -12,6 +12,8 @@ GAP: Final = 3.5
 """An interval is a gap where it is longer than so many usual ones: what happened meanwhile was not seen."""
 SNAP: Final = 1e-3
 """Of an interval: edges of a window so near to a sample's time are that sample's."""
+VALUES: Final = 8
+"""Different powers that a trace needs, for their distances to say something of the meter's steps."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ class Trace:
 
     @property
     def step(self) -> float:
-        """The smallest difference between two powers that occurs, in watts; 0 where all are the same."""
+        """The smallest difference between two powers that occurs, in watts; 0 where there are too few to tell."""
         values = np.unique(self.watts[~self.lost])
+        if len(values) < VALUES:
+            return 0.0
         steps = np.diff(values)
         steps = steps[steps > 1e-9 * max(1e-30, float(np.abs(values).max(initial=0.0)))]
         return float(steps.min(initial=np.inf)) if len(steps) else 0.0

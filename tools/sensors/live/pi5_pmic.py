@@ -27,10 +27,10 @@ class Rails:
 
     def __init__(self, program: str) -> None:
         self._program = program
-        names = ", ".join(sorted(parse(self._answer())))
+        count = len(parse(self._answer()))
         self.facts = Facts(
             name="pi5-pmic",
-            what=f"the sum of the rails {names}",
+            what=f"the sum of {count} rails behind the Pi's power chip",
             quantity="power",
             whole=False,
             resolution=STEP,

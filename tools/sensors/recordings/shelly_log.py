@@ -36,4 +36,4 @@ def begin(line: str, settings: Settings) -> Reader | None:
     return reader if line.lstrip().startswith("{") and reader.read(line) is not None else None
 
 
-FORMAT = TextFormat(name="shelly", title="a Shelly's statuses, one JSON object a line", begin=begin)
+FORMAT = TextFormat(name="shelly-log", title="a Shelly's statuses, one JSON object a line", begin=begin)

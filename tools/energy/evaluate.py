@@ -1,0 +1,126 @@
+"""From a trace and its windows to joules an inference, and how sure they are.
+
+The energy of a window is the trace's integral over it, and that of an inference the window's divided by how many were
+run in it: so a slow sensor measures short inferences, too. What is above idle is what is left without the mean power of
+the rests before and after, times the window's length.
+
+The uncertainty is the scatter of the windows (Student's t), and what all windows share: the sensor's steps, and that a
+reading just after a window's edge may still be of the time before it. That the sensor itself is off by a factor is not
+in it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from ..sensors.source import Facts, SensorError
+from ..sensors.trace import Part, Trace
+from .load import Window
+from .measure import Measured
+from .run_file import Interval, PerInference, Power
+from .statistics import interval
+
+MOST_UNSEEN: Final = 0.5
+"""Of a window; beyond, its energy is a guess."""
+UNSEEN: Final = 0.05
+DRIFT: Final = 0.05
+LATE: Final = 0.05
+FEW: Final = 5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was found; parts: of the windows of load and of rest."""
+
+    loads: list[Part]
+    idles: list[Part]
+    joules: float
+    above_idle: float
+    per_inference: PerInference
+    power: Power
+    warnings: list[str]
+
+
+def evaluate(measured: Measured, facts: Facts, rate: float | None = None) -> Figures:
+    """rate: inferences a second that were asked for. SensorError where the sensor was silent for most of a window."""
+    trace = measured.trace
+    loads = [_part(trace, window) for window in measured.loads]
+    idles = [_part(trace, window) for window in measured.idles]
+    rests = [(before.watts + after.watts) / 2 for before, after in pairwise(idles)]
+    above = [part.joules - watts * part.seconds for part, watts in zip(loads, rests, strict=True)]
+    counts = [window.inferences for window in measured.loads]
+    seconds = math.fsum(part.seconds for part in loads) / len(loads)
+    difference = math.fsum(above) / math.fsum(part.seconds for part in loads)
+    steps, edges = _steps(facts, trace, seconds), abs(difference) / facts.fastest / math.sqrt(6)
+    each = math.fsum(counts) / len(counts)
+    per_inference = PerInference(
+        total_mj=_millijoules(loads, counts, math.hypot(steps, edges) / each),
+        above_idle_mj=interval(
+            [1e3 * joules / count for joules, count in zip(above, counts, strict=True)],
+            1e3 * math.hypot(math.sqrt(2) * steps, edges) / each,
+        ),
+        seconds=math.fsum(window.busy for window in measured.loads) / sum(counts),
+    )
+    power = Power(
+        idle=interval([part.watts for part in idles], steps / seconds),
+        mean=math.fsum(part.joules for part in loads) / math.fsum(part.seconds for part in loads),
+        peak=peak(trace, measured.loads),
+    )
+    figures = Figures(
+        loads, idles, math.fsum(part.joules for part in loads), math.fsum(above), per_inference, power, []
+    )
+    figures.warnings.extend(_warnings(figures, measured, rate))
+    return figures
+
+
+def peak(trace: Trace, windows: list[Window]) -> float:
+    """The highest power of any known interval of the windows; the mean where none lies in them whole."""
+    values = [
+        float(trace.watts[inside].max()) for window in windows if len(inside := trace.known(window.start, window.end))
+    ]
+    return max(values, default=max(trace.part(window.start, window.end).watts for window in windows))
+
+
+def _part(trace: Trace, window: Window) -> Part:
+    part = trace.part(window.start, window.end)
+    if not math.isfinite(part.joules) or part.unseen > MOST_UNSEEN * part.seconds:
+        raise SensorError(
+            f"the sensor was silent for {part.unseen:.2f} s of a window of {part.seconds:.2f} s: use a longer "
+            "--duration, or another source"
+        )
+    return part
+
+
+def _millijoules(loads: list[Part], counts: list[int], systematic: float) -> Interval:
+    values = [1e3 * part.joules / count for part, count in zip(loads, counts, strict=True)]
+    return interval(values, 1e3 * systematic)
+
+
+def _steps(facts: Facts, trace: Trace, seconds: float) -> float:
+    """The standard uncertainty of a window's joules that comes from the steps of the sensor's number."""
+    if facts.quantity == "energy":
+        return facts.resolution / math.sqrt(6)
+    return max(facts.resolution, trace.step) / math.sqrt(12) * seconds
+
+
+def _warnings(figures: Figures, measured: Measured, rate: float | None) -> list[str]:
+    found = []
+    unseen = sum(part.unseen for part in figures.loads) / sum(part.seconds for part in figures.loads)
+    if unseen > UNSEEN:
+        found.append(f"for {unseen:.0%} of the load no power is known; that beside it was taken")
+    fewest = min(part.samples for part in figures.loads)
+    if fewest < FEW:
+        found.append(f"a window of load holds {fewest} samples: use a longer --duration")
+    above = figures.per_inference.above_idle_mj
+    if above is not None and above.low is not None and above.low <= 0:
+        found.append("the load cannot be told from rest with this sensor: what is above idle may be nothing")
+    first, last = figures.idles[0].watts, figures.idles[-1].watts
+    if abs(last - first) > DRIFT * max(abs(first), 1e-12):
+        found.append(f"the idle power changed from {first:.3g} W to {last:.3g} W: something else runs, or it warms up")
+    slowest = max(window.seconds / window.inferences for window in measured.loads)
+    if rate is not None and slowest > (1 + LATE) / rate:
+        found.append(f"{rate:g} inferences a second do not fit: it were {1 / slowest:.3g}")
+    return found

@@ -1,0 +1,105 @@
+"""Something that gives a trace of the time between its start and its stop; here, a sensor sampled by a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final, Protocol
+
+import numpy as np
+
+from ..sensors.proof import Proof
+from ..sensors.source import Facts, ReadError, Sensor, SensorError
+from ..sensors.trace import Trace
+
+USUAL_RATE: Final = 100.0
+"""Samples a second where the sensor is fast enough and nothing else is asked for."""
+MOST_FAILURES: Final = 0.1
+"""Of all readings; a sensor that fails more often is not trusted."""
+
+
+class Recorder(Protocol):
+    """facts: of what is recorded. rate: samples a second, as planned. failures: readings that gave no number. missed:
+    readings that would have come too late and were left out. Times are those of the monotonic clock."""
+
+    facts: Facts
+    rate: float
+    failures: int
+    missed: int
+
+    def start(self) -> None: ...
+
+    def stop(self) -> Trace:
+        """Everything since the start. SensorError where that is too little to be a measurement."""
+
+    def close(self) -> None: ...
+
+
+class SensorRecorder:
+    """Reads a sensor at a fixed rate in a thread of its own.
+
+    rate: samples a second that are asked for; never more than the proof allows.
+    """
+
+    def __init__(self, sensor: Sensor, proof: Proof, rate: float | None = None) -> None:
+        self.facts = sensor.facts
+        self.rate = min(rate or USUAL_RATE, proof.rate)
+        self.failures = self.missed = 0
+        self._sensor = sensor
+        self._samples: list[tuple[float, float, bool]] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="power sampling", daemon=True)
+        self._problem: BaseException | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> Trace:
+        self._end()
+        if self._problem is not None:
+            raise self._problem
+        taken = len(self._samples)
+        if self.failures > MOST_FAILURES * (taken + self.failures):
+            raise SensorError(f"{self.facts.name} gave no number {self.failures} times of {taken + self.failures}")
+        if taken < 2:
+            raise SensorError(f"{self.facts.name} was read {taken} times: too short a time for its {self.rate:g} Hz")
+        times, values, lost = np.array(self._samples, np.float64).T
+        if self.facts.quantity == "energy":
+            return Trace.of_energy(times, values, lost.astype(bool))
+        return Trace.of_power(times, values)
+
+    def close(self) -> None:
+        self._end()
+        self._sensor.close()
+
+    def _end(self) -> None:
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _sample(self) -> None:
+        try:
+            self._loop()
+        except BaseException as error:
+            self._problem = error
+
+    def _loop(self) -> None:
+        period, lost = 1 / self.rate, self._sensor.lost
+        due = time.monotonic()
+        while not self._stopping.is_set():
+            before = time.monotonic()
+            try:
+                value = self._sensor.read()
+                # A number is what the sensor saw at some moment of the reading.
+                moment = (before + time.monotonic()) / 2
+                self._samples.append((moment, value, self._sensor.lost != lost))
+                lost = self._sensor.lost
+            except (ReadError, OSError):
+                self.failures += 1
+            due += period
+            late = time.monotonic() - due
+            if late > 0:
+                skipped = int(late / period) + 1
+                self.missed += skipped
+                due += skipped * period
+            self._stopping.wait(due - time.monotonic())

@@ -1,0 +1,189 @@
+"""A measurement, or a recording, as the run that is shown and kept in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from ..measure.machine import describe, versions
+from ..sensors.recordings.format import Format
+from ..sensors.trace import Part, Trace
+from .battery_life import lives
+from .evaluate import Figures, peak
+from .load import Window as Timed
+from .measure import Measured, Plan
+from .points import shorten
+from .recorder import Recorder
+from .run_file import EnergyRun, PerInference, Power, SourceFacts, Window
+from .statistics import interval
+from .windows import Bounds
+
+RATES = (1.0, 1 / 60)
+"""Inferences a second that a battery's life is computed for, too."""
+
+
+def live_run(
+    model: dict[str, Any],
+    recorder: Recorder,
+    plan: Plan,
+    measured: Measured,
+    figures: Figures,
+    capacity: float | None,
+    created: datetime,
+) -> EnergyRun:
+    """capacity: watt-hours of a battery. created: when the measurement began."""
+    start, trace = float(measured.trace.times[0]), measured.trace
+    timed = sorted([*zip(measured.loads, figures.loads, strict=True), *zip(measured.idles, figures.idles, strict=True)],
+                   key=lambda pair: pair[0].start)  # fmt: skip
+    facts = recorder.facts
+    above = figures.per_inference.above_idle_mj
+    idle = figures.power.idle
+    seconds = math.fsum(part.seconds for part in figures.loads)
+    count = sum(window.inferences for window in measured.loads)
+    return EnergyRun(
+        created=_moment(created),
+        command=_command(),
+        model=model,
+        machine=describe(),
+        versions=versions(),
+        source=SourceFacts(
+            how="measured",
+            name=facts.name,
+            what=facts.what,
+            whole=facts.whole,
+            quantity=facts.quantity,
+            resolution=facts.resolution or trace.step or None,
+            rate=round(recorder.rate, 6),
+            samples=len(trace.times),
+            failures=recorder.failures,
+            missed=recorder.missed,
+            notes=list(facts.notes),
+        ),
+        settings={"rounds": plan.rounds, "seconds": plan.seconds, "inferences_per_second": plan.rate},
+        windows=[_timed(number, window, part, start) for number, (window, part) in enumerate(timed, 1)],
+        inferences=count,
+        joules=figures.joules,
+        above_idle_j=figures.above_idle,
+        per_inference=figures.per_inference,
+        power=figures.power,
+        battery=None
+        if capacity is None
+        else lives(
+            capacity,
+            (count / seconds, figures.power.mean),
+            None if idle is None else idle.value,
+            None if above is None else above.value / 1e3,
+            () if plan.rate is not None else RATES,
+        ),
+        warnings=figures.warnings,
+        trace=shorten(trace, start),
+    )
+
+
+def replayed_run(
+    path: str, format: Format, trace: Trace, bounds: Sequence[Bounds], inferences: int | None, created: datetime
+) -> EnergyRun:
+    """inferences: in each window, where that is known."""
+    start = 0.0 if trace.times[0] < trace.period else float(trace.times[0])
+    parts = [(each, trace.part(each.start, each.end)) for each in bounds]
+    shown = [(each, _window(each, part, start, inferences)) for each, part in parts]
+    windows = [window for each, window in shown if each.counts]
+    seconds = math.fsum(window.end_s - window.start_s for window in windows)
+    joules = math.fsum(window.energy_uj for window in windows) * 1e-6
+    unseen = math.fsum(window.unseen_s for window in windows)
+    return EnergyRun(
+        created=_moment(created),
+        command=_command(),
+        model=None,
+        machine=None,
+        versions=versions(),
+        source=SourceFacts(
+            how="replayed",
+            name=format.title,
+            what=path,
+            whole=None,
+            quantity="power",
+            resolution=trace.step or None,
+            rate=round(1 / trace.period, 6),
+            samples=len(trace.joules),
+        ),
+        settings={"inferences": inferences},
+        windows=windows,
+        between=[window for each, window in shown if not each.counts],
+        inferences=None if inferences is None else inferences * len(windows),
+        joules=joules,
+        above_idle_j=None,
+        per_inference=None
+        if inferences is None
+        else PerInference(
+            total_mj=interval([window.energy_uj / 1e3 / inferences for window in windows], 0.0),
+            above_idle_mj=None,
+            seconds=seconds / len(windows) / inferences,
+        ),
+        power=Power(
+            idle=None,
+            mean=joules / seconds,
+            peak=peak(trace, [Timed(each.start, each.end) for each in bounds if each.counts]),
+        ),
+        battery=None,
+        warnings=[f"for {unseen:.3g} s of the windows no power is known; that beside it was taken"] if unseen else [],
+        trace=shorten(trace, start),
+    )
+
+
+def describe_model(path: str, session: Any, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
+    """What was run: the file and its digest, target, threads, shapes of the inputs."""
+    return {
+        "path": path,
+        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        "target": session.target,
+        "threads": session.threads,
+        "shapes": {name: list(shape) for name, shape in shapes.items()},
+        "seed": seed,
+    }
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _timed(number: int, window: Timed, part: Part, start: float) -> Window:
+    return Window(
+        number=number,
+        kind="load" if window.inferences else "idle",
+        start_s=window.start - start,
+        end_s=window.end - start,
+        energy_uj=part.joules * 1e6,
+        watts=part.watts,
+        samples=part.samples,
+        unseen_s=part.unseen,
+        inferences=window.inferences or None,
+    )
+
+
+def _window(each: Bounds, part: Part, start: float, inferences: int | None) -> Window:
+    return Window(
+        number=each.number,
+        kind="window" if each.counts else "between",
+        start_s=each.start - start,
+        end_s=each.end - start,
+        energy_uj=part.joules * 1e6,
+        watts=part.watts,
+        samples=part.samples,
+        unseen_s=part.unseen,
+        inferences=inferences if each.counts else None,
+    )
+
+
+def _moment(created: datetime) -> str:
+    return created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _command() -> str:
+    return shlex.join(["mj", *sys.argv[1:]])

@@ -1,0 +1,149 @@
+"""The file that a measurement of energy leaves behind, for `mj report` and for other programs; docs/energy.md goes
+through it field by field."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from ...runtime.errors import Error, InputError
+
+VERSION: Final = 1
+MOST_POINTS: Final = 20000
+"""Of the power over time; of more, neighbours are added up."""
+
+
+class Interval(msgspec.Struct, frozen=True):
+    """A figure, and the bounds that it lies between with a confidence of 95 %; None where they are not known."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the numbers come from.
+
+    how: whether they were measured now, replayed from a recording, or computed by a model. name, what: the sensor, and
+    what its number covers. whole: whether that is everything the device takes; None where not known. quantity: what it
+    gives. resolution: its smallest step, watts or joules; None where not known. rate: samples a second. samples,
+    failures, missed: how many were taken, gave no number, came too late. notes: what a reader of the figures should
+    know.
+    """
+
+    how: Literal["measured", "replayed", "modelled"]
+    name: str
+    what: str
+    whole: bool | None
+    quantity: Literal["power", "energy"]
+    resolution: float | None
+    rate: float
+    samples: int
+    failures: int = 0
+    missed: int = 0
+    notes: list[str] = []
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time. start_s, end_s: seconds since the run's first. samples: intervals of the trace that lie in it
+    whole. unseen_s: seconds for which the power beside them was taken. inferences: None where not known."""
+
+    number: int
+    kind: Literal["load", "idle", "window", "between"]
+    start_s: float
+    end_s: float
+    energy_uj: float
+    watts: float
+    samples: int
+    unseen_s: float
+    inferences: int | None = None
+
+
+class PerInference(msgspec.Struct, frozen=True, kw_only=True):
+    """Millijoules of one inference, in total and above idle, and seconds."""
+
+    total_mj: Interval
+    above_idle_mj: Interval | None
+    seconds: float
+
+
+class Power(msgspec.Struct, frozen=True, kw_only=True):
+    """Watts: at rest, the mean and the highest sample under load."""
+
+    idle: Interval | None
+    mean: float
+    peak: float
+
+
+class Life(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a battery lasts at a rate of inferences. computed: from the energy above idle and the idle power, not
+    measured at that rate."""
+
+    inferences_per_second: float
+    watts: float
+    hours: float
+    computed: bool
+
+
+class Battery(msgspec.Struct, frozen=True, kw_only=True):
+    watt_hours: float
+    lives: list[Life]
+
+
+class Points(msgspec.Struct, frozen=True, kw_only=True):
+    """Power over time: mean watts between two times; None where it is not known."""
+
+    seconds: list[float]
+    watts: list[float | None]
+
+
+class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
+    """One measurement. windows: those that count, in order of time. between: those of a recording that lie between
+    them. inferences, joules: of all windows but the idle ones together. above_idle_j: what of that is above idle."""
+
+    version: int = VERSION
+    created: str
+    command: str
+    model: dict[str, Any] | None
+    machine: dict[str, Any] | None
+    versions: dict[str, str | None]
+    source: SourceFacts
+    settings: dict[str, Any]
+    windows: list[Window]
+    between: list[Window] = []
+    inferences: int | None
+    joules: float
+    above_idle_j: float | None
+    per_inference: PerInference | None
+    power: Power
+    battery: Battery | None
+    warnings: list[str]
+    trace: Points
+
+
+def write_run(run: EnergyRun, path: str) -> None:
+    """Error where the file cannot be written; what was there before stays until the new one is whole."""
+    data = msgspec.json.format(msgspec.json.encode(run), indent=1)
+    spare = Path(f"{path}.{os.getpid()}.part")
+    try:
+        spare.write_bytes(data + b"\n")
+        spare.replace(path)
+    except OSError as error:
+        spare.unlink(missing_ok=True)
+        raise Error(f"cannot write {path}: {error.strerror}") from None
+
+
+def read_run(path: str) -> EnergyRun:
+    """InputError where the file is no run of `mj energy`, or of a later version."""
+    try:
+        run = msgspec.json.decode(Path(path).read_bytes(), type=EnergyRun)
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is no run file of `mj energy`: {error}") from None
+    if run.version > VERSION:
+        raise InputError(f"{path} is a run file of version {run.version}; this millijoule reads {VERSION}")
+    return run

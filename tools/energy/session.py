@@ -1,0 +1,79 @@
+"""What `mj energy` does: a model beside a sensor, or a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..measure.ours import Ours
+from ..measure.timing import warm_up
+from ..models.feeds import chosen_inputs
+from ..models.sources import load, open_model
+from ..report.progress import busy
+from ..sensors.recordings.format import Settings
+from ..sensors.recordings.registry import read_recording
+from ..sensors.source import System
+from .battery_life import watt_hours
+from .evaluate import evaluate
+from .measure import Plan, measure
+from .reports import describe_model, live_run, now, replayed_run
+from .run_file import EnergyRun
+from .sources import open_recorder
+from .windows import read_windows, whole
+
+WARM_UP = 0.5
+"""Seconds of inferences before the first window."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A measurement as the command line asks for it."""
+
+    model: str
+    source: str | None
+    duration: float | None
+    rate: float | None
+    rounds: int
+    sample_rate: float | None
+    battery: str | None
+    settings: Settings
+    system: System
+
+
+def measure_model(
+    request: Request,
+    threads: int | None,
+    target: str | None,
+    kernels: str | None,
+    inputs: Sequence[str],
+    shapes: Sequence[str],
+    seed: int,
+) -> EnergyRun:
+    """Raises SensorError where there is no sensor, before anything is compiled or run."""
+    capacity = None if request.battery is None else watt_hours(request.battery)
+    recorder = open_recorder(request.source, request.system, request.sample_rate, request.settings)
+    try:
+        opened = open_model(request.model)
+        feeds = chosen_inputs(opened, inputs, shapes, seed)
+        with load(opened, threads, target, kernels) as session:
+            ours = Ours(session, feeds)
+            warm_up(ours, WARM_UP)
+            plan = Plan.choose(request.rounds, request.duration, request.rate, recorder.rate)
+            created = now()
+            with busy(f"measuring for {plan.total:.0f} s with {recorder.facts.name}"):
+                measured = measure(recorder, ours.invoke, plan)
+            figures = evaluate(measured, recorder.facts, request.rate)
+            model = describe_model(request.model, session, {name: array.shape for name, array in feeds.items()}, seed)
+        return live_run(model, recorder, plan, measured, figures, capacity, created)
+    finally:
+        recorder.close()
+
+
+def replay_recording(
+    path: str, windows: str | None, inferences: int | None, format: str | None, settings: Settings
+) -> EnergyRun:
+    """The energy of each window of a recording; all of it is one where windows names no file."""
+    found, trace = read_recording(Path(path), format, settings)
+    bounds = whole(trace) if windows is None else read_windows(windows, trace)
+    return replayed_run(path, found, trace, bounds, inferences, now())

@@ -1,0 +1,37 @@
+"""How sure a mean of a few windows is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from .run_file import Interval
+
+NORMAL: Final = 1.960
+# Student's t for 95 %, two-sided, with 1, 2, ... degrees of freedom.
+STUDENT: Final = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+
+
+def student(freedom: int) -> float:
+    """Half-width of the 95 % interval in standard errors."""
+    if freedom < 1:
+        return math.inf
+    # The next term of the expansion about the normal distribution is below 1e-3 beyond the table.
+    return STUDENT[freedom - 1] if freedom <= len(STUDENT) else NORMAL + 2.372 / freedom
+
+
+def interval(values: Sequence[float], systematic: float) -> Interval:
+    """The mean of values from windows of equal length. systematic: a standard uncertainty that all of them share. One
+    value says nothing of how it scatters, and gets no bounds."""
+    count = len(values)
+    mean = math.fsum(values) / count
+    if count < 2:
+        return Interval(mean, None, None)
+    error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
+    half = math.hypot(student(count - 1) * error, NORMAL * systematic)
+    return Interval(mean, mean - half, mean + half)
