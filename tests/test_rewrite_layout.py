@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from rewriting import Sketch, apply, apply_all, assert_same, only, ops
 
 from millijoule.converters.rewrites.merge_transposes import merge_transposes, order_ones
 from millijoule.converters.rewrites.permute_product_weights import permute_product_weights
-from millijoule.converters.rewrites.pipeline import CLEAN
+from millijoule.converters.rewrites.pipeline import CLEAN, rewrite
 from millijoule.converters.rewrites.sink_reshape import sink_reshape_below_broadcasting, sink_reshape_below_unary
 from millijoule.converters.rewrites.sink_transpose_reshape import regroup
 from millijoule.runtime.graph import Graph
@@ -200,6 +201,50 @@ def test_a_mixed_operand_gets_a_transpose_only_where_one_disappears() -> None:
     after = apply_all(graph)
     assert ops(after) == {"Transpose": 1, "Add": 1}
     assert_same(graph, after)
+
+
+def net(sketch: Sketch, x: str, op: str = "Conv") -> str:
+    """A network of its input's shape, in a source that holds channels first."""
+    shape = sketch.tensor(x).shape
+    rank = len(shape)
+    inner = sketch.node("Transpose", x, perm=[0, *range(2, rank), 1])
+    pads = [1] * (2 * rank - 4)
+    if op == "Conv":
+        inner = sketch.node("Conv", inner, sketch.weights(shape[1], *[3] * (rank - 2), shape[1]), pads=pads)
+    else:
+        inner = sketch.node("MaxPool", inner, kernel_shape=[3] * (rank - 2), pads=pads)
+    return sketch.node("Transpose", inner, perm=[0, rank - 1, *range(1, rank - 1)])
+
+
+AROUND_NETS: dict[str, Callable[[Sketch, str], str]] = {
+    "minus": lambda s, x: s.node("Sub", x, net(s, x)),
+    "plus": lambda s, x: s.node("Add", net(s, x), x),
+    "gate": lambda s, x: s.node("Mul", x, s.node("Sigmoid", net(s, x))),
+    "gate of the result": lambda s, x: s.node("Mul", x, s.node("Sigmoid", net(s, s.node("Relu", x)))),
+    "concat": lambda s, x: s.node("Concat", x, net(s, x), axis=1),
+    "concat with a constant": lambda s, x: s.node(
+        "Concat", x, net(s, x), s.weights(*s.tensor(x).shape), axis=len(s.tensor(x).shape) - 1
+    ),
+    "concat with a pool": lambda s, x: s.node("Concat", x, net(s, x, "MaxPool"), s.weights(*s.tensor(x).shape), axis=1),
+    "maximum of three": lambda s, x: s.node("Max", x, net(s, x), s.weights(*s.tensor(x).shape)),
+    "select": lambda s, x: s.node("Where", s.node("Greater", x, s.constant(np.float32(0))), x, net(s, x)),
+    "two in a row": lambda s, x: s.node("Add", x, net(s, s.node("Relu", net(s, x)))),
+    "nested": lambda s, x: s.node("Concat", net(s, x), x, net(s, net(s, x)), axis=1),
+    "dense": lambda s, x: s.node("Concat", x, net(s, s.node("Concat", x, net(s, x), axis=1)), axis=1),
+    "read again": lambda s, x: net(s, s.node("Sub", x, net(s, x))),
+}
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 6), (1, 2, 6, 5), (2, 2, 3, 4, 3)], ids=["1-d", "2-d", "3-d"])
+@pytest.mark.parametrize("case", AROUND_NETS)
+def test_an_operator_on_both_sides_of_a_network_finds_one_layout(case: str, shape: tuple[int, ...]) -> None:
+    """Both layouts are as good for it, so that it could be moved to and fro for ever."""
+    sketch = Sketch()
+    graph = sketch.output(AROUND_NETS[case](sketch, sketch.input(shape)))
+    after = deepcopy(graph)
+    assert sum(rewrite(after, debug=True).values()) <= 3 * len(graph.nodes)
+    assert ops(after)["Transpose"] <= 2 and max(map(len, after.values)) < 30
+    assert_same(graph, after, tolerance=1e-4)
 
 
 def test_transposes_merge() -> None:

@@ -73,7 +73,10 @@ class Growing:
 
     def binary(self, x: str) -> str:
         others = [name for name in self.pool if self.shape(name) == self.shape(x)]
-        return self.sketch.node("Add", x, str(self.draw(st.sampled_from(others))))
+        pair = [x, str(self.draw(st.sampled_from(others)))]
+        more = [self.sketch.weights(*self.shape(x))] if self.draw(st.booleans()) else []
+        op = "Max" if more else str(self.draw(st.sampled_from(["Add", "Sub", "Mul"])))
+        return self.sketch.node(op, *(pair if self.draw(st.booleans()) else pair[::-1]), *more)
 
     def concat(self, x: str) -> str:
         shape = self.shape(x)
@@ -134,6 +137,16 @@ class Growing:
         y = self.sketch.node("Conv", x, self.sketch.weights(3, *kernel, shape[-1]), *bias)
         return self.to_channels_first(y) if self.draw(st.booleans()) else y
 
+    def net(self, x: str) -> str:
+        """A network of the tensor's own shape, as a channels-first source wraps it."""
+        shape = self.shape(x)
+        if len(shape) < 3:
+            return x
+        w, pads = self.sketch.weights(shape[1], *[3] * (len(shape) - 2), shape[1]), [1] * (2 * len(shape) - 4)
+        y = self.sketch.node("Conv", self.to_channels_last(x), w, pads=pads)
+        back = self.to_channels_first(y)
+        return self.unary(back) if self.draw(st.booleans()) else back
+
     def pool_window(self, x: str) -> str:
         shape = self.shape(x)
         if len(shape) < 3:
@@ -148,7 +161,7 @@ class Growing:
         moving: list[Callable[[str], str]] = [self.transpose, self.reshape]
         steps = [
             *(self.unary, self.with_constant, self.binary, self.concat, self.softmax, self.reduce, self.slice),
-            *(self.gather, self.pad, self.split, self.conv, self.pool_window, self.product),
+            *(self.gather, self.pad, self.split, self.conv, self.net, self.pool_window, self.product),
         ]
         step = self.data.draw(st.sampled_from(moving if self.draw(st.integers(0, 2)) == 0 else steps))
         x = self.pick()

@@ -10,10 +10,10 @@ from rewriting import Sketch, apply, apply_all, assert_same, ops
 from work import lines
 
 from millijoule.converters.rewrites.framework.check import check
-from millijoule.converters.rewrites.framework.indexed import IndexedGraph
+from millijoule.converters.rewrites.framework.indexed import LONGEST_NAME, IndexedGraph
 from millijoule.converters.rewrites.framework.order import topological
 from millijoule.converters.rewrites.framework.patch import Patch
-from millijoule.converters.rewrites.framework.rewriter import Rewriter, rewrite_of
+from millijoule.converters.rewrites.framework.rewriter import EndlessWarning, Rewriter, rewrite_of
 from millijoule.converters.rewrites.pipeline import rewrite
 from millijoule.converters.rewrites.remove_identity import remove_identity
 from millijoule.runtime.errors import ModelError
@@ -38,9 +38,20 @@ def test_rewriting_that_never_ends_is_stopped_and_in_debug_said() -> None:
     sketch = Sketch()
     graph = sketch.output(sketch.node("Relu", sketch.input((2,))))
     indexed = IndexedGraph(deepcopy(graph))
-    assert Rewriter(indexed).run([relu_to_abs, abs_to_relu]) >= 100
+    with pytest.warns(EndlessWarning, match="most of them by relu_to_abs, abs_to_relu; the model computes"):
+        assert Rewriter(indexed).run([relu_to_abs, abs_to_relu]) >= 100
     with pytest.raises(RuntimeError, match="did not end"):
         apply(graph, relu_to_abs, abs_to_relu)
+
+
+def test_names_do_not_grow_by_being_taken_again() -> None:
+    graph = IndexedGraph(Graph())
+    name = "x"
+    for _ in range(30):
+        name = graph.unique(name)
+        graph.graph.add_value(Value(name, np.dtype(np.float32)))
+    assert name == "x.29" and len(graph.unique("y" * 5000)) == LONGEST_NAME
+    assert graph.unique("conv.1") == "conv.1"
 
 
 def test_an_output_replaced_by_a_computed_value_keeps_its_name() -> None:

@@ -13,6 +13,9 @@ from .symbols import Symbols
 
 Shape = tuple[Dim, ...]
 
+LONGEST_NAME = 1024
+"""Characters that a new name may take from another, so that names made of names stay within what a file may hold."""
+
 
 class IndexedGraph:
     """What rewrites see of a graph. Only the rewriter changes it (insert, discard, rename).
@@ -34,6 +37,9 @@ class IndexedGraph:
         self._sequence = 0
         self._outputs = frozenset(graph.outputs)
         self._captured: dict[str, int] = {}
+        self._evened: set[tuple[int, str]] = set()
+        self._named: dict[str, str] = {}
+        self._numbers: dict[str, int] = {}
         for position, node in enumerate(graph.nodes):
             self.insert(node, position)
 
@@ -103,12 +109,26 @@ class IndexedGraph:
         return self._position[id(node)][0]
 
     def unique(self, name: str, taken: Iterable[str] = ()) -> str:
-        """name, or name with a number, so that neither this graph, one around it nor `taken` has it."""
-        candidate, n = name or "value", 0
+        """name, or name with a number, so that neither this graph, one around it nor `taken` has it.
+
+        A name that was numbered here before gets another number instead of a second one, and long names are cut.
+        """
+        base = self._named.get(name, name or "value")[:LONGEST_NAME]
+        candidate = base
         while candidate in taken or candidate in self._producer or self.value(candidate) is not None:
-            n += 1
-            candidate = f"{name or 'value'}.{n}"
+            self._numbers[base] = self._numbers.get(base, 0) + 1
+            candidate = f"{base}.{self._numbers[base]}"
+        if candidate != base:
+            self._named[candidate] = base
         return candidate
+
+    def may_even(self, node: Node) -> bool:
+        """Whether no node of this kind at this place of the original order has been given Transposes of its own."""
+        return (self.position(node), node.op) not in self._evened
+
+    def even(self, node: Node) -> None:
+        """Remembers that the node, and what takes its place, may not be given Transposes of its own again."""
+        self._evened.add((self.position(node), node.op))
 
     def insert(self, node: Node, position: int) -> None:
         """Adds a node; position says near which node of the original order it belongs."""

@@ -17,6 +17,7 @@ class Patch:
 
     A node that produces the output of a removed one takes over that output's name, so nothing has to be replaced;
     `replace` is for results that exist under another name already. What the patch leaves unread, the rewriter removes.
+    evens: nodes to remove whose successors read what was transposed for them alone (`IndexedGraph.even`).
     """
 
     graph: IndexedGraph
@@ -24,6 +25,7 @@ class Patch:
     add: list[Node] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
     replace: dict[str, str] = field(default_factory=dict)
+    evens: list[Node] = field(default_factory=list)
 
     def node(
         self,

@@ -110,13 +110,14 @@ def operand(patch: Patch, name: str, perm: Perm, *, constants: bool = True) -> s
 def transposed_operand(patch: Patch, node: Node, name: str, perm: Perm) -> str | None:
     """An operand of the full rank that cannot follow by itself, with the inverse Transpose.
 
-    Only where the number of Transposes falls: where what follows the node cancels the Transpose that moves; or where
-    the operand is read in channels-last form anyway and the Transposes that move vanish from before the node (else the
-    same could be done in the other direction, without end).
+    Only where what follows the node cancels the Transpose that moves; or where the operand is read in channels-last
+    form anyway and the Transposes that move vanish from before the node. Once for each node of the source: the same
+    might be done in the other direction, without end.
     """
     graph = patch.graph
-    if graph.rank(name) != len(perm):
+    if graph.rank(name) != len(perm) or not graph.may_even(node):
         return None
+    patch.evens.append(node)
     if cancelled(graph, node.outputs[0], perm):
         return transpose(patch, name, inverse(perm))
     moving = [source for source in node.inputs if (found := transposed_from(graph, source)) and found[1] == perm]
