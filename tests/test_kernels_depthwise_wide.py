@@ -15,6 +15,7 @@ from millijoule.runtime.ops.registry import find
 from millijoule.runtime.session import load
 
 QUANT, OTHER = Quantization.per_tensor(0.02, -3), Quantization.per_tensor(0.05, 11)
+WEIGHTS, SUMS = 0.002, Quantization.per_tensor(np.float32(0.02) * np.float32(0.002), 0)
 RTOL, ATOL = 1e-5, 1e-5
 """Of sums of some hundred products of size 1 in another order."""
 
@@ -27,11 +28,11 @@ def conv(
     shape: tuple[int, ...], outputs: int, kernel: tuple[int, ...], group: int, zero_point: int, low: int = -128
 ) -> tuple[list[Any], list[Output]]:
     """Operands of a quantized Conv with weights low..127 around a zero point, and its output."""
-    weights = Quantization.per_tensor(0.002, zero_point)
+    weights = Quantization.per_tensor(WEIGHTS, zero_point)
     operands = [
         feed(integers(-128, 128, *shape).astype(np.int8), QUANT),
         const(integers(low, 128, outputs, *kernel, shape[-1] // group).astype(np.int8), weights),
-        const(integers(-900, 900, outputs).astype(np.int32)),
+        const(integers(-900, 900, outputs).astype(np.int32), SUMS),
     ]
     return operands, [Output("int8", OTHER)]
 
@@ -114,8 +115,8 @@ def test_parts_of_weights(least: int) -> None:
 def test_weights_that_could_overflow_run_in_numpy() -> None:
     operands = [
         feed(np.full((1, 5, 5, 2), 127, np.int8), QUANT),
-        const(np.full((2, 3, 3, 1), 127, np.int8), Quantization.per_tensor(0.002, 0)),
-        const(np.full(2, 2**31 - 1, np.int32)),
+        const(np.full((2, 3, 3, 1), 127, np.int8), Quantization.per_tensor(WEIGHTS, 0)),
+        const(np.full(2, 2**31 - 1, np.int32), SUMS),
     ]
     model, feeds = node_model("Conv", operands, [Output("int8", OTHER)], group=2)
     with load(model) as session:
