@@ -12,7 +12,7 @@ from . import integer, quantized_node
 from .registry import Context, Cost, Inferred, Op, register
 from .window import CALL, Window, pad, patches, slide, tap, window_of
 
-COLUMNS = 1 << 22
+COLUMNS = 1 << 20
 """Elements that are copied for a product at once, about."""
 BLAS = 8
 """Multiply-adds of a product in one unit of Cost.work."""

@@ -10,15 +10,21 @@ from ..ops.registry import Context, Cost, Op
 
 WORK = 1 << 32
 """As Cost.work, of all steps in NumPy together, and of all that depend on no input: some seconds at every run."""
+PATIENCE = 256
+"""How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 """Bytes that a step in NumPy may take besides the arena, and for each byte of its inputs and outputs."""
 
 
 class Limits:
-    """What a program's steps take so far. Each method raises ModelError, naming the node, where it is too much."""
+    """What a program's steps take so far. Each method raises ModelError, naming the node, where it is too much.
 
-    def __init__(self) -> None:
+    kernels: whether there are any, else every step runs in NumPy.
+    """
+
+    def __init__(self, *, kernels: bool) -> None:
         self._numpy = self._idle = 0
+        self._most = WORK if kernels else PATIENCE * WORK
 
     def in_numpy(self, op: Op, ctx: Context) -> None:
         """Adds a step that runs its reference."""
@@ -27,7 +33,7 @@ class Limits:
         if cost.scratch > SCRATCH + SCRATCH_OF_A_BYTE * sum(t.size * t.dtype.itemsize for t in tensors):
             raise ctx.error(f"no kernel serves it, and NumPy would take {_size(cost.scratch)} besides its results")
         self._numpy += cost.work
-        if self._numpy > WORK:
+        if self._numpy > self._most:
             raise ctx.error(f"no kernel serves it, and NumPy would take {_time(cost)} at every run")
 
     def without_inputs(self, steps: Sequence[Step], inputs: Sequence[str]) -> None:

@@ -46,7 +46,7 @@ def plan(
     node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     node_elements = {str(step.node): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
-    limits = Limits()
+    limits = Limits(kernels=target is not None)
     limits.without_inputs(instance.steps, graph.inputs)
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
     builder.softmax_bytes = softmax_bytes
