@@ -10,10 +10,13 @@ import tty
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from fake_boards import NO_PMIC, PMIC, hwmon_ina3221, jetson_nano, powercap, program, write
 
+from millijoule.device_profiles import Rail, load, names
+from millijoule.tools.sensors.board import rails_of
 from millijoule.tools.sensors.counter import Counter
 from millijoule.tools.sensors.live import pi5_pmic, shelly, um25c
 from millijoule.tools.sensors.proof import prove
@@ -76,15 +79,55 @@ def test_a_rail_that_is_switched_off_is_not_read(tmp_path: Path) -> None:
     ],
 )
 def test_rules_for_totals(labels: list[str], chosen: list[int], whole: bool) -> None:
-    choice = choose_total(labels)
+    choice = choose_total(labels, "ina3221")
     assert (list(choice.indices), choice.whole) == (chosen, whole)
 
 
 def test_two_totals_or_none() -> None:
     with pytest.raises(SensorError, match=r"VDD_IN, POM_5V_IN.*--source"):
-        choose_total(["VDD_IN", "POM_5V_IN", "CPU"])
+        choose_total(["VDD_IN", "POM_5V_IN", "CPU"], "ina3221")
     with pytest.raises(SensorError, match="connected"):
-        choose_total(["NC", "NC"])
+        choose_total(["NC", "NC"], "ina3221")
+
+
+def test_a_profile_decides_which_rails_are_the_total(tmp_path: Path) -> None:
+    hwmon_ina3221(tmp_path, [("VDD_IN", 5000, 1000), ("VDD_CPU", 5000, 300), ("VDD_5V0", 5000, 1400)])
+    program(tmp_path, "vcgencmd", PMIC)
+    powercap(tmp_path, {"intel-rapl:0": ("package-0", 5, WRAP), "intel-rapl:1": ("psys", 5, WRAP)})
+
+    def total(sensor: str, *rails: tuple[str, bool]) -> Sensor:
+        listed = tuple(Rail(sensor=sensor, label=label, total=whole) for label, whole in rails)
+        source = next(source for source in sources() if source.name == sensor)
+        assert source.find is not None
+        return next(iter(source.find(System(tmp_path, listed))))
+
+    assert total("ina3221").read() == pytest.approx(5)
+    assert total("ina3221", ("VDD_IN", False), ("VDD_CPU", False)).read() == pytest.approx(6.5)
+    board = total("ina3221", ("VDD_IN", False), ("VDD_5V0", True))
+    assert board.read() == pytest.approx(7) and board.facts.whole
+    assert total("ina3221", ("ANOTHER", True)).read() == pytest.approx(5)
+    assert total("pi5-pmic", ("HDMI", False), ("VDD_CORE", False)).read() == pytest.approx(
+        0.0216117 * 4.9245 + 5.03652 * 0.8936988
+    )
+    assert total("rapl").facts.what.startswith("package-0:")
+    assert total("rapl", ("psys", False)).facts.what.startswith("psys:")
+
+
+def test_every_shipped_profile_lists_rails_that_its_sensor_may_have() -> None:
+    known = {source.name for source in sources()}
+    for name in names():
+        assert {rail.sensor for rail in load(name).rails} <= known
+
+
+def test_the_board_is_known_by_its_device_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert rails_of(tmp_path) == ()
+    write(tmp_path, {"proc/device-tree/compatible": "raspberrypi,5-model-b\0brcm,bcm2712\0"})
+    assert {rail.sensor for rail in rails_of(tmp_path)} == {"pi5-pmic"}
+    monkeypatch.setenv("MILLIJOULE_PROFILE", "jetson-orin-nano")
+    assert [rail.label for rail in rails_of(tmp_path) if rail.total] == ["VDD_IN"]
+    monkeypatch.setenv("MILLIJOULE_PROFILE", "toaster")
+    with pytest.raises(SensorError, match="toaster"):
+        rails_of(tmp_path)
 
 
 @pytest.mark.parametrize("unit", ["", " mw", "mW"])
@@ -182,13 +225,27 @@ def test_a_counter_that_is_reset_or_may_have_wrapped_twice() -> None:
     assert counter.advance(5, 25) == 25
 
 
-def test_rights_are_explained(tmp_path: Path) -> None:
-    folder = powercap(tmp_path, {"intel-rapl:0": ("package-0", 5, WRAP)})
-    (folder / "intel-rapl:0/energy_uj").chmod(0)
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """A folder that others than root may read, too, and a test that is not root."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        root = os.geteuid() == 0
+        yield folder
+        if root:
+            os.seteuid(0)
+
+
+def test_rights_are_explained(nobody: Path) -> None:
+    folder = powercap(nobody, {"intel-rapl:0": ("package-0", 5, WRAP)})
+    (folder / "intel-rapl:0/energy_uj").chmod(0o400 if os.geteuid() == 0 else 0)
     if os.geteuid() == 0:
-        pytest.skip("root reads everything")
+        os.seteuid(65534)
     with pytest.raises(SensorError, match=r"energy_uj may not be read.*chmod a\+r"):
-        opened("rapl", tmp_path)
+        opened("rapl", nobody)
+    (listed,) = (found for found in survey(System(nobody)) if found.source.name == "rapl")
+    assert "run as root" in listed.reason and listed.facts is None
 
 
 def test_refusals_by_errno() -> None:

@@ -91,6 +91,7 @@ def command(
     from pathlib import Path
 
     from ..report.output import check_output
+    from ..sensors.board import rails_of
     from ..sensors.recordings.format import Settings
     from ..sensors.source import System
 
@@ -104,9 +105,9 @@ def command(
     if output is not None:
         check_output(output, [path for path in (model, replay, windows) if path is not None])
     settings = Settings(volts, columns)
-    system = System(Path(root)) if root else System()
+    place = Path(root) if root else Path("/")
     if sources:
-        _list(system, as_json)
+        _list(System(place, rails_of(place)), as_json)
         return
     if replay is not None:
         from ..energy.session import replay_recording
@@ -116,6 +117,7 @@ def command(
         from ..energy.session import Request, measure_model
 
         assert model is not None
+        system = System(place, rails_of(place))
         request = Request(model, source, duration, rate, rounds, sample_rate, battery, settings, system)
         run = measure_model(request, threads, target, kernels, inputs, shapes, seed)
     _finish(run, output, as_json)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ...device_profiles import Rail
 from .source import SensorError
 
 TOTAL: Final = re.compile(r"VIN|(?:.*_)?IN|(?:.*[_ ])?(?:SYSTEM|TOTAL)(?:[_ ].*)?", re.IGNORECASE)
@@ -32,12 +33,15 @@ def is_used(label: str) -> bool:
     return UNUSED.fullmatch(label) is None
 
 
-def choose_total(labels: Sequence[str]) -> Choice:
+def choose_total(labels: Sequence[str], sensor: str, listed: Sequence[Rail] = ()) -> Choice:
     """The rails whose sum is the board's total as nearly as they show it.
 
-    The one that feeds the board where there is one, else the sum of all that are connected. SensorError where several
-    say that they feed the board.
+    listed: what is known of the board; what of it is this sensor's decides. Else it is the rail that by its name feeds
+    the board, or without one the sum of all that are connected. SensorError where several say that they feed the board.
     """
+    known = choose_listed(labels, sensor, listed)
+    if known is not None:
+        return known
     used = [index for index, label in enumerate(labels) if is_used(label)]
     feeding = [index for index in used if TOTAL.fullmatch(labels[index])]
     if len(feeding) > 1:
@@ -46,7 +50,26 @@ def choose_total(labels: Sequence[str]) -> Choice:
             f"several rails may be the total ({', '.join(named)}): choose one, as in --source NAME:{named[0]}"
         )
     if feeding:
-        return Choice((feeding[0],), True, f"{labels[feeding[0]]}, which feeds the whole board")
+        return _feeding(labels, feeding[0])
     if not used:
         raise SensorError("none of its rails is connected")
-    return Choice(tuple(used), False, f"{' + '.join(labels[index] for index in used)}, without what has no rail")
+    return _together(labels, used)
+
+
+def choose_listed(labels: Sequence[str], sensor: str, listed: Sequence[Rail]) -> Choice | None:
+    """The total as the board's profile has it; None where it lists none of these rails."""
+    feeding = {rail.label for rail in listed if rail.sensor == sensor and rail.total}
+    known = {rail.label for rail in listed if rail.sensor == sensor}
+    first = next((index for index, label in enumerate(labels) if label in feeding), None)
+    if first is not None:
+        return _feeding(labels, first)
+    found = [index for index, label in enumerate(labels) if label in known]
+    return _together(labels, found) if found else None
+
+
+def _feeding(labels: Sequence[str], index: int) -> Choice:
+    return Choice((index,), True, f"{labels[index]}, which feeds the whole board")
+
+
+def _together(labels: Sequence[str], indices: Sequence[int]) -> Choice:
+    return Choice(tuple(indices), False, f"{' + '.join(labels[index] for index in indices)}, without what has no rail")

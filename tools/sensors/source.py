@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from ...device_profiles import Rail
 from ...runtime.errors import Error
 
 Quantity = Literal["power", "energy"]
@@ -65,9 +66,11 @@ class Sensor(Protocol):
 
 @dataclass(frozen=True)
 class System:
-    """The computer whose sensors are looked for. root: the folder that holds its sys, proc and usr."""
+    """The computer whose sensors are looked for. root: the folder that holds its sys, proc and usr. rails: those of its
+    board, where they are known."""
 
     root: Path = Path("/")
+    rails: tuple[Rail, ...] = ()
 
     def glob(self, *patterns: str) -> Iterator[Path]:
         """What matches, each place once, whatever links lead there; in order of name, 9 before 10."""

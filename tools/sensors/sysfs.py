@@ -11,8 +11,8 @@ from typing import Final
 
 from .source import ReadError, SensorError
 
-MOST: Final = 4096
-"""Bytes that the kernel gives in one read of such a file."""
+MOST: Final = 64
+"""Bytes of the longest number; a larger buffer costs more than the reading."""
 NUMBER: Final = re.compile(rb"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([a-zA-Z]*)\s*")
 UNITS: Final = {"n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3}
 

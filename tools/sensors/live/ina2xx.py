@@ -52,7 +52,7 @@ def find(system: System) -> Iterator[Sensor]:
     if not chips:
         raise SensorError("no INA219, 226, 228, 238 or the like under sys/class/hwmon")
     labels = [_label(chip) for chip in chips]
-    choice = choose_total(labels)
+    choice = choose_total(labels, "ina2xx", system.rails)
     if len(choice.indices) > 1:
         chosen = [chips[index] for index in choice.indices]
         yield PowerFiles(

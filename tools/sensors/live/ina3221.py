@@ -55,7 +55,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     rails = [rail for chip in system.glob(*PLACES) if read_text(chip / "name") == "ina3221" for rail in _rails(chip)]
     if not rails:
         raise SensorError("no INA3221 under sys/class/hwmon")
-    choice = choose_total([rail.label for rail in rails])
+    choice = choose_total([rail.label for rail in rails], "ina3221", system.rails)
     yield _sensor("ina3221", choice.what, choice.whole, [rails[index] for index in choice.indices])
     for rail in rails:
         if is_used(rail.label):

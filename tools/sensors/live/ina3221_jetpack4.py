@@ -33,7 +33,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     rails = [rail for chip in system.glob(*PLACES) for rail in _rails(chip)]
     if not rails:
         raise SensorError("no rail_name_0 of an INA3221 under sys/bus/i2c/drivers/ina3221x")
-    choice = choose_total([rail.label for rail in rails])
+    choice = choose_total([rail.label for rail in rails], "ina3221-jetpack4", system.rails)
     yield _sensor("ina3221-jetpack4", choice.what, choice.whole, [rails[index] for index in choice.indices])
     for rail in rails:
         if is_used(rail.label):

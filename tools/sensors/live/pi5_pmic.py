@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from ....device_profiles import Rail
+from ..rails import choose_listed
 from ..source import Facts, ReadError, SensorError, Source, System, run_program
 
 LINE: Final = re.compile(r"\s*(\w+)_([AV]) (?:current|volt)\(\d+\)=(\S+)[AV]\s*")
@@ -21,16 +23,18 @@ NOTE: Final = "the sum of the rails is less than the Pi takes: losses, USB and f
 
 
 class Rails:
-    """Watts of all rails that have a current."""
+    """Watts of all rails that have a current, or of those that the board's profile lists."""
 
     lost = 0
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, listed: Sequence[Rail]) -> None:
         self._program = program
-        count = len(parse(self._answer()))
+        found = list(parse(self._answer()))
+        choice = choose_listed(found, "pi5-pmic", listed)
+        self._names = found if choice is None else [found[index] for index in choice.indices]
         self.facts = Facts(
             name="pi5-pmic",
-            what=f"the sum of {count} rails behind the Pi's power chip",
+            what=f"the sum of {len(self._names)} rails behind the Pi's power chip",
             quantity="power",
             whole=False,
             resolution=STEP,
@@ -39,7 +43,11 @@ class Rails:
         )
 
     def read(self) -> float:
-        return sum(parse(self._answer()).values())
+        watts = parse(self._answer())
+        try:
+            return sum(watts[name] for name in self._names)
+        except KeyError as error:
+            raise ReadError(f"vcgencmd: no rail {error}") from None
 
     def close(self) -> None:
         pass
@@ -74,7 +82,7 @@ def find(system: System) -> Iterator[Rails]:
     if program is None:
         raise SensorError("no program vcgencmd (Raspberry Pi OS has it)")
     try:
-        yield Rails(program)
+        yield Rails(program, system.rails)
     except ReadError as error:
         reason = str(error)
         if "not registered" in reason:

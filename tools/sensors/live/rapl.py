@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ..counter import Counter
+from ..rails import choose_listed
 from ..source import Facts, SensorError, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
@@ -61,7 +62,8 @@ def find(system: System) -> Iterator[Zones]:
     zones = list(_zones(system))
     if not zones:
         raise SensorError("no intel-rapl zones under sys/class/powercap (an x86 CPU, and no virtual machine, has them)")
-    together = [zone for zone in zones if _is_summed(zone)]
+    listed = choose_listed([zone.label for zone in zones], "rapl", system.rails)
+    together = [zones[i] for i in listed.indices] if listed else [zone for zone in zones if _is_summed(zone)]
     if together:
         what = f"{' + '.join(zone.label for zone in together)}: the CPU, not the board around it"
         yield _sensor("rapl", what, together)
