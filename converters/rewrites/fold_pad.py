@@ -66,10 +66,9 @@ def _fill(graph: IndexedGraph, pad: Node) -> float | None:
     if len(pad.inputs) < 3 or not pad.inputs[2]:
         return 0.0
     name = pad.inputs[2]
-    number, quant, x = graph.scalar(name), graph.quant(name), graph.quant(pad.inputs[0])
-    if number is None or x is None or graph.is_float(name):
+    number, quant = graph.scalar(name), graph.quant(name)
+    if number is None or quant is None:
         return number
-    quant = quant or x
     return float((number - quant.zero_point[0]) * quant.scale[0])
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from ...runtime.errors import ModelError
+from ...runtime.ops.meaning import check as check_meanings
 from ..imported import Imported
 from ..refusal import Refused, refusal
 from . import metadata, tensors
@@ -20,7 +22,7 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     """The main graph of a model, in the form of the source: nothing folded or fused that the file does not fuse.
 
     ModelError where the file is no TFLite model, is damaged, or holds operators that are not supported; one error
-    tells of all.
+    tells of all. So does one that takes quantized tensors for plain integers, or these for those.
     """
     model = read(path)
     _check_order(model)
@@ -33,6 +35,10 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     graph = importer.graph
     graph.name = os.path.splitext(os.path.basename(model.path))[0]
     prune(graph)
+    try:
+        check_meanings(graph)
+    except ModelError as problem:
+        raise model.error(str(problem)) from None
     notes = metadata.read(model)
     return Imported(
         graph,

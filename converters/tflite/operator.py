@@ -10,6 +10,7 @@ import numpy as np
 from ...runtime.errors import ModelError
 from ...runtime.graph import Attribute, Node, Quantization, Value
 from ...runtime.ops.registry import find
+from . import tensors
 from .handlers import Unsupported
 from .records import OperatorRecord, OptionValue, TensorRecord
 from .schema import ACTIVATIONS
@@ -170,7 +171,22 @@ class Operator:
             self.node(op, inputs, [raw], **attrs)
             self.node(activation, [raw], [self.output()])
 
-    # ---- dtypes ----
+    # ---- meanings and dtypes ----
+
+    def plain_input(self, position: int) -> str:
+        """The integers that a quantized input is stored as in the file; other inputs as they are."""
+        name, record = self.input(position), self.tensor(position)
+        quant = self.value(name).quant
+        if quant is None:
+            return name
+        if record.dtype == np.uint8:
+            quant = tensors.quantization(self.importer.model, record)
+            stored = self.temporary("uint8", np.dtype(np.uint8), quant)
+            self.node("Requantize", [name], [stored], to="uint8")
+            name = stored
+        plain = self.temporary("integers", self.value(name).dtype)
+        self.node("Reinterpret", [name], [plain])
+        return plain
 
     def cast(self, name: str, dtype: np.dtype | type) -> str:
         """The value in another dtype, itself where it has that dtype already."""

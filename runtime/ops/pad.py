@@ -99,14 +99,12 @@ def quantized(
     axes: np.ndarray | None = None,
 ) -> np.ndarray:
     """Fills with the input's zero point, or with constant_value: a real number, or an integer with its own
-    quantization (the input's where it has none)."""
+    quantization."""
     x, y, value = ctx.input(0), ctx.outputs[0], ctx.optional(2)
     if x.quant is None or y.quant is None or x.quant.axis is not None or y.quant.axis is not None:
         raise ctx.error("its input and its output must both be quantized per tensor, or neither")
     if constant_value is None or value is None:
         fill = x.quant.zero_point.astype(x.dtype)
-    elif value.quant is None and value.dtype == x.dtype:
-        fill = constant_value
     else:
         real = constant_value if value.quant is None else dequantize(constant_value, value.quant)
         fill = quantize(real.astype(np.float32), x.quant, x.dtype)

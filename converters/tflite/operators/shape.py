@@ -90,11 +90,7 @@ def cast(op: Operator) -> None:
     target = op.value(op.output())
     if target.quant is not None:
         raise op.unsupported("a cast to a quantized tensor is not supported")
-    name, record = op.input(0), op.tensor(0)
-    if op.value(name).quant is not None:
-        zero_point = np.array(-128 if record.dtype == np.uint8 else 0, np.int8)
-        parameters = [op.importer.shared("one", np.ones((), np.float32)), op.importer.shared("zero_point", zero_point)]
-        name = op.new("DequantizeLinear", [name, *parameters], np.float32)
+    name = op.plain_input(0)
     wanted = dtype_of(TENSOR_TYPES.get(op.option("OutDataType", -1), "")) or target.dtype
     if wanted != target.dtype:
         raise op.error(f"casts to {wanted}, but its output is {target.dtype}")
