@@ -107,8 +107,8 @@ def difference(drawn: Drawn, target: str | None = None) -> str:
     """
     try:
         wanted = oracle(drawn, drawn.feeds)
-    except Exception as problem:  # onnxruntime has a class for every reason
-        raise Declined(str(problem)) from None
+    except Exception as reason:  # onnxruntime has a class for every one
+        raise Declined(str(reason)) from None
     nudged = oracle(drawn, {name: _nudged(data) for name, data in drawn.feeds.items()})
     found = ours(drawn, target)
     for name, expected in wanted.items():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kernel_cases import TARGETS, Output, check_node, const, feed
+from kernel_cases import TARGETS, Output, check_model, check_node, const, feed, node_model
 
+from millijoule.runtime.graph import Node, Value
 from millijoule.runtime.program.copies import move
 from millijoule.runtime.program.view import Storage, View
 from millijoule.runtime.targets.target import named
@@ -55,6 +56,19 @@ def test_steps(size: int, step: int, start: int, dtype: str, target: str) -> Non
     wanted = "reorder.separate" if step in (2, 3, 4) and size // step >= 64 else None
     if wanted is not None:
         assert [name.partition("(")[0] for name in names] == [wanted]
+
+
+def test_an_element_gathered_several_times_is_there_several_times() -> None:
+    """Also where it alone makes up a pixel, which could be a view of stride 0."""
+    model, feeds = node_model(
+        "Gather", [feed(np.full((1, 1, 1, 1), -0.5, np.float32)), const(np.zeros(3, int))], axis=2
+    )
+    model.graph.nodes.append(Node("Relu", ["y0"], ["z"]))
+    model.graph.nodes.append(Node("Neg", ["y0"], ["n"]))
+    for name in ("z", "n"):
+        model.graph.add_value(Value(name, np.dtype(np.float32)))
+    model.graph.outputs = ["z", "n"]
+    check_model(model, feeds)
 
 
 def strided(shape: tuple[int, ...], strides: tuple[int, ...]) -> View:

@@ -200,9 +200,10 @@ def broadcast(x: View, shape: tuple[int, ...]) -> View:
 
 
 def _alias_or_copy(ctx: Context, b: Builder, view: View, index: int) -> None:
-    """Kernels want contiguous pixels; anything else is copied out at once."""
+    """Kernels want contiguous pixels, and each element at a place of its own; anything else is copied out at once."""
     inner = dense(view.shape, view.itemsize)[-1:] if view.shape else ()
-    if view.size and (not view.shape or view.strides[-1:] == inner or view.shape[-1] == 1):
+    repeats = any(stride == 0 and n > 1 for n, stride in zip(view.shape, view.strides, strict=True))
+    if view.size and not repeats and (not view.shape or view.strides[-1:] == inner or view.shape[-1] == 1):
         b.alias(view, index)
     elif view.size:
         b.copy(view, b.output(index))
