@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from millijoule.tools.energy import battery_life, evaluate, load, measure, recor
 from millijoule.tools.energy.points import shorten
 from millijoule.tools.energy.run_file import Interval
 from millijoule.tools.energy.stream import StreamRecorder
+from millijoule.tools.measure import disturbance
 from millijoule.tools.sensors.proof import Proof
 from millijoule.tools.sensors.recordings.format import Settings
 from millijoule.tools.sensors.source import Facts, ReadError, SensorError
@@ -122,6 +125,8 @@ def test_what_is_wrong_is_said() -> None:
     found = evaluate.evaluate(measure.Measured(trace, loads, idles), facts(fastest=5), rate=1000.0)
     assert any("samples: use a longer" in text for text in found.warnings)
     assert any("1000 inferences a second do not fit" in text for text in found.warnings)
+    disturbed = measure.Measured(trace, loads, idles, others=0.42)
+    assert any("0.4 CPUs busy" in text for text in evaluate.evaluate(disturbed, facts()).warnings)
     flat = Trace.of_power(trace.times, np.full(len(trace.times), 2.0))
     found = evaluate.evaluate(measure.Measured(flat, loads, idles), facts())
     assert any("cannot be told from rest" in text for text in found.warnings)
@@ -132,6 +137,24 @@ def test_a_sensor_that_falls_silent_is_no_measurement() -> None:
     trace = sampled(loads, loads[-1].start + 1, 100)
     with pytest.raises(SensorError, match="silent"):
         evaluate.evaluate(measure.Measured(trace, loads, idles), facts())
+
+
+def test_how_busy_others_keep_the_cpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ticks of user, nice, system, idle, iowait, irq, softirq, steal, and guests, which are in user's."""
+    stat, clock, own = tmp_path / "stat", iter([100.0, 110.0]), iter([5.0, 8.0])
+    fake = SimpleNamespace(monotonic=lambda: next(clock), process_time=lambda: next(own))
+    monkeypatch.setattr(disturbance, "time", fake)
+    hertz = os.sysconf("SC_CLK_TCK")
+    stat.write_text("cpu  100 0 50 7000 30 0 0 0 100 0\ncpu0 1 2 3\n")
+    others = disturbance.Others(stat)
+    stat.write_text(f"cpu  {100 + 6 * hertz} 0 {50 + hertz} 9000 90 0 {hertz} 0 {100 + 6 * hertz} 0\ncpu0 1 2 3\n")
+    assert others.cpus() == pytest.approx((8 - 3) / 10)
+
+
+def test_where_nothing_tells_of_others(tmp_path: Path) -> None:
+    assert disturbance.Others(tmp_path / "stat").cpus() is None
+    (tmp_path / "stat").write_text("intr 5\n")
+    assert disturbance.Others(tmp_path / "stat").cpus() is None
 
 
 class Fake:
@@ -260,8 +283,6 @@ def write_rows(path: Path, stop: threading.Event) -> None:
 
 @pytest.mark.parametrize("kind", ["file", "pipe"])
 def test_what_a_meter_writes_meanwhile(tmp_path: Path, kind: str) -> None:
-    import os
-
     path, stop = tmp_path / "meter.csv", threading.Event()
     if kind == "pipe":
         os.mkfifo(path)

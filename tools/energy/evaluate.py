@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
+from ..measure.disturbance import NOTICED
 from ..sensors.source import Facts, SensorError
 from ..sensors.trace import Part, Trace
 from .load import Window
@@ -117,6 +118,11 @@ def _warnings(figures: Figures, measured: Measured, rate: float | None) -> list[
     above = figures.per_inference.above_idle_mj
     if above is not None and above.low is not None and above.low <= 0:
         found.append("the load cannot be told from rest with this sensor: what is above idle may be nothing")
+    if measured.others is not None and measured.others > NOTICED:
+        found.append(
+            f"other programs kept {measured.others:.1f} CPUs busy meanwhile: what they take is in the total, and what "
+            "they change in the rest"
+        )
     first, last = figures.idles[0].watts, figures.idles[-1].watts
     if abs(last - first) > DRIFT * max(abs(first), 1e-12):
         found.append(f"the idle power changed from {first:.3g} W to {last:.3g} W: something else runs, or it warms up")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from ..measure.disturbance import Others
 from ..sensors.trace import Trace
 from .load import Window, load, rest
 from .recorder import Recorder
@@ -48,17 +49,20 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """loads: the windows of load. idles: those of rest, one more, without the time in which things settle."""
+    """loads: the windows of load. idles: those of rest, one more, without the time in which things settle. others: CPUs
+    that other programs kept busy meanwhile, None where not known."""
 
     trace: Trace
     loads: list[Window]
     idles: list[Window]
+    others: float | None = None
 
 
 def measure(recorder: Recorder, invoke: Callable[[], object], plan: Plan) -> Measured:
     """Runs the plan. invoke: one inference, warm. Raises SensorError where the recorder's trace is no measurement."""
     loads: list[Window] = []
     with _prompt_threads():
+        others = Others()
         recorder.start()
         # So that the first and the last window have a sample on either side.
         margin = 1.5 / recorder.rate
@@ -68,7 +72,7 @@ def measure(recorder: Recorder, invoke: Callable[[], object], plan: Plan) -> Mea
             loads.append(load(invoke, plan.seconds, plan.rate))
             idles.append(_idle(plan))
         time.sleep(margin)
-        return Measured(recorder.stop(), loads, idles)
+        return Measured(recorder.stop(), loads, idles, others.cpus())
 
 
 @contextmanager

@@ -66,6 +66,7 @@ def live_run(
             notes=list(facts.notes),
         ),
         settings={"rounds": plan.rounds, "seconds": plan.seconds, "inferences_per_second": plan.rate},
+        others_cpus=measured.others,
         windows=[_timed(number, window, part, start) for number, (window, part) in enumerate(timed, 1)],
         inferences=count,
         joules=figures.joules,

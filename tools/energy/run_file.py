@@ -101,8 +101,12 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
-    """One measurement. windows: those that count, in order of time. between: those of a recording that lie between
-    them. inferences, joules: of all windows but the idle ones together. above_idle_j: what of that is above idle."""
+    """One measurement.
+
+    windows: those that count, in order of time. between: those of a recording that lie between them. others_cpus: CPUs
+    that other programs kept busy; None where not known. inferences, joules: of all windows but the idle ones together.
+    above_idle_j: what of that is above idle.
+    """
 
     version: int = VERSION
     created: str
@@ -112,6 +116,7 @@ class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     versions: dict[str, str | None]
     source: SourceFacts
     settings: dict[str, Any]
+    others_cpus: float | None = None
     windows: list[Window]
     between: list[Window] = []
     inferences: int | None

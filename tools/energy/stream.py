@@ -10,6 +10,8 @@ import threading
 import time
 from typing import Final
 
+import numpy as np
+
 from ..sensors.recordings.format import BinaryFormat, Reader, Sample, Settings, TextFormat
 from ..sensors.recordings.registry import find_format, to_trace
 from ..sensors.source import Facts, SensorError
@@ -55,7 +57,7 @@ class StreamRecorder:
             raise
         self.facts = Facts(
             name=f"{format}:{path}",
-            what=f"what the meter feeds ({found.title})",
+            what="what the meter feeds",
             quantity="power",
             whole=True,
             resolution=0.0,
@@ -77,7 +79,7 @@ class StreamRecorder:
         samples = [
             row._replace(time=arrival if math.isnan(row.time) else row.time + offset) for arrival, row in self._rows
         ]
-        return to_trace(self._format, self._reader, samples)
+        return to_trace(self._format, self._reader, np.array(samples, np.float64))
 
     def close(self) -> None:
         self._end()

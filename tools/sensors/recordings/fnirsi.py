@@ -3,8 +3,10 @@ appended, 100 rows a second in packets of four, whose times step back at the bor
 
 from __future__ import annotations
 
+import numpy as np
+
 from .columns import Column
-from .format import Reader, Sample, Settings, TextFormat
+from .format import Reader, Settings, TextFormat
 from .table import TableReader
 
 HEADER = "timestamp sample_in_packet voltage_V current_A"
@@ -15,10 +17,9 @@ def begin(line: str, settings: Settings) -> Reader | None:
     return TableReader(None, COLUMNS, settings) if line.split()[:4] == HEADER.split() else None
 
 
-def repair(samples: list[Sample]) -> list[Sample]:
-    """Rows are in the order in which they were measured, so it is their times that are sorted."""
-    times = sorted(sample.time for sample in samples)
-    return [sample._replace(time=time) for sample, time in zip(samples, times, strict=True)]
+def repair(times: np.ndarray) -> np.ndarray:
+    """Rows are in the order in which they were measured, so it is their times alone that are sorted."""
+    return np.sort(times)
 
 
 FORMAT = TextFormat(name="fnirsi", title="FNIRSI FNB48, FNB58 and C1 (baryluk's logger)", begin=begin, repair=repair)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from ..trace import Trace
 
 
@@ -40,13 +42,13 @@ class TextFormat:
     """A format of lines, which can also be read while a meter writes them.
 
     begin: a reader, where the line is one that such a file begins with; SensorError where it is and something is
-    missing. repair: times and values that a whole file's rows need put right, before they become a trace.
+    missing. repair: puts the times of a whole file's rows right, before they become a trace.
     """
 
     name: str
     title: str
     begin: Callable[[str, Settings], Reader | None]
-    repair: Callable[[list[Sample]], list[Sample]] | None = None
+    repair: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,4 +44,4 @@ def _units(text: str) -> list[Column]:
     return columns
 
 
-FORMAT = TextFormat(name="table", title="any table of time and power (or current and voltage)", begin=begin)
+FORMAT = TextFormat(name="table", title="a table of time and power", begin=begin)
