@@ -34,12 +34,27 @@ with mj.load("model.tflite") as session:  # or .onnx, or .mj, which loads fastes
 
 WIDE = 80
 """Characters of parameters from which on each has a line of its own."""
-MADE_BY_CALLERS = ("Memory",)
+MADE_BY_CALLERS = ("Memory", "Cascade", "Gate")
 """Classes whose parameters are printed."""
-FOR_TOOLS = ("engine", "input_shapes", "release_pages", "store")
+FOR_TOOLS = (
+    "engine",
+    "input_shapes",
+    "release_pages",
+    "store",
+    "of",
+    "thresholds",
+    "temperatures",
+    "sure",
+    "least_score",
+    "parts",
+    "preparing",
+    "written_metadata",
+    "exits",
+)
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Loading and converting": ("load", "convert", "Model"),
     "Running": ("Session",),
+    "Cascades": ("Cascade", "Gate", "Answer"),
     "Earlier answers": ("Memory", "MemoryCounts"),
     "What models say of themselves": ("TensorInfo", "Quantization", "Preprocessing", "Ranked"),
     "Softmax without a model": ("softmax", "softmax_statistics", "SoftmaxStatistics"),
@@ -82,6 +97,9 @@ def fields(thing: Any) -> list[str]:
         return [
             f"{field}: {kind(thing, field)} = {written(getattr(thing(), field))}" for field in thing.__struct_fields__
         ]
+    if hasattr(thing, "_fields"):
+        hints = thing.__annotations__
+        return [f"{field}: {getattr(hints[field], '__forward_arg__', hints[field])}" for field in thing._fields]
     found = getattr(thing, "__dataclass_fields__", {})
     return [f"{field}: {known.type}" for field, known in found.items() if not field.startswith("_")]
 

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .converters import convert
     from .loading import load
+    from .runtime.cascade.answer import Answer
+    from .runtime.cascade.cascade import Cascade
+    from .runtime.cascade.gate import Gate
     from .runtime.errors import (
         CompilerError,
         Error,
@@ -40,14 +43,17 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "CompilerError", "Error", "InputError", "LabelsWarning", "Memory", "MemoryCounts", "Model", "ModelError",
-    "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session", "SoftmaxStatistics", "TargetError",
-    "TensorInfo", "__version__", "convert", "load", "softmax", "softmax_statistics",
+    "Answer", "Cascade", "CompilerError", "Error", "Gate", "InputError", "LabelsWarning", "Memory", "MemoryCounts",
+    "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session",
+    "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax", "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
+    "Answer": ".runtime.cascade.answer",
+    "Cascade": ".runtime.cascade.cascade",
     "CompilerError": ".runtime.errors",
     "Error": ".runtime.errors",
+    "Gate": ".runtime.cascade.gate",
     "InputError": ".runtime.errors",
     "LabelsWarning": ".runtime.errors",
     "Memory": ".runtime.memory.memory",

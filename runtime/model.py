@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,6 +15,7 @@ from .errors import InputError, ModelError
 from .file.metadata import Metadata
 from .file.read import read
 from .graph import Dim, Graph, Quantization
+from .program.program import Exits
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,13 @@ class TensorInfo:
 @dataclass(slots=True, repr=False)
 class Model:
     """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing. fused: where the model was just
-    converted, the source's tensors that no longer exist, and the node that took each of them in; not saved."""
+    converted, the source's tensors that no longer exist, and the node that took each of them in; not saved.
+    exits: of a cascade, the nodes that may end it."""
 
     graph: Graph
     metadata: Metadata = field(default_factory=Metadata)
     fused: Mapping[str, str] = field(default_factory=dict, compare=False)
+    exits: Exits | None = field(default=None, compare=False)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:
@@ -65,24 +68,35 @@ class Model:
 
     def input_name(self, name: str) -> str:
         """The graph's name of an input given by name or alias; InputError where there is none."""
-        return _resolve("input", name, self.graph.inputs, self.metadata.input_aliases)
+        return named("input", name, self.graph.inputs, self.metadata.input_aliases)
 
     def output_name(self, name: str) -> str:
         """The graph's name of an output given by name or alias; InputError where there is none."""
-        return _resolve("output", name, self.graph.outputs, self.metadata.output_aliases)
+        return named("output", name, self.graph.outputs, self.metadata.output_aliases)
+
+    @property
+    def parts(self) -> Sequence[Model]:
+        """Of a cascade its stages, else the model itself."""
+        return (self,)
+
+    def preparing(self, name: str) -> tuple[Model, str]:
+        """The model whose preprocessing is for this input, and the input's name there: of a cascade, a stage."""
+        return self, self.input_name(name)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model; the same model gives the same bytes.
 
         ModelError where the graph is not sound, Error where path cannot be written: then nothing there changes.
         """
-        from .file.write import write  # a device that only runs models never writes one
+        from .file.write import serialize, write  # a device that only runs models never writes one
 
+        write(path, serialize(self.graph, self.written_metadata()))
+
+    def written_metadata(self) -> Metadata:
+        """As a file of this model has it; ModelError where it is not sound."""
         self._check_metadata()
         metadata = self.metadata
-        if not metadata.producer:
-            metadata = msgspec.structs.replace(metadata, producer=_producer())
-        write(path, self.graph, metadata)
+        return metadata if metadata.producer else msgspec.structs.replace(metadata, producer=_producer())
 
     @staticmethod
     def load(path: str | os.PathLike[str], verify: bool = True) -> Model:
@@ -91,9 +105,15 @@ class Model:
         verify False skips the checksum and nothing else.
         """
         try:
-            graph, metadata, mapping = read(path, verify)
-            model = Model(graph, metadata, _mapping=mapping)
-            model._check_metadata()
+            contents = read(path, verify)
+            stages = [Model(graph, metadata, _mapping=contents.mapping) for graph, metadata in contents.stages]
+            for stage in stages:
+                stage._check_metadata()
+            model = stages[0]
+            if contents.cascade is not None:
+                from .cascade.file import decode
+
+                model = decode(stages, contents.cascade)
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None
         model.release_pages()  # which the checksum has made resident
@@ -144,7 +164,8 @@ class Model:
                     raise ModelError(f"alias {alias!r} of {side} {name!r} names nothing, or something else too")
 
 
-def _resolve(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:
+def named(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:
+    """The name among these that a name or alias stands for; InputError where there is none."""
     if name in names:
         return name
     if name in aliases:

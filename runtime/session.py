@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from threading import get_ident
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .vision.preprocess import ImageLike
 
 Path = str | os.PathLike[str]
+S = TypeVar("S", bound="Session")
 
 
 def load(
@@ -46,6 +47,12 @@ def load(
     if not isinstance(model, Model):
         model = Model.load(model, verify=verify)
     engine = Engine(model, threads, profile, target, kernels, progress, reuse_inputs)
+    if type(model) is not Model:
+        from .cascade.cascade import Cascade
+        from .cascade.model import CascadeModel
+
+        assert isinstance(model, CascadeModel)
+        return Cascade.of(engine, model, memory)
     engine.warm_up()
     return Session(engine, None if memory is None else Shelf.of(memory, engine))
 
@@ -78,12 +85,12 @@ class Session:
 
     def __repr__(self) -> str:
         if self._closed:
-            return summary.line("Session", self.model, " (closed)")
+            return summary.line(type(self).__name__, self.model, " (closed)")
         threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
-        return summary.line("Session", self.model, f" on {self.target}, {threads}")
+        return summary.line(type(self).__name__, self.model, f" on {self.target}, {threads}")
 
     def _repr_html_(self) -> str:
-        return summary.table("Session", self.model, {"target": self.target, "threads": self.threads})
+        return summary.table(type(self).__name__, self.model, {"target": self.target, "threads": self.threads})
 
     @property
     def engine(self) -> Engine:
@@ -261,7 +268,7 @@ class Session:
             workspace.close()
         self._engine.release()
 
-    def __enter__(self) -> Session:
+    def __enter__(self: S) -> S:
         return self
 
     def __exit__(

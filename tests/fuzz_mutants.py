@@ -73,6 +73,16 @@ def mutant(file: bytes, index: int) -> bytes:
     return kind(rng, file)
 
 
+def gate_mutant(file: bytes, index: int) -> bytes:
+    """One damaged copy of a sound cascade's file, of which only what makes it a cascade is damaged."""
+    rng = random.Random(index)
+    parts = take_apart(file)
+    names = [*(value["name"] for value in parts.graph["values"]), *parts.record["gate"]]
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        _damage_tree(rng, rng.choice((parts.record["gate"], parts.record)), names)
+    return _assemble(rng, parts)
+
+
 def damage_bytes(rng: random.Random, file: bytes) -> bytes:
     content = bytearray(file)
     header = 8 + int.from_bytes(file[:8], "little")

@@ -32,6 +32,8 @@ LARGEST: dict[str, dict[str, Any]] = {
     "conditions.compare": {"function": "Less", "element": "f32", **NONE_SCALAR},
     "conditions.predicate": {"function": "IsNaN", "element": "f32"},
     "conditions.where": {"element": "i64", **NONE_SCALAR, "c_scalar": False},
+    "confidence.confidence_gate": {"score": "entropy"},
+    "confidence.most_confident": {"post_check": True},
     "conv.conv_f32": {"rows": 8, "columns": 2, "tail": None, **TILE, "residual": True},
     "conv.conv_int8": {"rows": 10, "columns": 2, "tail": None, "finish": "clamp"},
     "copy.copy": {"itemsize": 1, "flip": True, "rows": True},

@@ -16,14 +16,17 @@ from pathlib import Path
 import fuzz_runner
 import numpy as np
 import pytest
-from fuzz_mutants import mutant
+from fuzz_mutants import gate_mutant, mutant
 from fuzz_runner import Answer, Limits, Load
 from small_model import small_model
 
+from millijoule.runtime.cascade.gate import Gate
+from millijoule.runtime.cascade.model import CascadeModel
 from millijoule.runtime.errors import Error, InputError, ModelError
 from millijoule.runtime.evaluate import reference
 from millijoule.runtime.evaluate.shapes import instantiate
 from millijoule.runtime.file.write import serialize
+from millijoule.runtime.memory.memory import Memory
 from millijoule.runtime.model import Model
 from millijoule.runtime.session import load
 
@@ -51,12 +54,20 @@ def by_session(path: Path, verify: bool) -> Answer:
         return session.run({"pixels": PIXELS})
 
 
-def sparing(model: Model) -> Model:
+def sparing(model: Model, rows: int = 2) -> Model:
     """The model, unless it openly declares more memory than this test grants."""
-    tensors = instantiate(model.graph, {"pixels": PIXELS.shape}).tensors.values()
+    tensors = instantiate(model.graph, {"pixels": PIXELS[:rows].shape}).tensors.values()
     if sum(tensor.size * tensor.dtype.itemsize for tensor in tensors) > DECLARED:
         raise Error("the graph declares more memory than this test grants")
     return model
+
+
+def by_cascade(path: Path, verify: bool) -> Answer:
+    """One row's answer, also where a mutant has become one model alone."""
+    model = sparing(Model.load(path, verify=verify), 1)
+    with load(model, threads=1) as session:
+        found = session.run({"pixels": PIXELS[:1]})
+    return found if isinstance(found, dict) else {name: np.asarray(item) for name, item in found._asdict().items()}
 
 
 # A session reserves address space for weights without touching it, and a mutant's kernel may have to be compiled.
@@ -84,6 +95,20 @@ def test_mutants(file: bytes, way: Load, limits: Limits, tmp_path: Path) -> None
     # Mutants that all fail at the door would prove little about the rooms behind it.
     assert outcome.answered > COUNT // 20
     assert os.listdir(tmp_path) == []
+
+
+def test_mutants_of_a_cascade(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mj"
+    CascadeModel.of([small_model(), small_model()], Gate("margin", 0.5, abstain=0.1), Memory()).save(path)
+    file, sound = path.read_bytes(), by_cascade(path, True)
+    path.unlink()
+    limits = Limits(address_space=4 << 30, resident=256 << 20)
+    outcome = fuzz_runner.run(
+        lambda index: (gate_mutant if index % 2 else mutant)(file, index), range(COUNT // 2), by_cascade, sound,
+        tmp_path, limits, workers=2,
+    )  # fmt: skip
+    assert not outcome.failures, "\n".join(outcome.failures[:20])
+    assert outcome.answered > COUNT // 40
 
 
 def crash(path: Path, verify: bool) -> Answer:

@@ -13,6 +13,7 @@ from small_model import small_model
 
 from millijoule.runtime.errors import Error, InputError, ModelError
 from millijoule.runtime.file.metadata import Preprocessing
+from millijoule.runtime.file.schema import VERSION
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
 from millijoule.runtime.ops import registry
@@ -237,10 +238,10 @@ def test_default_sizes_make_a_file_version_2_and_their_absence_one_of_version_1(
 
 def test_a_newer_version_asks_for_an_upgrade(path: Path) -> None:
     parts = take_apart(path.read_bytes())
-    parts.record["version"] = 3
+    parts.record["version"] = VERSION + 1
     parts.record["novelty"] = True
     path.write_bytes(put_together(parts))
-    with pytest.raises(ModelError, match=r"version 3 .* upgrade"):
+    with pytest.raises(ModelError, match=rf"version {VERSION + 1} .* upgrade"):
         Model.load(path)
 
 

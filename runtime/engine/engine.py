@@ -176,6 +176,7 @@ class Engine:
                 program = plan(
                     self._graph, shapes, self.target, self.weights, self.threads, outputs,
                     reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
+                    exits=self.model.exits,
                 )  # fmt: skip
                 break
             except WeightsFull:

@@ -13,7 +13,7 @@ from ..compiler.loader import Code
 from ..errors import Error, ModelError
 from ..program.apart import Apart
 from ..program.bounds import SLACK
-from ..program.program import Program, PythonStep
+from ..program.program import Jump, Program, PythonStep
 from ..program.view import View
 from ..program.weights import Weights
 from ..system.memory import LARGE, zeros
@@ -136,9 +136,22 @@ class Workspace:
         assert self.plan is not None
         segments = self.plan.table.segments
         runs = [self._python(s.python) if s.python else self._native(s.start, s.stop, shared) for s in segments]
+        jumps = [self._leap(segment.jump) for segment in segments]
+        if any(jump is not None for jump in jumps):
+            runs = [_with_jumps(runs, jumps)]
         if shared and self._helpers is not None:
             runs.insert(0, self._helpers.start)
         return runs[0] if len(runs) == 1 else _in_turn(runs)
+
+    def _leap(self, jump: Jump | None) -> tuple[np.ndarray, int] | None:
+        """The flag of a jump that leaves a segment, and the number of the segment that it leads to."""
+        if jump is None:
+            return None
+        assert self.plan is not None
+        place = jump.flag.storage.offset + jump.flag.offset
+        segments = self.plan.table.segments
+        to = next((number for number, segment in enumerate(segments) if segment.first >= jump.to), len(segments))
+        return np.ndarray((1,), np.int32, buffer=self._memory.data, offset=place), to
 
     def _native(self, start: int, stop: int, shared: bool) -> Callable[[], None]:
         assert self.plan is not None
@@ -177,6 +190,21 @@ def _in_turn(runs: Sequence[Callable[[], None]]) -> Callable[[], None]:
     def execute() -> None:
         for run in runs:
             run()
+
+    return execute
+
+
+def _with_jumps(
+    runs: Sequence[Callable[[], None]], jumps: Sequence[tuple[np.ndarray, int] | None]
+) -> Callable[[], None]:
+    """Each of them, but those that a jump leaves out."""
+
+    def execute() -> None:
+        at = 0
+        while at < len(runs):
+            runs[at]()
+            jump = jumps[at]
+            at = jump[1] if jump is not None and jump[0][0] else at + 1
 
     return execute
 

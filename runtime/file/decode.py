@@ -27,23 +27,25 @@ def decode_record(text: str) -> schema.ModelRecord:
         record = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"the graph's record is not sound: {error}") from None
-    if record.version < schema.version_for(record.metadata):
-        raise ModelError(f"version {record.version} of the format has no default sizes")
+    if record.version < schema.version_for(record.metadata, record.gate):
+        lacking = "default sizes" if record.gate is None else "cascades"
+        raise ModelError(f"version {record.version} of the format has no {lacking}")
     # msgspec takes the last of two equal keys; another reader might take the first.
     container.parse(text, "graph's record")
     return record
 
 
-def decode_graph(record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> Graph:
-    """The main graph with its subgraphs; ModelError where a tensor or graph is referred to wrongly or not at all."""
+def decode_graphs(record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> list[Graph]:
+    """The main graph of each stage, or of the one model, with its subgraphs; ModelError where a tensor or graph is
+    referred to wrongly or not at all."""
     decoder = _Decoder(record, tensors)
-    graph = decoder.graph(0)
+    graphs = [decoder.main_graph() for _ in range(1 if record.gate is None else 1 + len(record.gate.stages))]
     if decoder.next_graph != len(record.graphs):
         raise ModelError(f"graph {decoder.next_graph} belongs to no node")
     unused = tensors.keys() - decoder.used
     if unused:
         raise ModelError(f"tensor {min(unused)!r} belongs to no value")
-    return graph
+    return graphs
 
 
 class _Decoder:
@@ -51,8 +53,15 @@ class _Decoder:
         self.records = record.graphs
         self.tensors = tensors
         self.used: set[str] = set()
-        self.next_graph = 1
+        self.next_graph = 0
         self.depth = 0
+
+    def main_graph(self) -> Graph:
+        """The next graph, which no attribute holds."""
+        if self.next_graph == len(self.records):
+            raise ModelError(f"there is no graph {self.next_graph} for the next stage")
+        self.next_graph += 1
+        return self.graph(self.next_graph - 1)
 
     def graph(self, index: int) -> Graph:
         record = self.records[index]

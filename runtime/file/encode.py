@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -16,14 +16,20 @@ from .metadata import Metadata
 ABSENT = -1
 
 
-def encode_model(graph: Graph, metadata: Metadata) -> tuple[schema.ModelRecord, dict[str, np.ndarray]]:
-    """The record, its checksum still zeros, and the tensors under their keys.
+def encode_model(
+    graph: Graph, metadata: Metadata, cascade: schema.GateRecord | None = None, more: Sequence[Graph] = ()
+) -> tuple[schema.ModelRecord, dict[str, np.ndarray]]:
+    """The record, its checksum still zeros, and the tensors under their keys. cascade, more: where the graph is a
+    cascade's first stage, what it is, and its other stages.
 
     Values that nothing reads and nothing produces are left out. ModelError where an attribute cannot be written.
     """
     encoder = _Encoder()
-    encoder.graph(graph)
-    record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, schema.version_for(metadata))
+    for stage in (graph, *more):
+        encoder.graph(stage)
+    record = schema.ModelRecord(
+        "0" * 8, encoder.graphs, metadata, schema.version_for(metadata, cascade), cascade
+    )  # fmt: skip
     return record, encoder.tensors
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import mmap
 import os
+from typing import NamedTuple
 
 from ..graph import Graph
-from . import container, validate
-from .decode import decode_graph, decode_record
+from . import container, schema, validate
+from .decode import decode_graphs, decode_record
 from .metadata import Metadata
 
 
-def read(path: str | os.PathLike[str], verify: bool = True) -> tuple[Graph, Metadata, mmap.mmap]:
-    """The graph, whose constants are read-only views of the mapping, and what travels with it.
+class Contents(NamedTuple):
+    """stages: the graph, whose constants are read-only views of the mapping, and what travels with it; of a cascade,
+    those of each stage. cascade: None where the file is of a model alone."""
+
+    stages: list[tuple[Graph, Metadata]]
+    cascade: schema.GateRecord | None
+    mapping: mmap.mmap
+
+
+def read(path: str | os.PathLike[str], verify: bool = True) -> Contents:
+    """What is in a file.
 
     verify False skips the checksum and nothing else. ModelError says what is wrong, without the path.
     """
@@ -20,6 +30,8 @@ def read(path: str | os.PathLike[str], verify: bool = True) -> tuple[Graph, Meta
     if verify:
         container.verify(opened)
     record = decode_record(opened.metadata)
-    graph = decode_graph(record, opened.tensors)
-    validate.validate(graph)
-    return graph, record.metadata, opened.mapping
+    graphs = decode_graphs(record, opened.tensors)
+    for graph in graphs:
+        validate.validate(graph)
+    more = [] if record.gate is None else record.gate.stages
+    return Contents(list(zip(graphs, (record.metadata, *more), strict=True)), record.gate, opened.mapping)

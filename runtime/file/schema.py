@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
 
-VERSION: Final = 2
+VERSION: Final = 3
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
@@ -22,6 +22,7 @@ MAX_TENSOR_BYTES: Final = 2**31 - 1
 """Sizes and offsets in a program are 32 bits wide, so no tensor may be larger."""
 MAX_DEPTH: Final = 16
 MAX_NAME: Final = 4096
+MAX_STAGES: Final = 64
 
 SAFETENSORS_DTYPES: Final = {
     "BOOL": np.dtype(np.bool_),
@@ -124,8 +125,34 @@ class GraphRecord(Record):
     name: Name = ""
 
 
+Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
+
+
+class MemoryRecord(Record):
+    """The bounds of the memory that a cascade is run with."""
+
+    entries: Annotated[int, Meta(ge=0, le=2**53)]
+    max_bytes: Annotated[int, Meta(ge=0, le=2**53)]
+    expire: Annotated[float, Meta(gt=0, le=1e18)] | None = None
+    min_score: Finite | None = None
+
+
+class GateRecord(Record):
+    """What makes graphs a cascade. stages: what travels with those of the second stage and the ones behind it. The
+    others are as in Gate."""
+
+    stages: Annotated[list[Metadata], Meta(max_length=MAX_STAGES - 1)]
+    score: Literal["max", "margin", "entropy"]
+    threshold: Annotated[list[Finite], Meta(max_length=MAX_STAGES)]
+    temperature: Annotated[list[Finite], Meta(max_length=MAX_STAGES)]
+    post_check: bool
+    abstain: Finite | None = None
+    memory: MemoryRecord | None = None
+
+
 class ModelRecord(Record):
-    """graphs: the main graph, then those that attributes hold, each after the graph that holds it.
+    """graphs: the main graph, then those that attributes hold, each after the graph that holds it; of a cascade, these
+    of its first stage, then of its second, and so on. metadata: of the first stage.
 
     checksum: CRC-32 in 8 hexadecimal digits of the whole file with these digits written as zeros. It sorts first, so
     that every version can find it.
@@ -134,11 +161,14 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1, 2]
+    version: Literal[1, 2, 3]
+    gate: GateRecord | None = None
 
 
-def version_for(metadata: Metadata) -> Literal[1, 2]:
+def version_for(metadata: Metadata, gate: GateRecord | None = None) -> Literal[1, 2, 3]:
     """The first version of the format that can hold this."""
+    if gate is not None:
+        return 3
     return 2 if metadata.default_sizes else 1
 
 

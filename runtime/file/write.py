@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ..errors import ModelError
 from ..graph import Graph
@@ -12,12 +13,16 @@ from .encode import encode_model
 from .metadata import Metadata
 
 
-def serialize(graph: Graph, metadata: Metadata) -> bytes:
-    """The file's bytes, the same for the same graph and metadata; ModelError where no reader would take them."""
+def serialize(
+    graph: Graph, metadata: Metadata, cascade: schema.GateRecord | None = None, more: Sequence[Graph] = ()
+) -> bytes:
+    """The file's bytes, the same for the same graph and metadata; ModelError where no reader would take them. cascade,
+    more: as encode_model."""
     from safetensors.numpy import save  # only writers need it
 
-    validate.validate(graph)
-    record, tensors = encode_model(graph, metadata)
+    for stage in (graph, *more):
+        validate.validate(stage)
+    record, tensors = encode_model(graph, metadata, cascade, more)
     try:
         text = schema.encoder.encode(record).decode()
     except UnicodeEncodeError as error:
@@ -32,8 +37,7 @@ def serialize(graph: Graph, metadata: Metadata) -> bytes:
     return b"".join((data[:at], container.checksum(data, at), data[at + container.CHECKSUM_DIGITS :]))
 
 
-def write(path: str | os.PathLike[str], graph: Graph, metadata: Metadata) -> None:
+def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Error where path cannot be written; what was there before then stays as it was."""
-    data = serialize(graph, metadata)
     with atomic.replacing(path) as file:
         file.write(data)

@@ -1,12 +1,13 @@
 """The loop that walks a program's table of steps, alone or with helper threads.
 
 A record of the table is six int32: code offset, offset of the parameter block from the table, chunks, grain, grains,
-unused. A step with grains > 1 is shared: the leader gives every thread a range of its grains. Neighbouring grains stay
-with one thread, and the same part of an image with the same thread in every step, so that what a step reads lies in the
-cache of the core that wrote it. Who is done with its own range takes grains off the ends of the others'. A helper may
-arrive late or not at all: the leader never waits for a thread, only for grains that were taken. Whoever finds nothing
-to do for some time sleeps on a futex: a helper until a step is shared again, the leader until a helper, which the
-system may have taken off its core, has finished its grains.
+skip. A step with skip > 0 is not shared, and that many steps behind it are left out where the int32 that lies `grain`
+bytes into the arena is not 0. A step with grains > 1 is shared: the leader gives every thread a range of its grains.
+Neighbouring grains stay with one thread, and the same part of an image with the same thread in every step, so that what
+a step reads lies in the cache of the core that wrote it. Who is done with its own range takes grains off the ends of
+the others'. A helper may arrive late or not at all: the leader never waits for a thread, only for grains that were
+taken. Whoever finds nothing to do for some time sleeps on a futex: a helper until a step is shared again, the leader
+until a helper, which the system may have taken off its core, has finished its grains.
 
 Control block (int64 words in cache lines by who writes them): see the offsets. SPINS is how often an idle thread polls
 before it sleeps. A thread's slot is a cache line with all
@@ -19,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..compiler.abi import Bases, Int, Ptr
+from ..compiler.abi import ARENA, Bases, Int, Ptr
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -69,17 +70,31 @@ def enter_with_arrays(isa: Isa) -> Callable[..., None]:
     return kernel
 
 
+def _following(isa: Isa) -> Callable[[int, int], int]:
+    """following(record, bases): the record of the step to do after this one."""
+    load, load8 = isa.scalar_load("i32"), isa.scalar_load("i64")
+
+    def following(record: int, bases: int) -> int:
+        skip = load(record + 20)
+        if skip > 0 and load(load8(bases + 8 * ARENA) + (load(record + 12) & MASK)) != 0:
+            record = record + skip * RECORD
+        return record + RECORD
+
+    found: Callable[[int, int], int] = isa.inline(following)
+    return found
+
+
 def execute(isa: Isa) -> Callable[..., None]:
     """Runs steps start <= i < stop of a table as the only thread."""
-    call, load = isa.call_kernel, isa.scalar_load("i32")
+    call, load, following = isa.call_kernel, isa.scalar_load("i32"), _following(isa)
     flush, restore = isa.flush_denormals, isa.restore_mode
 
     def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr) -> None:
         mode = flush()
-        record = table + start * RECORD
-        for _ in range(stop - start):
+        record, end = table + start * RECORD, table + stop * RECORD
+        while record < end:
             call(code + load(record), bases, table + load(record + 4), 0, load(record + 8))
-            record = record + RECORD
+            record = following(record, bases)
         restore(mode)
 
     return kernel
@@ -127,6 +142,7 @@ def lead(isa: Isa) -> Callable[..., None]:
     flush, restore, pause, futex = isa.flush_denormals, isa.restore_mode, isa.pause, isa.futex
     atomic_load, atomic_store, atomic_add, publish = isa.atomic_load, isa.atomic_store, isa.atomic_add, isa.publish
     run, take = _taking(isa)
+    following = _following(isa)
     polls = POLLS_PER_PAUSE[isa.target.family]
 
     def kernel(start: Int, stop: Int, code: Ptr, table: Ptr, bases: Ptr, control: Ptr, threads: Int) -> None:
@@ -135,8 +151,8 @@ def lead(isa: Isa) -> Callable[..., None]:
         store8(table, control + TABLE)
         store8(bases, control + BASES)
         sequence, awaited, spins = load8(control + SLOTS) >> 32, atomic_load(control + DONE), load8(control + SPINS)
-        record = table + start * RECORD
-        for _ in range(stop - start):
+        record, end_of_steps = table + start * RECORD, table + stop * RECORD
+        while record < end_of_steps:
             chunks, grains = load(record + 8), load(record + 16)
             if grains <= 1:
                 call(code + load(record), bases, table + load(record + 4), 0, chunks)
@@ -168,7 +184,7 @@ def lead(isa: Isa) -> Callable[..., None]:
                         futex(control + DONE, WAIT_PRIVATE, done)
                         atomic_store(0, control + WAITING)
                         idle = 0
-            record = record + RECORD
+            record = following(record, bases)
         restore(mode)
 
     return kernel

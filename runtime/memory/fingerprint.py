@@ -9,6 +9,7 @@ import numpy as np
 
 from ..file import schema
 from ..file.encode import encode_model
+from ..file.metadata import Metadata
 from ..system.hashing import blake2b
 
 if TYPE_CHECKING:
@@ -20,9 +21,10 @@ FINGERPRINT_BYTES = 16
 def fingerprint(model: Model) -> bytes:
     """BLAKE2b of all that decides what a model answers: its graph with its weights, its preprocessing and its labels.
     The same for a model that was saved and read again."""
-    metadata = msgspec.structs.replace(model.metadata, producer="")
-    record, tensors = encode_model(model.graph, metadata)
+    record, tensors = encode_model(model.graph, Metadata())
     found = blake2b(schema.encoder.encode(record), digest_size=FINGERPRINT_BYTES)
+    for part in (model, *model.parts):
+        found.update(schema.encoder.encode(msgspec.structs.replace(part.metadata, producer="")))
     for key in sorted(tensors):
         data = tensors[key]
         found.update(f"{key} {data.dtype.str} {data.shape}".encode())

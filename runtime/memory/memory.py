@@ -12,7 +12,8 @@ class Memory:
 
     entries, max_bytes: how many answers are kept at most, and how many bytes they take together with the inputs that
     they belong to, Python's own overhead included. Then the one that was asked for the longest time ago makes room.
-    expire: seconds after which an answer is computed anew.
+    expire: seconds after which an answer is computed anew. min_score: answers of cascades whose score is lower are not
+    kept; None: what the gate is not sure of. Models alone have no score, and all of their answers are kept.
 
     An answer is given again for the same input, byte for byte, of the same shapes and dtypes, by the same model: its
     weights, graph and preprocessing. Models, sessions and threads may share a memory. Inputs are found by a digest
@@ -21,14 +22,21 @@ class Memory:
     InputError where a bound is negative or expire is not above 0.
     """
 
-    def __init__(self, entries: int = ENTRIES, max_bytes: int = MAX_BYTES, *, expire: float | None = None) -> None:
+    def __init__(
+        self,
+        entries: int = ENTRIES,
+        max_bytes: int = MAX_BYTES,
+        *,
+        expire: float | None = None,
+        min_score: float | None = None,
+    ) -> None:
         from ..errors import InputError
 
         if entries < 0 or max_bytes < 0:
             raise InputError(f"a memory of {entries} entries and {max_bytes} bytes cannot be: neither may be below 0")
         if expire is not None and not expire > 0:
             raise InputError(f"expire = {expire}: answers are kept for some seconds, or without end (None)")
-        self.entries, self.max_bytes, self.expire = entries, max_bytes, expire
+        self.entries, self.max_bytes, self.expire, self.min_score = entries, max_bytes, expire, min_score
         self._store = Store(entries, max_bytes, expire)
 
     def __repr__(self) -> str:
@@ -56,6 +64,10 @@ class Memory:
     def store(self) -> Store:
         """The answers themselves, for sessions."""
         return self._store
+
+    def least_score(self, sure: float) -> float:
+        """The lowest score of an answer that is kept, where the gate is sure from that one on."""
+        return sure if self.min_score is None else self.min_score
 
     def clear(self) -> None:
         """Forgets every answer; the counts stay."""

@@ -69,6 +69,10 @@ class Shelf:
         if question is not None:
             self._store.put(question[0], question[1], answer, answer_bytes, macs)
 
+    def refuse(self) -> None:
+        """An answer is not kept, as it was not confident enough."""
+        self._store.refuse()
+
 
 def array_bytes(array: np.ndarray) -> int:
     return array.nbytes + OBJECT

@@ -11,8 +11,8 @@ from ..lowering.registry import find
 from ..ops.registry import Shape
 from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
-from ..program.program import Program
-from ..program.view import Border
+from ..program.program import Call, Exits, Jump, Program, PythonStep
+from ..program.view import Border, Place
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
@@ -32,11 +32,13 @@ def plan(
     *,
     reuse_inputs: bool = False,
     softmax_bytes: int = SOFTMAX_BYTES,
+    exits: Exits | None = None,
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
-    passes that read it again are faster.
+    passes that read it again are faster. exits: which of the graph's nodes make later ones unnecessary for the
+    graph's own outputs.
 
     ModelError where shapes do not fit the graph, a node's memory cannot be addressed, or it asks for work or memory out
     of proportion to the inputs; InputError where an input's cannot be addressed.
@@ -63,11 +65,18 @@ def plan(
         inputs[name] = view
     results = {name: instance.tensors[name] for name in names}
     steps = instance.steps[::-1]
+    leave = exits if exits is not None and set(names) <= set(graph.outputs) else None
+    gates: list[tuple[Call | PythonStep, Place]] = []
     del instance  # so that a constant computed for one step alone is freed once its packed form is among the weights
     while steps:
         step = steps.pop()
         lowering = find(step.op.name)
+        if leave is not None and step.node.name == leave.to:
+            for gate, flag in gates:
+                gate.jump = Jump(flag, len(builder.steps))
         builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
+        if leave is not None and step.node.name in leave.gates:
+            gates.append((builder.steps[-1], builder.public(step.ctx.outputs[0]).at(leave.gates[step.node.name])))
     views = {name: builder.public(tensor) for name, tensor in results.items()}
     for view in (*views.values(), *(() if reuse_inputs else inputs.values())):
         view.storage.touch(len(builder.steps))

@@ -12,6 +12,15 @@ from ..compiler.abi import Kernel, kernel_name
 from .view import Place, Storage, View
 
 
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Where a step leads that may leave others out: to step `to` where the four bytes at `flag`, in the arena, which it
+    has written, are not all 0."""
+
+    flag: Place
+    to: int
+
+
 @dataclass(slots=True)
 class Call:
     """One kernel call. arguments: Place, int or float by parameter name. chunks: units of work that threads share.
@@ -23,10 +32,20 @@ class Call:
     arguments: dict[str, Place | int | float]
     node: str
     grain: int = 0
+    jump: Jump | None = None
 
     @property
     def name(self) -> str:
         return kernel_name(self.kernel, self.constants)
+
+
+@dataclass(frozen=True, slots=True)
+class Exits:
+    """Nodes that may make all nodes from them to the one named `to` unnecessary, by name. gates: which element of
+    their output, of four bytes, says so by not being 0."""
+
+    gates: Mapping[str, int]
+    to: str
 
 
 @dataclass(slots=True)
@@ -37,6 +56,7 @@ class PythonStep:
     inputs: list[View | None]
     outputs: list[View]
     node: str
+    jump: Jump | None = None
 
 
 @dataclass(slots=True)

@@ -61,7 +61,8 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
     models with such inputs mostly take, and floats the pixels 0..255, which they mostly do not: PreprocessingWarning.
     InputError: the file is no image, or the input takes none, or not of that shape. Error: Pillow is missing.
     """
-    info = model.inputs[model.input_name(name)]
+    model, name = model.preparing(name)
+    info = model.inputs[name]
     layout = image_layout(info) if shape is None else _layout_of(info, shape)
     preprocessing = model.metadata.preprocessing
     settings = preprocessing or Preprocessing()

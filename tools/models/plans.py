@@ -48,6 +48,8 @@ def plan_program(
     while True:
         weights = Weights(reserve)
         try:
-            return plan(graph, shapes, target, weights, threads, softmax_bytes=softmax_bytes), weights.used
+            return plan(
+                graph, shapes, target, weights, threads, softmax_bytes=softmax_bytes, exits=model.exits
+            ), weights.used
         except WeightsFull:
             reserve *= 2
