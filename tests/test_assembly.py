@@ -67,7 +67,7 @@ def test_tiles_stay_in_registers(name: str, element: str) -> None:
         if element == "i8":
             text = compiled(conv.conv_int8, target, **constants, finish="clamp")
         else:
-            text = compiled(conv.conv_f32, target, **constants, activation="Relu", params=(), residual=False)
+            text = compiled(conv.conv_f32, target, **constants, activation="Relu", residual=False)
         loop = loop_of(text, pattern)
         held = (rows + rows % 2 if TileLayout.of(target, element).row_pairs else rows) * columns
         products = count(loop, pattern)
@@ -94,7 +94,7 @@ def test_arm_loads_four_steps_of_a_row_at_once(element: str) -> None:
     if element == "i8":
         text = compiled(conv.conv_int8, target, **constants, finish="shift")
     else:
-        text = compiled(conv.conv_f32, target, **constants, activation=None, params=(), residual=False)
+        text = compiled(conv.conv_f32, target, **constants, activation=None, residual=False)
     loop = loop_of(text, pattern)
     assert count(loop, pattern) == 64
     assert count(loop, "(ld1r|dup)") == 0
@@ -116,7 +116,7 @@ def test_depthwise_integers(name: str, pattern: str) -> None:
 
 @pytest.mark.parametrize(("name", "lanes"), [("x86-64-v3", 8), ("x86-64-v4-vnni", 16), ("aarch64-neon", 4)])
 def test_depthwise_floats(name: str, lanes: int) -> None:
-    constants: dict[str, Any] = {"lanes": lanes, "kernel": 3, "stride": 1, "count": 6, "activation": None, "params": ()}
+    constants: dict[str, Any] = {"lanes": lanes, "kernel": 3, "stride": 1, "count": 6, "activation": None}
     loop = loop_of(compiled(depthwise_f32, TARGETS[name], **constants), "(vfmadd|fmla)")
     assert count(loop, "(vfmadd|fmla)") == 18
     assert not stacked(loop)

@@ -23,7 +23,7 @@ CALLS, INSTRUCTIONS = 7_000_000, 13_000
 """Python calls of numba until LLVM takes over, and LLVM instructions that it is given, subroutines inlined. A softmax
 whose subroutines numba inlines itself, with njit(inline="always"), took 34 million calls."""
 
-TILE: dict[str, Any] = {"activation": "HardSwish", "params": ()}
+TILE: dict[str, Any] = {"activation": "HardSwish"}
 DEPTHWISE: dict[str, Any] = {"stride": 1, "narrow": False, "repeat": 1, "dense": False, "joined": 1, "finish": "clamp"}
 NONE_SCALAR: dict[str, Any] = {"a_scalar": False, "b_scalar": False}
 BYTES: dict[str, Any] = {"a": "u8", "b": "u8", "y": "u8", **NONE_SCALAR}
@@ -41,12 +41,12 @@ LARGEST: dict[str, dict[str, Any]] = {
     "depthwise.depthwise_int8": {"channels": 128, "kernel": 10, "dilation": 1, "parts": 2, **DEPTHWISE},
     "depthwise.depthwise_scan_int8": {"channels": 256, "kernel": 3, "parts": 2, **DEPTHWISE},
     "elementwise.binary_f32": {"function": "PRelu", **NONE_SCALAR, **TILE},
-    "elementwise.unary_f32": {"function": "Erf", "params": ()},
+    "elementwise.unary_f32": {"function": "Erf"},
     "normalize.instance_normalize": {"lanes": 8},
     "normalize.lp_normalize": {"p": 2},
     "pool.pool": {
         "element": "u8", "operation": "sum", "lanes": 32, "offsets": OFFSETS, "window_rows": 3, "window_taps": 3,
-        "epilogue": "scaled_offset", "long": False, "activation": None, "params": (),
+        "epilogue": "scaled_offset", "long": False, "activation": None,
     },
     "quantized.add_int8": BYTES,
     "quantized.add_real": BYTES,

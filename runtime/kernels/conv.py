@@ -10,10 +10,10 @@ Loop order: block of output channels outermost, so that its weight panel stays i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..compiler.abi import Int, Ptr
+from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -82,20 +82,20 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
 
 
 def conv_f32(
-    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, params: Sequence[float], residual: bool
+    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, residual: bool
 ) -> Callable[..., None]:
-    """float32 convolution with a fused activation, and a residual added before it."""
+    """float32 convolution with a fused activation by up to two numbers, and a residual added before it."""
     from .functions import bind
 
     tile = isa.float_tile(rows, columns, tail)
-    init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation, params), residual)
+    init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation), residual)
     width = columns * isa.lanes
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
         lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
-        panel: Int, last_channel: Int,
+        panel: Int, last_channel: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
         chunk: int = start
         while chunk < stop:
@@ -119,7 +119,7 @@ def conv_f32(
                             init(block_bias), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel, steps,
                         )  # fmt: skip
-                        store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel)
+                        store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel, first_number, second_number)
                     out = out + y_row
                     rest = rest + other_row
                     row = row + x_row

@@ -6,10 +6,10 @@ The axis called "row" is the one that kernel rows are read along; for kernels ta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..compiler.abi import Int, Ptr
+from ..compiler.abi import Float, Int, Ptr
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -134,18 +134,19 @@ def depthwise_scan_int8(
 
 
 def depthwise_f32(
-    isa: Isa, lanes: int, kernel: int, stride: int, count: int, activation: str | None, params: Sequence[float]
+    isa: Isa, lanes: int, kernel: int, stride: int, count: int, activation: str | None
 ) -> Callable[..., None]:
-    """A block is one vector of channels. count: outputs of a tile. stride: in taps."""
+    """With a fused activation by up to two numbers. A block is one vector of channels. count: outputs of a tile.
+    stride: in taps."""
     from .functions import bind
 
     tile = isa.window(lanes, kernel, stride, count)
-    init, step, store = tile.init, tile.step, tile.store(bind(activation, params))
+    init, step, store = tile.init, tile.step, tile.store(bind(activation))
 
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, y: Ptr,
         lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
-        kernel_rows: Int, kernel_row: Int, last_channel: Int,
+        kernel_rows: Int, kernel_row: Int, last_channel: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
         chunk: int = start
         while chunk < stop:
@@ -171,7 +172,7 @@ def depthwise_f32(
                             acc = step(acc, a, x_tap, b)
                             a = a + kernel_row
                             b = b + kernel * lanes * 4
-                        store(acc, out + pixel * y_pixel, y_pixel)
+                        store(acc, out + pixel * y_pixel, y_pixel, first_number, second_number)
                     out = out + y_row
                     row = row + x_row
 

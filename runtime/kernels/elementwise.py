@@ -7,13 +7,14 @@ Of operands that there are not, address and pitches are never used: LLVM leaves 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Int, Ptr
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
+    from ..simd.traced import Traced
 
 LEVELS = 4
 OPERANDS = 3
@@ -23,28 +24,34 @@ VECTORS = 4
 """How many of them a step does at a time, until fewer are left."""
 
 
-def unary_f32(isa: Isa, function: str, params: Sequence[float]) -> Callable[..., None]:
-    """y = function(x), an entry of functions.FUNCTIONS; p is not read."""
+def unary_f32(isa: Isa, function: str) -> Callable[..., None]:
+    """y = function(x), an entry of functions.FUNCTIONS. p: the numbers that it takes."""
     from ..simd.row_step import Row
     from .functions import bind
 
-    bound = bind(function, params)
-    return each_row(lambda vectors: isa.row_step([Row("f32")], "f32", bound, 0, vectors))
+    compute, parameters = bind(function)
+
+    def applied(x: Traced, *numbers: Traced) -> Traced:
+        return compute(x, *(number.from_bits() for number in numbers))
+
+    return each_row(lambda vectors: isa.row_step([Row("f32")], "f32", applied, parameters, vectors))
 
 
-def binary_f32(
-    isa: Isa, function: str, a_scalar: bool, b_scalar: bool, activation: str | None, params: Sequence[float]
-) -> Callable[..., None]:
-    """y = activation(function(a, b)), function an entry of functions.BINARY; p is not read.
+def binary_f32(isa: Isa, function: str, a_scalar: bool, b_scalar: bool, activation: str | None) -> Callable[..., None]:
+    """y = activation(function(a, b)), function an entry of functions.BINARY. p: the numbers that the activation takes.
 
     *_scalar: one element of that operand serves a whole row.
     """
     from ..simd.row_step import Row
     from .functions import BINARY, bind
 
-    combine, after = BINARY[function], bind(activation, params)
+    combine, (after, parameters) = BINARY[function], bind(activation)
     rows = [Row("f32", a_scalar), Row("f32", b_scalar)]
-    return each_row(lambda vectors: isa.row_step(rows, "f32", lambda a, b: after(combine(a, b)), 0, vectors))
+
+    def applied(a: Traced, b: Traced, *numbers: Traced) -> Traced:
+        return after(combine(a, b), *(number.from_bits() for number in numbers))
+
+    return each_row(lambda vectors: isa.row_step(rows, "f32", applied, parameters, vectors))
 
 
 def each_row(make: Callable[[int], Any]) -> Callable[..., None]:

@@ -1,12 +1,15 @@
 """One vector function per elementwise operator, on Traced float32 vectors, for kernels of their own and for epilogues.
 
+Parameters of a function are vectors too, whose numbers a kernel is given (lowering/function_form.py).
 They follow ops/unary_functions.py: NaN propagates, and infinities give what the formulas there give.
 """
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
 from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
 from . import transcendental as t
@@ -14,24 +17,31 @@ from . import transcendental as t
 Function = Callable[..., Traced]
 
 
-def leaky_relu(x: Traced, alpha: float = 0.01) -> Traced:
+def leaky_relu(x: Traced, alpha: Traced) -> Traced:
     return where(x.compare("<", 0.0), x * alpha, x)
 
 
-def hard_sigmoid(x: Traced, alpha: float = 0.2, beta: float = 0.5) -> Traced:
+def hard_sigmoid(x: Traced, alpha: Traced, beta: Traced) -> Traced:
     return t.clip(fma(x, alpha, beta), 0.0, 1.0)
 
 
-def silu(x: Traced, alpha: float = 1.0) -> Traced:
+def silu(x: Traced) -> Traced:
     """4 ulp; what is nearer to zero than 4e-37 may become zero."""
-    return t.logistic(x if alpha == 1.0 else x * alpha, x)
+    return t.logistic(x, x)
 
 
-def gelu(x: Traced, tanh: float = 0.0) -> Traced:
-    """tanh: whether by the approximation that is named after it. Absolute error 2e-7 * |x|."""
-    if tanh:
-        double = 2 * math.sqrt(2 / math.pi)
-        return t.logistic(x * fma(x * x, double * 0.044715, double), x)
+def silu_scaled(x: Traced, alpha: Traced) -> Traced:
+    return t.logistic(x * alpha, x)
+
+
+def gelu_tanh(x: Traced) -> Traced:
+    """The approximation by tanh. Absolute error 2e-7 * |x|."""
+    double = 2 * math.sqrt(2 / math.pi)
+    return t.logistic(x * fma(x * x, double * 0.044715, double), x)
+
+
+def gelu(x: Traced) -> Traced:
+    """Absolute error 2e-7 * |x|."""
     half = x * 0.5
     return fma(half, t.erf(x * math.sqrt(0.5)), half)
 
@@ -49,24 +59,25 @@ def mish(x: Traced) -> Traced:
     return x * quotient(n, n + 2.0)
 
 
-def elu(x: Traced, alpha: float = 1.0) -> Traced:
+def elu(x: Traced, alpha: Traced) -> Traced:
     return where(x.compare("<", 0.0), t.expm1(x) * alpha, x)
 
 
-def selu(x: Traced, alpha: float, gamma: float) -> Traced:
-    return where(x.compare("<", 0.0), t.expm1(x) * (alpha * gamma), x * gamma)
+def selu(x: Traced, product: Traced, gamma: Traced) -> Traced:
+    """product: alpha * gamma."""
+    return where(x.compare("<", 0.0), t.expm1(x) * product, x * gamma)
 
 
-def celu(x: Traced, alpha: float = 1.0) -> Traced:
-    """alpha > 0."""
-    return where(x.compare("<", 0.0), t.expm1(x if alpha == 1.0 else x * (1.0 / alpha)) * alpha, x)
+def celu(x: Traced, inverse: Traced, alpha: Traced) -> Traced:
+    """inverse: 1 / alpha; alpha > 0."""
+    return where(x.compare("<", 0.0), t.expm1(x * inverse) * alpha, x)
 
 
-def thresholded_relu(x: Traced, alpha: float = 1.0) -> Traced:
+def thresholded_relu(x: Traced, alpha: Traced) -> Traced:
     return where(x.compare("<=", alpha), 0.0, x)
 
 
-def shrink(x: Traced, bias: float = 0.0, lambd: float = 0.5) -> Traced:
+def shrink(x: Traced, bias: Traced, lambd: Traced) -> Traced:
     return where(x.compare("<", -lambd), x + bias, where(x.compare(">", lambd), x - bias, 0.0))
 
 
@@ -82,14 +93,16 @@ FUNCTIONS: dict[str, Function] = {
     "Relu": lambda x: maximum(x, 0.0),
     "Relu6": lambda x: t.clip(x, 0.0, 6.0),
     "ReluN1To1": lambda x: t.clip(x, -1.0, 1.0),
-    "Clip": t.clip,
+    "Clip": lambda x, low, high: t.clip(x, low, high),
     "LeakyRelu": leaky_relu,
     "HardSigmoid": hard_sigmoid,
     "HardSwish": lambda x: x * t.clip(fma(x, 1.0 / 6.0, 0.5), 0.0, 1.0),
     "Sigmoid": t.logistic,
     "Tanh": t.tanh,
     "Gelu": gelu,
+    "GeluTanh": gelu_tanh,
     "SiLU": silu,
+    "SiLUScaled": silu_scaled,
     "Softplus": softplus,
     "Softsign": lambda x: x / (x.llvm("fabs") + 1.0),
     "Mish": mish,
@@ -112,7 +125,7 @@ FUNCTIONS: dict[str, Function] = {
     "Square": lambda x: x * x,
     "Cube": lambda x: x * x * x,
 }
-"""Operators by name; Square and Cube are x ** 2 and x ** 3."""
+"""Operators by name; Square and Cube are x ** 2 and x ** 3, GeluTanh and SiLUScaled forms of Gelu and SiLU."""
 
 BINARY: dict[str, Function] = {
     "Add": lambda a, b: a + b,
@@ -125,9 +138,17 @@ BINARY: dict[str, Function] = {
 }
 
 
-def bind(name: str | None, params: Sequence[float]) -> Function:
-    """The named function with its parameters filled in; None is the identity."""
+class Bound(NamedTuple):
+    """compute(x, *parameters), where x and the parameters are vectors of one type. parameters: how many there are."""
+
+    compute: Function
+    parameters: int
+
+
+def bind(name: str | None) -> Bound:
+    """The named function; None is the identity."""
     if name is None:
-        return lambda x: x
+        return Bound(lambda x: x, 0)
     function = FUNCTIONS[name]
-    return lambda x: function(x, *params)
+    operands = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    return Bound(function, len(operands) - 1)

@@ -16,7 +16,7 @@ ENTRY = 16
 
 def pool(
     isa: Isa, element: str, operation: str, lanes: int, offsets: Sequence[int], window_rows: int, window_taps: int,
-    epilogue: str, long: bool, activation: str | None, params: Sequence[float],
+    epilogue: str, long: bool, activation: str | None,
 ) -> Callable[..., None]:  # fmt: skip
     """A chunk is one line of outputs of `blocks` neighbouring blocks of channels: all of them, or one.
 
@@ -25,6 +25,7 @@ def pool(
     element, operation, lanes, offsets, epilogue: see PoolTile (epilogue: "plain" and "mean" of float32, the others of
     bytes). window_rows, window_taps: the window that is taken at once; others are done row by row, window_taps at
     once. long: windows have more than SHORT_SUM elements.
+    first_number, second_number: of the activation, which float32 may have.
     bias: added to the total per element (once to an extreme), pad_bias: per element that counts but lies outside x.
     """
     from ..simd.pool_tile import SHORT_SUM
@@ -34,7 +35,7 @@ def pool(
     init, zero, flush, step, steps = tile.init, tile.zero, tile.flush, tile.step, tile.steps(window_taps)
     window = tile.window(window_rows, window_taps)
     if epilogue in ("plain", "mean"):
-        store = tile.store_float(bind(activation, params), epilogue == "mean")
+        store = tile.store_float(bind(activation), epilogue == "mean")
     elif epilogue.startswith("scaled"):
         store = tile.store_scaled(epilogue == "scaled_offset")
     else:
@@ -57,7 +58,7 @@ def pool(
     def kernel(
         start: Int, stop: Int, x: Ptr, y: Ptr, rows: Ptr, columns: Ptr, lines: Int, blocks: Int, pixels: Int,
         tap_row: Int, tap: Int, last_channel: Int, bias: Int, pad_bias: Int, ratio: Float, offset: Float,
-        zero_point: Int, low: Int, high: Int,
+        zero_point: Int, low: Int, high: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
         for chunk in range(start, stop):
             group = chunk // lines
@@ -93,7 +94,10 @@ def pool(
                     if not summed:
                         inside, count = 1, 1
                     biased = bias * inside + pad_bias * (count - inside)
-                    store(total, y_line + load(column + 4), count, biased, ratio, offset, zero_point, low, high)
+                    store(
+                        total, y_line + load(column + 4), count, biased, ratio, offset, zero_point, low, high,
+                        first_number, second_number,
+                    )  # fmt: skip
                     column = column + ENTRY
 
     return kernel

@@ -57,7 +57,7 @@ def reduce_rows(isa: Isa, operation: str, mean: bool, function: str | None) -> C
     from .functions import bind
 
     row = reducer(isa, operation)
-    finish, splat, store = isa.function(bind(function, ())), isa.splat("f32"), isa.store(1)
+    finish, splat, store = isa.function(bind(function).compute), isa.splat("f32"), isa.store(1)
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int, x_row: Int, count: Float) -> None:
         for i in range(start, stop):

@@ -75,7 +75,7 @@ def _power(shifted: Traced) -> Traced:
     return ((shifted.bits() << 23) + ONE_BITS).from_bits()
 
 
-def clip(x: Traced, low: float, high: float) -> Traced:
+def clip(x: Traced, low: Traced | float, high: Traced | float) -> Traced:
     return minimum(maximum(x, low), high)
 
 

@@ -16,6 +16,7 @@ from ..program.view import Border, Place, View
 from ..simd.depthwise_layout import DepthwiseLayout
 from ..simd.tile_layout import finish_of
 from .chunking import blocks_of_a_chunk
+from .function_form import function_form
 from .product import byte_parts, fits_int8, int8_product
 
 PIXELS_F32 = 8
@@ -144,9 +145,10 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
     starts = [*range(0, channels - lanes, lanes), channels - lanes]
     weights = np.stack([scan.rows(taps)[..., s : s + lanes] for s in starts]).astype(np.float32)
     bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
+    form = function_form(ctx.attrs["activation"], ctx.attrs["activation_params"])
     constants = {
         "lanes": lanes, "kernel": scan.kernel, "stride": 1 if count == 1 else scan.stride, "count": count,
-        "activation": ctx.attrs["activation"], "params": tuple(float(p) for p in ctx.attrs["activation_params"]),
+        "activation": form.function,
     }  # fmt: skip
     w, packed_bias = b.constant(weights), b.constant(np.stack([bias[s : s + lanes] for s in starts]))
     together = blocks_of_a_chunk(b, scan.lines, len(starts))
@@ -155,7 +157,7 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
             depthwise_f32, constants, len(starts) // together * scan.lines,
             work=ctx.outputs[0].size * taps[0].size // x.shape[0],
             w=w, bias=packed_bias, last_channel=channels - lanes, blocks=together,
-            **scan.places(x, y, image), **scan.arguments(),
+            **scan.places(x, y, image), **scan.arguments(), **form.arguments(),
         )  # fmt: skip
 
 

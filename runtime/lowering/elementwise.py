@@ -13,6 +13,7 @@ from ..ops.registry import Context, find
 from ..program.builder import Builder
 from ..program.view import View
 from . import quantized_elementwise
+from .function_form import function_form
 from .registry import lowers
 from .row_layout import OperandRows
 
@@ -110,9 +111,10 @@ def extreme(ctx: Context, b: Builder) -> bool:
 
 
 def emit_unary(b: Builder, function: str, x: View, y: View, params: Sequence[float] = ()) -> None:
-    """y = function(x), an entry of kernels.functions.FUNCTIONS."""
+    """y = function(x): an operator by name, with its parameters, or another entry of kernels.functions.FUNCTIONS."""
     work = COSTLY if is_costly(function) else CHEAP
-    OperandRows(b, [x], y).call(unary_f32, {"function": function, "params": tuple(params)}, work)
+    form = function_form(function, params)
+    OperandRows(b, [x], y).call(unary_f32, {"function": form.function}, work, form.place(b))
 
 
 def emit_binary(
@@ -126,14 +128,14 @@ def emit_binary(
 ) -> None:
     """y = after(function(left, right)), function an entry of kernels.functions.BINARY; the operands broadcast to y."""
     rows = OperandRows(b, [left, right], y)
+    form = function_form(after, params)
     constants = {
-        "function": function, "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1],
-        "activation": after, "params": tuple(float(p) for p in params),
+        "function": function, "a_scalar": rows.scalars[0], "b_scalar": rows.scalars[1], "activation": form.function,
     }  # fmt: skip
-    rows.call(binary_f32, constants, BINARY_WORK + (COSTLY if is_costly(after) else 0))
+    rows.call(binary_f32, constants, BINARY_WORK + (COSTLY if is_costly(after) else 0), form.place(b))
 
 
 def is_costly(function: str | None) -> bool:
-    """Whether an entry of kernels.functions.FUNCTIONS takes much longer than an addition."""
+    """Whether an operator's function takes much longer than an addition."""
     op = None if function is None else find(function)
     return op is not None and op.work is not None and op.work > CHEAP

@@ -16,6 +16,7 @@ from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
 from ..simd.tile_layout import TileLayout, finish_of
 from .chunking import blocks_of_a_chunk
+from .function_form import function_form
 from .tile_choice import choose_tile, tile_cost
 
 
@@ -139,15 +140,16 @@ def emit_f32(
     if g.lines == 1:
         g = shared(b, g, rows, work)
         other_row = g.y_row
+    form = function_form(activation, params)
     constants = {
-        "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail,
-        "activation": activation, "params": tuple(float(p) for p in params), "residual": residual is not None,
+        "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail, "activation": form.function,
+        "residual": residual is not None,
     }  # fmt: skip
     together = _blocks_of_a_chunk(b, g, packed, 4 * channels)
     b.call(
         conv_f32, constants, len(packed) // together * g.lines, work=work, blocks=together,
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
-        **_shared(b, g, layout, packed, bias, columns, channels, 4),
+        **_shared(b, g, layout, packed, bias, columns, channels, 4), **form.arguments(),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from ..program.bounds import int32
 from ..program.builder import Builder
 from ..program.view import Place, View
 from .chunking import blocks_of_a_chunk
+from .function_form import function_form
 
 SHORT_SUM = 256
 GROUP, WINDOW = 8, 16
@@ -129,10 +130,10 @@ def emit(b: Builder, x: View, y: View, channels: int, rows: Table, columns: Tabl
     lanes, offsets, blocks = channel_vectors(channels, _widest(b, element, r.operation))
     long = element != "f32" and r.operation == "sum" and rows.widest * columns.widest > SHORT_SUM
     width = offsets[-1] + lanes
-    flip = 128 if x.flipped else 0
+    flip, form = 128 if x.flipped else 0, function_form(r.activation, r.params)
     constants = {
         "element": element, "operation": r.operation, "lanes": lanes, "offsets": offsets, "epilogue": r.epilogue,
-        **_at_once(rows, columns), "long": long, "activation": r.activation, "params": r.params,
+        **_at_once(rows, columns), "long": long, "activation": form.function,
     }  # fmt: skip
     lines = len(rows.entries)
     together = blocks_of_a_chunk(b, lines, blocks)
@@ -145,7 +146,7 @@ def emit(b: Builder, x: View, y: View, channels: int, rows: Table, columns: Tabl
         lines=lines, blocks=together, pixels=len(columns.entries), tap_row=rows.tap, tap=columns.tap,
         last_channel=channels - width,
         bias=r.bias - flip, pad_bias=r.pad_bias, ratio=r.ratio, offset=r.offset,
-        zero_point=r.zero_point + flip, low=r.low + flip, high=r.high + flip,
+        zero_point=r.zero_point + flip, low=r.low + flip, high=r.high + flip, **form.arguments(),
     )  # fmt: skip
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
 
 from ..targets.target import Target
 from .tile import TileType
-from .traced import Traced
+from .traced import applied
 from .vector import load_at, multiply_add, primitive, store_at
+
+if TYPE_CHECKING:
+    from ..kernels.functions import Bound
 
 I64 = ir.IntType(64)
 
 
 class WindowTile:
-    """init(bias) -> tile; step(tile, x, pitch, w) -> tile; store(function)(tile, y, pitch).
+    """init(bias) -> tile; step(tile, x, pitch, w) -> tile; store(function)(tile, y, pitch, *its numbers).
 
     A tile is `pixels` outputs of `lanes` channels. pitch: bytes between pixels that a kernel row reads one after the
     other. Packed weights of a row are `kernel` vectors.
@@ -29,14 +31,16 @@ class WindowTile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.step = primitive(lambda tile, x, pitch, w: self.kind, self._step)
 
-    def store(self, function: Callable[[Traced], Traced]) -> Any:
-        def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value) -> ir.Value:
+    def store(self, function: Bound) -> Any:
+        def emit(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, *numbers: ir.Value
+        ) -> ir.Value:
             for p in range(self.pixels):
-                store_at(b, function(Traced(b, b.extract_value(tile, p), self.target)).value, y)
+                store_at(b, applied(b, self.target, function, b.extract_value(tile, p), numbers), y)
                 y = b.add(y, pitch)
             return c.get_dummy_value()
 
-        return primitive(lambda tile, y, pitch: types.none, emit)
+        return primitive(lambda tile, y, pitch, first, second: types.none, emit)
 
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         return self.kind.pack(b, [load_at(b, bias, self.kind.vector.llvm)] * self.pixels)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -11,8 +11,11 @@ from numba.core import types
 from ..targets.target import Target
 from .tile import TileType, over_steps
 from .tile_layout import TileLayout
-from .traced import Traced
+from .traced import applied
 from .vector import ELEMENTS, load_at, multiply_add, primitive, shuffle, splat, store_at
+
+if TYPE_CHECKING:
+    from ..kernels.functions import Bound
 
 I64 = ir.IntType(64)
 
@@ -36,15 +39,17 @@ class FloatTile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
 
-    def store(self, function: Callable[[Traced], Traced], residual: bool) -> Any:
-        """store(tile, y, pitch, residual): applies a vector function and writes each row at y + row * pitch.
+    def store(self, function: Bound, residual: bool) -> Any:
+        """store(tile, y, pitch, residual, *numbers): applies a vector function by up to two float32 numbers and writes
+        each row at y + row * pitch.
 
         residual: adds the float32 rows at address residual (same pitch) first.
         """
 
         def emit(
-            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, other: ir.Value
-        ) -> ir.Value:
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, other: ir.Value,
+            *numbers: ir.Value,
+        ) -> ir.Value:  # fmt: skip
             acc = self.kind.unpack(b, tile)
             for row in range(self.rows):
                 for v in range(self.columns):
@@ -56,7 +61,7 @@ class FloatTile:
                         if count < lanes:
                             part = shuffle(b, part, part, [min(i, count - 1) for i in range(lanes)])
                         value = b.fadd(value, part)
-                    value = function(Traced(b, value, self.target)).value
+                    value = applied(b, self.target, function, value, numbers)
                     if count < lanes:
                         value = shuffle(b, value, value, list(range(count)))
                     store_at(b, value, self._at(b, y, v))
@@ -64,7 +69,7 @@ class FloatTile:
                     y, other = b.add(y, pitch), b.add(other, pitch)
             return c.get_dummy_value()
 
-        return primitive(lambda tile, y, pitch, residual: types.none, emit)
+        return primitive(lambda tile, y, pitch, residual, first, second: types.none, emit)
 
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         return self.kind.pack(b, self._columns(b, bias) * self.rows)

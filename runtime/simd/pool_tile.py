@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba.core import types
@@ -12,8 +12,11 @@ from numba.core.extending import register_model
 
 from ..targets.target import Target
 from .reduction import combine, combine_all, identity, prepare
-from .traced import Traced, where
+from .traced import Traced, applied, where
 from .vector import ELEMENTS, Vector, load_at, primitive, splat, store_at
+
+if TYPE_CHECKING:
+    from ..kernels.functions import Bound
 
 I32, I64, F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 SHORT_SUM = 256
@@ -80,17 +83,18 @@ class PoolTile:
 
         return primitive(lambda x, row_pitch, pitch: self.kind, emit)
 
-    def store_float(self, function: Callable[[Traced], Traced], mean: bool) -> Any:
-        """store(total, y, count, ...): a vector function of the total, divided by count first where it is a mean."""
+    def store_float(self, function: Bound, mean: bool) -> Any:
+        """store(total, y, count, ..., *numbers): a vector function of the total, by up to two float32 numbers; divided
+        by count first where it is a mean."""
 
         def emit(
-            b: ir.IRBuilder, c: Any, k: Any, total: ir.Value, y: ir.Value, count: ir.Value, *_: ir.Value
+            b: ir.IRBuilder, c: Any, k: Any, total: ir.Value, y: ir.Value, count: ir.Value, *rest: ir.Value
         ) -> ir.Value:
             inverse = b.fdiv(F32(1.0), self._to_float(b, count)) if mean else None
             for value, address in self._parts(b, total, y):
                 if inverse is not None:
                     value = b.fmul(value, splat(b, inverse, self.lanes))
-                store_at(b, function(Traced(b, value, self.target)).value, address)
+                store_at(b, applied(b, self.target, function, value, rest[-2:]), address)
             return c.get_dummy_value()
 
         return self._store(emit)
@@ -138,12 +142,14 @@ class PoolTile:
 
     @staticmethod
     def _store(emit: Any) -> Any:
-        return primitive(lambda total, y, count, bias, ratio, offset, zero_point, low, high: types.none, emit)
+        return primitive(
+            lambda total, y, count, bias, ratio, offset, zero_point, low, high, first, second: types.none, emit
+        )
 
     def _store_integers(self, finish: Callable[..., Traced]) -> Any:
         def emit(
             b: ir.IRBuilder, c: Any, k: Any, total: ir.Value, y: ir.Value, count: ir.Value, bias: ir.Value,
-            ratio: ir.Value, offset: ir.Value, zero_point: ir.Value, low: ir.Value, high: ir.Value,
+            ratio: ir.Value, offset: ir.Value, zero_point: ir.Value, low: ir.Value, high: ir.Value, *_: ir.Value,
         ) -> ir.Value:  # fmt: skip
             def spread(value: ir.Value) -> Traced:
                 scalar = value if value.type == F32 else b.trunc(value, I32)

@@ -15,6 +15,7 @@ from .requantize import round_to_int
 from .vector import call_llvm, multiply_add, splat
 
 if TYPE_CHECKING:
+    from ..kernels.functions import Bound
     from ..targets.target import Target
 
 
@@ -151,6 +152,13 @@ class Traced:
 
     def _with(self, scalar: ir.Type) -> ir.VectorType:
         return ir.VectorType(scalar, self.value.type.count)
+
+
+def applied(b: ir.IRBuilder, target: Target, function: Bound, x: ir.Value, numbers: Sequence[ir.Value]) -> ir.Value:
+    """The function of a vector, by the first of these float32 numbers."""
+    lanes = x.type.count
+    vectors = (Traced(b, splat(b, number, lanes), target) for number in numbers[: function.parameters])
+    return function.compute(Traced(b, x, target), *vectors).value
 
 
 def where(condition: Traced, x: Any, y: Any) -> Traced:
