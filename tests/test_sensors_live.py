@@ -415,6 +415,14 @@ def test_nothing_is_there(tmp_path: Path) -> None:
         opened("shelly", tmp_path)
 
 
+def test_a_sensor_that_cannot_be_used_is_not_passed_over_in_silence(tmp_path: Path) -> None:
+    write(tmp_path / "sys/class/power_supply/BAT0", {"type": "Battery", "status": "Discharging", "power_now": 5000000})
+    powercap(tmp_path, {"intel-rapl:0": ("package-0", 5, WRAP)})
+    with pytest.warns(UserWarning, match=r"rapl is left out: .*does not grow") as said:
+        assert opened(None, tmp_path).facts.name == "battery"
+    assert len(said) == 1, "kinds that are not there need no warning"
+
+
 def test_a_rail_that_is_not_there(tmp_path: Path) -> None:
     hwmon_ina3221(tmp_path, ORIN)
     with pytest.raises(SensorError, match="only ina3221, ina3221:VDD_IN"):

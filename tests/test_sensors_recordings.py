@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import struct
 import zipfile
+from collections import Counter
 from pathlib import Path
+from random import Random
 
+import msgspec
 import numpy as np
 import pytest
 
+from millijoule.tools.energy.reports import now, replayed_run
+from millijoule.tools.energy.windows import whole
 from millijoule.tools.sensors.recordings import registry
 from millijoule.tools.sensors.recordings.columns import understand
 from millijoule.tools.sensors.recordings.format import Settings
@@ -236,11 +241,54 @@ def test_mlperf_tiny(tmp_path: Path) -> None:
         ("time,power\n1,2\n", "1 samples"),
         ("time,power\n" + "0,x\n" * 50 + "1,1\n2,2\n", "rows hold no numbers"),
         ("time,current (mA)\n0,1\n1,1\n", "--volts"),
+        ("time,power\n5,1\n5,2\n", "all rows have the same time, 5 s"),
+        ("time,power\n0,1e99\n1,1\n", "1 samples"),
     ],
 )
 def test_what_is_no_recording(tmp_path: Path, text: str | bytes, said: str) -> None:
     with pytest.raises(SensorError, match=said):
         read(tmp_path, text)
+
+
+INSERTED = (b"nan", b"inf", b"-", b"1e308", b"9" * 40, b",", b"\n", b'"', b"0", b"\0", b"{")
+
+
+def damaged(random: Random, data: bytes) -> bytes:
+    """The bytes with a few of them changed, left out, repeated or put between."""
+    found = bytearray(data)
+    for _ in range(random.randint(1, 6)):
+        at = random.randrange(len(found) + 1)
+        kind = random.randrange(4)
+        if kind == 0:
+            found[at : at + 1] = random.randbytes(1)
+        elif kind == 1:
+            found[at:at] = random.choice(INSERTED)
+        elif kind == 2:
+            del found[at : at + random.randint(1, 20)]
+        else:
+            found[at:at] = found[max(0, at - 30) : at]
+    return bytes(found)
+
+
+def test_damaged_recordings_are_read_or_refused(tmp_path: Path) -> None:
+    """What is read becomes a run whose numbers are numbers."""
+    texts = (PPK2, PPK2_EIGHT, JOULESCOPE, JOULESCOPE_CSV, OTII, OTII_SECONDS, MONSOON, FNIRSI, SHELLY, SUPPLY)
+    sound = [text.encode() for text in texts]
+    sound.append(b"\xf1" + struct.pack("<f", 1000.0) + np.arange(50, dtype="<f4").tobytes())
+    sound.append(archive(tmp_path / "a.ppk2", {"metadata": {"samplesPerSecond": 100000}}, [100.0, 300.0, 500.0]))
+    random, outcomes = Random(7), Counter[bool]()
+    for _ in range(400):
+        path = tmp_path / "recording"
+        path.write_bytes(damaged(random, random.choice(sound)))
+        try:
+            found, trace = read_recording(path, None, Settings(volts=5.0))
+            run = replayed_run("recording", found, trace, whole(trace), 3, now())
+        except SensorError:
+            outcomes[False] += 1
+            continue
+        outcomes[True] += 1
+        json.dumps(msgspec.to_builtins(run), allow_nan=False)
+    assert min(outcomes[True], outcomes[False]) > 50
 
 
 def test_a_format_by_name(tmp_path: Path) -> None:

@@ -32,7 +32,10 @@ def lives(
     """capacity: watt-hours. measured: inferences a second, and the watts that they took. idle: watts, above: joules of
     one inference above idle, from which the life at other rates is computed; rates: those, as far as they are below the
     measured one."""
-    found = [Life(inferences_per_second=measured[0], watts=measured[1], hours=capacity / measured[1], computed=False)]
+    found = []
+    if measured[1] > 0:
+        hours = capacity / measured[1]
+        found.append(Life(inferences_per_second=measured[0], watts=measured[1], hours=hours, computed=False))
     if idle is not None and above is not None:
         for rate in rates:
             watts = idle + rate * max(0.0, above)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..measure.machine import describe, versions
 from ..sensors.recordings.format import Format
+from ..sensors.source import SensorError
 from ..sensors.trace import Part, Trace
 from .battery_life import lives
 from .evaluate import Figures, peak
@@ -90,10 +91,13 @@ def live_run(
 def replayed_run(
     path: str, format: Format, trace: Trace, bounds: Sequence[Bounds], inferences: int | None, created: datetime
 ) -> EnergyRun:
-    """inferences: in each window, where that is known."""
+    """inferences: in each window, where that is known. SensorError where nothing is known of a window that counts."""
     start = 0.0 if trace.times[0] < trace.period else float(trace.times[0])
     parts = [(each, trace.part(each.start, each.end)) for each in bounds]
-    shown = [(each, _window(each, part, start, inferences)) for each, part in parts]
+    unknown = [each.number for each, part in parts if each.counts and not math.isfinite(part.joules)]
+    if unknown:
+        raise SensorError(f"{path}: no power is known in window {unknown[0]}")
+    shown = [(each, _window(each, part, start, inferences)) for each, part in parts if math.isfinite(part.joules)]
     windows = [window for each, window in shown if each.counts]
     seconds = math.fsum(window.end_s - window.start_s for window in windows)
     joules = math.fsum(window.energy_uj for window in windows) * 1e-6

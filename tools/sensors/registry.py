@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
 from .proof import Proof, prove
-from .source import Facts, Sensor, SensorError, Source, System
+from .source import Absent, Facts, Sensor, SensorError, Source, System
 
 LIVE: Final = (
     "ina3221",
@@ -86,11 +87,15 @@ def _first(system: System) -> tuple[Sensor, Proof]:
 
 
 def _first_of(source: Source, system: System) -> tuple[Sensor, Proof] | None:
-    """The kind's first sensor, which is its total; None where there is none that gives numbers."""
+    """The kind's first sensor, which is its total; None where there is none that gives numbers. One that is there and
+    gives none is not passed over in silence."""
     try:
         sensor = next(iter(source.find(system)), None) if source.find is not None else None
         return None if sensor is None else _proved(sensor)
-    except SensorError:
+    except Absent:
+        return None
+    except SensorError as error:
+        warnings.warn(f"{source.name} is left out: {error}", stacklevel=2)
         return None
 
 

@@ -22,6 +22,10 @@ class SensorError(Error):
     """A sensor is not there, cannot be read or gives no numbers; the text says why and the way out."""
 
 
+class Absent(SensorError):
+    """This computer has no sensor of a kind, in contrast to one that is there and cannot be used."""
+
+
 class ReadError(Exception):
     """One reading failed, or is no number; the next may be good."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ..power_files import PowerFiles, Term
-from ..source import Facts, ReadError, SensorError, Source, System
+from ..source import Absent, Facts, ReadError, SensorError, Source, System
 from ..sysfs import NumberFile, read_text
 
 FASTEST: Final = 1.0
@@ -37,7 +37,7 @@ def find(system: System) -> Iterator[Battery]:
     # A mouse's battery has the scope Device.
     folders = [folder for folder in folders if read_text(folder / "scope") != "Device"]
     if not folders:
-        raise SensorError("no battery under sys/class/power_supply")
+        raise Absent("no battery under sys/class/power_supply")
     for folder in folders:
         alone = len(folders) == 1
         facts = Facts(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ..power_files import PowerFiles
-from ..source import Facts, SensorError, Source, System
+from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 from .ina2xx import CHIPS
 
@@ -21,7 +21,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     """One for each power, those of the whole computer first."""
     found = [file for chip in system.glob("sys/class/hwmon/hwmon*") for file in _powers(chip)]
     if not found:
-        raise SensorError("no power1_input or power1_average under sys/class/hwmon")
+        raise Absent("no power1_input or power1_average under sys/class/hwmon")
     for file in sorted(found, key=lambda file: read_text(file.parent / "name") not in WHOLE):
         yield _sensor(file)
 

@@ -14,7 +14,7 @@ from typing import Final
 from ..counter import Counter
 from ..power_files import PowerFiles
 from ..rails import choose_total, is_used
-from ..source import Facts, Sensor, SensorError, Source, System
+from ..source import Absent, Facts, Sensor, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
 CHIPS: Final = frozenset(
@@ -50,7 +50,7 @@ def find(system: System) -> Iterator[Sensor]:
     """The total over all chips first where there are several, then every chip."""
     chips = [chip for chip in system.glob("sys/class/hwmon/hwmon*") if _is_chip(chip)]
     if not chips:
-        raise SensorError("no INA219, 226, 228, 238 or the like under sys/class/hwmon")
+        raise Absent("no INA219, 226, 228, 238 or the like under sys/class/hwmon")
     labels = [_label(chip) for chip in chips]
     choice = choose_total(labels, "ina2xx", system.rails)
     if len(choice.indices) > 1:

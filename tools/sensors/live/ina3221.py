@@ -13,7 +13,7 @@ from typing import Final
 
 from ..power_files import PowerFiles
 from ..rails import choose_total, is_used
-from ..source import Facts, SensorError, Source, System
+from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
 PLACES: Final = ("sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*", "sys/class/hwmon/hwmon*")
@@ -54,7 +54,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     """The board's total first, then every rail."""
     rails = [rail for chip in system.glob(*PLACES) if read_text(chip / "name") == "ina3221" for rail in _rails(chip)]
     if not rails:
-        raise SensorError("no INA3221 under sys/class/hwmon")
+        raise Absent("no INA3221 under sys/class/hwmon")
     choice = choose_total([rail.label for rail in rails], "ina3221", system.rails)
     yield _sensor("ina3221", choice.what, choice.whole, [rails[index] for index in choice.indices])
     for rail in rails:

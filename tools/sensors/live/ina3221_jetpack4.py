@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from ..power_files import PowerFiles
 from ..rails import choose_total, is_used
-from ..source import Facts, SensorError, Source, System
+from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
 PLACES: Final = (
@@ -32,7 +32,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     """The board's total first, then every rail."""
     rails = [rail for chip in system.glob(*PLACES) for rail in _rails(chip)]
     if not rails:
-        raise SensorError("no rail_name_0 of an INA3221 under sys/bus/i2c/drivers/ina3221x")
+        raise Absent("no rail_name_0 of an INA3221 under sys/bus/i2c/drivers/ina3221x")
     choice = choose_total([rail.label for rail in rails], "ina3221-jetpack4", system.rails)
     yield _sensor("ina3221-jetpack4", choice.what, choice.whole, [rails[index] for index in choice.indices])
     for rail in rails:

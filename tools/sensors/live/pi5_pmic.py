@@ -13,7 +13,7 @@ from typing import Final
 
 from ....device_profiles import Rail
 from ..rails import choose_listed
-from ..source import Facts, ReadError, SensorError, Source, System, run_program
+from ..source import Absent, Facts, ReadError, SensorError, Source, System, run_program
 
 LINE: Final = re.compile(r"\s*(\w+)_([AV]) (?:current|volt)\(\d+\)=(\S+)[AV]\s*")
 STEP: Final = 0.003
@@ -80,14 +80,14 @@ def parse(text: str) -> dict[str, float]:
 def find(system: System) -> Iterator[Rails]:
     program = system.program("vcgencmd")
     if program is None:
-        raise SensorError("no program vcgencmd (Raspberry Pi OS has it)")
+        raise Absent("no program vcgencmd (Raspberry Pi OS has it)")
     try:
         yield Rails(program, system.rails)
     except ReadError as error:
         reason = str(error)
         if "not registered" in reason:
-            reason = "this Raspberry Pi has no such chip: only the Pi 5 can measure its power"
-        elif "vcio" in reason or "permission" in reason.lower():
+            raise Absent("this Raspberry Pi has no such chip: only the Pi 5 can measure its power") from None
+        if "vcio" in reason or "permission" in reason.lower():
             reason += "; add the user to the group video, and log in again"
         raise SensorError(reason) from None
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from ..counter import Counter
 from ..rails import choose_listed
-from ..source import Facts, SensorError, Source, System
+from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
 PLACES: Final = ("sys/class/powercap/intel-rapl:*", "sys/class/powercap/intel-rapl-mmio:*")
@@ -61,7 +61,7 @@ def find(system: System) -> Iterator[Zones]:
     """Packages and their memory together first, then every zone."""
     zones = list(_zones(system))
     if not zones:
-        raise SensorError("no intel-rapl zones under sys/class/powercap (an x86 CPU, and no virtual machine, has them)")
+        raise Absent("no intel-rapl zones under sys/class/powercap (an x86 CPU, and no virtual machine, has them)")
     listed = choose_listed([zone.label for zone in zones], "rapl", system.rails)
     together = [zones[i] for i in listed.indices] if listed else [zone for zone in zones if _is_summed(zone)]
     if together:

@@ -34,6 +34,8 @@ def load(path: Path, settings: Settings) -> Trace:
         raise SensorError(f"{path} is no sound .ppk2 file: {error}") from None
     current = np.frombuffer(raw, FRAME, count=len(raw) // FRAME.itemsize)["microamperes"].astype(np.float64)
     good = np.isfinite(current)
+    if good.sum() < 2:
+        raise SensorError(f"{path} holds {good.sum()} samples: two at least are wanted")
     times = np.arange(len(current)) / rate
     return Trace.of_power(times[good], current[good] * 1e-6 * settings.volts)
 

@@ -96,12 +96,14 @@ def _load(path: Path, format: Format, head: bytes, settings: Settings, *, certai
 
 
 def to_trace(format: TextFormat, reader: Reader, samples: np.ndarray) -> Trace:
-    """samples: float64 (n, 3), the fields of `Sample`. SensorError where the rows have no times."""
+    """samples: float64 (n, 3), the fields of `Sample`. SensorError where the rows have no times, or one alone."""
     times, watts, joules = samples.T
     if np.isnan(times).any():
         times = _own_times(reader, format)
     if format.repair is not None:
         times = format.repair(times)
+    if not (times != times[0]).any():
+        raise SensorError(f"all rows have the same time, {times[0]:g} s ({format.title})")
     if np.isnan(joules).any():
         return Trace.of_power(times, watts)
     trace = Trace.of_energy(times, joules)

@@ -15,6 +15,7 @@ from .format import Sample, Settings
 
 CLOCKS: Final = ((1e17, 1e-9), (1e14, 1e-6), (1e11, 1e-3))
 """Unix times beyond these are in nano-, micro- and milliseconds."""
+LARGE: Final = 1e30
 FRACTION: Final = re.compile(r"\.(\d{1,9})")
 
 
@@ -89,12 +90,12 @@ def cells(line: str, separator: str | None) -> list[str]:
 
 
 def number(cell: str) -> float:
-    """ValueError for none, NaN and infinities. A comma may be the decimal point."""
+    """ValueError for none, NaN, and what nothing measures. A comma may be the decimal point."""
     try:
         value = float(cell)
     except ValueError:
         value = float(cell.replace(",", "."))
-    if not math.isfinite(value):
+    if not abs(value) < LARGE:
         raise ValueError(cell)
     return value
 
