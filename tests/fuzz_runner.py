@@ -121,7 +121,7 @@ def _work(
     """A child's whole life; it leaves through os._exit, so that nothing of the test's own runs twice."""
     status = 1
     try:
-        size = _memory("VmSize") + limits.address_space
+        size = memory_of("VmSize") + limits.address_space
         resource.setrlimit(resource.RLIMIT_AS, (size, size))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         for kind in (signal.SIGPROF, signal.SIGALRM):
@@ -130,11 +130,11 @@ def _work(
             for index in indices:
                 content = contents(index)
                 RESET_PEAK.write_text("5")
-                before = _memory("VmRSS")
-                _set_timers(limits.seconds)
+                before = memory_of("VmRSS")
+                set_timers(limits.seconds)
                 failure, answered = judge(content, load, sound, folder / f"{os.getpid()}-{index}.mj")
-                _set_timers(0)
-                swollen = _memory("VmHWM") - before
+                set_timers(0)
+                swollen = memory_of("VmHWM") - before
                 if not failure and swollen > limits.resident:
                     failure = f"touched {swollen >> 20} MiB"
                 lines.write(json.dumps((failure, answered)) + "\n")
@@ -145,13 +145,13 @@ def _work(
         os._exit(status)
 
 
-def _set_timers(seconds: float) -> None:
+def set_timers(seconds: float) -> None:
     """SIGPROF after so much processor time, SIGALRM after WAITING times as long; 0: neither."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.setitimer(signal.ITIMER_REAL, WAITING * seconds)
 
 
-def _memory(kind: str) -> int:
+def memory_of(kind: str) -> int:
     """Bytes, as /proc/self/status counts them: VmSize address space, VmRSS resident, VmHWM the peak of that."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split(kind + ":", 1)[1].split(maxsplit=1)[0])

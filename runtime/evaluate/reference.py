@@ -20,7 +20,10 @@ def evaluate(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> list[
 
     ctx names the outputs and their quantization. A quantized node runs its integer implementation, or copies stored
     integers where the operator only moves data, or else is computed in float32 between dequantizing and quantizing.
+    Outputs without elements are not computed.
     """
+    if ctx.outputs and all(tensor.size == 0 for tensor in ctx.outputs):
+        return [np.empty(tensor.shape, tensor.dtype) for tensor in ctx.outputs]
     with np.errstate(all="ignore"):
         result = _integers(op, ctx, arrays) if ctx.quantized else op.reference(*arrays, **ctx.attrs)
         if result is NotImplemented:
@@ -34,7 +37,8 @@ def _array(result: object, tensor: Tensor) -> np.ndarray:
     # NumPy 1 makes scalars of arrays without dimensions, and promotes float32 scalars beside Python's numbers.
     if array.ndim == 0 and array.dtype == np.float64 and tensor.dtype.kind == "f":
         array = array.astype(tensor.dtype)
-    return array
+    # A quantized scalar's scale is an array of one number.
+    return array.reshape(()) if tensor.shape == () and array.size == 1 else array
 
 
 def _integers(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> object:

@@ -87,7 +87,7 @@ def scatter(x: np.ndarray, w: np.ndarray, geometry: Spread, group: int) -> np.nd
         reached = (slice(None), *(found[1] for found in along if found is not None))
         one_tap = (slice(None), *position)
         chosen = inputs[taken]
-        part = chosen.reshape(group, -1, channels // group) @ kernels[one_tap]
+        part = chosen.reshape(group, math.prod(chosen.shape[1:-1]), channels // group) @ kernels[one_tap]
         y[reached] += np.moveaxis(part.reshape(*chosen.shape[:-1], outputs), 0, -2)
     return y.reshape(n, *geometry.output, group * outputs)
 

@@ -30,7 +30,8 @@ def global_max_pool(
     x: np.ndarray, *, activation: str | None = None, activation_params: Sequence[float] = ()
 ) -> np.ndarray:
     """x (N, *spatial, C) -> (N, 1..., C)."""
-    return act.apply(x.max(axis=spatial_axes(x), keepdims=True), activation, activation_params)
+    y = act.apply(x.max(axis=spatial_axes(x), keepdims=True), activation, activation_params)
+    return y.astype(x.dtype, copy=False)
 
 
 def quantized_average(ctx: Context, x: np.ndarray) -> np.ndarray:

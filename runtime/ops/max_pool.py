@@ -35,7 +35,7 @@ def max_pool(
 ) -> np.ndarray:
     """x (N, *spatial, C), kernel_shape one size per spatial axis. Padding never wins; a NaN in a window does."""
     window = slide(x.shape[1:-1], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
-    return act.apply(pool(x, window), activation, activation_params)
+    return act.apply(pool(x, window), activation, activation_params).astype(x.dtype, copy=False)
 
 
 def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:

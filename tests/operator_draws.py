@@ -1,0 +1,598 @@
+"""Random small graphs around one operator: shapes with 0 and 1, huge attributes, every dtype. A number names each."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from millijoule.runtime.errors import Error
+from millijoule.runtime.graph import Graph, Node, Quantization, Value
+from millijoule.runtime.ops.inference import infer_node
+from millijoule.runtime.ops.registry import Op, Tensor, find, names
+
+DIMS = [0, *(1, 2) * 4, *(3, 4, 5) * 3, *(6, 7, 8, 9, 15, 16, 17) * 2, 24, 31, 32, 33, 40, 64, 65, 100, 130, 300]
+LARGEST = 20_000
+"""Elements of one input."""
+WILD = [
+    *(-(2**63), -(2**62), -(2**31) - 1, -(2**31), -(2**16), -9, -2, -1, 0, 1, 2, 9, 1000, 2**15, 2**16, 22_000_000),
+    *(2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1),
+]
+RARELY = 0.04
+ACTIVATIONS: list[tuple[str | None, list[float]]] = [
+    *((None, []),) * 3, ("Relu", []), ("Relu6", []), ("Clip", [-0.5, 2.0]), ("Sigmoid", []), ("LeakyRelu", [0.125]),
+]  # fmt: skip
+FLOATS, INTEGERS = ["float32", "float16", "float64"], ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]
+EVERY = [*FLOATS, *INTEGERS, "uint64", "bool"]
+WORDS: dict[str, Sequence[Any]] = {
+    "auto_pad": ["NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"],
+    "reduction": ["none", "add", "mul", "min", "max"],
+    "approximate": ["none", "tanh"],
+    "direction": ["LEFT", "RIGHT"],
+    "coordinate_transformation_mode": [
+        *("half_pixel", "half_pixel", "asymmetric", "align_corners", "pytorch_half_pixel", "tf_crop_and_resize"),
+        "half_pixel_symmetric",
+    ],
+    "nearest_mode": ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
+    "keep_aspect_ratio_policy": ["stretch", "stretch", "not_larger", "not_smaller"],
+    "alpha": [1.0, 0.25, -0.5, 2.0],
+    "beta": [0.5, 1.0],
+    "to": [*EVERY, "bfloat16", "nothing"],
+    "output_dtype": ["", "", "int8", "uint8", "float32", "float16"],
+    "equation": ["ij,jk->ik", "ij,ij->i", "bij,bjk->bik", "ii->i", "i,j->ij", "...ij->...ji", "ij->", "ij,kj->ik"],
+}
+"""What an attribute of that name may be; all other attributes are numbers."""
+
+
+@dataclass
+class Operand:
+    data: np.ndarray
+    quant: Quantization | None = None
+    constant: bool = False
+
+
+@dataclass
+class Drawn:
+    """One node: operands (None: absent), attributes, number of outputs."""
+
+    operands: list[Operand | None]
+    attrs: dict[str, Any] = field(default_factory=dict)
+    outputs: int = 1
+
+
+class Draw:
+    """Random sizes, numbers and tensors; what is sane is now and then replaced by what is not."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.numbers = np.random.default_rng(seed)
+        self.quantized = self.rng.random() < 0.3
+        self.special = self.rng.random() < 0.1
+
+    def chance(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def dim(self) -> int:
+        return self.rng.choice(DIMS)
+
+    def shape(self, least: int = 0, most: int = 5) -> list[int]:
+        return self.fit([self.dim() for _ in range(self.rng.randint(least, most))])
+
+    def fit(self, shape: list[int]) -> list[int]:
+        while prod(shape) > LARGEST:
+            at = max(range(len(shape)), key=lambda i: shape[i])
+            shape[at] = max(1, shape[at] // 2)
+        return shape
+
+    def number(self, low: int, high: int) -> int:
+        return self.rng.choice(WILD) if self.chance(RARELY) else self.rng.randint(low, high)
+
+    def some(self, count: int, low: int, high: int) -> list[int]:
+        if self.chance(RARELY):
+            count = self.rng.choice([0, 1, count + 1, 2 * count])
+        return [self.number(low, high) for _ in range(count)]
+
+    def axis(self, rank: int) -> int:
+        return self.number(-max(rank, 1), max(rank - 1, 0))
+
+    def axes(self, rank: int) -> list[int]:
+        found = self.rng.sample(range(rank), self.rng.randint(0, rank))
+        found = [a - rank if self.chance(0.3) else a for a in found]
+        return [self.number(-rank - 1, rank) for _ in range(3)] if self.chance(RARELY) else found
+
+    def dtype(self, kinds: Sequence[str] = EVERY) -> str:
+        return "float32" if "float32" in kinds and self.chance(0.6) else self.rng.choice(list(kinds))
+
+    def tensor(self, shape: Sequence[int], dtype: str | None = None, quantized: bool | None = None) -> Operand:
+        """A tensor of numbers; in a quantized graph of int8, seldom uint8 or int16, with a scale."""
+        shape = self.fit(list(shape))
+        if quantized if quantized is not None else self.quantized and dtype is None:
+            kind = self.rng.choice(["int8"] * 6 + ["uint8", "int16", "int32"])
+            return Operand(self.integers(shape, kind), self.quantization(kind))
+        kind = dtype or self.dtype()
+        if np.dtype(kind).kind == "f":
+            data = self.numbers.normal(0, 2, shape)
+            if self.special and data.size:
+                data.reshape(-1)[self.rng.randrange(data.size)] = self.rng.choice(
+                    [np.nan, np.inf, -np.inf, 1e38, -0.0, 1e-40, 65504.0]
+                )
+            with np.errstate(over="ignore"):
+                return Operand(np.asarray(data).astype(kind))
+        return Operand(self.integers(shape, kind))
+
+    def integers(self, shape: Sequence[int], dtype: str) -> np.ndarray:
+        if dtype == "bool":
+            return self.numbers.integers(0, 2, shape).astype(bool)
+        info = np.iinfo(dtype)
+        full = info.bits == 8 or self.chance(0.2)
+        low, high = (info.min, info.max) if full else (max(info.min, -100), 100)
+        return self.numbers.integers(low, high, shape, dtype, endpoint=True)
+
+    def quantization(self, dtype: str, axis: int | None = None, count: int = 1) -> Quantization:
+        low, high = {"int8": (-128, 127), "uint8": (0, 255)}.get(dtype, (0, 0))
+        zeros = np.full(count, self.rng.randint(low, high) if self.chance(0.7) else 0, np.int32)
+        scale = self.rng.choice([0.02, 0.02, 0.1, 1.0, 1e-8, 1e6] if self.chance(0.2) else [0.02, 0.05])
+        return Quantization((scale * self.numbers.uniform(0.5, 2, count)).astype(np.float32), zeros, axis)
+
+    def indices(self, shape: Sequence[int], size: int) -> Operand:
+        low, high = (-size, size - 1) if size else (0, 0)
+        data = self.numbers.integers(low, high, self.fit(list(shape)), endpoint=True)
+        if data.ndim == 1 and data.size and self.chance(0.4):
+            data = np.clip(
+                self.rng.randint(low, high) + self.rng.choice([1, 1, 2, -1]) * np.arange(data.size), low, high
+            )
+        if data.size and self.chance(2 * RARELY):
+            data.reshape(-1)[self.rng.randrange(data.size)] = self.rng.choice(WILD)
+        found = Operand(data.astype(np.int32 if self.chance(0.2) and abs(data).max(initial=0) < 2**31 else np.int64))
+        found.constant = self.chance(0.6)
+        return found
+
+    def parameter(self, numbers: Sequence[int] | np.ndarray | int, dtype: str = "int64") -> Operand:
+        """What an operator wants to be constant; seldom it is not."""
+        return Operand(np.asarray(numbers, dtype), constant=not self.chance(RARELY))
+
+    def sometimes_constant(self, operand: Operand, share: float = 0.5) -> Operand:
+        operand.constant = self.chance(share)
+        return operand
+
+    def attributes(self, op: Op, **given: Any) -> dict[str, Any]:
+        """The given ones, and of the others some, as their defaults and names suggest."""
+        found = dict(given)
+        for name, default in op.defaults.items():
+            if name in found or not self.chance(0.3):
+                continue
+            if name == "activation":
+                found["activation"], found["activation_params"] = self.rng.choice(ACTIVATIONS)
+            elif name in WORDS:
+                found[name] = self.rng.choice(WORDS[name])
+            elif isinstance(default, float):
+                found[name] = self.rng.choice([default, 0.0, 1.0, -1.0, 0.3, 1e30])
+            elif isinstance(default, int):
+                found[name] = self.number(0, 1)
+        return found
+
+    def window(self, shape: Sequence[int], kernel: Sequence[int]) -> dict[str, Any]:
+        """Strides, pads and dilations of a window over the spatial axes, some of them."""
+        rank, attrs = len(shape) - 2, dict[str, Any]()
+        if self.chance(0.5):
+            attrs["strides"] = self.some(rank, 1, 3)
+        if self.chance(0.3):
+            attrs["dilations"] = self.some(rank, 1, 3)
+        if self.chance(0.25):
+            attrs["auto_pad"] = self.rng.choice(WORDS["auto_pad"])
+        elif self.chance(0.7):
+            attrs["pads"] = self.some(2 * rank, 0, max([2, *kernel[:1]]))
+        return attrs
+
+    def image(self, most: int = 3) -> list[int]:
+        spatial = [self.dim() for _ in range(self.rng.choice([1, 2, 2, 2, 2, most]))]
+        return self.fit([self.rng.choice([1, 1, 1, 2, 3, 0]), *spatial, self.dim()])
+
+
+Family = Callable[[Draw, Op], Drawn]
+
+
+def elementwise(d: Draw, op: Op) -> Drawn:
+    rest: list[Operand | None] = []
+    if op.name == "Clip":
+        bounds: list[Operand | None] = [d.parameter(-1, "float32"), d.parameter(2, "float32"), None]
+        rest = [d.rng.choice(bounds), d.rng.choice(bounds)]
+    if op.name == "CastLike":
+        rest = [d.tensor([2])]
+    return Drawn([d.tensor(d.shape()), *rest], d.attributes(op))
+
+
+def broadcast(d: Draw, op: Op) -> Drawn:
+    shape = d.shape()
+    fewest, most = op.arity
+    count = d.rng.choice([1, 2, 2, 3]) if most is None else most
+    dtype = None if d.quantized or d.chance(0.2) else d.dtype()
+    if op.name in ("And", "Or", "Xor") and d.chance(0.9):
+        dtype = "bool"
+    if op.name.startswith("Bit") and d.chance(0.9):
+        dtype = d.rng.choice(INTEGERS)
+    operands: list[Operand | None] = []
+    for index in range(max(count, fewest)):
+        kept = (
+            list(shape) if d.chance(0.5) else [1 if d.chance(0.3) else n for n in shape][d.rng.randint(0, len(shape)) :]
+        )
+        if d.chance(RARELY):
+            kept = d.shape()
+        kind = "bool" if op.name == "Where" and index == 0 else dtype
+        operands.append(d.sometimes_constant(d.tensor(kept, kind), 0.3))
+    if all(item is not None and item.constant for item in operands) and operands[0] is not None:
+        operands[0].constant = False
+    return Drawn(operands, d.attributes(op))
+
+
+def reduction(d: Draw, op: Op) -> Drawn:
+    shape = d.shape()
+    axes = d.parameter(d.axes(len(shape))) if d.chance(0.8) else None
+    return Drawn([d.tensor(shape), axes], d.attributes(op, keepdims=d.rng.choice([0, 1])))
+
+
+def along(d: Draw, op: Op) -> Drawn:
+    shape = d.shape()
+    return Drawn([d.tensor(shape)], d.attributes(op, axis=d.axis(len(shape))))
+
+
+def conv(d: Draw, op: Op) -> Drawn:
+    shape = d.image()
+    channels, kernel = shape[-1], [d.rng.choice([1, 1, 2, 3, 3, 5]) for _ in shape[1:-1]]
+    groups = [n for n in range(1, channels + 1) if channels % n == 0] or [1]
+    group = d.rng.choice([1, 1, groups[-1], d.rng.choice(groups)])
+    outputs = group * d.rng.choice([1, 1, 2]) if group > 1 else d.dim()
+    transposed = op.name == "ConvTranspose"
+    each = (outputs // group) if transposed else (channels // group)
+    weights = [channels, *kernel, each] if transposed else [outputs, *kernel, each]
+    x = d.tensor(shape, None if d.quantized else d.dtype(FLOATS))
+    w, b = _weights(d, x, weights, len(weights) - 1 if transposed else 0, outputs, group if transposed else 1)
+    operands: list[Operand | None] = [x, w, b]
+    if not transposed and b is not None and d.chance(0.15):
+        operands.append(d.tensor([shape[0], *shape[1:-1], outputs], x.data.dtype.name))
+    attrs = d.window(shape, kernel) | ({"group": d.number(group, group)} if group > 1 or d.chance(0.2) else {})
+    if transposed and d.chance(0.2):
+        attrs["output_padding"] = d.some(len(kernel), 0, 2)
+    if transposed and d.chance(0.1):
+        attrs["output_shape"] = d.some(len(kernel), 1, 20)
+    return Drawn(operands, d.attributes(op, **attrs))
+
+
+def _weights(
+    d: Draw, x: Operand, shape: list[int], axis: int, outputs: int, group: int = 1
+) -> tuple[Operand, Operand | None]:
+    """Weights and perhaps a bias for an input, quantized where that is. axis: along which scales may differ."""
+    constant = not d.chance(2 * RARELY)
+    d.special = False  # what padding times an infinite weight is, is nowhere said
+    if x.quant is None:
+        w = d.tensor(shape, x.data.dtype.name, False)
+        b = d.tensor([outputs], x.data.dtype.name, False) if d.chance(0.6) else None
+    else:
+        apart = d.chance(0.5)
+        count, along = (shape[axis] * (group if d.chance(0.5) else 1) if apart else 1), axis if apart else None
+        quant = Quantization(
+            d.numbers.uniform(1e-3, 2e-2, max(count, 0)).astype("f4"), np.zeros(count, np.int32), along
+        )
+        w = Operand(d.integers(d.fit(list(shape)), "int8"), quant)
+        sums = Quantization(x.quant.scale * quant.scale, np.zeros(count, np.int32), 0 if apart else None)
+        b = Operand(d.integers([outputs], "int32") // 2**8, sums) if d.chance(0.6) else None
+    w.constant = constant
+    if b is not None:
+        b.constant = not d.chance(RARELY)
+    return w, b
+
+
+def pool(d: Draw, op: Op) -> Drawn:
+    shape = d.image()
+    if op.name.startswith("Global"):
+        return Drawn([d.tensor(shape)], d.attributes(op))
+    kernel = d.some(len(shape) - 2, 1, 4)
+    attrs = d.window(shape, kernel) | {"kernel_shape": kernel}
+    return Drawn([d.tensor(shape)], d.attributes(op, **attrs))
+
+
+def product(d: Draw, op: Op) -> Drawn:
+    rows, inner, outputs = d.dim(), d.dim(), d.dim()
+    lead = d.fit([*(d.dim() for _ in range(d.rng.choice([0, 0, 1, 2]))), rows])[:-1] if op.name == "MatMul" else []
+    attrs = d.attributes(op)
+    x = d.tensor([*lead, *d.fit([rows, inner])], None if d.quantized else d.dtype([*FLOATS, "int32"]))
+    inner = x.data.shape[-1]
+    flips = {name: attrs.pop(name, 0) for name in ("transA", "transB")} if op.name == "Gemm" else {}
+    if flips.get("transA") and d.chance(0.8):
+        x.data = np.ascontiguousarray(x.data.T)
+    shape = [outputs, inner] if flips.get("transB") else [inner, outputs]
+    w, b = _weights(d, x, shape, 0 if flips.get("transB") else 1, outputs)
+    return Drawn([x, w, b], attrs | flips)
+
+
+def resize(d: Draw, op: Op) -> Drawn:
+    shape = d.image() if d.chance(0.7) else d.shape(1, 5)
+    x = d.tensor(shape)
+    rank = x.data.ndim
+    attrs = d.attributes(op, mode=d.rng.choice(["nearest", "linear", "linear", "cubic"]))
+    if d.chance(0.6):
+        factors = [d.rng.choice([1, 1, 2, 0.5, 1.5, 3, 0.3]) for _ in range(rank)]
+        if d.chance(0.7) and rank > 2:
+            factors[0] = factors[-1] = 1
+        return Drawn([x, None, d.parameter(np.array(factors), "float32")], attrs)
+    sizes = [n if d.chance(0.5) else d.number(1, 2 * n + 2) for n in x.data.shape]
+    return Drawn([x, None, None, d.parameter(sizes)], attrs)
+
+
+def gather(d: Draw, op: Op) -> Drawn:
+    shape = d.shape(1)
+    axis = d.rng.randrange(len(shape))
+    size = shape[axis]
+    if op.name == "GatherND":
+        width = d.rng.randint(1, len(shape))
+        found = d.indices([*d.shape(0, 2), width], min(shape[:width]))
+        return Drawn([d.tensor(shape), found], d.attributes(op))
+    if op.name == "GatherElements":
+        other = [d.dim() if i == axis else d.rng.randint(0, n) for i, n in enumerate(shape)]
+        return Drawn([d.tensor(shape), d.indices(other, size)], {"axis": axis})
+    return Drawn([d.tensor(shape), d.indices(d.shape(0, 2), size)], {"axis": axis if d.chance(0.9) else d.axis(9)})
+
+
+def scatter(d: Draw, op: Op) -> Drawn:
+    shape = d.shape(1)
+    dtype = d.dtype()
+    if op.name == "ScatterND":
+        width = d.rng.randint(1, len(shape))
+        found = d.indices([*d.shape(0, 1), width], min(shape[:width]))
+        updates = d.tensor([*found.data.shape[:-1], *shape[width:]], dtype)
+        return Drawn([d.tensor(shape, dtype), found, updates], d.attributes(op))
+    axis = d.rng.randrange(len(shape))
+    other = [d.rng.randint(0, n) for n in shape]
+    found = d.indices(other, shape[axis])
+    return Drawn([d.tensor(shape, dtype), found, d.tensor(found.data.shape, dtype)], d.attributes(op, axis=axis))
+
+
+def slice_(d: Draw, op: Op) -> Drawn:
+    shape = d.shape()
+    axes = d.rng.sample(range(len(shape)), d.rng.randint(0, len(shape)))
+    operands: list[Operand | None] = [d.tensor(shape)]
+    operands += [d.parameter([d.number(-n - 1, n + 1) for n in (shape[a] for a in axes)]) for _ in range(2)]
+    if d.chance(0.8):
+        operands.append(d.parameter([a - len(shape) if d.chance(0.2) else a for a in axes]))
+        if d.chance(0.7):
+            operands.append(d.parameter([d.rng.choice([1, 2, 3, 4, -1, -2, d.number(-3, 5)]) for _ in axes]))
+    return Drawn(operands)
+
+
+def split(d: Draw, op: Op) -> Drawn:
+    shape = d.shape(1)
+    axis = d.rng.randrange(len(shape))
+    count = d.rng.randint(1, 4)
+    cuts = sorted(d.rng.randint(0, shape[axis]) for _ in range(count - 1))
+    sizes = [b - a for a, b in zip([0, *cuts], [*cuts, shape[axis]], strict=True)]
+    if d.chance(2 * RARELY):
+        sizes[-1] = d.rng.choice(WILD)
+    if d.chance(0.3):
+        return Drawn([d.tensor(shape)], {"axis": d.axis(len(shape)), "num_outputs": count}, count)
+    return Drawn([d.tensor(shape), d.parameter(sizes)], {"axis": axis}, count)
+
+
+def pad(d: Draw, op: Op) -> Drawn:
+    shape = d.shape(0, 4)
+    axes = d.axes(len(shape)) if d.chance(0.3) else None
+    pads = d.some(2 * len(shape if axes is None else axes), 0, 3)
+    if d.chance(0.2):
+        pads = [d.number(-2, 3) for _ in pads]
+    x = d.tensor(shape)
+    value = Operand(d.integers([], x.data.dtype.name), x.quant) if x.quant else d.tensor([], x.data.dtype.name)
+    value.constant = d.chance(0.8)
+    operands = [x, d.parameter(pads), value if d.chance(0.6) else None, None if axes is None else d.parameter(axes)]
+    return Drawn(operands, {"mode": d.rng.choice(["constant"] * 4 + ["reflect", "edge", "wrap"])})
+
+
+def shaped(d: Draw, op: Op) -> Drawn:
+    """Reshape, Expand, Tile, Squeeze, Unsqueeze, Flatten, Transpose, ConstantOfShape."""
+    shape = d.shape()
+    rank, x = len(shape), d.tensor(shape)
+    if op.name == "Transpose":
+        perm = d.rng.sample(range(rank), rank) if d.chance(0.9) else d.some(rank, 0, max(rank - 1, 0))
+        return Drawn([x], {"perm": perm} if d.chance(0.9) else {})
+    if op.name == "Flatten":
+        return Drawn([x], {"axis": d.number(-rank, rank)})
+    if op.name == "Squeeze":
+        return Drawn([x, d.parameter([i for i, n in enumerate(shape) if n == 1 or d.chance(RARELY)])])
+    if op.name == "Unsqueeze":
+        return Drawn([x, d.parameter(d.rng.sample(range(rank + 2), 2))])
+    if op.name == "Tile":
+        return Drawn([x, d.parameter(d.some(rank, 0, 3))])
+    if op.name == "Expand":
+        wanted = [d.rng.choice([1, 2, 5]) if n == 1 else n for n in shape]
+        return Drawn([x, d.parameter([*d.some(d.rng.choice([0, 0, 1]), 1, 3), *wanted])])
+    if op.name == "ConstantOfShape":
+        return Drawn([d.parameter(d.some(3, 0, 5))])
+    whole = [prod(shape[:1]), prod(shape[1:])] if d.chance(0.5) else [*shape[::-1]]
+    if whole and d.chance(0.5):
+        whole[d.rng.randrange(len(whole))] = d.rng.choice([-1, 0, *(d.number(-1, 5),) * 2])
+    return Drawn([x, d.parameter(whole)], d.attributes(op))
+
+
+def blocks(d: Draw, op: Op) -> Drawn:
+    block = d.rng.choice([1, 2, 2, 3])
+    n, h, w, c = d.rng.choice([1, 2, 0]), d.dim() % 9, d.dim() % 9, d.dim() % 9
+    shape = [n, h, w, c * block * block] if op.name == "DepthToSpace" else [n, h * block, w * block, c]
+    mode = d.rng.choice(["DCR", "CRD"])
+    return Drawn([d.tensor(shape)], {"blocksize": d.number(block, block)} | ({"mode": mode} if d.chance(0.5) else {}))
+
+
+def normalize(d: Draw, op: Op) -> Drawn:
+    shape = d.image() if op.name != "LayerNormalization" else d.shape(1)
+    axis = d.rng.randrange(len(shape))
+    attrs = d.attributes(op)
+    inner = shape[-1:]
+    if op.name == "LayerNormalization":
+        attrs["axis"], inner = axis, shape[axis:]
+    if op.name == "BatchNormalization":
+        attrs["axis"], inner = axis, [shape[axis]]
+    count = {"LayerNormalization": d.rng.choice([1, 2]), "InstanceNormalization": 2, "BatchNormalization": 4}[op.name]
+    dtype = "float32" if d.chance(0.9) else d.dtype(FLOATS)
+    rest: list[Operand | None] = [d.sometimes_constant(d.tensor(inner, dtype)) for _ in range(count)]
+    return Drawn([d.tensor(shape, dtype), *rest], attrs, d.rng.choice([1, 1, 3]) if op.name[0] == "L" else 1)
+
+
+def quantize(d: Draw, op: Op) -> Drawn:
+    shape = d.shape()
+    apart = bool(shape) and d.chance(0.4)
+    axis = d.rng.randrange(len(shape)) if apart else 0
+    count = (shape[axis] if d.chance(0.95) else shape[axis] + 1) if apart else 1
+    dtype = d.rng.choice(["int8"] * 3 + ["uint8", "int32", "int16"])
+    scale = Operand(d.numbers.uniform(0.01, 0.1, [count] if apart or d.chance(0.3) else []).astype("f4"))
+    zero = Operand(np.resize(d.integers([1], dtype), scale.data.shape))
+    x = d.tensor(shape, "float32" if op.name[0] == "Q" else dtype, False)
+    zeros = d.sometimes_constant(zero, 0.9) if d.chance(0.8) else None
+    return Drawn([x, d.sometimes_constant(scale, 0.9), zeros], d.attributes(op, axis=axis))
+
+
+def listed(d: Draw, op: Op) -> Drawn:
+    """Those that are like no other."""
+    shape = d.shape(1)
+    rank, x = len(shape), d.tensor(shape)
+    if op.name == "Concat":
+        axis = d.rng.randrange(rank)
+        others = [[d.dim() % 5 if i == axis else n for i, n in enumerate(shape)] for _ in range(d.rng.randint(0, 3))]
+        rest: list[Operand | None] = [d.sometimes_constant(d.tensor(s, x.data.dtype.name, False), 0.3) for s in others]
+        for item in rest:
+            if item is not None and x.quant is not None:
+                item.quant = x.quant if d.chance(0.7) else d.quantization(x.data.dtype.name)
+        return Drawn([x, *rest], {"axis": axis if d.chance(0.9) else d.axis(rank)})
+    if op.name == "CumSum":
+        return Drawn([x, d.parameter(d.axis(rank))], d.attributes(op))
+    if op.name == "TopK":
+        return Drawn([x, d.parameter([d.number(0, shape[-1])])], d.attributes(op), 2)
+    if op.name in ("ArgMax", "ArgMin"):
+        return Drawn([x], d.attributes(op, axis=d.axis(rank)))
+    if op.name == "OneHot":
+        values = d.tensor([2], d.dtype())
+        return Drawn([d.indices(d.shape(0, 2), 5), d.parameter(d.number(0, 7)), values], {"axis": d.axis(2)})
+    if op.name == "Range":
+        return Drawn([d.parameter(d.number(-5, 5)), d.parameter(d.number(0, 40)), d.parameter(d.number(1, 3))])
+    if op.name == "Compress":
+        flags = Operand(d.integers([shape[0] if d.chance(0.8) else d.dim()], "bool"), constant=d.chance(0.9))
+        return Drawn([x, flags], {"axis": 0} if d.chance(0.6) else {})
+    if op.name == "ReverseSequence":
+        lengths = d.indices(shape[1:2], shape[0] + 1)
+        return Drawn([x, lengths], {})
+    if op.name == "Einsum":
+        n = d.dim() % 9
+        equation = d.rng.choice(list(WORDS["equation"]))
+        terms = equation.partition("->")[0].split(",")
+        operands: list[Operand | None] = [d.tensor([n] * len(t.replace("...", "b")), "float32", False) for t in terms]
+        return Drawn(operands, {"equation": equation})
+    if op.name == "LRN":
+        return Drawn([d.tensor(d.image())], d.attributes(op, size=d.number(1, 5)))
+    if op.name == "Trilu":
+        return Drawn([x, d.parameter(d.number(-3, 3)) if d.chance(0.5) else None], d.attributes(op))
+    fewest, most = op.arity
+    return Drawn([d.tensor(d.shape()) for _ in range(most or fewest)], d.attributes(op))
+
+
+FAMILIES: dict[str, Family] = {
+    **dict.fromkeys(("Conv", "ConvTranspose"), conv),
+    **dict.fromkeys(("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"), pool),
+    **dict.fromkeys(("Gemm", "MatMul"), product),
+    **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
+    **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
+    **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),
+    **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "BatchNormalization"), normalize),
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), quantize),
+    **dict.fromkeys(("Reshape", "Expand", "Tile", "Squeeze", "Unsqueeze", "Flatten", "Transpose"), shaped),
+    "ConstantOfShape": shaped,
+    "Resize": resize,
+    "Slice": slice_,
+    "Split": split,
+    "Pad": pad,
+}
+OFTEN = [
+    *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Gather", "Slice", "Split", "Pad", "Resize", "Concat"),
+    *("Conv", "Gemm", "MatMul", "ReduceMax", "ReduceSum", "ReduceMean", "Transpose", "Expand", "DepthToSpace"),
+    *("Softmax", "Add", "Mul", "Where", "QuantizeLinear", "DequantizeLinear", "InstanceNormalization", "Cast"),
+]
+"""Operators whose lowerings compute offsets: every second graph is one of theirs."""
+
+
+def family_of(op: Op) -> Family:
+    if op.name in FAMILIES:
+        return FAMILIES[op.name]
+    if op.elementwise:
+        return elementwise
+    if op.broadcasts:
+        return broadcast
+    if op.reduces:
+        return reduction
+    return along if op.along_axis else listed
+
+
+def draw(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:
+    """A graph and its feeds: one operator, its first input perhaps the result of another, or read by a Conv with
+    padding, too."""
+    d = Draw(seed)
+    name = d.rng.choice(OFTEN) if d.chance(0.5) else d.rng.choice(names())
+    op = find(name)
+    assert op is not None
+    drawn = family_of(op)(d, op)
+    graph, feeds = Graph(), dict[str, np.ndarray]()
+    inputs = []
+    for index, operand in enumerate(drawn.operands):
+        inputs.append("" if operand is None else f"x{index}")
+        if operand is not None and operand.constant:
+            graph.add_constant(f"x{index}", operand.data, operand.quant)
+        elif operand is not None:
+            graph.add_value(Value(f"x{index}", operand.data.dtype, operand.data.shape, operand.quant))
+            graph.inputs.append(f"x{index}")
+            feeds[f"x{index}"] = operand.data
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    first = drawn.operands[0] if drawn.operands else None
+    if first is not None and not first.constant and d.chance(0.5):
+        _surround(d, graph, first, inputs)
+    node = Node(name, inputs, [f"y{index}" for index in range(drawn.outputs)], drawn.attrs, "tested")
+    quant = first.quant if first is not None else None
+    for output, dtype in zip(node.outputs, _dtypes(node, drawn), strict=True):
+        scaled = quant is not None and dtype.name in ("int8", "uint8", "int16", "int32") and not name.startswith("Arg")
+        kept = quant if d.chance(0.6) else d.quantization(dtype.name)
+        graph.add_value(Value(output, dtype, None, kept if scaled else None))
+    graph.nodes.append(node)
+    graph.outputs += node.outputs
+    return graph, feeds
+
+
+def _surround(d: Draw, graph: Graph, first: Operand, inputs: list[str]) -> None:
+    """Puts a step before the node's first input, and perhaps a reader beside it that wants a border."""
+    source, dtype = inputs[0], first.data.dtype
+    before = "Relu" if dtype.kind == "f" and d.chance(0.7) else "Identity"
+    graph.add_value(Value("before", dtype, None, first.quant))
+    graph.nodes.append(Node(before, [source], ["before"], {}, "before"))
+    inputs[:] = ["before" if name == source else name for name in inputs]
+    shape = first.data.shape
+    if len(shape) not in (3, 4) or dtype != np.float32 or not d.chance(0.5):
+        return
+    rank = len(shape) - 2
+    pads = [d.rng.choice([0, 1, 2, 3]) for _ in range(2 * rank)]
+    attrs: dict[str, Any] = {"pads": pads}
+    if d.chance(RARELY):
+        pads[-1] = d.rng.choice([1000, 22_000_000, 2**31, 2**40])
+        attrs["strides"] = [10_000_000] * rank
+    graph.add_constant("kernel", d.numbers.normal(0, 1, (2, *(1,) * rank, shape[-1])).astype(np.float32))
+    graph.add_value(Value("beside", dtype))
+    graph.nodes.append(Node("Conv", ["before", "kernel"], ["beside"], attrs, "beside"))
+    graph.outputs.append("beside")
+
+
+def _dtypes(node: Node, drawn: Drawn) -> list[np.dtype]:
+    """What the outputs are, or float32 where the node will be refused."""
+    tensors = [
+        None if item is None else Tensor(f"x{i}", item.data.shape, item.data.dtype, item.quant, item.data)
+        for i, item in enumerate(drawn.operands[: len(node.inputs)])
+    ]
+    try:
+        return [tensor.dtype for tensor in infer_node(node, tensors).ctx.outputs]
+    except Error:
+        return [np.dtype(np.float32)] * len(node.outputs)
