@@ -212,7 +212,7 @@ def test_a_load_beside_a_sensor() -> None:
         time.sleep(0.005)
         sensor.working.clear()
 
-    found = measure.measure(sampling, invoke, measure.Plan(3, 0.3))
+    found = measure.measure(sampling, [invoke], measure.Plan(3, 0.3))
     sampling.close()
     assert sensor.closed and len(found.loads) == 3 and len(found.idles) == 4
     assert all(window.inferences == pytest.approx(window.seconds / 0.006, rel=0.5) for window in found.loads)

@@ -12,17 +12,18 @@ in it.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from ..measure.disturbance import NOTICED
 from ..sensors.source import Facts, SensorError
 from ..sensors.trace import Part, Trace
 from .load import Window
 from .measure import Measured
-from .run_file import Interval, PerInference, Power
-from .statistics import interval
+from .run_file import PerInference, Power
+from .statistics import interval, mean
 
 MOST_UNSEEN: Final = 0.5
 """Of a window; beyond, its energy is a guess."""
@@ -34,44 +35,62 @@ FEW: Final = 5
 
 @dataclass(frozen=True)
 class Figures:
-    """What was found; parts: of the windows of load and of rest."""
+    """What was found.
+
+    loads, idles: parts of the windows of load and of rest. joules, above_idle: of all windows of load. ways: an
+    inference of each way that it may go. per_inference: their mean, by shares. rate: inferences a second, so mixed.
+    """
 
     loads: list[Part]
     idles: list[Part]
     joules: float
     above_idle: float
+    ways: list[PerInference]
     per_inference: PerInference
+    rate: float
     power: Power
     warnings: list[str]
 
 
-def evaluate(measured: Measured, facts: Facts, rate: float | None = None) -> Figures:
-    """rate: inferences a second that were asked for. SensorError where the sensor was silent for most of a window."""
+class Load(NamedTuple):
+    """A window of load with its part of the trace, and the joules of it that are above the rests around it."""
+
+    window: Window
+    part: Part
+    above: float
+
+
+def evaluate(measured: Measured, facts: Facts, rate: float | None = None, shares: Sequence[float] = (1.0,)) -> Figures:
+    """rate: inferences a second that were asked for. shares: of the ways of an inference. SensorError where the sensor
+    was silent for most of a window."""
     trace = measured.trace
-    loads = [_part(trace, window) for window in measured.loads]
+    parts = [_part(trace, window) for window in measured.loads]
     idles = [_part(trace, window) for window in measured.idles]
     rests = [(before.watts + after.watts) / 2 for before, after in pairwise(idles)]
-    above = [part.joules - watts * part.seconds for part, watts in zip(loads, rests, strict=True)]
-    counts = [window.inferences for window in measured.loads]
-    seconds = math.fsum(part.seconds for part in loads) / len(loads)
-    difference = math.fsum(above) / math.fsum(part.seconds for part in loads)
-    steps, edges = _steps(facts, trace, seconds), abs(difference) / facts.fastest / math.sqrt(6)
-    each = math.fsum(counts) / len(counts)
-    per_inference = PerInference(
-        total_mj=_millijoules(loads, counts, math.hypot(steps, edges) / each),
-        above_idle_mj=interval(
-            [1e3 * joules / count for joules, count in zip(above, counts, strict=True)],
-            1e3 * math.hypot(math.sqrt(2) * steps, edges) / each,
-        ),
-        seconds=math.fsum(window.busy for window in measured.loads) / sum(counts),
-    )
-    power = Power(
-        idle=interval([part.watts for part in idles], steps / seconds),
-        mean=math.fsum(part.joules for part in loads) / math.fsum(part.seconds for part in loads),
-        peak=peak(trace, measured.loads),
-    )
+    loads = [
+        Load(window, part, part.joules - watts * part.seconds)
+        for window, part, watts in zip(measured.loads, parts, rests, strict=True)
+    ]
+    by_way = [[load for load in loads if load.window.way == way] for way in range(len(shares))]
+    ways = [_per_inference(each, facts, trace) for each in by_way]
+    seconds = math.fsum(part.seconds for part in parts) / len(parts)
+    # Of one inference of the mixture, from the beginning of one to that of the next.
+    mixed = math.fsum(share * _seconds(each) for share, each in zip(shares, by_way, strict=True))
+    joules = math.fsum(share * _joules(each) for share, each in zip(shares, by_way, strict=True))
     figures = Figures(
-        loads, idles, math.fsum(part.joules for part in loads), math.fsum(above), per_inference, power, []
+        parts,
+        idles,
+        math.fsum(part.joules for part in parts),
+        math.fsum(load.above for load in loads),
+        ways,
+        _mix(ways, shares),
+        1 / mixed,
+        Power(
+            idle=interval([part.watts for part in idles], _steps(facts, trace, seconds) / seconds),
+            mean=joules / mixed,
+            peak=peak(trace, measured.loads),
+        ),
+        [],
     )
     figures.warnings.extend(_warnings(figures, measured, rate))
     return figures
@@ -95,9 +114,40 @@ def _part(trace: Trace, window: Window) -> Part:
     return part
 
 
-def _millijoules(loads: list[Part], counts: list[int], systematic: float) -> Interval:
-    values = [1e3 * part.joules / count for part, count in zip(loads, counts, strict=True)]
-    return interval(values, 1e3 * systematic)
+def _per_inference(loads: Sequence[Load], facts: Facts, trace: Trace) -> PerInference:
+    counts = [load.window.inferences for load in loads]
+    whole = math.fsum(load.part.seconds for load in loads)
+    steps = _steps(facts, trace, whole / len(loads))
+    edges = abs(math.fsum(load.above for load in loads)) / whole / facts.fastest / math.sqrt(6)
+    each = math.fsum(counts) / len(counts)
+    return PerInference(
+        total_mj=interval(
+            [1e3 * load.part.joules / count for load, count in zip(loads, counts, strict=True)],
+            1e3 * math.hypot(steps, edges) / each,
+        ),
+        above_idle_mj=interval(
+            [1e3 * load.above / count for load, count in zip(loads, counts, strict=True)],
+            1e3 * math.hypot(math.sqrt(2) * steps, edges) / each,
+        ),
+        seconds=math.fsum(load.window.busy for load in loads) / sum(counts),
+    )
+
+
+def _mix(ways: Sequence[PerInference], shares: Sequence[float]) -> PerInference:
+    above = [way.above_idle_mj for way in ways if way.above_idle_mj is not None]
+    return PerInference(
+        total_mj=mean([way.total_mj for way in ways], shares),
+        above_idle_mj=mean(above, shares),
+        seconds=math.fsum(share * way.seconds for way, share in zip(ways, shares, strict=True)),
+    )
+
+
+def _seconds(loads: Sequence[Load]) -> float:
+    return math.fsum(load.part.seconds for load in loads) / sum(load.window.inferences for load in loads)
+
+
+def _joules(loads: Sequence[Load]) -> float:
+    return math.fsum(load.part.joules for load in loads) / sum(load.window.inferences for load in loads)
 
 
 def _steps(facts: Facts, trace: Trace, seconds: float) -> float:

@@ -11,12 +11,14 @@ from ..measure.timing import without_collector
 
 @dataclass(frozen=True)
 class Window:
-    """Between two times of the monotonic clock. inferences: how many were run. busy: seconds within them."""
+    """Between two times of the monotonic clock. inferences: how many were run. busy: seconds within them. way: which of
+    several kinds of inference they are."""
 
     start: float
     end: float
     inferences: int = 0
     busy: float = 0.0
+    way: int = 0
 
     @property
     def seconds(self) -> float:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from ..measure.disturbance import Others
@@ -28,23 +28,28 @@ SWITCH: Final = 1e-4
 
 @dataclass(frozen=True)
 class Plan:
-    """rounds: windows of load. seconds: of each. rate: inferences a second, None for as many as there can be."""
+    """rounds: windows of load for each way of an inference. seconds: of each. rate: inferences a second, None for as
+    many as there can be. ways: how many there are."""
 
     rounds: int
     seconds: float
     rate: float | None = None
+    ways: int = 1
 
     @classmethod
-    def choose(cls, rounds: int, duration: float | None, rate: float | None, samples_a_second: float) -> Plan:
-        """duration: seconds of load in all; None for what is usual, or more where the sensor is slow."""
+    def choose(
+        cls, rounds: int, duration: float | None, rate: float | None, samples_a_second: float, ways: int = 1
+    ) -> Plan:
+        """duration: seconds of load in all; None for what is usual, or more where the sensor is slow or there are
+        several ways."""
         if duration is None:
-            duration = max(USUAL_SECONDS, rounds * SAMPLES / samples_a_second)
-        return cls(rounds, duration / rounds, rate)
+            duration = max(USUAL_SECONDS, rounds * SAMPLES / samples_a_second) * ways
+        return cls(rounds, duration / rounds / ways, rate, ways)
 
     @property
     def total(self) -> float:
         """Seconds from the first rest to the last, about."""
-        return self.rounds * self.seconds * (1 + REST) + self.seconds * REST
+        return self.rounds * self.ways * self.seconds * (1 + REST) + self.seconds * REST
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,9 @@ class Measured:
     others: float | None = None
 
 
-def measure(recorder: Recorder, invoke: Callable[[], object], plan: Plan) -> Measured:
-    """Runs the plan. invoke: one inference, warm. Raises SensorError where the recorder's trace is no measurement."""
+def measure(recorder: Recorder, ways: Sequence[Callable[[], object]], plan: Plan) -> Measured:
+    """Runs the plan. ways: one inference of each, warm; they take turns. Raises SensorError where the recorder's trace
+    is no measurement."""
     loads: list[Window] = []
     with _prompt_threads():
         others = Others()
@@ -68,8 +74,8 @@ def measure(recorder: Recorder, invoke: Callable[[], object], plan: Plan) -> Mea
         margin = 1.5 / recorder.rate
         time.sleep(margin)
         idles = [_idle(plan)]
-        for _ in range(plan.rounds):
-            loads.append(load(invoke, plan.seconds, plan.rate))
+        for way, invoke in list(enumerate(ways)) * plan.rounds:
+            loads.append(replace(load(invoke, plan.seconds, plan.rate), way=way))
             idles.append(_idle(plan))
         time.sleep(margin)
         return Measured(recorder.stop(), loads, idles, others.cpus())

@@ -15,6 +15,7 @@ from ..measure.machine import describe, versions
 from ..sensors.recordings.format import Format
 from ..sensors.source import SensorError
 from ..sensors.trace import Part, Trace
+from . import run_file
 from .battery_life import lives
 from .evaluate import Figures, peak
 from .load import Window as Timed
@@ -23,6 +24,7 @@ from .points import shorten
 from .recorder import Recorder
 from .run_file import EnergyRun, PerInference, Power, SourceFacts, Window
 from .statistics import interval
+from .ways import Way
 from .windows import Bounds
 
 RATES = (1.0, 1 / 60)
@@ -35,6 +37,7 @@ def live_run(
     plan: Plan,
     measured: Measured,
     figures: Figures,
+    ways: Sequence[Way],
     capacity: float | None,
     created: datetime,
 ) -> EnergyRun:
@@ -45,8 +48,6 @@ def live_run(
     facts = recorder.facts
     above = figures.per_inference.above_idle_mj
     idle = figures.power.idle
-    seconds = math.fsum(part.seconds for part in figures.loads)
-    count = sum(window.inferences for window in measured.loads)
     return EnergyRun(
         created=_moment(created),
         command=_command(),
@@ -68,17 +69,22 @@ def live_run(
         ),
         settings={"rounds": plan.rounds, "seconds": plan.seconds, "inferences_per_second": plan.rate},
         others_cpus=measured.others,
-        windows=[_timed(number, window, part, start) for number, (window, part) in enumerate(timed, 1)],
-        inferences=count,
+        windows=[_timed(number, window, part, start, len(ways)) for number, (window, part) in enumerate(timed, 1)],
+        inferences=sum(window.inferences for window in measured.loads),
         joules=figures.joules,
         above_idle_j=figures.above_idle,
         per_inference=figures.per_inference,
+        ways=[
+            run_file.Way(name=way.name, share=way.share, per_inference=each)
+            for way, each in zip(ways, figures.ways, strict=True)
+            if way.name
+        ],
         power=figures.power,
         battery=None
         if capacity is None
         else lives(
             capacity,
-            (count / seconds, figures.power.mean),
+            (figures.rate, figures.power.mean),
             None if idle is None else idle.value,
             None if above is None else above.value / 1e3,
             () if plan.rate is not None else RATES,
@@ -158,7 +164,7 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def _timed(number: int, window: Timed, part: Part, start: float) -> Window:
+def _timed(number: int, window: Timed, part: Part, start: float, ways: int) -> Window:
     return Window(
         number=number,
         kind="load" if window.inferences else "idle",
@@ -169,6 +175,7 @@ def _timed(number: int, window: Timed, part: Part, start: float) -> Window:
         samples=part.samples,
         unseen_s=part.unseen,
         inferences=window.inferences or None,
+        way=window.way if window.inferences and ways > 1 else None,
     )
 
 

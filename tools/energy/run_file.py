@@ -49,7 +49,8 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time. start_s, end_s: seconds since the run's first. samples: intervals of the trace that lie in it
-    whole. unseen_s: seconds for which the power beside them was taken. inferences: None where not known."""
+    whole. unseen_s: seconds for which the power beside them was taken. inferences: None where not known.
+    way: of a cascade, which of the run's ways."""
 
     number: int
     kind: Literal["load", "idle", "window", "between"]
@@ -60,6 +61,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     unseen_s: float
     inferences: int | None = None
+    way: int | None = None
 
 
 class PerInference(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,14 @@ class PerInference(msgspec.Struct, frozen=True, kw_only=True):
     total_mj: Interval
     above_idle_mj: Interval | None
     seconds: float
+
+
+class Way(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the ways that a cascade's inference may go, and which share of the inputs goes it."""
+
+    name: str
+    share: float
+    per_inference: PerInference
 
 
 class Power(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +115,8 @@ class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
     windows: those that count, in order of time. between: those of a recording that lie between them. others_cpus: CPUs
     that other programs kept busy; None where not known. inferences, joules: of all windows but the idle ones together.
-    above_idle_j: what of that is above idle.
+    above_idle_j: what of that is above idle. ways: of a cascade, what per_inference is the mean of; in the windows each
+    way has as long as the others.
     """
 
     version: int = VERSION
@@ -123,6 +134,7 @@ class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
     joules: float
     above_idle_j: float | None
     per_inference: PerInference | None
+    ways: list[Way] = []
     power: Power
     battery: Battery | None
     warnings: list[str]

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..measure.ours import Ours
-from ..measure.timing import warm_up
 from ..models.feeds import chosen_inputs
 from ..models.sources import load, open_model
 from ..report.progress import busy
@@ -16,10 +14,12 @@ from ..sensors.recordings.registry import read_recording
 from ..sensors.source import System
 from .battery_life import watt_hours
 from .evaluate import evaluate
+from .load import load as run_for
 from .measure import Plan, measure
 from .reports import describe_model, live_run, now, replayed_run
 from .run_file import EnergyRun
 from .sources import open_recorder
+from .ways import ways_of
 from .windows import read_windows, whole
 
 WARM_UP = 0.5
@@ -57,15 +57,16 @@ def measure_model(
         opened = open_model(request.model)
         feeds = chosen_inputs(opened, inputs, shapes, seed)
         with load(opened, threads, target, kernels) as session:
-            ours = Ours(session, feeds)
-            warm_up(ours, WARM_UP)
-            plan = Plan.choose(request.rounds, request.duration, request.rate, recorder.rate)
+            ways = ways_of(session, feeds)
+            for way in ways:
+                run_for(way.invoke, WARM_UP / len(ways))
+            plan = Plan.choose(request.rounds, request.duration, request.rate, recorder.rate, len(ways))
             created = now()
             with busy(f"measuring for {plan.total:.0f} s with {recorder.facts.name}"):
-                measured = measure(recorder, ours.invoke, plan)
-            figures = evaluate(measured, recorder.facts, request.rate)
+                measured = measure(recorder, [way.invoke for way in ways], plan)
+            figures = evaluate(measured, recorder.facts, request.rate, [way.share for way in ways])
             model = describe_model(request.model, session, {name: array.shape for name, array in feeds.items()}, seed)
-        return live_run(model, recorder, plan, measured, figures, capacity, created)
+        return live_run(model, recorder, plan, measured, figures, ways, capacity, created)
     finally:
         recorder.close()
 

@@ -70,6 +70,10 @@ def _rows(run: EnergyRun) -> list[list[str]]:
         if each.above_idle_mj is not None:
             rows.append(["  of it above idle", energy(each.above_idle_mj.value), _bounds(each.above_idle_mj)])
         rows.append(["time of an inference", duration(each.seconds), ""])
+    for way in run.ways:
+        above = way.per_inference.above_idle_mj
+        rest = f", {energy(above.value)} above idle" if above is not None else ""
+        rows.append([f"  {way.name}", energy(way.per_inference.total_mj.value), f"{way.share:.1%} of inputs{rest}"])
     rows.append(["energy in all", energy(run.joules * 1e3), ""])
     if run.above_idle_j is not None:
         rows.append(["  of it above idle", energy(run.above_idle_j * 1e3), ""])

@@ -35,3 +35,13 @@ def interval(values: Sequence[float], systematic: float) -> Interval:
     error = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (count - 1) / count)
     half = math.hypot(student(count - 1) * error, NORMAL * systematic)
     return Interval(mean, mean - half, mean + half)
+
+
+def mean(found: Sequence[Interval], shares: Sequence[float]) -> Interval:
+    """The mean of independent figures, by shares that add up to 1."""
+    value = math.fsum(share * each.value for share, each in zip(shares, found, strict=True))
+    halves = [each.high - each.value for each in found if each.high is not None]
+    if len(halves) < len(found):
+        return Interval(value, None, None)
+    half = math.hypot(*(share * each for share, each in zip(shares, halves, strict=True)))
+    return Interval(value, value - half, value + half)

@@ -25,6 +25,8 @@ def chosen_inputs(model: Model, files: Sequence[str], shapes: Sequence[str], see
     """An array for every input, as the options --input, --shape and --seed say; InputError where they say nonsense."""
     sizes = parse_shapes(model, shapes)
     given = read_inputs(model, parse_named(model, files, "--input"), sizes)
+    if len(given) == len(model.inputs):
+        return given
     known = {**sizes, **{name: array.shape for name, array in given.items()}}
     return random_inputs(model, concrete_shapes(model, known), seed) | given
 
