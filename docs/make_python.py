@@ -48,6 +48,7 @@ FOR_TOOLS = (
     "least_score",
     "parts",
     "preparing",
+    "cascade",
     "written_metadata",
     "exits",
 )

@@ -78,6 +78,11 @@ class Cascade(Session):
         self._costs: tuple[Plan, list[int]] | None = None
 
     @property
+    def cascade(self) -> CascadeModel:
+        """The same as `model`, for tools that look inside."""
+        return self._cascade
+
+    @property
     def gate(self) -> Gate:
         """When a stage is sure, and whose answer counts where none is."""
         return self._cascade.gate

@@ -58,24 +58,34 @@ def command(
     """Compare MODEL with what ONNX Runtime or LiteRT computes from SRC, the .onnx or .tflite file it came from.
 
     SRC may be left out where MODEL is a source itself or lies beside it. Exit status 1 where an output is beyond the
-    tolerance. Layers are compared on the same inputs of the whole model, so that errors add up along the way.
+    tolerance. Layers are compared on the same inputs of the whole model, so that errors add up along the way. The
+    stages of a cascade are compared one by one, each with its source beside the file.
 
     \b
     Examples:
       mj compare model.mj model.onnx
       mj compare model.tflite --seeds 5 --no-layers
     """
+    from ...runtime.errors import InputError
     from ..measure.comparison import Comparison
     from ..models.sources import find_source, load, open_model
 
     opened = open_model(model)
-    origin = find_source(model, source, opened, "name it: mj compare MODEL SRC")
-    feeds = _feeds(opened, inputs, shapes, range(seed, seed + (1 if inputs else seeds)))
-    with load(opened, threads, target, kernels) as session:
-        comparison = Comparison(session, origin, layers=layers)
-        for feed in feeds:
-            comparison.add(feed)
-        report = _report(model, origin, comparison, session.target, tolerance, quanta, len(feeds))
+    several = len(opened.parts) > 1
+    if several and source is not None:
+        raise InputError("every stage of a cascade is compared with its own source, beside the file: leave SRC out")
+    reports = []
+    for number, part in enumerate(opened.parts):
+        name = f"{model}, stage {number}" if several else model
+        origin = find_source(model, source, part, "name it: mj compare MODEL SRC")
+        feeds = _feeds(part, inputs, shapes, range(seed, seed + (1 if inputs else seeds)))
+        with load(part, threads, target, kernels) as session:
+            comparison = Comparison(session, origin, layers=layers)
+            for feed in feeds:
+                comparison.add(feed)
+            reports.append(_report(name, origin, comparison, session.target, tolerance, quanta, len(feeds)))
+    within = all(found["within"] for found in reports)
+    report: dict[str, Any] = {"model": model, "stages": reports, "within": within} if several else reports[0]
     _show(report, as_json)
     if not report["within"]:
         ctx.exit(BEYOND)
@@ -113,11 +123,20 @@ def _report(
 
 
 def _show(report: Mapping[str, Any], as_json: bool) -> None:
-    from ..report.display import emit_json, emit_sentence, shorten, table
+    from ..report.display import emit_json
 
+    stages = report.get("stages", [report])
     if as_json:
-        emit_json({**report, "tensors": [_without_infinities(row) for row in report["tensors"]]})
+        plain = [{**found, "tensors": [_without_infinities(row) for row in found["tensors"]]} for found in stages]
+        emit_json({**report, "stages": plain} if "stages" in report else plain[0])
         return
+    for found in stages:
+        _show_one(found)
+
+
+def _show_one(report: Mapping[str, Any]) -> None:
+    from ..report.display import emit_sentence, shorten, table
+
     for title, rows in _parts(report["tensors"]):
         quantized = any(row["max_quanta"] is not None for row in rows)
         numbers = [">relative", ">SNR dB", *([">max\nquanta", ">mean\nquanta"] if quantized else [])]

@@ -94,7 +94,7 @@ def _planned(
     known = any_target(target)
     count = threads or usable_cpus()
     program, packed = plan_program(model, shapes, known, count)
-    return {**_sizes(program, packed, count, str(known or "numpy")), "steps": describe_steps(program)}
+    return {**_sizes(model, program, packed, count, str(known or "numpy")), "steps": describe_steps(program)}
 
 
 def _profiled(
@@ -109,13 +109,15 @@ def _profiled(
         steps = profile_steps(session, feeds)
         engine = session.engine
         program = engine.plan(dict(shapes), ()).program
-        return {**_sizes(program, engine.weights.used, session.threads, session.target), "steps": steps}
+        return {**_sizes(model, program, engine.weights.used, session.threads, session.target), "steps": steps}
 
 
-def _sizes(program: Program, packed: int, threads: int, target: str) -> dict[str, Any]:
+def _sizes(model: Model, program: Program, packed: int, threads: int, target: str) -> dict[str, Any]:
     from ..measure.fallback import describe_fallback
+    from ..models.cascades import describe
 
     return {
+        "cascade": describe(model, program.node_macs),
         "target": target,
         "threads": threads,
         "numpy": describe_fallback(program),
@@ -139,6 +141,11 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
     origin = f", from {source}" if source and not report["model"].endswith(source) else ""
     emit(f"{report['model']}: {size(report['file_bytes'])}{origin}\n")
     table("", ["", "name", "shape", "dtype", "quantized"], tensor_rows(report))
+    if report["cascade"] is not None:
+        from ..models import cascades
+
+        heads = ["stage", "source", ">multiply-adds", ">temperature", "sure where"]
+        table("", heads, cascades.rows(report["cascade"]))
     arena, weights = report["arena"], report["weights"]
     share = f" ({arena['bytes'] / arena['lower_bound']:.2f} times it)" if arena["lower_bound"] else ""
     dtypes = ", ".join(f"{size(count)} {dtype}" for dtype, count in weights["by_dtype"].items())

@@ -74,14 +74,16 @@ def command(
         check_output(output, (model, *files.values(), *filter(None, (kernels, preparation.get("labels")))))
     feeds = _feeds(opened, files, parse_shapes(opened, shapes), seed)
     with load(opened, threads, target, kernels) as session:
-        outputs = session.run(feeds)
+        outputs, cascade = _outputs(session, feeds)
         if output is not None:
             from ..report.arrays import write_npz
 
             write_npz(output, outputs)
         report = _report(session, outputs, top)
+        report["cascade"] = cascade
         if not as_json:
             _show_outputs(report)
+        feeds = _timed(session, feeds)
         report["latency"] = _latency(session, feeds)
         report["numpy"] = _fallback(session, feeds)
         if profile:
@@ -102,6 +104,30 @@ def _feeds(model: Model, files: Mapping[str, str], shapes: Shapes, seed: int) ->
     return random_inputs(model, concrete_shapes(model, shapes), seed)
 
 
+def _outputs(
+    session: Session, feeds: Mapping[str, np.ndarray]
+) -> tuple[Mapping[str, np.ndarray], dict[str, Any] | None]:
+    """The outputs by name, and of a cascade how it came to its answers."""
+    if session.model.exits is None:
+        return session.run(feeds), None
+    from ...runtime.cascade.cascade import Cascade
+    from ..models import cascades
+
+    assert isinstance(session, Cascade)
+    answer = session.run(feeds)
+    found = cascades.answers(answer, session.cascade)
+    return cascades.arrays(answer), {**found, "text": cascades.sentence(found, session.gate.score)}
+
+
+def _timed(session: Session, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What one call is timed on: of a cascade one row."""
+    if session.model.exits is None:
+        return feeds
+    from ..models.cascades import one_row
+
+    return one_row(feeds, session.model)
+
+
 def _report(session: Session, outputs: Mapping[str, np.ndarray], top: int) -> dict[str, Any]:
     from ..report.arrays import describe
 
@@ -120,6 +146,8 @@ def _classes(model: Model, outputs: Mapping[str, np.ndarray], top: int) -> list[
     if not outputs:
         return []
     name = score_output(model)
+    if name not in outputs:
+        return []
     try:
         ranked = top_k(outputs[name], top, model.metadata.labels, model.outputs[name].quant)
     except InputError:
@@ -161,12 +189,15 @@ def _show_outputs(report: Mapping[str, Any]) -> None:
     from ..report.display import emit, shape
 
     classes = report["classes"]
+    if report["cascade"] is not None:
+        emit(f"  {report['cascade']['text']}")
     if report["labelled"]:
         width = max(len(item["label"]) for item in classes)
         for item in classes:
             emit(f"  {item['label']:<{width}}  {_number(item['score'])}")
         return
-    for name, found in report["outputs"].items():
+    one = report["cascade"] is not None and report["cascade"]["rows"] == 1
+    for name, found in () if one else report["outputs"].items():
         numbers = ""
         if found["min"] is not None:
             numbers = f", min {found['min']:.6g}, max {found['max']:.6g}, mean {found['mean']:.6g}"

@@ -89,15 +89,14 @@ def apply(model: Model, preparation: Mapping[str, Any]) -> None:
     from ...runtime.vision.labels import check_labels, read_labels
 
     settings = {name: value for name, value in preparation.items() if name != "labels"}
-    metadata = model.metadata
     if "labels" in preparation:
-        metadata = msgspec.structs.replace(metadata, labels=read_labels(preparation["labels"]))
+        model.metadata = msgspec.structs.replace(model.metadata, labels=read_labels(preparation["labels"]))
     if settings:
-        try:
-            prepared = msgspec.structs.replace(metadata.preprocessing or Preprocessing(), **settings)
-        except ValueError as error:
-            raise InputError(f"how to prepare images: {error}") from None
-        metadata = msgspec.structs.replace(metadata, preprocessing=prepared)
-    model.metadata = metadata
+        for part in model.parts:
+            try:
+                prepared = msgspec.structs.replace(part.metadata.preprocessing or Preprocessing(), **settings)
+            except ValueError as error:
+                raise InputError(f"how to prepare images: {error}") from None
+            part.metadata = msgspec.structs.replace(part.metadata, preprocessing=prepared)
     if "labels" in preparation:
         check_labels(model)

@@ -28,7 +28,10 @@ def load(model: Model, threads: int | None = None, target: str | None = None, ke
 
 
 def parse_named(model: Model, texts: Sequence[str], option: str) -> dict[str, str]:
-    """NAME=VALUE options by the graph's name of the input; NAME= may be missing where there is one input."""
+    """NAME=VALUE options by the graph's name of the input; NAME= may be missing where there is one input, and of a
+    cascade, all of whose inputs then get the value."""
+    if len(texts) == 1 and len(model.parts) > 1 and len(model.inputs) > 1 and not _is_named(model, texts[0]):
+        return dict.fromkeys(model.inputs, texts[0])
     found = _parse_repeated(model, texts, option)
     twice = next((name for name, values in found.items() if len(values) > 1), None)
     if twice is not None:
@@ -83,6 +86,10 @@ def concrete_shapes(model: Model, given: Mapping[str, tuple[int, ...]]) -> Shape
             raise InputError(f"input '{name}' is declared {declared}: give its sizes with --shape {name}=...")
         found[name] = tuple(int(size) for size in shape)
     return found
+
+
+def _is_named(model: Model, text: str) -> bool:
+    return any(text.startswith(f"{name}=") for name in (*model.inputs, *model.metadata.input_aliases))
 
 
 def _split(model: Model, text: str, option: str) -> tuple[str, str]:
