@@ -18,7 +18,7 @@ QUICK = frozenset(
         *("abi", "profiles", "shapes", "target", "reference", "model", "preprocess", "docs"),
         *("ops_catalogue", "ops_conv", "ops_elementwise", "ops_quantize", "ops_reduce", "ops_softmax"),
         *("onnx_operators", "onnx_quantized", "tflite_operators", "rewrite_fusion", "rewrite_quantized"),
-        *("example", "cli_convert"),
+        *("example", "cli_convert", "sensors_recordings", "sensors_trace"),
     )
 )
 

@@ -130,6 +130,7 @@ def model(tmp_path: Path) -> Path:
 def test_a_model_on_a_board(board: Path, model: Path) -> None:
     report = mj_json("energy", model, "--root", board, *QUICK, "--battery", "15Wh")
     assert report["source"]["how"] == "measured" and report["source"]["name"] == "ina3221"
+    assert 0 < report["source"]["reading_cpu_s"] < 0.01
     assert report["source"]["whole"] and report["source"]["resolution"] == pytest.approx(0.04)
     loads = [each for each in report["windows"] if each["kind"] == "load"]
     assert len(loads) == 3 and sum(each["inferences"] for each in loads) == report["inferences"] > 0

@@ -59,6 +59,16 @@ def test_agx_orin_sums_the_rails_that_are_connected(tmp_path: Path) -> None:
     ]
 
 
+def test_files_right_below_the_driver(tmp_path: Path) -> None:
+    """As some kernels have them, without a folder hwmon."""
+    folder = hwmon_ina3221(tmp_path, ORIN)
+    above = folder.parent.parent
+    for file in folder.iterdir():
+        file.rename(above / file.name)
+    (tmp_path / "sys/class/hwmon" / folder.name).unlink()
+    assert opened(None, tmp_path).read() == pytest.approx(4.968 * 1.520)
+
+
 def test_a_rail_that_is_switched_off_is_not_read(tmp_path: Path) -> None:
     folder = hwmon_ina3221(tmp_path, [("GPU", 5000, 100), ("CPU", 5000, 200), ("SOC", 5000, 400)])
     write(folder, {"in3_enable": 0})

@@ -22,12 +22,14 @@ PAUSE: Final = 0.1
 
 class Recorder(Protocol):
     """facts: of what is recorded. rate: samples a second, as planned. failures: readings that gave no number. missed:
-    readings that would have come too late and were left out. Times are those of the monotonic clock."""
+    readings that would have come too late and were left out. cost: seconds of CPU time that a reading takes, None
+    where not known. Times are those of the monotonic clock."""
 
     facts: Facts
     rate: float
     failures: int
     missed: int
+    cost: float | None
 
     def start(self) -> None: ...
 
@@ -46,6 +48,7 @@ class SensorRecorder:
     def __init__(self, sensor: Sensor, proof: Proof, rate: float | None = None) -> None:
         self.facts = sensor.facts
         self.rate = min(rate or USUAL_RATE, proof.rate)
+        self.cost: float | None = proof.cpu_seconds
         self.failures = self.missed = 0
         self._sensor = sensor
         self._samples: list[tuple[float, float, bool]] = []

@@ -65,6 +65,7 @@ def live_run(
             samples=len(trace.times),
             failures=recorder.failures,
             missed=recorder.missed,
+            reading_cpu_s=recorder.cost,
             notes=list(facts.notes),
         ),
         settings={"rounds": plan.rounds, "seconds": plan.seconds, "inferences_per_second": plan.rate},

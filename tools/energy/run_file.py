@@ -30,8 +30,8 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     how: whether they were measured now, replayed from a recording, or computed by a model. name, what: the sensor, and
     what its number covers. whole: whether that is everything the device takes; None where not known. quantity: what it
     gives. resolution: its smallest step, watts or joules; None where not known. rate: samples a second. samples,
-    failures, missed: how many were taken, gave no number, came too late. notes: what a reader of the figures should
-    know.
+    failures, missed: how many were taken, gave no number, came too late. reading_cpu_s: CPU time of one reading; None
+    where not known. notes: what a reader of the figures should know.
     """
 
     how: Literal["measured", "replayed", "modelled"]
@@ -44,6 +44,7 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     failures: int = 0
     missed: int = 0
+    reading_cpu_s: float | None = None
     notes: list[str] = []
 
 

@@ -9,6 +9,8 @@ from ..sensors.registry import Finding
 from .run_file import EnergyRun, Interval, Life
 
 HOURS_A_DAY = 24
+SMALLEST = 5e-5
+"""Millijoules below which nothing is left to show; a difference of equal powers is a rounding error of either sign."""
 
 
 def show_run(run: EnergyRun) -> None:
@@ -42,6 +44,8 @@ def show_sources(findings: Iterable[Finding]) -> None:
 def energy(millijoules: float) -> str:
     """In the unit that reads best."""
     size = abs(millijoules)
+    if size < SMALLEST:
+        return "0 uJ"
     if size < 1:
         return f"{millijoules * 1e3:.1f} uJ"
     return f"{millijoules:.2f} mJ" if size < 1e3 else f"{millijoules / 1e3:.2f} J"

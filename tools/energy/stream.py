@@ -32,6 +32,7 @@ class StreamRecorder:
     """
 
     failures = missed = 0
+    cost: float | None = None
 
     def __init__(self, format: str, path: str, settings: Settings) -> None:
         found = find_format(format)

@@ -16,7 +16,11 @@ from ..rails import choose_total, is_used
 from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
-PLACES: Final = ("sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*", "sys/class/hwmon/hwmon*")
+PLACES: Final = (
+    "sys/bus/i2c/drivers/ina3221/*/hwmon/hwmon*",
+    "sys/bus/i2c/drivers/ina3221/*-*",
+    "sys/class/hwmon/hwmon*",
+)
 SHUNT_STEP: Final = 40e-6
 """Volts over the shunt: the chip's smallest step (data sheet)."""
 USUAL_VOLTS: Final = 5.0
