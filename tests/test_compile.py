@@ -51,6 +51,21 @@ def test_a_worker_compiles() -> None:
     assert compiled.signature == compile_one(name, fill_rows, {}, TARGET).signature
 
 
+@pytest.mark.parametrize("refused", ["subprocess.Popen", "threading.Thread.start"])
+def test_where_no_process_or_thread_can_be_started_all_is_compiled_here(
+    refused: str, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    problem = PermissionError("exec is refused") if "Popen" in refused else RuntimeError("can't start new thread")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(refused, refuse)
+    found, started = gather(monkeypatch, 2)
+    assert sorted(found) == sorted(started) == sorted(NEEDED)
+    assert not recwarn.list
+
+
 def test_what_a_dead_worker_leaves_is_compiled_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     found, _ = gather(monkeypatch, 2)

@@ -25,7 +25,9 @@ def values(dtype: str, *shape: int, seed: int = 0) -> np.ndarray:
     if dtype == "bool":
         return random.integers(0, 2, shape).astype(bool)
     if dtype == "float32":
-        return random.choice(np.array([0, -0.0, 1, -2, np.inf, -np.inf, np.nan], np.float32), shape)
+        return random.choice(
+            np.array([0, -0.0, 1, -2, 1e-40, -1e-40, 2e-40, np.inf, -np.inf, np.nan], np.float32), shape
+        )
     limits = np.iinfo(dtype)
     return random.choice(np.array([limits.min, limits.max, 0, 1, 3], dtype), shape)
 

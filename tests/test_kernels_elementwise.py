@@ -187,6 +187,12 @@ def test_numbers_too_small_for_normal_count_as_zero() -> None:
     assert found["y0"].tolist() == [0, 0, 6]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_sign_of_numbers_too_small_for_normal_is_known(target: str) -> None:
+    x = np.array([1e-45, -1e-45, 1e-39, -1e-39, 0, -0.0, np.nan, np.inf, -np.inf, 2, -2], np.float32)
+    check_node("Sign", [feed(x)], target=target)
+
+
 def test_threads_share_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plan, "SHARED_MACS", 0)
     for shape in [(5 * PART + 11,), (700, 3, 41)]:

@@ -224,6 +224,14 @@ def test_cast(source: str, to: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("to", ["int64", "int32", "int8", "uint8", "bool"])
+def test_casts_of_any_float_are_the_references(to: str, target: str) -> None:
+    sizes = [0, 1e-45, 1e-39, 0.9, 1, 127.5, 128, 255.9, 256, 300.7, 2147483520, 2147483648, 3e9, 9.3e18, 3e38, np.inf]
+    x = np.array([*sizes, *(-size for size in sizes), np.nan], np.float32)
+    check_node("Cast", [feed(x)], [Output(to)], target=target, to=to)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 def test_casts_of_what_does_not_fit_saturate(target: str) -> None:
     x = np.array([np.nan, np.inf, -np.inf, 3e9, -3e9, 2147483520.0, -2147483648.0, 1.9, -1.9], np.float32)
     model, feeds = node_model("Cast", [feed(x)], [Output("int32")], to="int32")

@@ -90,8 +90,8 @@ CASES = [
     Case("Selu", lambda x: BETA * elu(x, ALPHA), FEW, [ALPHA, BETA]),
     Case("Celu", elu, FEW),
     Case("Celu", lambda x: np.where(x < 0, ALPHA * np.expm1(x / ALPHA), x), FEW, [ALPHA], absolute=ABSOLUTE),
-    Case("ThresholdedRelu", lambda x: np.where(x <= 1, 0, x)),
-    Case("ThresholdedRelu", lambda x: np.where(x <= ALPHA, 0, x), params=[ALPHA]),
+    Case("ThresholdedRelu", lambda x: np.where(x > 1, x, 0)),
+    Case("ThresholdedRelu", lambda x: np.where(x > ALPHA, x, 0), params=[ALPHA]),
     Case("Shrink", lambda x: np.where(np.abs(x) > 0.5, x, 0)),
     Case("Shrink", lambda x: np.where(np.abs(x) > BETA, x - np.sign(x) * ALPHA, 0), params=[ALPHA, BETA]),
     Case("Exp", np.exp, FEW),
@@ -164,6 +164,16 @@ def results(target: str) -> np.ndarray:
     chunks = x.nbytes // resolve(target).vector_bytes
     run_kernel(every_function, {"calls": calls}, target, 0, chunks, x=x, y=y, pitch=x.nbytes)
     return y
+
+
+@pytest.mark.parametrize("index", [i for i, case in enumerate(CASES) if not case.params and find(case.name)])
+def test_what_is_not_a_number_is_what_the_reference_makes_of_it(index: int) -> None:
+    op = find(CASES[index].name)
+    assert op is not None
+    x, got = samples(), results("host")[index]
+    with np.errstate(all="ignore"):
+        wanted = op.reference(x)
+    np.testing.assert_array_equal(np.isnan(got), np.isnan(wanted))
 
 
 @pytest.mark.parametrize("target", TARGETS)

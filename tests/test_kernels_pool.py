@@ -24,6 +24,8 @@ WINDOWS: list[dict[str, Any]] = [
     {"kernel_shape": [3, 2], "strides": [2, 2], "pads": [0, 1, 2, 0], "ceil_mode": 1},
     {"kernel_shape": [2, 3], "dilations": [3, 2], "pads": [2, 1, 0, 3]},
     {"kernel_shape": [9, 11]},
+    {"kernel_shape": [10, 13], "strides": [2, 3], "ceil_mode": 1},
+    {"kernel_shape": [12, 2], "strides": [4, 2], "pads": [1, 0, 1, 0], "ceil_mode": 1},
 ]
 """Over 9 x 11 elements."""
 

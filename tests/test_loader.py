@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import random
 import struct
 import subprocess
@@ -196,6 +197,12 @@ def test_every_change_of_a_file_is_noticed() -> None:
             decode(data[:size], "k")
     with pytest.raises(KernelFileError, match="truncated"):
         decode(data + b"\0", "k")
+
+
+def test_a_pipe_is_no_kernel_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(KernelFileError, match="is not a kernel file"):
+        loader.load(tmp_path / "pipe")
 
 
 def test_not_a_kernel_file(tmp_path: Path) -> None:

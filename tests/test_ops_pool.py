@@ -57,6 +57,31 @@ def test_average_pool_is_onnxruntimes(case: tuple, count_include_pad: int) -> No
     agree("AveragePool", x, {**attrs, "count_include_pad": count_include_pad})
 
 
+PARTIAL = [
+    *(((2, 2), 3, 2, 0), ((2, 6), 3, 2, 0), ((3,), 4, 2, 0), ((1, 1), 2, 2, 0)),
+    *(((3, 4, 5), 5, 3, 0), ((2, 3), 5, 3, 1)),
+]
+"""Sizes of the input, the kernel, the strides and the padding on each side."""
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(("sizes", "kernel", "stride", "pad"), PARTIAL)
+def test_with_ceil_mode_a_window_may_be_larger_than_the_input(
+    op: str, sizes: tuple[int, ...], kernel: int, stride: int, pad: int
+) -> None:
+    rank = len(sizes)
+    x = np.random.default_rng(0).normal(size=(2, *sizes, 3)).astype(np.float32)
+    attrs: dict[str, Any] = {
+        "kernel_shape": [kernel] * rank,
+        "strides": [stride] * rank,
+        "pads": [pad] * 2 * rank,
+        "ceil_mode": 1,
+    }
+    agree(op, x, attrs)
+    with pytest.raises(ModelError, match="larger than the padded input"):
+        run_reference(op, x, **{**attrs, "kernel_shape": [max(sizes) + 2 * pad + stride] * rank})
+
+
 @pytest.mark.parametrize("op", ["GlobalAveragePool", "GlobalMaxPool"])
 @pytest.mark.parametrize("shape", [(2, 5, 3), (1, 4, 6, 2), (1, 2, 3, 4, 5)])
 def test_global_pools_are_onnxruntimes(op: str, shape: tuple[int, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from small_model import small_model
 
 import millijoule
 from millijoule import InputError, Model, ModelError, TargetError, load
-from millijoule.runtime.graph import Node
+from millijoule.runtime.graph import Graph, Node, Quantization
 
 
 def test_what_is_known_before_a_run_is_planned_and_compiled_at_loading(tmp_path: Path) -> None:
@@ -78,7 +79,7 @@ def test_sources_are_converted_on_the_way(tmp_path: Path) -> None:
 
 def test_bad_arguments() -> None:
     model = small_model()
-    with pytest.raises(InputError, match="threads = 0; at least 1"):
+    with pytest.raises(InputError, match="threads = 0; a whole number of at least 1"):
         load(model, threads=0)
     with pytest.raises(TargetError, match="there is no target 'pdp-11'; known are host, x86-64-v2"):
         load(model, target="pdp-11")
@@ -90,3 +91,17 @@ def test_operators_that_do_not_exist() -> None:
     graph = node_graph(Node("Frobnicate", ["x"], ["y"], {}, "odd"), inputs={"x": (1,)})
     with pytest.raises(ModelError, match="not supported:\n  Frobnicate 'odd'"):
         load(Model(graph))
+
+
+@pytest.mark.parametrize("threads", [True, False, 0, -1, 1.5, "2"])
+def test_threads_are_a_whole_number(threads: Any) -> None:
+    with pytest.raises(InputError, match="whole number of at least 1"):
+        load(small_model(), threads=threads)
+
+
+def test_integers_that_a_scale_belongs_to_may_be_constant_outputs_of_nothing_left_to_run() -> None:
+    graph = Graph()
+    data = np.array([[3, -7]], np.int8)
+    graph.outputs.append(graph.add_constant("y", data, Quantization.per_tensor(0.05, 5)))
+    with load(Model(graph)) as session:
+        assert session.run({})["y"].tolist() == data.tolist()

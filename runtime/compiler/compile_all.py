@@ -27,7 +27,8 @@ Finished = Callable[[str, CompiledKernel], None]
 def compile_all(names: Sequence[str], needed: Needed, target: Target, started: Started, finished: Finished) -> None:
     """Compiles the named kernels of needed (name -> factory, constants). started and finished are called one at a time.
 
-    What a process fails at is compiled here, so that errors are raised here.
+    What a process fails at is compiled here, so that errors are raised here; so is everything where the system grants
+    neither processes nor threads.
     """
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in sorted(names, key=lambda name: not name.startswith(SLOWEST)):
@@ -36,7 +37,10 @@ def compile_all(names: Sequence[str], needed: Needed, target: Target, started: S
     lock = threading.Lock()
 
     def help_out() -> None:
-        worker = Worker()
+        try:
+            worker = Worker()
+        except OSError:
+            return
         try:
             while (task := _next(tasks)) is not None:
                 with lock:
@@ -52,9 +56,14 @@ def compile_all(names: Sequence[str], needed: Needed, target: Target, started: S
             worker.close()
 
     count = min(usable_cpus(), len(names) // KERNELS_PER_WORKER)
-    helpers = [threading.Thread(target=help_out, daemon=True) for _ in range(count - 1)]
-    for helper in helpers:
-        helper.start()
+    helpers: list[threading.Thread] = []
+    for _ in range(count - 1):
+        helper = threading.Thread(target=help_out, daemon=True)
+        try:
+            helper.start()
+        except RuntimeError:
+            break
+        helpers.append(helper)
     while (task := _next(tasks)) is not None:
         with lock:
             started(task)

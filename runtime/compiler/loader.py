@@ -65,7 +65,8 @@ def load(path: str | os.PathLike[str], target: str | None = None) -> Code:
     """
     name = os.fspath(path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Opening a pipe would otherwise wait for somebody to write to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise KernelFileError(f"cannot open kernel file {name}: {error.strerror}") from error
     try:

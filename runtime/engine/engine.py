@@ -6,6 +6,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from ...device_profiles import Profile, ProfileError
@@ -273,8 +274,8 @@ def warn_slow(problem: Exception) -> None:
 def _threads(asked: int | None, profile: Profile) -> int:
     from ...device_profiles import usable_cpus
 
-    if asked is not None and asked < 1:
-        raise InputError(f"threads = {asked}; at least 1 is needed")
+    if asked is not None and (isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1):
+        raise InputError(f"threads = {asked!r}; a whole number of at least 1 is needed")
     return min(asked or profile.threads, usable_cpus())
 
 

@@ -15,12 +15,34 @@ UNARY: dict[str, Callable[[Traced], Traced]] = {
     "Not": lambda x: x.compare("==", 0),
     "IsNaN": lambda x: x.compare("!=", x),
 }
+
+
+def _compare(order: str) -> Callable[[Traced, Traced], Traced]:
+    """A comparison. Floats, of which denormal ones would count as zero, are compared as integers in the same order."""
+
+    def function(a: Traced, b: Traced) -> Traced:
+        if not a.is_float:
+            return a.compare(order, b)
+        numbers = a.compare("==", a) & b.compare("==", b)
+        return _ordered(a).compare(order, _ordered(b)) & numbers
+
+    return function
+
+
+def _ordered(x: Traced) -> Traced:
+    """int32 in the order of the float32 numbers, both zeros as 0."""
+    from ..simd import traced
+
+    bits = x.bits()
+    return traced.where(bits.compare("<", 0), -(bits & 0x7FFFFFFF), bits)
+
+
 BINARY: dict[str, Callable[[Traced, Traced], Traced]] = {
-    "Equal": lambda a, b: a.compare("==", b),
-    "Less": lambda a, b: a.compare("<", b),
-    "LessOrEqual": lambda a, b: a.compare("<=", b),
-    "Greater": lambda a, b: a.compare(">", b),
-    "GreaterOrEqual": lambda a, b: a.compare(">=", b),
+    "Equal": _compare("=="),
+    "Less": _compare("<"),
+    "LessOrEqual": _compare("<="),
+    "Greater": _compare(">"),
+    "GreaterOrEqual": _compare(">="),
     "And": lambda a, b: (a & b).compare("!=", 0),
     "Or": lambda a, b: (a | b).compare("!=", 0),
     "Xor": lambda a, b: (a ^ b).compare("!=", 0),

@@ -1,7 +1,7 @@
 """One vector function per elementwise operator, on Traced float32 vectors, for kernels of their own and for epilogues.
 
 Parameters of a function are vectors too, whose numbers a kernel is given (lowering/function_form.py).
-They follow ops/unary_functions.py: NaN propagates, and infinities give what the formulas there give.
+They follow ops/unary_functions.py, also in where NaN propagates; and infinities give what the formulas there give.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
 from . import transcendental as t
 
 Function = Callable[..., Traced]
+
+SIGN_BIT, MAGNITUDE, ONE_BITS = -(1 << 31), (1 << 31) - 1, 0x3F800000
+"""Of float32: the sign, all else, and 1.0."""
 
 
 def leaky_relu(x: Traced, alpha: Traced) -> Traced:
@@ -74,7 +77,8 @@ def celu(x: Traced, inverse: Traced, alpha: Traced) -> Traced:
 
 
 def thresholded_relu(x: Traced, alpha: Traced) -> Traced:
-    return where(x.compare("<=", alpha), 0.0, x)
+    """0 for NaN, too."""
+    return where(x.compare(">", alpha), x, 0.0)
 
 
 def shrink(x: Traced, bias: Traced, lambd: Traced) -> Traced:
@@ -82,7 +86,10 @@ def shrink(x: Traced, bias: Traced, lambd: Traced) -> Traced:
 
 
 def sign(x: Traced) -> Traced:
-    return where(x.compare(">", 0.0), 1.0, where(x.compare("<", 0.0), -1.0, x))
+    """Of denormal numbers, too, which comparisons of floats take for zero."""
+    bits = x.bits()
+    one = ((bits & SIGN_BIT) | ONE_BITS).from_bits()
+    return where((bits & MAGNITUDE).compare("==", 0), x, where(x.compare("==", x), one, x))
 
 
 def _llvm(name: str) -> Function:

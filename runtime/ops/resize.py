@@ -29,7 +29,8 @@ def plan(
     axes: Sequence[int],
     policy: str,
 ) -> dict[int, Axis]:
-    """What happens to each axis, by exactly one of scales and sizes; ValueError where they do not fit the tensor."""
+    """What happens to each axis that has elements, by exactly one of scales and sizes; ValueError where they do not fit
+    the tensor."""
     chosen = [axis % len(shape) for axis in axes] or list(range(len(shape)))
     given = [v for v in (scales, sizes) if v is not None and v.size]
     if len(given) != 1 or given[0].size != len(chosen):
@@ -39,24 +40,32 @@ def plan(
     if len(crop) != 2 * len(chosen):
         raise ValueError(f"roi has {len(crop)} entries for {len(chosen)} axes")
     by_scale = scales is not None and scales.size > 0
-    if not all(math.isfinite(v) and v > 0 for v in values):
+    if not all(math.isfinite(v) and (v > 0 or shape[axis] == v) for axis, v in zip(chosen, values, strict=True)):
         raise ValueError(f"{'scales' if by_scale else 'sizes'} {values} must be positive")
+    if not by_scale and any(v and not shape[axis] for axis, v in zip(chosen, values, strict=True)):
+        raise ValueError(f"sizes {values} ask for something of nothing in a tensor of shape {shape}")
     if by_scale:
         outputs = [math.floor(np.float32(shape[axis]) * np.float32(v)) for axis, v in zip(chosen, values, strict=True)]
     else:
         outputs, values = fit(shape, chosen, values, policy)
-    if min(outputs) < 1:
+    if any(output < 1 and shape[axis] for axis, output in zip(chosen, outputs, strict=True)):
         raise ValueError(f"output sizes {outputs} must be positive")
     ends = crop[len(chosen) :]
-    return {axis: Axis(shape[axis], outputs[i], values[i], (crop[i], ends[i])) for i, axis in enumerate(chosen)}
+    return {
+        axis: Axis(shape[axis], outputs[i], values[i], (crop[i], ends[i]))
+        for i, axis in enumerate(chosen)
+        if shape[axis]
+    }
 
 
 def fit(shape: Shape, axes: Sequence[int], sizes: Sequence[int], policy: str) -> tuple[list[int], list[float]]:
     """Output sizes and scales for the wanted sizes: stretched, or with one scale for all axes."""
-    scales = [float(np.float32(size) / np.float32(shape[axis])) for axis, size in zip(axes, sizes, strict=True)]
+    pairs = [(np.float32(size), np.float32(shape[axis])) for axis, size in zip(axes, sizes, strict=True)]
+    scales = [float(size / before) if before else 1.0 for size, before in pairs]
     if policy == "stretch":
         return [int(size) for size in sizes], scales
-    scale = min(scales) if policy == "not_larger" else max(scales)
+    real = [scale for scale, (_, before) in zip(scales, pairs, strict=True) if before] or scales
+    scale = min(real) if policy == "not_larger" else max(real)
     return [math.floor(shape[axis] * scale + 0.5) for axis in axes], [scale] * len(axes)
 
 
@@ -174,8 +183,6 @@ def infer(ctx: Context) -> list[Inferred]:
         if attrs[name] not in values:
             raise ctx.error(f"{name} '{attrs[name]}' is none of {', '.join(values)}")
     normalize_axes(ctx, attrs["axes"], len(x.shape))
-    if 0 in x.shape:
-        raise ctx.error(f"input of shape {x.shape} has nothing to resample")
     roi, scales, sizes = (ctx.optional_constant(index) for index in (1, 2, 3))
     try:
         planned = plan(x.shape, roi, scales, sizes, attrs["axes"], attrs["keep_aspect_ratio_policy"])

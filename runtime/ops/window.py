@@ -58,7 +58,8 @@ def slide(
 ) -> Window:
     """The windows of a convolution or pool over an input of these spatial sizes (formulas of ONNX Conv and MaxPool).
 
-    With ceil_mode a last partial window counts only where it starts before the padding after the input.
+    With ceil_mode a last partial window counts, even as the only one, where it starts before the padding after the
+    input.
     ValueError where the attributes contradict each other or nothing is left to compute.
     """
     rank = len(spatial)
@@ -81,11 +82,11 @@ def slide(
             before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
             after = total - before
         room = size + before + after - extent
-        if room < 0:
-            raise ValueError(f"window of {extent} is larger than the padded input of {size + before + after}")
         out = room // strides[i] + 1
         if ceil_mode and room % strides[i] and out * strides[i] < size + before:
             out += 1
+        if out < 1:
+            raise ValueError(f"window of {extent} is larger than the padded input of {size + before + after}")
         begin.append(before)
         given.append(after)
         end.append(max(after, (out - 1) * strides[i] + extent - size - before))

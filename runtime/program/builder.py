@@ -10,6 +10,7 @@ import numpy as np
 
 from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
 from ..evaluate.reference import evaluate
+from ..graph import Node
 from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
 from ..ops.registry import Context, Op, Tensor
 from ..simd.tile_layout import TileLayout
@@ -48,7 +49,7 @@ class Builder:
         self.scratch_bytes = 0
         self.borders: dict[str, tuple[Border, float]] = {}
         self.softmax_bytes = SOFTMAX_BYTES
-        self.ctx: Context
+        self.ctx = Context(Node("Identity", [], []), [])
         self._views: dict[str, View] = {}
         self._copies: dict[tuple[int, Any], View] = {}
         self._pending: list[tuple[View, View]] = []

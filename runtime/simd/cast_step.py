@@ -17,7 +17,7 @@ I64 = ir.IntType(64)
 class CastStep(Step):
     """Elements of dtype source become dtype result; there is no state.
 
-    Floats lose their fraction; those that do not fit are saturated, NaN becomes 0. Integers wrap around.
+    As ops/cast.py has it. Whether a float is zero is asked of its bits, as comparisons take denormal numbers for zero.
     """
 
     def __init__(self, target: Target, source: str, result: str, vectors: int) -> None:
@@ -40,9 +40,10 @@ class CastStep(Step):
     def _cast(self, b: ir.IRBuilder, value: ir.Value) -> ir.Value:
         kind = self._kind(self.result)
         if self.result == "bool":
-            zero = ir.Constant(self._kind(self.source), None)
-            is_float = self.source == "float32"
-            return b.zext(b.fcmp_unordered("!=", value, zero) if is_float else b.icmp_signed("!=", value, zero), kind)
+            if self.source == "float32":
+                bits = self._kind("int32")
+                value = b.and_(b.bitcast(value, bits), ir.Constant(bits, [(1 << 31) - 1] * self.lanes))
+            return b.zext(b.icmp_signed("!=", value, ir.Constant(value.type, None)), kind)
         unsigned = self.source in ("uint8", "bool")
         if self.source == "float32":
             wide = kind if self.pitch == 8 else self._kind("int32")
