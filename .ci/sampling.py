@@ -1,4 +1,4 @@
-"""A pytest plugin that keeps every Nth test of the kernels' files and of softmax, where all would take hours.
+"""A pytest plugin that keeps every Nth test of the kernels' files, of copies and of softmax; all would take hours.
 
 Usage: MILLIJOULE_SAMPLE=8 PYTHONPATH=.ci pytest -p sampling tests/test_kernels_pool.py. Other files run whole.
 MILLIJOULE_FULL=1 keeps every test.
@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-SAMPLED = ("test_kernels_", "test_softmax")
+SAMPLED = ("test_kernels_", "test_planner_copies", "test_softmax")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
