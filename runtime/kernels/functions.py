@@ -9,9 +9,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import NamedTuple
 
-from ..simd.traced import Traced, fma, maximum, minimum, quotient, where
+from ..simd.traced import Traced, VectorFunction, fma, maximum, minimum, quotient, where
 from . import transcendental as t
 
 Function = Callable[..., Traced]
@@ -145,17 +144,10 @@ BINARY: dict[str, Function] = {
 }
 
 
-class Bound(NamedTuple):
-    """compute(x, *parameters), where x and the parameters are vectors of one type. parameters: how many there are."""
-
-    compute: Function
-    parameters: int
-
-
-def bind(name: str | None) -> Bound:
+def bind(name: str | None) -> VectorFunction:
     """The named function; None is the identity."""
     if name is None:
-        return Bound(lambda x: x, 0)
+        return VectorFunction(lambda x: x, 0)
     function = FUNCTIONS[name]
     operands = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    return Bound(function, len(operands) - 1)
+    return VectorFunction(function, len(operands) - 1)

@@ -13,7 +13,7 @@ from .traced import applied
 from .vector import load_at, multiply_add, primitive, store_at
 
 if TYPE_CHECKING:
-    from ..kernels.functions import Bound
+    from .traced import VectorFunction
 
 I64 = ir.IntType(64)
 
@@ -31,7 +31,7 @@ class WindowTile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.step = primitive(lambda tile, x, pitch, w: self.kind, self._step)
 
-    def store(self, function: Bound) -> Any:
+    def store(self, function: VectorFunction) -> Any:
         def emit(
             b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, *numbers: ir.Value
         ) -> ir.Value:

@@ -15,7 +15,7 @@ from .traced import applied
 from .vector import ELEMENTS, load_at, multiply_add, primitive, shuffle, splat, store_at
 
 if TYPE_CHECKING:
-    from ..kernels.functions import Bound
+    from .traced import VectorFunction
 
 I64 = ir.IntType(64)
 
@@ -39,7 +39,7 @@ class FloatTile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
 
-    def store(self, function: Bound, residual: bool) -> Any:
+    def store(self, function: VectorFunction, residual: bool) -> Any:
         """store(tile, y, pitch, residual, *numbers): applies a vector function by up to two float32 numbers and writes
         each row at y + row * pitch.
 

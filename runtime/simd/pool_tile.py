@@ -16,7 +16,7 @@ from .traced import Traced, applied, where
 from .vector import ELEMENTS, Vector, load_at, primitive, splat, store_at
 
 if TYPE_CHECKING:
-    from ..kernels.functions import Bound
+    from .traced import VectorFunction
 
 I32, I64, F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
 SHORT_SUM = 256
@@ -83,7 +83,7 @@ class PoolTile:
 
         return primitive(lambda x, row_pitch, pitch: self.kind, emit)
 
-    def store_float(self, function: Bound, mean: bool) -> Any:
+    def store_float(self, function: VectorFunction, mean: bool) -> Any:
         """store(total, y, count, ..., *numbers): a vector function of the total, by up to two float32 numbers; divided
         by count first where it is a mean."""
 

@@ -6,8 +6,8 @@ instructions in place, so that an elementwise kernel and the epilogue of a convo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from llvmlite import ir
 
@@ -15,7 +15,6 @@ from .requantize import round_to_int
 from .vector import call_llvm, multiply_add, splat
 
 if TYPE_CHECKING:
-    from ..kernels.functions import Bound
     from ..targets.target import Target
 
 
@@ -154,7 +153,16 @@ class Traced:
         return ir.VectorType(scalar, self.value.type.count)
 
 
-def applied(b: ir.IRBuilder, target: Target, function: Bound, x: ir.Value, numbers: Sequence[ir.Value]) -> ir.Value:
+class VectorFunction(NamedTuple):
+    """compute(x, *parameters), where x and the parameters are vectors of one type. parameters: how many there are."""
+
+    compute: Callable[..., Traced]
+    parameters: int
+
+
+def applied(
+    b: ir.IRBuilder, target: Target, function: VectorFunction, x: ir.Value, numbers: Sequence[ir.Value]
+) -> ir.Value:
     """The function of a vector, by the first of these float32 numbers."""
     lanes = x.type.count
     vectors = (Traced(b, splat(b, number, lanes), target) for number in numbers[: function.parameters])
