@@ -123,6 +123,8 @@ def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     found = dict(base)
     for key, value in own.items():
         below = found.get(key)
-        tables = isinstance(value, dict) and isinstance(below, dict) and "value" not in value
-        found[key] = _merged(below, value) if tables else value
+        if isinstance(value, dict) and isinstance(below, dict) and "value" not in value:
+            found[key] = _merged(below, value)
+        else:
+            found[key] = value
     return found

@@ -285,11 +285,11 @@ def test_boards_by_their_cpu_and_by_what_their_maker_calls_them(
 
 
 def test_rails() -> None:
-    """The total is one rail where one feeds the whole board, else the sum; as the sensors' own rule has it."""
+    """The total is one rail where one feeds the whole board, else the sum; as labels alone would have it."""
     for name in device_profiles.names():
         rails = [rail for rail in load(name).rails if not rail.sensor.startswith("rapl")]
         if rails:
-            chosen = choose_total([rail.label for rail in rails])
+            chosen = choose_total([rail.label for rail in rails], rails[0].sensor, ())
             assert [rails[i] for i in chosen.indices] == load(name).total_rails
             assert {rail.sensor for rail in rails} <= {source.name for source in sources()}
 

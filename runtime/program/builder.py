@@ -156,7 +156,7 @@ class Builder:
                 value.storage.touch(len(self.steps))
             elif not isinstance(value, float):
                 check_int32(name, value)
-        self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain))
+        self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain, work))
 
     def fill(self, view: View, value: np.ndarray) -> None:
         """Writes one element's bytes to every element of a view."""

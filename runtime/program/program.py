@@ -24,7 +24,8 @@ class Jump:
 @dataclass(slots=True)
 class Call:
     """One kernel call. arguments: Place, int or float by parameter name. chunks: units of work that threads share.
-    grain: fewest chunks worth handing to another thread, 0 where the step is too small to share."""
+    grain: fewest chunks worth handing to another thread, 0 where the step is too small to share. work: multiply-adds or
+    bytes that are moved in all chunks together, as far as its lowering says."""
 
     kernel: Kernel
     constants: Mapping[str, Any]
@@ -32,6 +33,7 @@ class Call:
     arguments: dict[str, Place | int | float]
     node: str
     grain: int = 0
+    work: int = 0
     jump: Jump | None = None
 
     @property

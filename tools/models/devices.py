@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from ...device_profiles import Profile, ProfileError, load
 from ...device_profiles.board import SYSTEM, board
 from ...runtime.errors import TargetError
@@ -18,6 +20,24 @@ def profile_of(name: str) -> Profile:
         return load(name)
     except ProfileError as problem:
         raise TargetError(str(problem)) from None
+
+
+def described(name: str) -> tuple[Profile, str | None]:
+    """A profile for predictions, and the one that it was completed from: what this computer does not tell of itself is
+    that of its board, or of its instruction set."""
+    profile = profile_of(name)
+    if profile.name != "host":
+        return profile, None
+    found, _ = fitting_profile()
+    if found is None:
+        return profile, None
+    other = load(found)
+    lacking = {
+        field: getattr(other, field)
+        for field in ("memory_gbps", "energy", "thermal")
+        if getattr(profile, field) is None and getattr(other, field) is not None
+    }
+    return (msgspec.structs.replace(profile, **lacking), found) if lacking else (profile, None)
 
 
 def fitting_profile(root: Path = SYSTEM) -> tuple[str | None, bool]:

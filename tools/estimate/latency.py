@@ -1,0 +1,80 @@
+"""How long a step takes on a device: its loops, its memory, and what it takes to start and to share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ...device_profiles import KernelCost
+from .work import NUMPY
+
+if TYPE_CHECKING:
+    from ...device_profiles import Profile
+    from .work import Work
+
+REFERENCE_MHZ: Final = 3000
+"""Where the clock is not known. Measured costs are relative to it, so that it cancels out."""
+COMPUTE: Final = 1.35
+"""Of the estimated cycles of a kernel's loops, on devices where it was not measured."""
+CHUNK_CYCLES, CALL_CYCLES, NUMPY_CALL_CYCLES = 60, 120, 30_000
+DEFAULT_GBPS: Final = 5.0
+BALANCE: Final = 0.9
+"""Of the threads' time that goes into grains."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one program asks of a device's memory. weights, arena: bytes that an inference goes through."""
+
+    weights: int
+    arena: int
+    cache: int
+    """Bytes of the last cache."""
+
+    @property
+    def weights_from_memory(self) -> float:
+        """The part of the weights that the last cache has lost since the last inference: none where everything fits,
+        and all where twice the cache is gone through."""
+        return min(1.0, max(0.0, (self.weights + self.arena - self.cache) / self.cache))
+
+    def data_from_memory(self, data: int) -> float:
+        """The part of a step's activations that does not stay in the last cache."""
+        return min(1.0, max(0.0, (data - self.cache) / self.cache))
+
+
+def clock(profile: Profile, sustained: bool = False) -> float:
+    """Hz of the first cluster; sustained: once the device is as warm as it gets."""
+    mhz: float = profile.cluster.mhz or REFERENCE_MHZ
+    if sustained and profile.thermal is not None and profile.thermal.sustained_mhz is not None:
+        mhz = min(mhz, profile.thermal.sustained_mhz.value)
+    return mhz * 1e6
+
+
+def cost_of(profile: Profile, kernel: str) -> KernelCost:
+    """As measured, else from cycles that are alike on all devices."""
+    found = profile.kernels.get(kernel)
+    if found is not None:
+        return found
+    cycle_ns = 1e9 / clock(profile)
+    call = NUMPY_CALL_CYCLES if kernel == NUMPY else CALL_CYCLES
+    return KernelCost(compute=COMPUTE, chunk_ns=CHUNK_CYCLES * cycle_ns, call_ns=call * cycle_ns)
+
+
+def memory_bytes(work: Work, load: Load) -> float:
+    """Bytes that the step moves to and from memory."""
+    return work.weight_bytes * load.weights_from_memory + work.data_bytes * load.data_from_memory(work.data_bytes)
+
+
+def seconds_of(work: Work, profile: Profile, threads: int, load: Load, sustained: bool = False) -> float:
+    """threads: of the program; a step that is not shared has one."""
+    cost, hz = cost_of(profile, work.kernel), clock(profile, sustained)
+    slower = clock(profile) / hz
+    loops = cost.compute * work.loops / hz + slower * cost.chunk_ns * 1e-9 * work.chunks
+    sharers = min(threads, work.parts)
+    gbps = DEFAULT_GBPS if profile.memory_gbps is None else profile.memory_gbps.value
+    memory = memory_bytes(work, load) / (gbps * 1e9)
+    shared = 0.0
+    if sharers > 1:
+        loops /= 1 + (sharers - 1) * BALANCE
+        shared = profile.share_us * 1e-6
+    return max(loops, memory) + slower * cost.call_ns * 1e-9 + shared

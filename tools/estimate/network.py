@@ -1,0 +1,98 @@
+"""Builds networks without a source: layers one after another, in float32 or int8, with weights that no result depends
+on."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from ...runtime.graph import Attribute, Graph, Node, Quantization, Value
+from ...runtime.model import Model
+
+Element = Literal["f32", "i8"]
+QUANT = Quantization.per_tensor(0.05, 0)
+
+
+class Network:
+    """Every method appends a layer to the value `at` (the latest by default) and returns the name of its result."""
+
+    def __init__(self, element: Element, *shape: int) -> None:
+        """shape: of the input "x", channels last."""
+        self.element = element
+        self.graph = Graph(inputs=["x"])
+        self.channels: dict[str, int] = {}
+        self.latest = self._value("x", shape[-1], tuple(shape))
+
+    def model(self) -> Model:
+        """The network, whose output is the latest value."""
+        self.graph.outputs.append(self.latest)
+        return Model(self.graph)
+
+    def conv(
+        self,
+        channels: int,
+        kernel: int | tuple[int, int] = 1,
+        stride: int = 1,
+        *,
+        depthwise: bool = False,
+        relu: bool = True,
+        at: str = "",
+    ) -> str:
+        x = at or self.latest
+        inputs = self.channels[x]
+        group = inputs if depthwise else 1
+        height, width = (kernel, kernel) if isinstance(kernel, int) else kernel
+        names = self._weights(f"w{len(self.graph.nodes)}", (channels, height, width, inputs // group))
+        attributes: dict[str, Attribute] = {
+            "pads": [(height - 1) // 2, (width - 1) // 2, height // 2, width // 2],
+            "strides": [stride, stride], "group": group,
+        }  # fmt: skip
+        if relu:
+            attributes["activation"] = "Relu"
+        return self._node("Conv", [x, *names], channels, attributes)
+
+    def depthwise(self, kernel: int = 3, stride: int = 1) -> str:
+        return self.conv(self.channels[self.latest], kernel, stride, depthwise=True)
+
+    def max_pool(self, kernel: int = 3, stride: int = 2) -> str:
+        sizes: dict[str, Attribute] = {"kernel_shape": [kernel, kernel], "strides": [stride, stride]}
+        return self._node("MaxPool", [self.latest], self.channels[self.latest], sizes)
+
+    def average(self) -> str:
+        return self._node("GlobalAveragePool", [self.latest], self.channels[self.latest], {})
+
+    def add(self, other: str) -> str:
+        return self._node("Add", [self.latest, other], self.channels[other], {"activation": "Relu"})
+
+    def concat(self, *names: str) -> str:
+        return self._node("Concat", list(names), sum(self.channels[name] for name in names), {"axis": -1})
+
+    def unary(self, op: str) -> str:
+        return self._node(op, [self.latest], self.channels[self.latest], {})
+
+    def _node(self, op: str, inputs: list[str], channels: int, attributes: dict[str, Attribute]) -> str:
+        name = f"v{len(self.graph.nodes)}"
+        self.graph.nodes.append(Node(op, inputs, [name], attributes))
+        self.latest = self._value(name, channels)
+        return self.latest
+
+    def _value(self, name: str, channels: int, shape: tuple[int, ...] | None = None) -> str:
+        self.channels[name] = channels
+        if self.element == "f32":
+            self.graph.add_value(Value(name, np.dtype(np.float32), shape))
+        else:
+            self.graph.add_value(Value(name, np.dtype(np.int8), shape, QUANT))
+        return name
+
+    def _weights(self, name: str, shape: tuple[int, ...]) -> list[str]:
+        outputs = shape[0]
+        if self.element == "f32":
+            self.graph.add_constant(name, np.full(shape, 0.01, np.float32))
+            self.graph.add_constant(name + "b", np.zeros(outputs, np.float32))
+        else:
+            scales, zeros = np.full(outputs, 0.01, np.float32), np.zeros(outputs, np.int32)
+            self.graph.add_constant(name, np.full(shape, 3, np.int8), Quantization(scales, zeros, 0))
+            bias = Quantization(scales * QUANT.scale, zeros, 0)
+            self.graph.add_constant(name + "b", np.zeros(outputs, np.int32), bias)
+        return [name, name + "b"]
