@@ -54,6 +54,8 @@ def test_counters_that_are_set_back() -> None:
     trace = Trace.of_energy(times, np.array([0.0, 2, 4, 0, 2, 4]))
     part = trace.part(0, 5)
     assert part.joules == pytest.approx(10) and part.unseen == pytest.approx(1) and np.isnan(trace.watts[2])
+    # Also where a window begins or ends in what is lost.
+    assert trace.part(2.5, 4).unseen == pytest.approx(0.5) and trace.part(1, 2.25).unseen == pytest.approx(0.25)
     marks = np.array([False, False, False, False, True, False])
     assert Trace.of_energy(times, np.arange(6.0), marks).part(0, 5).unseen == pytest.approx(1)
 

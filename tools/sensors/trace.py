@@ -115,8 +115,13 @@ class Trace:
         joules += (head if abs(head) > slack else 0.0) * powers[0] + (tail if abs(tail) > slack else 0.0) * powers[-1]
         holes = edges[1:-1] - (self.times[inside[:-1] + 1])
         joules += (holes * (powers[1:] + powers[:-1]) / 2).sum()
+        return Part(float(joules), end - start, len(inside), self._unseen(start, end))
+
+    def _unseen(self, start: float, end: float) -> float:
+        lost = np.flatnonzero(self.lost)
+        gone = np.minimum(self.times[lost + 1], end) - np.maximum(self.times[lost], start)
         outside = max(0.0, self.times[0] - start) + max(0.0, end - self.times[-1])
-        return Part(float(joules), end - start, len(inside), float(holes.sum() + outside))
+        return float(gone.clip(0).sum() + outside)
 
 
 def _in_order(times: np.ndarray, *values: np.ndarray) -> list[np.ndarray]:

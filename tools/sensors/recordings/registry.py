@@ -87,12 +87,12 @@ def _load(path: Path, format: Format, head: bytes, settings: Settings, *, certai
                 values.extend(sample)
     if reader is None:
         return None
-    samples = np.frombuffer(values, np.float64).reshape(-1, len(Sample._fields))
-    if len(samples) < 2:
-        raise SensorError(f"{path} holds {len(samples)} samples ({format.title}): two at least are wanted")
-    if rows - len(samples) > BAD * rows + 2:
-        raise SensorError(f"{path}: {rows - len(samples)} of {rows} rows hold no numbers ({format.title})")
-    return to_trace(format, reader, samples)
+    count = len(values) // len(Sample._fields)
+    if count < 2:
+        raise SensorError(f"{path} holds {count} samples ({format.title}): two at least are wanted")
+    if rows - count > BAD * rows + 2:
+        raise SensorError(f"{path}: {rows - count} of {rows} rows hold no numbers ({format.title})")
+    return to_trace(format, reader, np.frombuffer(values, np.float64).reshape(count, -1))
 
 
 def to_trace(format: TextFormat, reader: Reader, samples: np.ndarray) -> Trace:
