@@ -193,6 +193,31 @@ def read_run_of(recording: Path, folder: Path) -> EnergyRun:
     return read_run(str(folder / "good.json"))
 
 
+def test_a_prediction_says_that_it_is_one(model: Path, tmp_path: Path) -> None:
+    """The figures are those of mj estimate."""
+    output = tmp_path / "run.json"
+    report = mj_json("energy", model, "--source", "model:jetson-nano", "--battery", "10Wh", "-o", output)
+    (wanted,) = mj_json("estimate", model, "--profile", "jetson-nano")["estimates"]
+    each = report["per_inference"]
+    assert report["source"]["how"] == "modelled" and "jetson-nano" in report["source"]["what"]
+    assert each["total_mj"]["value"] == pytest.approx(wanted["joules"] * 1e3) and each["total_mj"]["low"] is None
+    assert each["above_idle_mj"]["value"] == pytest.approx(wanted["joules_above_idle"] * 1e3)
+    assert each["seconds"] == wanted["seconds"] and all(life["computed"] for life in report["battery"]["lives"])
+    assert read_run(str(output)).source.how == "modelled"
+    paced = mj_json("energy", model, "--source", "model:jetson-nano", "--rate", 10)
+    watts = paced["power"]["idle"]["value"] + 10 * wanted["joules_above_idle"]
+    assert paced["power"]["mean"] == pytest.approx(watts)
+    done = mj("energy", model, "--source", "model:jetson-nano")
+    assert "predicted, not measured" in done.stdout and "within a factor of" in " ".join(done.stdout.split())
+    for options, said in (
+        (("--source", "model:toaster"), "toaster"),
+        (("--source", "model:jetson-nano", "--rate", "1e9"), "at most"),
+        (("--source", "model", "--duration", "3"), "leave --duration out"),
+    ):
+        done = mj("energy", model, *options)
+        assert done.exit_code == 2 and one_line(done.stderr) and said in done.stderr
+
+
 def test_sources_are_listed(board: Path) -> None:
     report = mj_json("energy", "--sources", "--root", board)
     found = {each["kind"]: each for each in reversed(report["sources"])}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 @click.command("energy", short_help="Measure the energy of an inference with a power sensor or an external meter.")
 @click.argument("model", metavar="[MODEL]", type=options.FILE, required=False)
 @click.option("--source", metavar="NAME", help="The sensor, as --sources lists them; shelly:HOST or um25c:DEVICE; or "
-              "FORMAT:FILE for a pipe or a growing file that a meter's program writes. Default: the first sensor that "
-              "gives numbers.")  # fmt: skip
+              "FORMAT:FILE for a pipe or a growing file that a meter's program writes; model or model:PROFILE for a "
+              "prediction. Default: the first sensor that gives numbers.")  # fmt: skip
 @click.option("--sources", is_flag=True, help="List the sensors of this computer, and why others cannot be used.")
 @click.option("--duration", type=click.FloatRange(min=0.01), metavar="SECONDS", help="Seconds of load in all (default: "
               "10, more with a slow sensor).")  # fmt: skip

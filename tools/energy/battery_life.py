@@ -27,15 +27,21 @@ def watt_hours(text: str) -> float:
 
 
 def lives(
-    capacity: float, measured: tuple[float, float], idle: float | None, above: float | None, rates: Iterable[float]
+    capacity: float,
+    measured: tuple[float, float],
+    idle: float | None,
+    above: float | None,
+    rates: Iterable[float],
+    *,
+    computed: bool = False,
 ) -> Battery:
     """capacity: watt-hours. measured: inferences a second, and the watts that they took. idle: watts, above: joules of
     one inference above idle, from which the life at other rates is computed; rates: those, as far as they are below the
-    measured one."""
+    measured one. computed: whether the first was not measured either."""
     found = []
     if measured[1] > 0:
         hours = capacity / measured[1]
-        found.append(Life(inferences_per_second=measured[0], watts=measured[1], hours=hours, computed=False))
+        found.append(Life(inferences_per_second=measured[0], watts=measured[1], hours=hours, computed=computed))
     if idle is not None and above is not None:
         for rate in rates:
             watts = idle + rate * max(0.0, above)

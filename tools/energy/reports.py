@@ -49,8 +49,8 @@ def live_run(
     above = figures.per_inference.above_idle_mj
     idle = figures.power.idle
     return EnergyRun(
-        created=_moment(created),
-        command=_command(),
+        created=moment(created),
+        command=command_line(),
         model=model,
         machine=describe(),
         versions=versions(),
@@ -110,8 +110,8 @@ def replayed_run(
     joules = math.fsum(window.energy_uj for window in windows) * 1e-6
     unseen = math.fsum(window.unseen_s for window in windows)
     return EnergyRun(
-        created=_moment(created),
-        command=_command(),
+        created=moment(created),
+        command=command_line(),
         model=None,
         machine=None,
         versions=versions(),
@@ -153,12 +153,16 @@ def describe_model(path: str, session: Any, shapes: dict[str, tuple[int, ...]], 
     """What was run: the file and its digest, target, threads, shapes of the inputs."""
     return {
         "path": path,
-        "sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest(),
+        "sha256": digest(path),
         "target": session.target,
         "threads": session.threads,
         "shapes": {name: list(shape) for name, shape in shapes.items()},
         "seed": seed,
     }
+
+
+def digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def now() -> datetime:
@@ -194,9 +198,9 @@ def _window(each: Bounds, part: Part, start: float, inferences: int | None) -> W
     )
 
 
-def _moment(created: datetime) -> str:
+def moment(created: datetime) -> str:
     return created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _command() -> str:
+def command_line() -> str:
     return shlex.join(["mj", *sys.argv[1:]])

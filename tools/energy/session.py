@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ...runtime.errors import InputError
 from ..models.feeds import chosen_inputs
 from ..models.sources import load, open_model
 from ..report.progress import busy
@@ -16,6 +17,7 @@ from .battery_life import watt_hours
 from .evaluate import evaluate
 from .load import load as run_for
 from .measure import Plan, measure
+from .modelled import is_modelled, modelled_run
 from .reports import describe_model, live_run, now, replayed_run
 from .run_file import EnergyRun
 from .sources import open_recorder
@@ -52,6 +54,15 @@ def measure_model(
 ) -> EnergyRun:
     """Raises SensorError where there is no sensor, before anything is compiled or run."""
     capacity = None if request.battery is None else watt_hours(request.battery)
+    if request.source is not None and is_modelled(request.source):
+        given = {
+            "--target": target, "--kernels": kernels, "--input": inputs, "--duration": request.duration,
+            "--sample-rate": request.sample_rate,
+        }  # fmt: skip
+        vain = [name for name, value in given.items() if value]
+        if vain:
+            raise InputError(f"--source {request.source} runs nothing: leave {vain[0]} out")
+        return modelled_run(request.model, request.source, shapes, threads, request.rate, capacity)
     recorder = open_recorder(request.source, request.system, request.sample_rate, request.settings)
     try:
         opened = open_model(request.model)

@@ -22,7 +22,8 @@ def show_run(run: EnergyRun) -> None:
             for each in run.windows
         ]
         table("Windows", [">window", ">from s", ">to s", ">energy uJ", ">mean power"], rows)
-    emit_sentence(f"{source.how}: {source.what} ({source.name}), {_sampling(run)}")
+    sampling = f", {_sampling(run)}" if source.samples else ""
+    emit_sentence(f"{source.how}: {source.what} ({source.name}){sampling}")
     if source.whole is False:
         emit_sentence("This is not all that the device takes.")
     for note in source.notes:
@@ -59,6 +60,8 @@ def power(watts: float) -> str:
 
 
 def _title(run: EnergyRun) -> str:
+    if run.source.how == "modelled" and run.model is not None:
+        return f"{run.model['path']}: predicted, not measured"
     windows = [each for each in run.windows if each.kind != "idle"]
     seconds = sum(each.end_s - each.start_s for each in windows)
     count = f"{run.inferences} inferences" if run.inferences is not None else duration(seconds)
@@ -78,8 +81,9 @@ def _rows(run: EnergyRun) -> list[list[str]]:
         above = way.per_inference.above_idle_mj
         rest = f", {energy(above.value)} above idle" if above is not None else ""
         rows.append([f"  {way.name}", energy(way.per_inference.total_mj.value), f"{way.share:.1%} of inputs{rest}"])
-    rows.append(["energy in all", energy(run.joules * 1e3), ""])
-    if run.above_idle_j is not None:
+    if run.windows:
+        rows.append(["energy in all", energy(run.joules * 1e3), ""])
+    if run.windows and run.above_idle_j is not None:
         rows.append(["  of it above idle", energy(run.above_idle_j * 1e3), ""])
     if run.power.idle is not None:
         rows.append(["power at rest", power(run.power.idle.value), ""])

@@ -21,8 +21,8 @@ def open_recorder(chosen: str | None, system: System, rate: float | None, settin
         known = [source.name for source in sources()]
         if name not in known:
             raise SensorError(
-                f"there is no source '{name}'; known are {', '.join(known)}, and for what a meter's program writes "
-                f"FORMAT:PATH with {', '.join(streams)}"
+                f"there is no source '{name}'; known are {', '.join(known)}, model for a prediction, and for what a "
+                f"meter's program writes FORMAT:PATH with {', '.join(streams)}"
             )
     sensor, proof = open_sensor(chosen, system)
     return SensorRecorder(sensor, proof, rate)
