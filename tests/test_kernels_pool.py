@@ -47,7 +47,9 @@ def test_windows(window: dict[str, Any], target: str) -> None:
     for include_pad in (0, 1):
         attrs = {**window, "count_include_pad": include_pad}
         check_node("AveragePool", [feed(floats(*shape))], target=target, rtol=RTOL, atol=ATOL, **attrs)
-        check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **attrs)
+        for half_up in (0, 1):
+            attrs["half_up"] = half_up
+            check_node("AveragePool", [feed(bytes_(*shape), QUANT)], [Output("int8", QUANT)], target=target, **attrs)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 64, 200])

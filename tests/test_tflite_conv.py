@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +186,39 @@ def test_pools(kind: str, padding: int, tmp_path: Path) -> None:
     if kind != "L2_POOL_2D":
         x, y = activation((2, 9, 10, 5), "x"), activation((), "y")
         compare(one_operator(kind, [x], [y], ("Pool2DOptions", fields)), tmp_path)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("padding", "kernel"), [(VALID, 2), (SAME, 2), (VALID, 4), (SAME, 3)])
+def test_averages_of_stored_integers_have_ties(dtype: str, padding: int, kernel: int, tmp_path: Path) -> None:
+    options = (
+        "Pool2DOptions",
+        {"Padding": padding, "StrideH": 2, "StrideW": 2, "FilterHeight": kernel, "FilterWidth": kernel},
+    )
+    x = Tensor("x", (2, 9, 11, 16), dtype, scale=0.05, zero_point=3)
+    y = Tensor("y", (), dtype, scale=0.05, zero_point=3)
+    compare(one_operator("AVERAGE_POOL_2D", [x], [y], options), tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"])
+def test_a_channel_whose_scale_is_zero_gives_nothing(kind: str, tmp_path: Path) -> None:
+    depthwise, dense = kind == "DEPTHWISE_CONV_2D", kind == "FULLY_CONNECTED"
+    x = activation((2, 6) if dense else (1, 5, 6, 6), "x")
+    w = int8_weights({"CONV_2D": (6, 3, 3, 6), "DEPTHWISE_CONV_2D": (1, 3, 3, 6), "TRANSPOSE_CONV": (6, 2, 2, 6)}.get(
+        kind, (6, 6)), 3 if depthwise else 0)  # fmt: skip
+    scale = np.array(w.scale, np.float32)
+    scale[[1, 4]] = 0
+    w = replace(w, scale=scale)
+    strides = {"StrideH": 2, "StrideW": 2} if kind == "TRANSPOSE_CONV" else {"StrideH": 1, "StrideW": 1}
+    fields = {"Padding": VALID, **strides, "DilationHFactor": 1, "DilationWFactor": 1, "DepthMultiplier": 1}
+    known = {"TRANSPOSE_CONV": tuple(fields)[:3], "CONV_2D": tuple(fields)[:-1]}.get(kind, tuple(fields))
+    name = {"CONV_2D": "Conv2D", "DEPTHWISE_CONV_2D": "DepthwiseConv2D", "TRANSPOSE_CONV": "TransposeConv"}.get(kind)
+    options = (f"{name}Options", {key: fields[key] for key in known}) if name else ("FullyConnectedOptions", {})
+    inputs: list[Tensor | None] = [x, w, int32_bias(6, x, w)]
+    sizes = (2, 6) if dense else (1, 10, 12, 6) if kind == "TRANSPOSE_CONV" else (1, 3, 4, 6)
+    if kind == "TRANSPOSE_CONV":
+        inputs = [Tensor("shape", (4,), "int32", np.array(sizes, np.int32)), w, x, inputs[2]]
+    compare(one_operator(kind, inputs, [activation(sizes, "y", 0.1, 3)], options), tmp_path, quanta=1)
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,18 @@ def _nibbles(packed: np.ndarray, count: int) -> np.ndarray:
     """Signed 4-bit integers, the low nibble first, as int8."""
     pairs = np.stack([packed << 4, packed & 0xF0], axis=-1).view(np.int8) >> 4
     return pairs.reshape(-1)[:count]
+
+
+DEAD_SCALE = np.float32(2.0**-100)
+"""Of a channel whose scale is 0: so small that, times an int32, it is nothing beside any other number of a model."""
+
+
+def without_dead_channels(
+    data: np.ndarray, scale: np.ndarray, zero_point: np.ndarray, axis: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(data, scales) of a constant that is quantized per index of the axis, those with scale 0 made zeros of a scale
+    above 0, which mean the same. What is added to them, such as a bias in the product of two scales, vanishes, too."""
+    dead, shape = scale == 0, [1] * data.ndim
+    shape[axis] = -1
+    zeros = zero_point.astype(data.dtype).reshape(shape)
+    return np.where(dead.reshape(shape), zeros, data), np.where(dead, DEAD_SCALE, scale)

@@ -17,7 +17,7 @@ import numpy as np
 import tflite
 
 from ...runtime.errors import ModelError
-from .constants import elements
+from .constants import elements, without_dead_channels
 from .records import ModelRecord, OperatorRecord, OptionValue, TensorRecord
 from .schema import OPERATORS, TENSOR_TYPES, dtype_of, option_class, option_readers
 
@@ -143,6 +143,10 @@ class _Reader:
                 dtype = data.dtype
             elif tensor.IsVariable():
                 problem = "is a variable that keeps its value between runs"
+        if scale is not None and zero_point is not None and not scale.all():
+            if data is None or len(scale) == 1 or data.shape[axis] != len(scale):
+                raise self.error(f"tensor '{name}' has a scale that is not a positive number")
+            data, scale = without_dead_channels(data, scale, zero_point, axis)
         return TensorRecord(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem, tuple(sizes))
 
     def shape(self, name: str, sizes: list[int], signature: list[int]) -> tuple[int | None, ...]:
@@ -166,7 +170,7 @@ class _Reader:
             zero_point = np.repeat(zero_point, len(scale))
         if len(zero_point) != len(scale):
             raise self.error(f"tensor '{name}' has {len(scale)} scales but {len(zero_point)} zero points")
-        if not (np.isfinite(scale) & (scale > 0)).all():
+        if not (np.isfinite(scale) & (scale >= 0)).all():
             raise self.error(f"tensor '{name}' has a scale that is not a positive number")
         if len(scale) > 1 and not 0 <= axis < rank:
             raise self.error(f"tensor '{name}' is quantized along axis {axis}, but has {rank} dimensions")

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..ops import quantized_node
+from ..ops.average_pool import UINT8_SHIFT
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
 from ..program.builder import Builder
@@ -74,9 +75,11 @@ def _reduction(ctx: Context, kind: str, elements: int) -> Reduction | None:
     if x.quant == quant and kind == "max":
         return Reduction("max", "bytes", low=low, high=high)
     if x.quant == quant and kind == "average":
-        if elements >= windows.EXACT_COUNT:
+        shift = UINT8_SHIFT if attrs["half_up"] else 0
+        if elements >= windows.EXACT_COUNT // (2 if shift else 1):
             return None
-        return Reduction("sum", "average", pad_bias=int(quant.zero_point[0]), low=low, high=high)
+        padding = int(quant.zero_point[0]) + shift
+        return Reduction("sum", "average", bias=shift, pad_bias=padding, zero_point=-shift, low=low, high=high)
     ratio = float(x.quant.scale[0] / quant.scale[0])
     if ratio * 255 >= windows.REACH:
         return None

@@ -12,6 +12,9 @@ from .max_pool import cost, infer_pool
 from .registry import Context, Op, register
 from .window import combine, counts, slide
 
+UINT8_SHIFT = 128
+"""From int8 to the uint8 that it stands for."""
+
 
 def average_pool(
     x: np.ndarray,
@@ -23,10 +26,14 @@ def average_pool(
     auto_pad: str = "NOTSET",
     ceil_mode: int = 0,
     count_include_pad: int = 0,
+    half_up: int = 0,
     activation: str | None = None,
     activation_params: Sequence[float] = (),
 ) -> np.ndarray:
-    """x (N, *spatial, C), kernel_shape one size per spatial axis; padding counts as zeros if count_include_pad."""
+    """x (N, *spatial, C), kernel_shape one size per spatial axis; padding counts as zeros if count_include_pad.
+
+    half_up: round means of stored integers as those of the uint8 that the int8 stand for, where the quantization stays.
+    """
     window = slide(x.shape[1:-1], kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
     wide = np.result_type(x.dtype, np.float32)
     total = combine(x.astype(wide, copy=False), window, np.add, 0)
@@ -49,7 +56,10 @@ def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:
     qy, low, high = target
     dtype = ctx.outputs[0].dtype
     if qx == qy:
-        return np.clip(integer.average(total + count * qx.zero_point[0], count), low, high).astype(dtype)
+        # uint8 are never negative, so that away from zero is up.
+        shift = UINT8_SHIFT if a["half_up"] else 0
+        average = integer.average(total + count * (qx.zero_point[0] + shift), count) - shift
+        return np.clip(average, low, high).astype(dtype)
     return integer.mean(total, count, qx, qy, low, high, dtype)
 
 

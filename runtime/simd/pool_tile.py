@@ -111,7 +111,7 @@ class PoolTile:
         """store(...): (total + bias) / count rounded half away from zero, + zero_point, clamped.
 
         With the reciprocal in float32 this is exact for count < 2^14: half a unit added to the dividend keeps the
-        quotient at least 1 / (2 * count) away from the integers, and |quotient| < 129.
+        quotient at least 1 / (2 * count) away from the integers, and |quotient| < 129. For count < 2^13 it may be 257.
         """
 
         def finish(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..handlers import handles
 from ..operator import Operator
 from .conv import auto_pad, strides
@@ -19,7 +21,9 @@ def _window(op: Operator) -> dict[str, Any]:
 
 @handles("AVERAGE_POOL_2D")
 def average_pool(op: Operator) -> None:
-    op.finish("AveragePool", [op.input(0)], **_window(op))
+    """Halves are rounded away from zero as they are stored: those of uint8 up."""
+    half_up = {"half_up": 1} if op.tensor(0).dtype == np.uint8 else {}
+    op.finish("AveragePool", [op.input(0)], **_window(op), **half_up)
 
 
 @handles("MAX_POOL_2D")
