@@ -25,6 +25,7 @@ WILD = [
 RARELY = 0.04
 ACTIVATIONS: list[tuple[str | None, list[float]]] = [
     *((None, []),) * 3, ("Relu", []), ("Relu6", []), ("Clip", [-0.5, 2.0]), ("Sigmoid", []), ("LeakyRelu", [0.125]),
+    ("Celu", [0.0]), ("Elu", [1.0]), ("HardSwish", []), ("Gelu", []),
 ]  # fmt: skip
 FLOATS, INTEGERS = ["float32", "float16", "float64"], ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64"]
 EVERY = [*FLOATS, *INTEGERS, "uint64", "bool"]
@@ -39,7 +40,7 @@ WORDS: dict[str, Sequence[Any]] = {
     ],
     "nearest_mode": ["round_prefer_floor", "round_prefer_ceil", "floor", "ceil"],
     "keep_aspect_ratio_policy": ["stretch", "stretch", "not_larger", "not_smaller"],
-    "alpha": [1.0, 0.25, -0.5, 2.0],
+    "alpha": [1.0, 0.25, -0.5, 2.0, 0.0, 1e30],
     "beta": [0.5, 1.0],
     "to": [*EVERY, "bfloat16", "nothing"],
     "output_dtype": ["", "", "int8", "uint8", "float32", "float16"],
@@ -143,7 +144,7 @@ class Draw:
         data = self.numbers.integers(low, high, self.fit(list(shape)), endpoint=True)
         if data.ndim == 1 and data.size and self.chance(0.4):
             data = np.clip(
-                self.rng.randint(low, high) + self.rng.choice([1, 1, 2, -1]) * np.arange(data.size), low, high
+                self.rng.randint(low, high) + self.rng.choice([1, 1, 2, 0, -1]) * np.arange(data.size), low, high
             )
         if data.size and self.chance(2 * RARELY):
             data.reshape(-1)[self.rng.randrange(data.size)] = self.rng.choice(WILD)

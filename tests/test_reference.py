@@ -105,6 +105,39 @@ def test_bad_graphs_are_told(node: Node, words: str) -> None:
         run(graph_of(node), {"x": X})
 
 
+def node_run(op: str, *arrays: np.ndarray, quant: Quantization | None = None, **attrs: Any) -> np.ndarray:
+    """One node of arrays that are all of one dtype and scale, as its output is."""
+    graph = Graph(inputs=[f"x{i}" for i in range(len(arrays))], outputs=["y"])
+    for name in (*graph.inputs, "y"):
+        graph.add_value(Value(name, arrays[0].dtype, None, quant))
+    graph.nodes.append(Node(op, list(graph.inputs), ["y"], attrs))
+    return run(graph, dict(zip(graph.inputs, arrays, strict=True)))["y"]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_has_no_elements_is_not_computed() -> None:
+    one = np.ones(3, np.float32)
+    assert node_run("InstanceNormalization", np.ones((1, 0, 4, 3), np.float32), one, one).shape == (1, 0, 4, 3)
+
+
+def test_quantized_scalars_stay_scalars() -> None:
+    found = node_run("Mul", np.array(3, np.int8), np.array(5, np.int8), quant=Quantization.per_tensor(0.5, 0))
+    assert found.shape == () and found == 8
+
+
+def test_integers_stay_integers_behind_an_activation() -> None:
+    x = np.array([[[4], [9]]], np.uint64)
+    wanted: list[tuple[str, dict[str, Any]]] = [("GlobalMaxPool", {}), ("MaxPool", {"kernel_shape": [2]})]
+    for op, attrs in wanted:
+        found = node_run(op, x, activation="LeakyRelu", activation_params=[0.5], **attrs)
+        assert found.dtype == np.uint64 and found.tolist() == [[[9]]]
+
+
+def test_a_transposed_convolution_of_no_channels() -> None:
+    x, w = np.ones((1, 4, 4, 0), np.float32), np.ones((0, 2, 2, 3), np.float32)
+    assert (node_run("ConvTranspose", x, w) == np.zeros((1, 5, 5, 3))).all()
+
+
 def zoo(name: str) -> Path:
     folder = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
     path = folder / name
