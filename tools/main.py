@@ -19,7 +19,10 @@ import click
 
 from ..runtime.errors import Error
 
-COMMANDS = ("convert", "run", "inspect", "compare", "bench", "energy", "compile", "estimate", "profiles", "doctor")
+COMMANDS = (
+    *("convert", "run", "inspect", "compare", "bench", "energy"),
+    *("compile", "tune", "estimate", "profiles", "doctor"),
+)
 INTERRUPTED = 130
 PIPE_CLOSED = 141
 """What a shell shows of a program that the system ends for writing to a closed pipe."""
