@@ -50,6 +50,27 @@ def test_counts_of_channels_and_pixels(channels: int, target: str) -> None:
     check(depthwise((1, 4, 1 + channels % 33, channels), (3, 3), False, **PADS), target)
 
 
+@pytest.mark.parametrize("target", TARGETS[-1:])
+@pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
+@pytest.mark.parametrize("kernel", [(1, 90), (90, 1), (70, 3), (5, 41)])
+def test_long_kernels_share_one_of_their_width(kernel: tuple[int, int], quantized: bool, target: str) -> None:
+    """Only the shorter axis is unrolled: code does not grow with the longer one."""
+    shape = (1, kernel[0] + 2, kernel[1] + 3, 24)
+    names = check(depthwise(shape, kernel, quantized), target)
+    assert any(f"kernel={min(kernel)}," in name for name in names)
+
+
+@pytest.mark.parametrize("target", TARGETS[-1:])
+@pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
+def test_wide_strides(quantized: bool, target: str) -> None:
+    """No code is as long as a stride, and tiles of one output share their kernel whatever it is."""
+    found = {
+        tuple(sorted(check(depthwise((1, 1, 4 * stride, 24), (1, 3), quantized, strides=[1, stride]), target)))
+        for stride in (90, 95)
+    }
+    assert len(found) == 1
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("value", "weight"), [(-128, -128), (127, -128), (-128, 127)])
 def test_extremes(value: int, weight: int, target: str) -> None:

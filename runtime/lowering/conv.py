@@ -10,7 +10,7 @@ from ..ops.window import Window, window_of
 from ..program.builder import Builder
 from ..program.view import Border, Start, View
 from . import depthwise
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 
 GROUP_OVERHEAD = 50
@@ -45,6 +45,8 @@ def lower(ctx: Context, b: Builder) -> bool:
     if (x.dtype != np.float32 or w.dtype != np.float32) if product is None else ctx.optional(3) is not None:
         return False
     group = ctx.attrs["group"]
+    if x.shape[0] * (1 if w.shape[-1] == 1 else group) > MOST_CALLS:
+        return False
     if group > 1 and w.shape[-1] == 1:
         return depthwise.lower(ctx, b, border(ctx))
     bias_data = None if bias is None else bias.data

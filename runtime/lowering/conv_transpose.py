@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product as pairs
 
 import numpy as np
 
@@ -13,8 +14,8 @@ from ..program.builder import Builder
 from ..program.view import Border, View
 from .conv import join_groups
 from .elementwise import emit_unary, is_costly
-from .phases import NONE, Phase, joined, phases
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .phases import NONE, Phase, covers, joined, phases
+from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .row_layout import OperandRows
 
@@ -28,8 +29,8 @@ def border(ctx: Context) -> tuple[Border, int] | None:
         return None
     reaches = []
     for separate, size in zip(_axes(ctx), (1, *x.shape[1:-1])[-2:], strict=True):
-        least = min(phase.reach[0] for phase in separate)
-        most = max(phase.reach[1] for phase in separate)
+        least = min((phase.reach[0] for phase in separate), default=0)
+        most = max((phase.reach[1] for phase in separate), default=0)
         reaches.append((max(0, -least), max(0, most - size + 1)))
     (top, bottom), (left, right) = reaches
     wanted = Border(top, left, bottom, right)
@@ -47,6 +48,9 @@ def _axes(ctx: Context) -> list[list[Phase]]:
 def lower(ctx: Context, b: Builder) -> bool:
     x, w, bias = ctx.input(0), ctx.input(1), ctx.optional(2)
     if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
+        return False
+    rows, columns = _axes(ctx)
+    if len(rows) * len(columns) * x.shape[0] * ctx.attrs["group"] > MOST_CALLS:
         return False
     product, group = int8_product(ctx, outputs=-1), ctx.attrs["group"]
     bias_data = None if bias is None else bias.data
@@ -85,29 +89,29 @@ class _Phases:
             weights, self.group = join_groups(weights, self.group, lanes)
         self.weights, self.channels = weights, weights.shape[0]
         self.rows, self.columns = _axes(ctx)
-        together = joined(self.columns, ctx.outputs[0].shape[-2])
+        height, width = (1, *ctx.outputs[0].shape[1:-1])[-2:]
+        self.covered = covers(self.rows, height) and covers(self.columns, width)
+        together = joined(self.columns, width)
         # A float's zero weight for what only its neighbours read would make NaN of infinities.
-        sound = out is not None or not (together[0].taps == NONE).any()
+        sound = out is not None or not any((phase.taps == NONE).any() for phase in together)
         if self.group == 1 and 2 * self.channels <= lanes and sound:
             self.columns = together
         wanted = border(ctx)
         self.x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
         self.y = self.result = b.output()
         self.activation = ctx.attrs["activation"]
-        outputs = self.channels * max(column.members for column in self.columns)
+        outputs = self.channels * max((column.members for column in self.columns), default=1)
         if out is None and is_costly(self.activation) and 2 * outputs <= lanes and OperandRows.fit(ctx.outputs[0]):
             # Vectors of pixels waste no lanes on the activation, as those of a pixel's few channels do.
             self.y, self.activation = b.temporary(self.y.shape, self.y.dtype), None
 
     def emit(self) -> None:
-        for row in self.rows:
-            for column in self.columns:
-                if row.taps.size and column.taps.size:
-                    for image in range(self.x.shape[0]):
-                        for group in range(self.group):
-                            self._convolve(row, column, image, group)
-                else:
-                    self._fill(row, column)
+        if not self.covered:
+            self._fill()
+        for row, column in pairs(self.rows, self.columns):
+            for image in range(self.x.shape[0]):
+                for group in range(self.group):
+                    self._convolve(row, column, image, group)
         if self.y is not self.result:
             attrs = self.ctx.attrs
             emit_unary(self.b, attrs["activation"], self.y, self.result, attrs["activation_params"])
@@ -155,18 +159,16 @@ class _Phases:
         segments = height if self._merged(column) else height * width
         return found.astype(self.weights.dtype).reshape(members * outputs, segments, -1)
 
-    def _fill(self, row: Phase, column: Phase) -> None:
-        """Outputs that no input reaches: the bias, finished like any accumulator."""
+    def _fill(self) -> None:
+        """What outputs are that no input reaches, written to all of them: the bias, finished like any accumulator."""
         bias = np.zeros(self.channels, np.float32 if self.out is None else np.int32) if self.bias is None else self.bias
         if self.out is None:
             data = activation.apply(bias, self.activation, self.ctx.attrs["activation_params"])
         else:
             out = self.out
             data = integer.requantize(bias, out.scale, out.zero_point, out.low, out.high, np.int8)
-        data = np.tile(data.astype(self.y.dtype), column.members)
-        y_image, y_row, y_pixel = self.y.pitches()
-        shape = (self.y.shape[0], row.count, column.count, len(data))
-        strides = y_image, row.step * y_row, column.step * y_pixel, data.itemsize
-        target = self.y.part(shape, strides, row.first * y_row + column.first * y_pixel)
+        data = data.astype(self.y.dtype)
+        shape = self.y.channels_last()
+        target = self.y.part(shape, (*self.y.pitches(), data.itemsize), 0)
         source = View(self.b.constant(data).storage, 0, shape, (0, 0, 0, data.itemsize), data.dtype)
         self.b.copy(source, target)

@@ -20,6 +20,12 @@ from .function_form import function_form
 from .product import byte_parts, fits_int8, int8_product
 
 PIXELS_F32 = 8
+LONGEST_ROW = 32
+"""Taps of a kernel row, which are unrolled: the shorter axis of larger kernels is."""
+WIDEST_TILE = 64
+"""Taps that the outputs of a float tile read along a row."""
+WIDEST_STRIDE = 32
+"""From one output of an int8 tile to the next."""
 ACCUMULATORS = 8
 BANDS_PER_THREAD, LEAST_BAND = 2, 3
 """A band is rows of outputs that a thread walks down; two more rows of inputs are read."""
@@ -37,6 +43,8 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
     if product is None and ctx.input(0).dtype != np.float32:
         return False
     kernel = w.shape[1:-1] if w.data.ndim == 4 else (1, w.shape[1])
+    if min(kernel) > LONGEST_ROW:
+        return False
     taps = w.data.reshape(w.shape[0], *kernel)
     if product is not None:
         taps = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
@@ -86,6 +94,8 @@ class _Scan:
         # Outputs are computed in pairs and more: along a square kernel's axis that wastes fewer.
         wasteful = kernel[0] == kernel[1] and strides[0] == strides[1] and width % 2 > height % 2 and width < height
         self.swapped = kernel[0] > kernel[1] or wasteful
+        if max(kernel) > LONGEST_ROW:
+            self.swapped = kernel[0] < kernel[1]
         if self.swapped:
             axes.reverse()
         (self.lines, self.line_stride, self.line_dilation, x_line, self.y_line, self.kernel_rows) = axes[0]
@@ -141,7 +151,8 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
     lanes = b.tile_layout("f32").lanes
     while lanes > channels:
         lanes //= 2
-    count = 1 if scan.dilation > 1 else _even(scan.pixels, PIXELS_F32)
+    most = min(PIXELS_F32, 1 + (WIDEST_TILE - scan.kernel) // scan.stride)
+    count = 1 if scan.dilation > 1 else _even(scan.pixels, most)
     starts = [*range(0, channels - lanes, lanes), channels - lanes]
     weights = np.stack([scan.rows(taps)[..., s : s + lanes] for s in starts]).astype(np.float32)
     bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
@@ -230,7 +241,7 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
         narrow = True
         layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
     repeat = 1
-    if scan.dilation == 1:
+    if scan.dilation == 1 and scan.stride <= WIDEST_STRIDE:
         room = 2 * ACCUMULATORS
         if scan.scanned:
             # Three tiles are alive; transposing half-width blocks takes registers of its own.
@@ -238,9 +249,12 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
         most = max(1, min(room // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
         repeat = min(range(1, most + 1), key=lambda n: _cost(scan.pixels, n * layout.pixels))
     dense = scan.adjacent * joined == layout.width and scan.dilation == 1
+    # Of a tile of one output the stride is of no concern, of dilations only whether there is one.
+    alone = repeat * layout.pixels == 1
     constants: dict[str, int | bool | str] = {
-        "channels": channels, "kernel": scan.kernel, "stride": scan.stride, "dilation": scan.dilation,
-        "narrow": narrow, "repeat": repeat, "dense": dense, "joined": joined,
+        "channels": layout.width, "kernel": scan.kernel, "stride": 1 if alone else scan.stride,
+        "dilation": min(scan.dilation, 2), "narrow": narrow or alone, "repeat": repeat, "dense": dense,
+        "joined": joined,
     }  # fmt: skip
     return constants, layout
 

@@ -10,6 +10,8 @@ import numpy as np
 from ..ops.conv_transpose import Spread
 
 NONE = -1
+MOST_MEMBERS = 16
+"""Outputs that are computed together: what they are multiplied with grows with their square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,38 +41,44 @@ class Phase:
 
 
 def phases(spread: Spread, axis: int) -> list[Phase]:
-    """The outputs along an axis as one phase per remainder of (output + begin) by the stride, empty ones left out.
+    """The outputs along an axis that read any input, as one phase per remainder of (output + begin) by the stride.
 
     The kernel's elements k of a phase are those with k * dilation = remainder (mod stride); such an element meets
     input i at output i * stride + k * dilation - begin.
     """
     stride, dilation, begin = spread.strides[axis], spread.dilations[axis], spread.begin[axis]
+    met: dict[int, list[int]] = {}
+    for k in range(spread.kernel[axis]):
+        met.setdefault((k * dilation - begin) % stride, []).append(k)
     found = []
-    for first in range(min(stride, spread.output[axis])):
-        remainder = (first + begin) % stride
-        met = [k for k in range(spread.kernel[axis]) if k * dilation % stride == remainder]
-        behind = [(k * dilation - remainder) // stride for k in met]
-        start = (first + begin) // stride - max(behind, default=0)
+    for first in sorted(first for first in met if first < spread.output[axis]):
+        taps = met[first]
+        start = (first + begin) // stride - max(k * dilation // stride for k in taps)
         count = -(-(spread.output[axis] - first) // stride)
-        taps = np.array([met[::-1]], int).reshape(1, len(met))
-        found.append(Phase(first, stride, count, start, dilation // gcd(stride, dilation), taps))
+        reversed_taps = np.array([taps[::-1]], int)
+        found.append(Phase(first, stride, count, start, dilation // gcd(stride, dilation), reversed_taps))
     return found
 
 
+def covers(found: list[Phase], output: int) -> bool:
+    """Whether every one of so many outputs is in a phase."""
+    return sum(phase.count * phase.members for phase in found) == output
+
+
 def joined(separate: list[Phase], size: int) -> list[Phase]:
-    """The same outputs (`size` of them) with all of a stride's computed together, and what is left of the last stride
-    apart. An output lacks the inputs that only its neighbours read."""
-    whole = size // len(separate)
-    used = [phase for phase in separate if phase.taps.size]
-    if whole == 0 or not used:
+    """The same outputs (of `size` in all) with all of a stride's computed together, those that read nothing included,
+    and what is left of the last stride apart. An output lacks the inputs that only its neighbours read."""
+    if not separate or separate[0].step > MOST_MEMBERS or size < separate[0].step:
         return separate
-    start = min(phase.start for phase in used)
-    last = max(phase.start + (phase.taps.shape[1] - 1) * phase.dilation for phase in used)
-    taps = np.full((len(separate), last - start + 1), NONE)
-    for member, phase in enumerate(separate):
+    stride = separate[0].step
+    whole = size // stride
+    start = min(phase.start for phase in separate)
+    last = max(phase.start + (phase.taps.shape[1] - 1) * phase.dilation for phase in separate)
+    taps = np.full((stride, last - start + 1), NONE)
+    for phase in separate:
         at = phase.start - start + phase.dilation * np.arange(phase.taps.shape[1])
-        taps[member, at] = phase.taps[0]
-    together = Phase(0, len(separate), whole, start, 1, taps)
+        taps[phase.first, at] = phase.taps[0]
+    together = Phase(0, stride, whole, start, 1, taps)
     rest = [
         Phase(p.first + whole * p.step, p.step, p.count - whole, p.start + whole, p.dilation, p.taps)
         for p in separate

@@ -19,6 +19,9 @@ from .chunking import blocks_of_a_chunk
 from .function_form import function_form
 from .tile_choice import choose_tile, tile_cost
 
+MOST_CALLS = 4096
+"""Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:

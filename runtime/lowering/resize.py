@@ -20,7 +20,7 @@ from .windows import channel_vectors
 
 MOST_TAPS = 4
 LONGEST_TABLE = 1 << 18
-"""Lines of outputs that are listed one by one."""
+"""Lines, or pixels of a line, of outputs that are listed one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,8 @@ class Gathered:
 @lowers("Resize")
 def resize(ctx: Context, b: Builder) -> bool:
     x, y, attrs = ctx.input(0), ctx.outputs[0], ctx.attrs
+    if any(n > LONGEST_TABLE for n, size in zip(y.shape, x.shape, strict=True) if n != size):
+        return False
     taps = axis_taps(x.shape, [ctx.optional_constant(i) for i in (1, 2, 3)], attrs)
     if not _served(ctx, taps):
         return False

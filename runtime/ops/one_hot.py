@@ -26,10 +26,11 @@ def infer(ctx: Context) -> list[Inferred]:
 def one_hot(indices: np.ndarray, depth: np.ndarray, values: np.ndarray, *, axis: int = -1) -> np.ndarray:
     size = int(depth.item())
     chosen = indices.astype(np.int64)
-    chosen = np.expand_dims(np.where(chosen < 0, chosen + size, chosen), axis)
-    steps = [1] * chosen.ndim
-    steps[axis] = size
-    return np.where(chosen == np.arange(size).reshape(steps), values[1], values[0])
+    chosen = np.where(chosen < 0, chosen + size, chosen)
+    hot = np.full((*chosen.shape, size), values[0], values.dtype)
+    places = np.nonzero((chosen >= 0) & (chosen < size))
+    hot[(*places, chosen[places])] = values[1]
+    return np.moveaxis(hot, -1, axis)
 
 
 register(Op("OneHot", one_hot, infer))

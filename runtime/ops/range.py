@@ -31,8 +31,10 @@ def infer(ctx: Context) -> list[Inferred]:
 
 
 def range_(start: np.ndarray, limit: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    steps = np.arange(length(start, limit, delta)).astype(start.dtype)
-    return (start.reshape(()) + steps * delta.reshape(())).astype(start.dtype)
+    steps = np.arange(length(start, limit, delta)).astype(start.dtype, copy=False)
+    steps *= delta.reshape(())
+    steps += start.reshape(())
+    return steps
 
 
-register(Op("Range", range_, infer, cost=lambda ctx: Cost(0, 24 * ctx.outputs[0].size)))
+register(Op("Range", range_, infer, cost=lambda ctx: Cost(0, 8 * ctx.outputs[0].size)))

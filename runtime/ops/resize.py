@@ -17,7 +17,7 @@ WEIGHT_BITS = 11
 """Fraction bits of one axis' weights on int8 tensors, as in XNNPACK."""
 
 
-TAP = 48
+TAP = 32
 """Bytes that are alive for one tap while indices and weights are computed, and Cost.work of it."""
 
 
@@ -203,7 +203,7 @@ def cost(ctx: Context) -> Cost:
         count = math.ceil(2 * reach * stretch)
         shape[number] = axis.output
         work += count * (TAP * axis.output + 4 * math.prod(shape))
-        tables += TAP * axis.output * (count + 1)
+        tables += TAP * axis.output * count
         largest = max(largest, math.prod(shape))
     wide = x.dtype.itemsize if attrs["mode"] == "nearest" else 8
     return Cost(work, tables + 3 * wide * largest)

@@ -1,0 +1,287 @@
+"""Models of a few hundred bytes that ask for minutes or gigabytes: each loads and runs, or is refused by a clear error,
+within the memory that SECURITY.md promises and some seconds of CPU time, which the system enforces in a child process.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import re
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import millijoule as mj
+from millijoule.runtime.file.write import serialize
+from millijoule.runtime.graph import Graph, Node, Value
+from millijoule.runtime.model import Metadata
+from millijoule.runtime.program.program import PythonStep
+from millijoule.runtime.program.view import View
+
+SECONDS = 60
+"""Of CPU time on a busy machine, kernels that are not in the cache and are compiled by the same process included; what
+these models asked for were minutes."""
+SPACE = 6 << 30
+"""Bytes of address space, where a bomb that goes off ends."""
+SLACK = 96 << 20
+"""Bytes besides twice the file and the arena: code, NumPy's temporaries, what a graph's nodes are in Python."""
+COMPILER = 160 << 20
+"""What compiling takes in the same process."""
+RESET_PEAK = Path("/proc/self/clear_refs")
+"""Writing 5 here makes the peak of resident memory start anew; Linux, Documentation/filesystems/proc.rst."""
+
+pytestmark = [
+    pytest.mark.skipif(not os.access(RESET_PEAK, os.W_OK), reason="this system cannot tell the peak of memory"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning"),
+]
+MADE_OF_SHAPES = ("ConstantOfShape", "OneHot")
+Attributes = dict[str, Any]
+Row = tuple[str, Sequence[str], str, Attributes]
+
+
+@dataclass
+class Bomb:
+    """nodes: (operator, inputs, output, attributes). inputs: shape and dtype. kernels: how many the model may need.
+    refused: words of the error, where there is one."""
+
+    nodes: Sequence[Row]
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, tuple[tuple[int, ...], str]] = field(default_factory=lambda: {"x": ((1, 4), "float32")})
+    outputs: Sequence[str] = ("y",)
+    kernels: int = 12
+    refused: str = ""
+
+    def file(self) -> bytes:
+        graph = Graph(name="bomb", inputs=list(self.inputs), outputs=list(self.outputs))
+        for name, (shape, dtype) in self.inputs.items():
+            graph.add_value(Value(name, np.dtype(dtype), shape))
+        for name, data in self.constants.items():
+            graph.add_constant(name, np.asarray(data))
+        for index, (op, inputs, output, attrs) in enumerate(self.nodes):
+            dtype = attrs.get("to", "float32" if op in MADE_OF_SHAPES else graph.values[inputs[0]].dtype)
+            graph.add_value(Value(output, np.dtype(dtype)))
+            graph.nodes.append(Node(op, list(inputs), [output], dict(attrs), f"n{index}"))
+        return serialize(graph, Metadata())
+
+    def feeds(self) -> dict[str, np.ndarray]:
+        return {name: np.ones(shape, dtype) for name, (shape, dtype) in self.inputs.items()}
+
+
+def chain(count: int, *functions: tuple[str, Attributes]) -> list[Row]:
+    """x through so many nodes of one input, which the functions are in turn, to y."""
+    names = ["x", *(f"t{i}" for i in range(1, count)), "y"]
+    return [
+        (functions[i % len(functions)][0], [names[i]], names[i + 1], functions[i % len(functions)][1])
+        for i in range(count)
+    ]
+
+
+def folded(*nodes: Row) -> list[Row]:
+    """Nodes that compute `f` from constants alone, and y = x + its sum."""
+    return [*nodes, ("ReduceSum", ["f"], "s", {"keepdims": 0}), ("Add", ["x", "s"], "y", {})]
+
+
+def one(op: str, inputs: Sequence[str] = ("x",), **attrs: Any) -> list[Row]:
+    return [(op, inputs, "y", attrs)]
+
+
+def spatial(*shape: int, dtype: str = "float32") -> dict[str, tuple[tuple[int, ...], str]]:
+    return {"x": (shape, dtype)}
+
+
+def doubling(count: int) -> list[Row]:
+    names = ["a", *(f"t{i}" for i in range(1, count)), "f"]
+    return [("Concat", [names[i]] * 2, names[i + 1], {"axis": 0}) for i in range(count)]
+
+
+ONES = np.ones
+BOMBS: dict[str, Bomb] = {
+    "pool of 30 001 x 30 001": Bomb(
+        folded(("MaxPool", ["a"], "f", {"kernel_shape": [30001] * 2, "pads": [15000] * 4})),
+        {"a": ONES((1, 1, 1, 1), np.float32)},
+    ),
+    "average of 30 001 x 30 001": Bomb(
+        folded(("AveragePool", ["a"], "f", {"kernel_shape": [30001] * 2, "pads": [15000] * 4})),
+        {"a": ONES((1, 3, 3, 1), np.float32)},
+    ),
+    "pool of 2001^3": Bomb(
+        one("MaxPool", kernel_shape=[2001] * 3, pads=[1000] * 6), inputs=spatial(1, 1, 1, 1, 1)
+    ),
+    "patches of a convolution": Bomb(
+        folded(("Conv", ["a", "w"], "f", {})),
+        {"a": ONES((1, 300, 300, 1), np.float32), "w": ONES((1, 237, 237, 1), np.float32)},
+    ),
+    "convolution with far apart elements": Bomb(
+        folded(("Conv", ["a", "w"], "f", {"dilations": [30000] * 2, "pads": [15000] * 4})),
+        {"a": ONES((1, 1, 1, 1), np.float32), "w": ONES((1, 2, 2, 1), np.float32)},
+    ),
+    "transposed convolution of stride 30 000": Bomb(
+        folded(("ConvTranspose", ["a", "w"], "f", {"strides": [30000] * 2, "output_shape": [8, 8]})),
+        {"a": ONES((1, 2, 2, 1), np.float32), "w": ONES((1, 1, 1, 1), np.float32)},
+    ),
+    "transposed convolution of stride 65 536": Bomb(
+        one("ConvTranspose", ["x", "w"], strides=[1, 65536]), {"w": ONES((1, 1, 1, 1), np.float32)}, spatial(1, 1, 2, 1)
+    ),
+    "transposed convolution of many phases": Bomb(
+        one("ConvTranspose", ["x", "w"], strides=[99, 99]), {"w": ONES((1, 99, 99, 1), np.float32)}, spatial(1, 2, 2, 1)
+    ),
+    "outer product": Bomb(
+        folded(("Einsum", ["a", "b"], "f", {"equation": "a,b->"})),
+        {"a": ONES(300_000, np.float32), "b": ONES(300_001, np.float32)},
+        refused="n0.*constants alone",
+    ),
+    "product of constants": Bomb(
+        [("ConstantOfShape", ["n"], "a", {}), *folded(("MatMul", ["a", "a"], "f", {}))],
+        {"n": np.array([12000, 12000])},
+        refused="constants alone",
+    ),
+    "casts of one constant": Bomb(
+        [*(("Cast", ["a"], f"c{i}", {"to": "float64"}) for i in range(300)),
+         ("Concat", [f"c{i}" for i in range(300)], "wide", {"axis": 0}),
+         *folded(("Cast", ["wide"], "f", {"to": "float32"}))],
+        {"a": ONES(1 << 14, np.int8)},
+    ),
+    "chain of casts": Bomb(
+        [*(("Cast", [f"c{i}" if i else "a"], f"c{i + 1}", {"to": ("float64", "float32")[i % 2]}) for i in range(400)),
+         *folded(("Identity", ["c400"], "f", {}))],
+        {"a": ONES(1 << 16, np.int8)},
+    ),
+    "doubling": Bomb([*doubling(26), *folded()], {"a": ONES(1, np.float32)}),
+    "shapes without end": Bomb(
+        [("ConstantOfShape", ["n"], "f", {}), *folded()], {"n": np.array([1 << 40])}, refused="2 GiB"
+    ),
+    "one of many": Bomb(
+        folded(("OneHot", ["i", "d", "v"], "f", {})),
+        {"i": np.array([1]), "d": np.array(1 << 27), "v": np.array([0, 1], np.float32)},
+    ),
+    "tiles": Bomb(one("Tile", ["x", "n"]), {"n": np.array([1, 1 << 40])}, refused="2 GiB"),
+    "expanded": Bomb(folded(("Expand", ["a", "n"], "f", {})), {"a": ONES(1, np.float32), "n": np.array([1 << 26])}),
+    "range": Bomb(
+        folded(("Range", ["a", "n", "b"], "r", {}), ("Cast", ["r"], "f", {"to": "float32"})),
+        {"a": np.array(0), "n": np.array(1 << 26), "b": np.array(1)},
+    ),
+    "padded by billions": Bomb(one("Pad", ["x", "p"]), {"p": np.array([0, 1 << 33, 0, 1 << 33])}, refused="2 GiB"),
+    "running sums": Bomb(
+        folded(("Expand", ["a", "n"], "e", {}), *(("CumSum", ["e" if i == 0 else f"e{i}", "z"], f"e{i + 1}", {})
+               for i in range(40)), ("Identity", ["e40"], "f", {})),
+        {"a": ONES(1, np.float32), "n": np.array([1 << 22]), "z": np.array(0)},
+    ),
+    "neighbours without end": Bomb(one("LRN", size=1 << 40)),
+    "chain of 10 000": Bomb(chain(10_000, ("Relu", {}), ("Neg", {}))),
+    "outputs by the thousand": Bomb(
+        [("Neg" if i % 2 else "Abs", ["x"], f"y{i}", {}) for i in range(5000)], outputs=[f"y{i}" for i in range(5000)]
+    ),
+    "inputs of one Concat": Bomb(
+        [*(("Neg" if i % 2 else "Abs", ["x"], f"t{i}", {}) for i in range(5000)),
+         ("Concat", [f"t{i}" for i in range(5000)], "y", {"axis": 0})]
+    ),
+    "long names": Bomb(
+        [("Abs", ["x" if i == 0 else f"{i}" * 1000], f"{i + 1}" * 1000, {}) for i in range(500)], outputs=["500" * 1000]
+    ),
+    "LeakyRelus of different slopes": Bomb(
+        chain(60, *(("LeakyRelu", {"alpha": 0.1 + i / 1000}) for i in range(60))), kernels=6
+    ),
+    "activations of different parameters": Bomb(
+        chain(60, *((op, {name: 0.3 + i / 100}) for i in range(20) for op, name in (
+            ("Elu", "alpha"), ("Celu", "alpha"), ("HardSigmoid", "beta")))), kernels=8,
+    ),
+    "epilogues of different parameters": Bomb(
+        [("Conv", ["x" if i == 0 else f"t{i}", "w"], "y" if i == 29 else f"t{i + 1}",
+          {"activation": "LeakyRelu", "activation_params": [i / 100]}) for i in range(30)],
+        {"w": ONES((8, 1, 1, 8), np.float32)}, spatial(1, 4, 4, 8), kernels=6,
+    ),
+    "depthwise by 1 x 4096": Bomb(
+        one("Conv", ["x", "w"], group=8), {"w": ONES((8, 1, 4096, 1), np.float32)}, spatial(1, 1, 4104, 8), kernels=6
+    ),
+    "depthwise of stride 4096": Bomb(
+        one("Conv", ["x", "w"], group=8, strides=[1, 4096]), {"w": ONES((8, 1, 2, 1), np.float32)},
+        spatial(1, 1, 16384, 8), kernels=6,
+    ),
+    "depthwise of many images": Bomb(
+        one("Conv", ["x", "w"], group=2), {"w": ONES((2, 1, 1, 1), np.float32)}, spatial(50_000, 1, 1, 2)
+    ),
+    "groups": Bomb(
+        one("Conv", ["x", "w"], group=20_000), {"w": ONES((40_000, 1, 1, 2), np.float32)}, spatial(1, 1, 1, 40_000)
+    ),
+    "resize to 2^26": Bomb(
+        one("Resize", ["x", "", "", "n"]), {"n": np.array([1, 1, 1 << 26, 1])}, spatial(1, 1, 4, 1, dtype="uint8"),
+        refused="NumPy would take",
+    ),
+    "resize to 2^20": Bomb(
+        one("Resize", ["x", "", "", "n"]), {"n": np.array([1, 1, 1 << 20, 1])}, spatial(1, 1, 4, 1, dtype="uint8")
+    ),
+}  # fmt: skip
+
+
+def _status(kind: str) -> int:
+    """Bytes, as /proc/self/status counts them: VmRSS resident, VmHWM the peak of that."""
+    return 1024 * int(Path("/proc/self/status").read_text().split(kind + ":", 1)[1].split(maxsplit=1)[0])
+
+
+def _bytes(views: Sequence[View | None]) -> int:
+    return sum(view.size * view.itemsize for view in views if view is not None)
+
+
+def _explode(path: Path, bomb: Bomb) -> dict[str, Any]:
+    """What happened: error, kernels, and by how many bytes memory was exceeded."""
+    allowed = 2 * path.stat().st_size + SLACK
+    before = _status("VmRSS")
+    RESET_PEAK.write_text("5")
+    found: dict[str, Any] = {"error": "", "kernels": 0}
+    try:
+        with mj.load(path, threads=1, progress=False) as session:
+            session.run(bomb.feeds())
+            (plan,) = session.engine._plans.values()
+            allowed += plan.program.arena_bytes + COMPILER
+            # The caller's own arrays, which are copies of what lies in the arena.
+            allowed += _bytes([*plan.program.inputs.values(), *plan.program.outputs.values()])
+            numpy = [step for step in plan.program.steps if isinstance(step, PythonStep)]
+            allowed += max((4 * _bytes([*step.inputs, *step.outputs]) for step in numpy), default=0)
+            found["kernels"] = len(plan.program.kernels())
+    except mj.Error as error:
+        found["error"] = str(error)
+    found["excess"] = _status("VmHWM") - before - allowed
+    return found
+
+
+def _in_a_child(path: Path, bomb: Bomb) -> dict[str, Any]:
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os.close(read)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            space = _status("VmSize") + SPACE
+            resource.setrlimit(resource.RLIMIT_AS, (space, space))
+            used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+            resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, used + SECONDS))
+            with os.fdopen(write, "wb") as answer:
+                pickle.dump(_explode(path, bomb), answer)
+        finally:
+            os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as answer:
+        content = answer.read()
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    assert status == 0, f"the process died of {signal.Signals(-status).name}"
+    assert content, "the process ended without an answer"
+    return pickle.loads(content)
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_runs_or_is_refused(name: str, tmp_path: Path) -> None:
+    bomb, path = BOMBS[name], tmp_path / "bomb.mj"
+    path.write_bytes(bomb.file())
+    found = _in_a_child(path, bomb)
+    if bomb.refused:
+        assert re.search(bomb.refused, found["error"]), found["error"]
+    else:
+        assert found["error"] == ""
+    assert found["kernels"] <= bomb.kernels
+    assert found["excess"] <= 0, f"{found['excess'] >> 20} MiB too many"
