@@ -93,6 +93,25 @@ def test_products_of_uint8_in_a_file_are_not_taken_for_int8(op: str) -> None:
     assert np.abs(found.astype(int) - wanted).max() <= 1 and np.ptp(wanted) > 100
 
 
+@pytest.mark.parametrize("dtype", ["int16", "uint16", "int32"])
+@pytest.mark.parametrize("op", ["Mul", "Softmax", "MaxPool", "Concat", "GlobalAveragePool", "Sigmoid", "Sub"])
+def test_integers_of_more_bits_stand_for_real_numbers_as_well(op: str, dtype: str) -> None:
+    """Arithmetic on integers is of 8 bits; of more it is that of real numbers."""
+    low, high = (0, 65535) if dtype == "uint16" else (-32768, 32767)
+    data = np.random.default_rng(0).integers(low, high + 1, (1, 4, 4, 3)).astype(dtype)
+    x, y = (Quantization.per_tensor(reach / 65536, (low + high) // 2) for reach in (6, 4))
+    attrs: dict[str, Any] = {"kernel_shape": [2, 2]} if op == "MaxPool" else {}
+    if op in ("Concat", "Softmax"):
+        attrs["axis"] = 1
+    count = 2 if op in ("Mul", "Sub", "Concat") else 1
+    model, feeds = node_model(op, [feed(data, x)] * count, [Output(dtype, y)], **attrs)
+    real, reals = node_model(op, [feed(integer.dequantize(data, x))] * count, **attrs)
+    wanted = integer.quantize(reference.run(real.graph, reals)["y0"], y, np.dtype(dtype))
+    with load(model, threads=1) as session:
+        found = session.run(feeds)["y0"]
+    assert np.abs(found.astype(np.int64) - wanted).max() <= 1
+
+
 Nodes = list[onnx.NodeProto]
 CONSTANTS: dict[str, Callable[[np.dtype], Any]] = {
     "s": lambda dtype: np.float32(0.02), "z": lambda dtype: dtype.type(28), "k": lambda dtype: dtype.type(50),

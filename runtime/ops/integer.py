@@ -46,13 +46,15 @@ def centred(q: np.ndarray, quant: Quantization, dtype: np.dtype | type) -> np.nd
 def requantize(
     acc: np.ndarray, scale: np.ndarray, zero_point: int, low: int, high: int, dtype: np.dtype | type
 ) -> np.ndarray:
-    """Accumulator to output: float32(acc) * scale, half to even, saturated to int16, + zero_point, to low..high.
+    """Accumulator to output: float32(acc) * scale, half to even, saturated to int16 (of more than 8 bits: to int32),
+    + zero_point, to low..high.
 
     acc holds integers of any dtype; scale is float32 and broadcasts against acc.
     """
     rounded = np.rint(acc.astype(np.float32) * scale.astype(np.float32))
-    saturated = np.clip(np.nan_to_num(rounded, nan=0.0), INT16.min, INT16.max).astype(np.int32)
-    return np.clip(saturated + np.int32(zero_point), low, high).astype(dtype)
+    bounds = INT16 if np.dtype(dtype).itemsize == 1 else np.iinfo(np.int32)
+    saturated = np.clip(np.nan_to_num(rounded, nan=0.0).astype(np.float64), bounds.min, bounds.max).astype(np.int64)
+    return np.clip(saturated + int(zero_point), low, high).astype(dtype)
 
 
 def add_parameters(a: Quantization, b: Quantization, out: Quantization, sign: int = 1) -> tuple[int, int, int, int]:

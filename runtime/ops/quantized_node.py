@@ -46,12 +46,14 @@ def output_range(ctx: Context) -> tuple[Quantization, int, int] | None:
 def product(ctx: Context, outputs: int | None = None) -> Product | None:
     """A node whose inputs are x, w and an optional bias, as an integer product; None where that is not exact.
 
-    That needs x, w and output quantized, x and output per tensor and w so or along its axis `outputs`, a clamp as
-    activation, and a bias in int32 with the scale of the sums.
+    That needs x, w and output quantized to 8 bits, x and output per tensor and w so or along its axis `outputs`, a
+    clamp as activation, and a bias in int32 with the scale of the sums.
     """
     x, w, b = ctx.input(0), ctx.input(1), ctx.optional(2)
     target = output_range(ctx)
     if target is None or x.quant is None or w.quant is None:
+        return None
+    if any(tensor.dtype.itemsize > 1 for tensor in (x, w, ctx.outputs[0])):
         return None
     if x.quant.axis is not None or target[0].axis is not None:
         return None

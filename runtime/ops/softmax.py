@@ -22,9 +22,9 @@ def log_softmax(x: np.ndarray, *, axis: int = -1) -> np.ndarray:
 
 
 def quantized(ctx: Context, x: np.ndarray) -> np.ndarray:
-    """`integer.softmax` with the table of the input's scale."""
+    """`integer.softmax` with the table of the input's scale, of 8 bits."""
     qx, y = ctx.input(0).quant, ctx.outputs[0]
-    if qx is None or y.quant is None or qx.scale.size > 1 or x.shape[ctx.attrs["axis"]] == 0:
+    if qx is None or y.quant is None or qx.scale.size > 1 or x.shape[ctx.attrs["axis"]] == 0 or x.dtype.itemsize > 1:
         return NotImplemented
     rows = np.moveaxis(x, ctx.attrs["axis"], -1)
     result = integer.softmax(rows, integer.softmax_table(qx.scale[0]), y.quant, y.dtype)
