@@ -1,4 +1,4 @@
-"""`mj profiles`: the devices that are known, and what this computer is."""
+"""`mj profiles`: the devices that are known, what this computer is, and what it can do."""
 
 from __future__ import annotations
 
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from ...device_profiles import Profile
 
 
-@click.command("profiles", short_help="List and show device profiles, and say which is this device's.")
+@click.command("profiles", short_help="List and show device profiles, detect this device's, measure it.")
 @click.argument("name", required=False, metavar="[NAME]")
 @click.option("--detect", "detected", is_flag=True, help="Show what this computer is, and the profile that fits it.")
+@click.option("--measure", is_flag=True, help="Time kernels and memory here (two minutes; the computer should be idle) "
+              "and write a profile of your own.")  # fmt: skip
+@click.option("-o", "--output", metavar="FILE.toml", type=options.FILE, help="With --measure: a profile for another "
+              "computer, such as your desk's, instead of this one's own.")  # fmt: skip
 @options.as_json
-def command(name: str | None, detected: bool, as_json: bool) -> None:
+def command(name: str | None, detected: bool, measure: bool, output: str | None, as_json: bool) -> None:
     """List device profiles, or show the one called NAME ("host": this computer's).
 
     A profile says what is known of a device: cores, caches, memory, power, and where each number is from. Your own are
@@ -28,10 +32,15 @@ def command(name: str | None, detected: bool, as_json: bool) -> None:
       mj profiles
       mj profiles jetson-nano
       mj profiles --detect
+      mj profiles --measure
     """
-    if name is not None and detected:
-        raise click.UsageError("Give one of NAME and --detect.")
-    if detected:
+    if sum((name is not None, detected, measure)) > 1:
+        raise click.UsageError("Give one of NAME, --detect and --measure.")
+    if output is not None and not measure:
+        raise click.UsageError("-o / --output goes with --measure.")
+    if measure:
+        _measure(output, as_json)
+    elif detected:
         _detected(as_json)
     elif name is not None:
         _show(name, as_json)
@@ -125,13 +134,31 @@ def _detected(as_json: bool) -> None:
     emit(f"{here.title}: {_cores(here)}, {here.memory_mib or '-'} MiB")
     emit(f"the system says: {', '.join(said) or 'nothing'}\n")
     if found is None:
-        emit("No profile fits.")
+        emit("No profile fits; `mj profiles --measure` makes one.")
     elif sure:
         emit(f"This is a {found}: `mj profiles {found}` shows what is known of it.")
     else:
-        emit(f"No profile names this board; for its instruction set there is {found}.")
+        emit(
+            f"No profile names this board; for its instruction set there is {found}; `mj profiles --measure` makes one."
+        )
     emit("\nWhat was found of this computer itself:\n")
     _tables(here)
+
+
+def _measure(output: str | None, as_json: bool) -> None:
+    from ..estimate.calibrate import measure_device
+    from ..report.display import emit_json, emit_sentence
+
+    report = measure_device(output)
+    if as_json:
+        emit_json(report)
+        return
+    emit_sentence(
+        f"wrote {report['output']}: {len(report['kernels'])} kinds of kernels, memory {report['memory_gbps']:.1f} "
+        f"GB/s, sharing a step {report['share_us']:.1f} us, softmax reads again from {report['softmax_share']:g} of the last "
+        f"cache. What was timed is fitted within {report['median_error_percent']:.1f} % (median), nine of ten steps "
+        f"within {report['p90_error_percent']:.1f} %."
+    )
 
 
 def _fields(profile: Profile) -> Mapping[str, Any]:

@@ -1,0 +1,104 @@
+"""`mj profiles --measure`: costs are fitted, and what was measured is what predictions are made from. No time is
+asserted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli import mj, mj_json
+
+from millijoule import Model
+from millijoule.device_profiles import detect, load
+from millijoule.runtime.targets.target import detect as detect_target
+from millijoule.tools.estimate import calibrate
+from millijoule.tools.estimate.estimate import estimate
+from millijoule.tools.estimate.fit import Timing, fit, predicted
+from millijoule.tools.estimate.latency import clock
+from millijoule.tools.estimate.microbenchmarks import networks
+from millijoule.tools.estimate.network import Network
+from millijoule.tools.measure import profile
+
+
+def test_costs_are_found_again() -> None:
+    rng = np.random.default_rng(0)
+    work = [
+        (float(ideal), int(chunks)) for ideal, chunks in zip(rng.uniform(1e-6, 1e-3, 12), range(1, 13), strict=True)
+    ]
+    timings = [Timing("conv", i, c, 1.4 * i + 30e-9 * c + 200e-9) for i, c in work]
+    cost = fit(timings)
+    assert (cost.compute, cost.chunk_ns, cost.call_ns) == pytest.approx((1.4, 30.0, 200.0), rel=1e-4)
+    assert [predicted(t, cost) for t in timings] == pytest.approx([t.seconds for t in timings])
+
+
+def test_costs_are_never_negative() -> None:
+    """Longer steps that take less per chunk than shorter ones are fitted as well as such costs can."""
+    cost = fit([Timing("conv", 1e-6, 10, 1e-6), Timing("conv", 1e-5, 1, 2e-5), Timing("conv", 1e-4, 10, 1e-4)])
+    assert min(cost.compute, cost.chunk_ns, cost.call_ns) >= 0 and cost.compute == pytest.approx(1, rel=0.5)
+    alone = fit([Timing("conv", 1e-6, 10, 3e-6)])
+    assert predicted(Timing("conv", 1e-6, 10, 0), alone) == pytest.approx(3e-6)
+
+
+def test_what_is_timed_covers_the_kernels_of_convolutional_networks() -> None:
+    found = set()
+    for model in networks():
+        shape = model.inputs["x"].shape
+        assert shape is not None
+        steps = estimate(model, {"x": tuple(int(size) for size in shape)}, load("x86-64-v3"), 1).steps
+        found |= {step.work.kernel for step in steps}
+    assert found >= {"conv_f32", "conv_int8", "depthwise_f32", "depthwise_int8", "depthwise_scan_int8", "pool", "copy",
+                     "fill_border", "add_int8", "binary_f32"}  # fmt: skip
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> Model:
+    """One small network, and little else, instead of two minutes."""
+
+    def one() -> Iterator[Model]:
+        net = Network("f32", 1, 12, 12, 8)
+        net.conv(16, 3)
+        net.conv(8)
+        yield net.model()
+
+    monkeypatch.setattr(calibrate, "networks", one)
+    monkeypatch.setattr(calibrate, "COPIED", 1 << 16)
+    monkeypatch.setattr(calibrate, "SHARES", (0.001,))
+    monkeypatch.setattr(calibrate, "SHORTEST", 0.0)
+    monkeypatch.setattr(profile, "SECONDS", 0.0)
+    return next(one())
+
+
+def test_this_computers_own_profile(small: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    report = mj_json("profiles", "--measure")
+    assert Path(report["output"]) == tmp_path / "millijoule" / "profiles" / "host.toml"
+    mine, plain = load(), detect()
+    assert mine.measured_on == plain.cluster.core and mine.clusters == plain.clusters and mine.target == "host"
+    assert "conv_f32" in mine.kernels and mine.softmax_share == 0.001
+    assert mine.memory_gbps is not None and mine.memory_gbps.source.startswith("measured")
+    found = estimate(small, {"x": (1, 12, 12, 8)}, mine, 1)
+    steps = [step for step in found.steps if step.work.kernel == "conv_f32"]
+    cost = mine.kernels["conv_f32"]
+    timing = Timing("", steps[0].work.loops / clock(mine), steps[0].work.chunks, 0)
+    assert steps[0].seconds == pytest.approx(predicted(timing, cost))
+    small.save(tmp_path / "small.mj")
+    assert "timed there" in mj("estimate", tmp_path / "small.mj").stdout
+
+
+@pytest.mark.usefixtures("small")
+def test_a_profile_to_carry_to_the_desk(tmp_path: Path) -> None:
+    """It needs nothing of the computer that it is read on."""
+    path = tmp_path / "My Board.toml"
+    done = mj("profiles", "--measure", "-o", path)
+    assert done.exit_code == 0 and "kinds of kernels" in done.stdout
+    text, carried = path.read_text(), load(path)
+    assert "extends" not in text and carried.name == "my-board" and carried.clusters == detect().clusters
+    assert carried.target == detect_target().name and carried.kernels
+    assert mj("profiles", path).exit_code == 0
+
+
+@pytest.mark.parametrize("arguments", [("-o", "x.toml"), ("--measure", "--detect"), ("jetson-nano", "--measure")])
+def test_options_that_do_not_go_together(arguments: tuple[str, ...]) -> None:
+    assert mj("profiles", *arguments).exit_code == 2

@@ -1,0 +1,167 @@
+"""`mj profiles --measure`: what kernels, memory and helper threads do on this computer, as a profile."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import numpy as np
+
+from ...device_profiles import KernelCost, Profile, detect, usable_cpus, user_folder
+from ...device_profiles.catalogue import HOST, SUFFIX
+from ..measure.profile import profile_steps
+from ..models.devices import described
+from ..models.feeds import random_inputs
+from .fit import Timing, fit, predicted
+from .latency import BALANCE, clock
+from .microbenchmarks import networks
+from .work import NUMPY, work_of
+
+if TYPE_CHECKING:
+    from ...runtime.model import Model
+
+COPIED: Final = 64 << 20
+"""Bytes that are copied to measure memory; beyond any cache of a small device."""
+SHARES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Of the last cache, at which the algorithms of softmax are compared."""
+REPEATS: Final = 7
+SHORTEST = 0.3e-6
+"""Seconds below which a step's time is mostly what it takes to read the clock."""
+
+
+def measure_device(output: str | None) -> dict[str, Any]:
+    """Times kernels, memory, threads and softmax here and writes a profile: this computer's own, or with `output` one
+    that another computer can read, with all that is known of this one."""
+    here = detect()
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    if load > 0.5 * usable_cpus():
+        warnings.warn(f"load average {load:.1f}: other programs are busy, so that what is measured is too slow",
+                      RuntimeWarning, stacklevel=2)  # fmt: skip
+    models = list(networks())
+    alone = time_steps(models, here, 1)
+    costs = fit_all(alone)
+    measured: dict[str, Any] = {
+        "measured_on": here.cluster.core,
+        "memory_gbps": {"value": round(memory_speed() * 1e-9, 2), "source": "measured: a copy beyond the caches"},
+        "share_us": round(share_cost(alone, models, here), 2),
+        "softmax_share": softmax_share(here),
+        "kernels": msgspec.to_builtins(costs),
+    }
+    path = Path(output) if output is not None else user_folder() / (HOST + SUFFIX)
+    _write(path, {"extends": HOST, "name": HOST, "title": here.title} if output is None else _whole(path), measured)
+    known = [timing for timing in alone if timing.kernel in costs]
+    wrong = sorted(100 * abs(predicted(timing, costs[timing.kernel]) / timing.seconds - 1) for timing in known)
+    return {
+        "output": str(path), "kernels": sorted(costs), "memory_gbps": measured["memory_gbps"]["value"],
+        "share_us": measured["share_us"], "softmax_share": measured["softmax_share"], "steps": len(known),
+        "median_error_percent": wrong[len(wrong) // 2], "p90_error_percent": wrong[9 * len(wrong) // 10],
+        "load_average": round(load, 2),
+    }  # fmt: skip
+
+
+def time_steps(models: Iterable[Model], profile: Profile, threads: int) -> list[Timing]:
+    """Every step of the models that a kernel runs, in their order. ideal: without what sharing would save."""
+    from ..models.sources import load
+
+    found = []
+    for model in models:
+        feeds = random_inputs(model, {"x": model.inputs["x"].shape}, 0)  # type: ignore[dict-item]
+        with load(model, threads) as session:
+            steps = profile_steps(session, feeds)
+            shapes = {name: array.shape for name, array in feeds.items()}
+            works = work_of(session.engine.plan(shapes, ()).program, session.engine.target)
+        for work, step in zip(works, steps, strict=True):
+            found.append(Timing(work.kernel, work.loops / clock(profile), work.chunks, max(step["seconds"], 1e-9)))
+    return found
+
+
+def fit_all(timings: Iterable[Timing]) -> dict[str, KernelCost]:
+    groups: dict[str, list[Timing]] = defaultdict(list)
+    for timing in timings:
+        if timing.kernel != NUMPY and timing.seconds >= SHORTEST:
+            groups[timing.kernel].append(timing)
+    return {kernel: fit(group) for kernel, group in groups.items()}
+
+
+def share_cost(alone: list[Timing], models: Iterable[Model], profile: Profile) -> float:
+    """Microseconds: what the longer steps take with helpers beyond their part of the work; the default where there is
+    one thread only."""
+    threads = profile.threads
+    if threads == 1:
+        return profile.share_us
+    together = time_steps(models, profile, threads)
+    extra = [
+        b.seconds - a.seconds / (1 + (threads - 1) * BALANCE)
+        for a, b in zip(alone, together, strict=True)
+        if a.kernel == b.kernel and a.seconds > 20e-6
+    ]
+    return max(0.0, 1e6 * float(np.median(extra))) if extra else profile.share_us
+
+
+def memory_speed() -> float:
+    """Bytes a second, read and written, of a copy that no cache holds."""
+    source, target = np.ones(COPIED // 8), np.zeros(COPIED // 8)
+    return 2 * COPIED / _shortest(lambda: np.copyto(target, source))
+
+
+def softmax_share(profile: Profile) -> float:
+    """Input and output over the last cache, from where on two passes that read the input again are the faster."""
+    from ...runtime.softmax.softmax import softmax
+
+    last = profile.cluster.last_cache
+    if last is None:
+        return profile.softmax_share
+    found = SHARES[-1]
+    for share in reversed(SHARES):
+        x = np.zeros((1, max(1024, int(share * last.size) // 8)), np.float32)
+        kept, again = (
+            _shortest(partial(softmax, x, algorithm=name, out=np.empty_like(x)))
+            for name in ("two-pass-reload", "two-pass")
+        )
+        if again > kept:
+            break
+        found = share
+    return found
+
+
+def _shortest(call: Callable[[], object]) -> float:
+    call()
+    times = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _whole(path: Path) -> dict[str, Any]:
+    """Everything that is known of this computer, under the file's name."""
+    from ...runtime.targets.target import detect as detect_target
+
+    profile, _ = described(HOST)
+    fields: dict[str, Any] = _without_none(msgspec.to_builtins(profile))
+    return {**fields, "name": re.sub("[^a-z0-9._-]", "-", path.stem.lower()), "target": detect_target().name}
+
+
+def _write(path: Path, known: dict[str, Any], measured: dict[str, Any]) -> None:
+    from ...device_profiles.catalogue import read
+    from ...runtime.file.atomic import replacing
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as file:
+        file.write(msgspec.toml.encode({**known, **measured}))
+    read(path)
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    return [_without_none(item) for item in value] if isinstance(value, list) else value
