@@ -155,9 +155,9 @@ def _measure(output: str | None, as_json: bool) -> None:
         return
     emit_sentence(
         f"wrote {report['output']}: {len(report['kernels'])} kinds of kernels, memory {report['memory_gbps']:.1f} "
-        f"GB/s, sharing a step {report['share_us']:.1f} us, softmax reads again from {report['softmax_share']:g} of the last "
-        f"cache. What was timed is fitted within {report['median_error_percent']:.1f} % (median), nine of ten steps "
-        f"within {report['p90_error_percent']:.1f} %."
+        f"GB/s, sharing a step {report['share_us']:.1f} us, softmax reads again from {report['softmax_share']:g} of "
+        f"the last cache. What was timed is fitted within {report['median_error_percent']:.1f} % (median), nine of ten "
+        f"steps within {report['p90_error_percent']:.1f} %."
     )
 
 
