@@ -76,6 +76,9 @@ class Cascade(Session):
         self._rows = Rows(model)
         self._row_plan = plan
         self._costs: tuple[Plan, list[int]] | None = None
+        count = len(model.stages)
+        sure = [model.gate.sure(stage, count) for stage in range(count)]
+        self._least = sure if shelf is None else [shelf.memory.least_score(score) for score in sure]
 
     @property
     def cascade(self) -> CascadeModel:
@@ -165,9 +168,8 @@ class Cascade(Session):
 
     def _ask(self, row: Row, shelf: Shelf, question: Question | None) -> Answer:
         """A new answer, which is kept where it is sure enough."""
-        cascade = self._cascade
         found, macs = self._compute_row(row)
-        if found.score >= shelf.memory.least_score(cascade.gate.sure(found.stage, len(cascade.stages))):
+        if found.score >= self._least[found.stage]:
             kept = Answer(found.label, found.probabilities, found.score, found.stage, found.ran, True)
             shelf.put(question, kept, array_bytes(found.probabilities) + OBJECT, macs)
         else:

@@ -36,6 +36,8 @@ class Rows:
 
         InputError on a wrong name, shape or dtype, and where the inputs have different numbers of rows.
         """
+        if self._is_row(feeds):
+            return [feeds]
         arrays = self._by_name(feeds)
         if not self.batched:
             return [{name: check_array(self._declared[name], array) for name, array in arrays.items()}]
@@ -52,6 +54,18 @@ class Rows:
                 row[name] = check_array(info, array)
             rows.append(row)
         return rows
+
+    def _is_row(self, feeds: Any) -> bool:
+        """Whether these are arrays of one row just as they have to be, which most are: all else takes longer to say."""
+        if type(feeds) is not dict or len(feeds) != len(self._infos):
+            return False
+        for name, array in feeds.items():
+            info = self._infos.get(name)
+            if info is None or type(array) is not np.ndarray:
+                return False
+            if array.shape != info.shape or array.dtype != info.dtype:
+                return False
+        return True
 
     def _by_name(self, feeds: Feeds | Any) -> Row:
         model = self._model
