@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 import millijoule as mj
+from millijoule.runtime.file.metadata import Metadata
 from millijoule.runtime.file.write import serialize
 from millijoule.runtime.graph import Graph, Node, Value
-from millijoule.runtime.model import Metadata
 from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.program.view import View
 

@@ -14,7 +14,7 @@ from millijoule.tools.models.devices import GENERIC, fitting_profile
 
 
 def test_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = mj("profiles").stdout
+    text = mj("profiles", COLUMNS="200").stdout
     for name in device_profiles.names():
         (line,) = (line for line in text.splitlines() if line.split()[:1] == [name])
         assert device_profiles.load(name).cluster.core in line

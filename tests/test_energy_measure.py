@@ -220,7 +220,7 @@ def test_a_load_beside_a_sensor() -> None:
     assert all(before.end <= after.start for before, after in pairwise([*ordered, found.idles[-1]]))
     assert found.trace.times[0] < found.idles[0].start and found.trace.times[-1] > found.idles[-1].end
     figures = evaluate.evaluate(found, sensor.facts)
-    assert figures.power.idle is not None and figures.power.idle.value == pytest.approx(2.0)
+    assert figures.power.idle is not None and figures.power.idle.value == pytest.approx(2.0, rel=1e-3)
     assert 2.5 < figures.power.mean <= 5.0
 
 

@@ -8,7 +8,8 @@ from kernel_cases import TARGETS, Output, check_node, feed
 
 from millijoule.runtime.errors import ModelError
 from millijoule.runtime.graph import Node
-from millijoule.runtime.ops.confidence_gate import SCORES, confidence_gate
+from millijoule.runtime.kernels import confidence
+from millijoule.runtime.ops.confidence_gate import FARTHEST, SCORES, confidence_gate
 from millijoule.runtime.ops.inference import infer_node
 from millijoule.runtime.ops.most_confident import most_confident
 from millijoule.runtime.ops.registry import Tensor
@@ -125,3 +126,7 @@ def test_what_is_no_softmax_is_refused() -> None:
     for shape, other, attrs in (((1, 1), (1, 1), {}), ((1, 3), (1, 4), {}), ((1, 3), (1, 3), {"score": "best"})):
         with pytest.raises(ModelError):
             infer(shape, other, **attrs)
+
+
+def test_kernel_and_reference_neglect_the_same() -> None:
+    assert confidence.FARTHEST == FARTHEST

@@ -37,7 +37,7 @@ class Rows:
         InputError on a wrong name, shape or dtype, and where the inputs have different numbers of rows.
         """
         if self._is_row(feeds):
-            return [feeds]
+            return [dict(feeds)]
         arrays = self._by_name(feeds)
         if not self.batched:
             return [{name: check_array(self._declared[name], array) for name, array in arrays.items()}]

@@ -29,7 +29,8 @@ def one_hot(indices: np.ndarray, depth: np.ndarray, values: np.ndarray, *, axis:
     chosen = np.where(chosen < 0, chosen + size, chosen)
     hot = np.full((*chosen.shape, size), values[0], values.dtype)
     places = np.nonzero((chosen >= 0) & (chosen < size))
-    hot[(*places, chosen[places])] = values[1]
+    ones = (*places, chosen[places])
+    hot[ones] = values[1]
     return np.moveaxis(hot, -1, axis)
 
 
