@@ -81,8 +81,8 @@ class Cascade(Session):
         self._least = sure if shelf is None else [shelf.memory.least_score(score) for score in sure]
 
     @property
-    def cascade(self) -> CascadeModel:
-        """The same as `model`, for tools that look inside."""
+    def model(self) -> CascadeModel:
+        """The stages and the gate, with the metadata of the first stage."""
         return self._cascade
 
     @property

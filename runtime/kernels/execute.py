@@ -10,9 +10,9 @@ taken. Whoever finds nothing to do for some time sleeps on a futex: a helper unt
 until a helper, which the system may have taken off its core, has finished its grains.
 
 Control block (int64 words in cache lines by who writes them): see the offsets. SPINS is how often an idle thread polls
-before it sleeps. A thread's slot is a cache line with all
-that it has to read: its range, which is the next grain (16 bits), the end (16 bits) and the step's sequence number;
-then the step's record. DONE counts the grains that helpers have finished, ever.
+before it sleeps. A thread's slot is a cache line with all that it has to read: its range, which is the next grain
+(16 bits), the end (16 bits) and the step's sequence number; then the step's record. DONE counts the grains that helpers
+have finished, ever.
 """
 
 from __future__ import annotations

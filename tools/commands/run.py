@@ -115,7 +115,7 @@ def _outputs(
 
     assert isinstance(session, Cascade)
     answer = session.run(feeds)
-    found = cascades.answers(answer, session.cascade)
+    found = cascades.answers(answer, session.model)
     return cascades.arrays(answer), {**found, "text": cascades.sentence(found, session.gate.score)}
 
 

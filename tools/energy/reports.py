@@ -22,7 +22,7 @@ from .load import Window as Timed
 from .measure import Measured, Plan
 from .points import shorten
 from .recorder import Recorder
-from .run_file import EnergyRun, PerInference, Power, SourceFacts, Window
+from .run_file import EnergyRun, Kind, PerInference, Power, SourceFacts, Window
 from .statistics import interval
 from .ways import Way
 from .windows import Bounds
@@ -104,7 +104,7 @@ def replayed_run(
     unknown = [each.number for each, part in parts if each.counts and not math.isfinite(part.joules)]
     if unknown:
         raise SensorError(f"{path}: no power is known in window {unknown[0]}")
-    shown = [(each, _window(each, part, start, inferences)) for each, part in parts if math.isfinite(part.joules)]
+    shown = [(each, _replayed(each, part, start, inferences)) for each, part in parts if math.isfinite(part.joules)]
     windows = [window for each, window in shown if each.counts]
     seconds = math.fsum(window.end_s - window.start_s for window in windows)
     joules = math.fsum(window.energy_uj for window in windows) * 1e-6
@@ -170,32 +170,25 @@ def now() -> datetime:
 
 
 def _timed(number: int, window: Timed, part: Part, start: float, ways: int) -> Window:
-    return Window(
-        number=number,
-        kind="load" if window.inferences else "idle",
-        start_s=window.start - start,
-        end_s=window.end - start,
-        energy_uj=part.joules * 1e6,
-        watts=part.watts,
-        samples=part.samples,
-        unseen_s=part.unseen,
-        inferences=window.inferences or None,
-        way=window.way if window.inferences and ways > 1 else None,
-    )
+    inferences = window.inferences or None
+    way = window.way if inferences and ways > 1 else None
+    kind: Kind = "load" if inferences else "idle"
+    return _window(number, kind, window.start - start, window.end - start, part, inferences, way)
 
 
-def _window(each: Bounds, part: Part, start: float, inferences: int | None) -> Window:
+def _replayed(each: Bounds, part: Part, start: float, inferences: int | None) -> Window:
+    kind: Kind = "window" if each.counts else "between"
+    counted = inferences if each.counts else None
+    return _window(each.number, kind, each.start - start, each.end - start, part, counted)
+
+
+def _window(
+    number: int, kind: Kind, start: float, end: float, part: Part, inferences: int | None, way: int | None = None
+) -> Window:
     return Window(
-        number=each.number,
-        kind="window" if each.counts else "between",
-        start_s=each.start - start,
-        end_s=each.end - start,
-        energy_uj=part.joules * 1e6,
-        watts=part.watts,
-        samples=part.samples,
-        unseen_s=part.unseen,
-        inferences=inferences if each.counts else None,
-    )
+        number=number, kind=kind, start_s=start, end_s=end, energy_uj=part.joules * 1e6, watts=part.watts,
+        samples=part.samples, unseen_s=part.unseen, inferences=inferences, way=way,
+    )  # fmt: skip
 
 
 def moment(created: datetime) -> str:

@@ -48,13 +48,16 @@ class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str] = []
 
 
+Kind = Literal["load", "idle", "window", "between"]
+
+
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """A stretch of time. start_s, end_s: seconds since the run's first. samples: intervals of the trace that lie in it
     whole. unseen_s: seconds for which the power beside them was taken. inferences: None where not known.
     way: of a cascade, which of the run's ways."""
 
     number: int
-    kind: Literal["load", "idle", "window", "between"]
+    kind: Kind
     start_s: float
     end_s: float
     energy_uj: float

@@ -65,6 +65,15 @@ class Network:
     def add(self, other: str) -> str:
         return self._node("Add", [self.latest, other], self.channels[other], {"activation": "Relu"})
 
+    def add_shortcut(self, begin: str, stride: int = 1) -> str:
+        """Adds what the latest value was computed from, with that stride, through a projection where it has another
+        shape."""
+        end = self.latest
+        if stride > 1 or self.channels[begin] != self.channels[end]:
+            begin = self.conv(self.channels[end], 1, stride, relu=False, at=begin)
+        self.latest = end
+        return self.add(begin)
+
     def concat(self, *names: str) -> str:
         return self._node("Concat", list(names), sum(self.channels[name] for name in names), {"axis": -1})
 

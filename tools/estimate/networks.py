@@ -66,13 +66,10 @@ def resnet18(element: Element) -> Model:
     net = _resnet_stem(element)
     for channels, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         for i in range(2):
-            begin = net.latest
-            net.conv(channels, 3, stride if i == 0 else 1)
-            inner = net.conv(channels, 3, relu=False)
-            if i == 0 and stride > 1:
-                begin = net.conv(channels, 1, stride, relu=False, at=begin)
-            net.latest = inner
-            net.add(begin)
+            begin, step = net.latest, stride if i == 0 else 1
+            net.conv(channels, 3, step)
+            net.conv(channels, 3, relu=False)
+            net.add_shortcut(begin, step)
     net.average()
     net.conv(1000, relu=False)
     return net.model()
@@ -83,14 +80,11 @@ def resnet50(element: Element) -> Model:
     net = _resnet_stem(element)
     for channels, repeats, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
         for i in range(repeats):
-            begin = net.latest
+            begin, step = net.latest, stride if i == 0 else 1
             net.conv(channels)
-            net.conv(channels, 3, stride if i == 0 else 1)
-            inner = net.conv(4 * channels, relu=False)
-            if i == 0:
-                begin = net.conv(4 * channels, 1, stride, relu=False, at=begin)
-            net.latest = inner
-            net.add(begin)
+            net.conv(channels, 3, step)
+            net.conv(4 * channels, relu=False)
+            net.add_shortcut(begin, step)
     net.average()
     net.conv(1000, relu=False)
     return net.model()
@@ -115,11 +109,8 @@ def resnet8(element: Element) -> Model:
     for channels, stride in ((16, 1), (32, 2), (64, 2)):
         begin = net.latest
         net.conv(channels, 3, stride)
-        inner = net.conv(channels, 3, relu=False)
-        if stride > 1:
-            begin = net.conv(channels, 1, stride, relu=False, at=begin)
-        net.latest = inner
-        net.add(begin)
+        net.conv(channels, 3, relu=False)
+        net.add_shortcut(begin, stride)
     net.average()
     net.conv(10, relu=False)
     return net.model()

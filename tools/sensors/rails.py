@@ -7,9 +7,9 @@ like the whole (AGX Orin's VIN_SYS_5V0) for the total.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from ...device_profiles import Rail
 from .source import SensorError
@@ -18,6 +18,15 @@ TOTAL: Final = re.compile(r"VIN|(?:.*_)?IN|(?:.*[_ ])?(?:SYSTEM|TOTAL)(?:[_ ].*)
 """POM_5V_IN (Nano), VDD_IN (TX2, Xavier NX, Orin NX and Nano), VIN (Thor)."""
 UNUSED: Final = re.compile(r"NC|N/C|", re.IGNORECASE)
 """Not connected; the kernel also names a sum of shunt voltages, which is no rail and has an index of its own."""
+
+
+class Labelled(Protocol):
+    @property
+    def label(self) -> str: ...
+
+
+R = TypeVar("R", bound=Labelled)
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,21 @@ class Choice:
 
 def is_used(label: str) -> bool:
     return UNUSED.fullmatch(label) is None
+
+
+def total_and_rails(
+    sensor: str, rails: Sequence[R], listed: Sequence[Rail], make: Callable[[str, str, bool, list[R]], S]
+) -> Iterator[S]:
+    """The board's total first, then every rail that is connected.
+
+    make: a sensor of its name, what it covers in words, whether that is all the board takes, and the rails to add.
+    SensorError as `choose_total`.
+    """
+    choice = choose_total([rail.label for rail in rails], sensor, listed)
+    yield make(sensor, choice.what, choice.whole, [rails[index] for index in choice.indices])
+    for rail in rails:
+        if is_used(rail.label):
+            yield make(f"{sensor}:{rail.label}", f"{rail.label} alone", False, [rail])
 
 
 def choose_total(labels: Sequence[str], sensor: str, listed: Sequence[Rail] = ()) -> Choice:

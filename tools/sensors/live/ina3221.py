@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ..power_files import PowerFiles
-from ..rails import choose_total, is_used
+from ..rails import total_and_rails
 from ..source import Absent, Facts, Source, System
 from ..sysfs import NumberFile, read_number, read_text
 
@@ -59,11 +59,7 @@ def find(system: System) -> Iterator[PowerFiles]:
     rails = [rail for chip in system.glob(*PLACES) if read_text(chip / "name") == "ina3221" for rail in _rails(chip)]
     if not rails:
         raise Absent("no INA3221 under sys/class/hwmon")
-    choice = choose_total([rail.label for rail in rails], "ina3221", system.rails)
-    yield _sensor("ina3221", choice.what, choice.whole, [rails[index] for index in choice.indices])
-    for rail in rails:
-        if is_used(rail.label):
-            yield _sensor(f"ina3221:{rail.label}", f"{rail.label} alone", False, [rail])
+    yield from total_and_rails("ina3221", rails, system.rails, _sensor)
 
 
 def _rails(chip: Path) -> Iterator[Rail]:
