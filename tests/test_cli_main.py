@@ -196,7 +196,9 @@ def test_a_closed_pipe_is_silent(model: Path) -> None:
 def test_a_full_disk_at_standard_output_is_one_line(model: Path) -> None:
     with open("/dev/full", "w") as full:
         command = [sys.executable, "-c", START, "inspect", str(model), "--target", "numpy"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        # Unbuffered, nothing would be left to write when the interpreter ends.
+        buffered = {**os.environ, "PYTHONUNBUFFERED": ""}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, env=buffered)
     assert done.returncode == 2 and one_line(done.stderr) and "No space left" in done.stderr
 
 

@@ -18,12 +18,12 @@ from operator_draws import draw
 
 from millijoule.runtime.ops.registry import names
 
-COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
+COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "400"))
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits a process as Linux does")
 
 
-@pytest.mark.parametrize(("target", "count"), [("numpy", COUNT), ("host", COUNT // 20)])
+@pytest.mark.parametrize(("target", "count"), [("numpy", COUNT), ("host", COUNT // 10)])
 def test_operators(target: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLIJOULE_QUIET", "1")
     report = run(range(count), partial(judge, target=target))

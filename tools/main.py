@@ -6,7 +6,6 @@ interrupted.
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -51,8 +50,10 @@ class Commands(click.Group):
             click.echo(f"mj: {error}", file=sys.stderr)
             ctx.exit(2)
         except BrokenPipeError:
-            # What reads our output has seen enough; the interpreter must not try to flush the rest.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # What reads our output has seen enough.
+            from .report.display import discard_output
+
+            discard_output()
             ctx.exit(PIPE_CLOSED)
         except MemoryError as error:
             click.echo(f"mj: out of memory: {error}", file=sys.stderr)

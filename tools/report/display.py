@@ -28,7 +28,8 @@ def room() -> int:
 
 
 def emit(text: str) -> None:
-    """Writes to standard output and makes sure that it arrived; Error where it cannot (a full disk)."""
+    """Writes to standard output and makes sure that it arrived; Error where it cannot (a full disk), after which what
+    is written there is lost."""
     try:
         # Named, as click takes a stream of plain ASCII for a mistake and writes UTF-8 instead.
         click.echo(text, file=sys.stdout)
@@ -36,7 +37,13 @@ def emit(text: str) -> None:
     except OSError as error:
         if error.errno == errno.EPIPE:
             raise
+        discard_output()
         raise Error(f"cannot write to standard output: {error.strerror}") from None
+
+
+def discard_output() -> None:
+    """What is left to be written goes nowhere: the interpreter would try again at its end, and say that it can't."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def emit_sentence(text: str) -> None:
