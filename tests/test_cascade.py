@@ -262,7 +262,7 @@ def test_confident_answers_are_remembered() -> None:
     with mj.Cascade(stages, mj.Gate("margin", 0.6), memory) as cascade:
         fresh, again = cascade.run(x), cascade.run(x)
         single = cascade.run({"image": x[:1]})
-        macs = cascade.model.stage_macs(cascade.engine.plan({"image": x[:1].shape}, ()).program.node_macs)  # type: ignore[attr-defined]
+        macs = cascade.model.stage_macs(cascade.engine.plan({"image": x[:1].shape}, ()).program.node_macs)
     sure = fresh.score >= 0.6
     assert 0 < sure.sum() < 40
     np.testing.assert_array_equal(again.from_memory, sure)
