@@ -28,11 +28,11 @@ def _kinds(names: Mapping[str, str]) -> dict[str, str]:
 KINDS: Final = _kinds(
     {
         CONTROL: "If Loop Scan SequenceMap IF WHILE CALL STABLEHLO_WHILE",
-        RECURRENCE: "RNN LSTM GRU com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
+        RECURRENCE: "com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
         "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN UNIDIRECTIONAL_SEQUENCE_LSTM "
         "UNIDIRECTIONAL_SEQUENCE_RNN",
         STATE: "CALL_ONCE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE",
-        STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch TfIdfVectorizer com.microsoft.Tokenizer "
+        STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch com.microsoft.Tokenizer "
         "LSH_PROJECTION SKIP_GRAM",
         TABLES: "ai.onnx.ml.LabelEncoder ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
         "HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",

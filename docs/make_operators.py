@@ -35,7 +35,8 @@ CONTROL = {"If", "Loop", "Scan"}
 ONNX = """
 ## From ONNX
 
-Operator sets 7 to current. Operators that ONNX defines by others are replaced by those where they have no handler.
+Operator sets 7 to current, and older ones as onnx's version converter brings them up to 7. Operators that ONNX defines
+by others are replaced by those where they have no handler.
 
 """
 

@@ -1,8 +1,8 @@
 """Graph, Node and Value: the one representation of a model between its source and its machine code.
 
 Operators bear ONNX names and the meaning of ONNX's newest operator set. Spatial operators (Conv, ConvTranspose,
-the pools, Resize, InstanceNormalization, LRN, DepthToSpace, SpaceToDepth) hold activations channels-last
-(N, spatial..., C); every other operator is layout-free.
+DeformConv, the pools, Resize, GridSample, RoiAlign, MaxRoiPool, InstanceNormalization, LRN, DepthToSpace, SpaceToDepth)
+hold activations channels-last (N, spatial..., C); every other operator is layout-free.
 """
 
 from __future__ import annotations

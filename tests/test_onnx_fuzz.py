@@ -119,7 +119,7 @@ def damage_model(model: onnx.ModelProto, rng: random.Random) -> None:
         lambda: made.attribute.append(
             helper.make_attribute(rng.choice(["axis", "perm", "to", "axes"]), rng.choice([1, 9.5, "a"]))
         ),
-        lambda: setattr(rng.choice(model.opset_import), "version", rng.choice([0, 7, 9, 11, 13, 18, 99])),
+        lambda: setattr(rng.choice(model.opset_import), "version", rng.choice([0, 3, 6, 7, 9, 11, 13, 18, 99])),
         lambda: setattr(graph.input[0].type.tensor_type, "elem_type", rng.randrange(28)),
         lambda: setattr(rng.choice(graph.input[0].type.tensor_type.shape.dim), "dim_value", rng.choice(NUMBERS)),
         lambda: graph.input[0].type.tensor_type.shape.dim.pop(),

@@ -53,6 +53,10 @@ def constant(*numbers: int) -> Input:
     return Input((len(numbers),), "int64", np.array(numbers), constant=True)
 
 
+def constant_scalar(number: int) -> Input:
+    return Input((), "int64", np.array(number), constant=True)
+
+
 def late(*numbers: int) -> Input:
     """A vector that is known at run time only."""
     return Input((len(numbers),), "int64", np.array(numbers))
@@ -66,34 +70,47 @@ CASES: dict[str, list[Case]] = {
     "ArgMin": [of(("n", "w"), axis=-1, keepdims=0)],
     "AveragePool": [of(IMAGE, kernel_shape=[3, 3], pads=[1, 1, 1, 1]), of(IMAGE, kernel_shape=[2, 2], computed=2)],
     "BatchNormalization": [of(("n", "w", 3), (3,), (3,), (3,), (3,), axis=-1)],
+    "BitCast": [of(("n", 4), to="int32")],
     "BitShift": [of(Input(("n", 4), "uint8"), Input((1,), "uint8"), direction="LEFT")],
     "Cast": [of(("n", 4), to="int8")],
     "CastLike": [of(("n", 4), ints())],
+    "Col2Im": [of(("n", 8, 6), constant(3, 4), constant(2, 2))],
     "Compress": [of(("w", "n"), FLAGS, axis=1, computed=1), of(("n",), FLAGS, computed=1)],
     "Concat": [of(("n", 3), ("n", 5), axis=1), of(("n", 3), ("w", 3), axis=0, computed=1)],
     "ConfidenceGate": [of((1, 4), (1, 4))],
     "ConstantOfShape": [of(constant(2, 3)), of(late(2, 3), computed=2)],
     "Conv": [of(("n", "h", "w", 3), (8, 3, 3, 3), pads=[1, 1, 1, 1])],
     "ConvTranspose": [of(("n", "h", "w", 3), (3, 2, 2, 8), computed=2)],
+    "CumProd": [of(("n", "w"), constant(1))],
     "CumSum": [of(("n", "w"), constant(1))],
+    "DFT": [of(("n", 8, 1), constant(6), constant(1), onesided=1), of(("n", "w", 2), computed=0)],
+    "DeformConv": [of(("n", "h", "w", 3), (8, 1, 1, 3), ("n", "h", "w", 2))],
     "DepthToSpace": [of(("n", "h", "w", 8), blocksize=2, computed=2)],
+    "Det": [of(("n", 3, 3))],
     "Einsum": [of(("n", "h", "c"), ("n", "c", "w"), equation="bij,bjk->bik")],
     "Expand": [of(("n", 1), constant(1, 5)), of(("n", 1), late(2, 1, 5), computed=3)],
     "EyeLike": [of(("n", "w"))],
     "Flatten": [of(("n", 3, 4), axis=1), of(("n", "h", 4), axis=1, computed=1)],
+    "GRU": [of(("h", "n", 5), (1, 12, 5), (1, 12, 4), outputs=2)],
     "Gather": [of(("n", "w"), ints("h", 2), axis=1)],
     "GatherElements": [of(("n", "w"), ints("n", "h"), axis=1)],
     "GatherND": [of(("n", "w", "c"), ints("n", "h", 1), batch_dims=1), of(("n", "w", "c"), ints("h", 2))],
     "Gemm": [of(("n", 4), (4, 8)), of((4, "n"), ("w", 4), transA=1, transB=1)],
     "GlobalAveragePool": [of(IMAGE)],
     "GlobalMaxPool": [of(IMAGE)],
+    "GridSample": [of(IMAGE, ("n", "w", 7, 2))],
     "InstanceNormalization": [of(("n", "w", 3), (3,), (3,))],
+    "LSTM": [of(("h", "n", 5), (2, 16, 5), (2, 16, 4), outputs=3, direction="bidirectional")],
     "LRN": [of(IMAGE, size=3)],
     "LayerNormalization": [of(("n", "w", 8), (8,), outputs=3), of(("n", "w"), ("w",), ("w",), outputs=3, axis=1)],
     "MatMul": [of(("n", "h", 4), (4, 8)), of(("n", 1, "h", "c"), ("n", 5, "c", "w"))],
     "Max": [of(("n", 1), ("w",), (1, 1))],
     "MostConfident": [of((1, 4), (5,), (1, 4), (5,), outputs=2, stage=1, post_check=True)],
     "MaxPool": [of(IMAGE, kernel_shape=[3, 3], strides=[2, 2], computed=2)],
+    "MaxPoolIndices": [of(IMAGE, kernel_shape=[3, 3], strides=[2, 2], computed=2)],
+    "MaxRoiPool": [of(IMAGE, ("w", 5), pooled_shape=[3, 2])],
+    "MaxUnpool": [of(("n", 3, 4, 4), ints("n", 3, 4, 4), kernel_shape=[2, 2], strides=[2, 2])],
+    "MelWeightMatrix": [of(*(constant_scalar(number) for number in (8, 16, 8000, 0, 4000)))],
     "NonZero": [of(Input(("n",), data=np.array([0, 1, 0, 2, 0, 3], np.float32)), computed=1)],
     "OneHot": [of(ints("n", "w"), constant(7), (2,), axis=1), of(ints("n"), late(7), (2,), computed=1)],
     "PRelu": [of(("n", "w"), ("w",)), of(("n", 4), (4,))],
@@ -108,6 +125,9 @@ CASES: dict[str, list[Case]] = {
         of(IMAGE, None, None, late(6, 5, 5, 4), computed=2),
     ],
     "ReverseSequence": [of(("h", "n", 4), ints("n"))],
+    "RNN": [of(("n", "h", 5), (1, 4, 5), (1, 4, 4), outputs=2, layout=1)],
+    "RoiAlign": [of(IMAGE, ("w", 4), ints("w"), output_height=3, output_width=2)],
+    "STFT": [of(("n", 16), constant(4), None, constant(8))],
     "ScatterElements": [of(("n", "w"), ints("n", "h"), ("n", "h"), axis=1)],
     "ScatterND": [of(("n", "w"), ints("h", 1), ("h", "w"))],
     "Shape": [of(("n", "w"))],
@@ -119,6 +139,19 @@ CASES: dict[str, list[Case]] = {
         of(("n", 8), outputs=2, axis=0, num_outputs=2, computed=2),
     ],
     "Squeeze": [of(("n", 1, 4), constant(1))],
+    "TensorScatter": [of(("n", "w", 4), ("n", 1, 4), ints("n"))],
+    "TfIdfVectorizer": [
+        of(
+            ints("n", "w"),
+            max_gram_length=1,
+            max_skip_count=0,
+            min_gram_length=1,
+            mode="TF",
+            ngram_counts=[0],
+            ngram_indexes=[0, 2],
+            pool_int64s=[5, 7],
+        )
+    ],
     "Tile": [of(("n", 4), constant(1, 3)), of(("n", 4), late(2, 3), computed=2)],
     "TopK": [of(("n", "w"), constant(3), outputs=2), of(("n", "w"), late(3), outputs=2, axis=0, computed=2)],
     "Transpose": [of(("n", "w", 4), perm=[2, 0, 1]), of(("n", "w"))],

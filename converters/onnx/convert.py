@@ -20,7 +20,7 @@ from .scope import Scope
 
 
 def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
-    """Imports an ONNX model of operator set 7 or newer, from a file or from memory.
+    """Imports an ONNX model of any operator set, from a file or from memory.
 
     Public inputs and outputs keep their names, shapes and layout. ModelError: the model is damaged, or it uses what
     is not supported, in which case every such operator is listed with its node's name and the reason.

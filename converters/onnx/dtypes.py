@@ -82,6 +82,14 @@ def _like_or_named(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | N
     return [_named(attrs, "dtype") or (inputs[0] if inputs else np.dtype(np.float32))]
 
 
+def _positions(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [np.dtype(np.int64)]
+
+
+def _mel_weights(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [_named(attrs, "output_datatype") or np.dtype(np.float32)]
+
+
 def _branches(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
     return _of_graph(attrs.get("then_branch"), 0)
 
@@ -101,6 +109,7 @@ def _of_graph(graph: Attribute, skipped: int) -> Dtypes | None:
 
 
 _SPECIAL = {
+    "BitCast": _cast,
     "Cast": _cast,
     "ConstantOfShape": _constant_of_shape,
     "QuantizeLinear": _quantize,
@@ -108,5 +117,7 @@ _SPECIAL = {
     "EyeLike": _like_or_named,
     "If": _branches,
     "Loop": _loop,
+    "MaxPoolIndices": _positions,
+    "MelWeightMatrix": _mel_weights,
     "Scan": _scan,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError, Message
 from ...runtime.errors import ModelError
 
 MIN_OPSET = 7
+"""Oldest operator set that the handlers know."""
 MAX_OPSET = 28
 """Newest operator set that the handlers know. A newer model converts where none of its operators has changed since."""
 
@@ -38,7 +39,22 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto) -> Source:
         path = Path(source)
         loaded = Source(_parse(_read(path), path), str(path), path.parent)
     _check(loaded)
-    return loaded
+    version = opsets(loaded.model.opset_import, loaded.label).get("")
+    return loaded if version is None or version >= MIN_OPSET else _brought_up(loaded, version)
+
+
+def _brought_up(loaded: Source, version: int) -> Source:
+    """A model of an older operator set than the handlers know, by onnx's own converter. ModelError where it fails."""
+    from onnx import version_converter  # which few models need
+
+    try:
+        return replace(loaded, model=version_converter.convert_version(loaded.model, MIN_OPSET))
+    except (RuntimeError, ValueError, DecodeError, version_converter.ConvertError) as problem:
+        lines = str(problem).splitlines()
+        raise ModelError(
+            f"{loaded.label}: ONNX operator set {version}, which onnx.version_converter cannot bring to {MIN_OPSET}: "
+            f"{lines[0] if lines else 'it gives no reason'}; export the model anew"
+        ) from None
 
 
 def opsets(entries: Iterable[onnx.OperatorSetIdProto], label: str) -> dict[str, int]:
@@ -106,10 +122,7 @@ def _check(loaded: Source) -> None:
     version = opsets(model.opset_import, label).get("")
     if version is None:
         if not model.opset_import:
-            raise ModelError(f"{label}: names no operator set; supported are {MIN_OPSET} to {MAX_OPSET}")
+            raise ModelError(f"{label}: names no operator set; supported are 1 to {MAX_OPSET}")
         return
-    if version < MIN_OPSET:
-        raise ModelError(
-            f"{label}: ONNX operator set {version}; supported are {MIN_OPSET} to {MAX_OPSET}. "
-            "onnx.version_converter.convert_version brings a model up to date"
-        )
+    if version < 1:
+        raise ModelError(f"{label}: ONNX operator set {version}; supported are 1 to {MAX_OPSET}")

@@ -1,6 +1,9 @@
-"""CumSum: running sums along an axis; exclusive leaves each element out of its own sum, reverse runs backwards."""
+"""CumSum and CumProd: running sums and products along an axis; exclusive leaves each element out of its own, reverse
+runs backwards."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -20,18 +23,28 @@ def infer(ctx: Context) -> list[Inferred]:
     return [(data.shape, data.dtype)]
 
 
-def cum_sum(data: np.ndarray, axis: np.ndarray, *, exclusive: int = 0, reverse: int = 0) -> np.ndarray:
-    """float16 is summed in float32."""
+def accumulate(data: np.ndarray, axis: np.ndarray, combine: Any, exclusive: int, reverse: int) -> np.ndarray:
+    """combine: np.add or np.multiply. float16 is accumulated in float32."""
     along = int(axis.item())
     if not -data.ndim <= along < data.ndim:
         raise ModelError(f"axis {along} is out of range for a tensor of rank {data.ndim}")
     ordered = np.flip(data, along) if reverse else data
-    sums = np.cumsum(ordered, along, np.float32 if data.dtype == np.float16 else data.dtype)
+    wide = np.float32 if data.dtype == np.float16 else data.dtype
+    found = combine.accumulate(ordered, along, wide)
     if exclusive and data.shape[along]:
-        moved = np.zeros_like(sums)
-        np.moveaxis(moved, along, 0)[1:] = np.moveaxis(sums, along, 0)[:-1]
-        sums = moved
-    return (np.flip(sums, along) if reverse else sums).astype(data.dtype)
+        moved = np.full_like(found, combine.identity)
+        np.moveaxis(moved, along, 0)[1:] = np.moveaxis(found, along, 0)[:-1]
+        found = moved
+    return (np.flip(found, along) if reverse else found).astype(data.dtype)
+
+
+def cum_sum(data: np.ndarray, axis: np.ndarray, *, exclusive: int = 0, reverse: int = 0) -> np.ndarray:
+    return accumulate(data, axis, np.add, exclusive, reverse)
+
+
+def cum_prod(data: np.ndarray, axis: np.ndarray, *, exclusive: int = 0, reverse: int = 0) -> np.ndarray:
+    return accumulate(data, axis, np.multiply, exclusive, reverse)
 
 
 register(Op("CumSum", cum_sum, infer, keeps_shape=True))
+register(Op("CumProd", cum_prod, infer, keeps_shape=True))

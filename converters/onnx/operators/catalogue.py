@@ -11,4 +11,6 @@ from . import pooling as pooling
 from . import quantization as quantization
 from . import reduction as reduction
 from . import resize as resize
+from . import sampling as sampling
+from . import signal as signal
 from . import slicing as slicing

@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
 
+from ....runtime.graph import Attribute
 from ..call import Call
 from ..generic import known_attributes
 from ..handlers import handles
 from ..job import Unsupported
-from ..layout import finish_first, spatial
+from ..layout import finish_first, spatial, to_first
 from .convolution import padding
 
 
 @handles("MaxPool", "AveragePool")
 def pool(call: Call) -> None:
-    if call.wants(1):
-        raise Unsupported("its second result (Indices) is not supported")
+    """Indices, MaxPool's second result, come from an operator of their own."""
     rank = len(call.integers("kernel_shape")) + 2
+    if call.wants(1):
+        order = {"storage_order": call.integer("storage_order", 0)}
+        places = pooled(call, "MaxPoolIndices", call.input(0), order)
+        call.builder.emit("Transpose", [places], call.outputs[1:2], {"perm": to_first(rank)}, call.name)
+        del call.outputs[1:]
+        if not call.wants(0):
+            return
     finish_first(call, pooled(call, call.op, call.input(0)), rank)
 
 
-def pooled(call: Call, op: str, x: str) -> str:
-    """The pool of x (N, C, *spatial), channels-last."""
+def pooled(call: Call, op: str, x: str, more: Mapping[str, Attribute] | None = None) -> str:
+    """The pool of x (N, C, *spatial), channels-last. more: attributes besides the node's."""
     rank = len(call.integers("kernel_shape")) + 2
     skip = ("auto_pad", "pads", "storage_order")
-    return spatial(call, op, x, rank, attrs={**known_attributes(call, op, skip), **padding(call)})
+    return spatial(call, op, x, rank, attrs={**known_attributes(call, op, skip), **padding(call), **(more or {})})
 
 
 @handles("GlobalAveragePool", "GlobalMaxPool")
