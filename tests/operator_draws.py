@@ -31,11 +31,11 @@ def broadcast(d: Draw, op: Op) -> Drawn:
     shape = d.shape()
     fewest, most = op.arity
     count = d.rng.choice([1, 2, 2, 3]) if most is None else most
-    dtype = None if d.quantized or d.chance(0.2) else d.dtype()
+    dtype = None if d.quantized or d.kin.random() < 0.2 else d.dtype()
     if op.name in ("And", "Or", "Xor") and d.chance(0.9):
         dtype = "bool"
     if op.name.startswith("Bit") and d.chance(0.9):
-        dtype = d.rng.choice(INTEGERS)
+        dtype = d.kin.choice(INTEGERS)
     operands: list[Operand | None] = []
     for index in range(max(count, fewest)):
         kept = (
@@ -53,7 +53,7 @@ def broadcast(d: Draw, op: Op) -> Drawn:
 def reduction(d: Draw, op: Op) -> Drawn:
     shape = d.shape()
     axes = d.parameter(d.axes(len(shape))) if d.chance(0.8) else None
-    return Drawn([d.tensor(shape), axes], d.attributes(op, keepdims=d.rng.choice([0, 1])))
+    return Drawn([d.tensor(shape), axes], d.attributes(op, keepdims=d.kin.choice([0, 1])))
 
 
 def along(d: Draw, op: Op) -> Drawn:
@@ -63,9 +63,9 @@ def along(d: Draw, op: Op) -> Drawn:
 
 def conv(d: Draw, op: Op) -> Drawn:
     shape = d.image()
-    channels, kernel = shape[-1], [d.rng.choice([1, 1, 2, 3, 3, 5]) for _ in shape[1:-1]]
+    channels, kernel = shape[-1], [d.kin.choice([1, 1, 2, 3, 3, 5]) for _ in shape[1:-1]]
     groups = [n for n in range(1, channels + 1) if channels % n == 0] or [1]
-    group = d.rng.choice([1, 1, groups[-1], d.rng.choice(groups)])
+    group = [1, 1, groups[-1], d.rng.choice(groups)][d.kin.randrange(4)]
     outputs = group * d.rng.choice([1, 1, 2]) if group > 1 else d.dim()
     transposed = op.name == "ConvTranspose"
     each = (outputs // group) if transposed else (channels // group)
@@ -111,7 +111,9 @@ def pool(d: Draw, op: Op) -> Drawn:
     shape = d.image()
     if op.name.startswith("Global"):
         return Drawn([d.tensor(shape)], d.attributes(op))
-    kernel = d.some(len(shape) - 2, 1, 4)
+    kernel = [d.kin.randint(1, 4) for _ in shape[2:]]
+    if d.chance(2 * RARELY):
+        kernel = d.some(len(shape) - 2, 1, 4)
     attrs = d.window(shape, kernel) | {"kernel_shape": kernel}
     return Drawn([d.tensor(shape)], d.attributes(op, **attrs))
 
@@ -134,7 +136,7 @@ def resize(d: Draw, op: Op) -> Drawn:
     shape = d.image() if d.chance(0.7) else d.shape(1, 5)
     x = d.tensor(shape)
     rank = x.data.ndim
-    attrs = d.attributes(op, mode=d.rng.choice(["nearest", "linear", "linear", "cubic"]))
+    attrs = d.attributes(op, mode=d.kin.choice(["nearest", "linear", "linear", "cubic"]))
     if d.chance(0.6):
         factors = [d.rng.choice([1, 1, 2, 0.5, 1.5, 3, 0.3]) for _ in range(rank)]
         if d.chance(0.7) and rank > 2:
@@ -207,7 +209,7 @@ def pad(d: Draw, op: Op) -> Drawn:
     value = Operand(d.integers([], x.data.dtype.name), x.quant) if x.quant else d.tensor([], x.data.dtype.name)
     value.constant = d.chance(0.8)
     operands = [x, d.parameter(pads), value if d.chance(0.6) else None, None if axes is None else d.parameter(axes)]
-    return Drawn(operands, {"mode": d.rng.choice(["constant"] * 4 + ["reflect", "edge", "wrap"])})
+    return Drawn(operands, {"mode": d.kin.choice(["constant"] * 4 + ["reflect", "edge", "wrap"])})
 
 
 def shaped(d: Draw, op: Op) -> Drawn:
@@ -237,10 +239,10 @@ def shaped(d: Draw, op: Op) -> Drawn:
 
 
 def blocks(d: Draw, op: Op) -> Drawn:
-    block = d.rng.choice([1, 2, 2, 3])
+    block = d.kin.choice([1, 2, 2, 3])
     n, h, w, c = d.rng.choice([1, 2, 0]), d.dim() % 9, d.dim() % 9, d.dim() % 9
     shape = [n, h, w, c * block * block] if op.name == "DepthToSpace" else [n, h * block, w * block, c]
-    mode = d.rng.choice(["DCR", "CRD"])
+    mode = d.kin.choice(["DCR", "CRD"])
     return Drawn([d.tensor(shape)], {"blocksize": d.number(block, block)} | ({"mode": mode} if d.chance(0.5) else {}))
 
 
@@ -264,7 +266,7 @@ def quantize(d: Draw, op: Op) -> Drawn:
     apart = bool(shape) and d.chance(0.4)
     axis = d.rng.randrange(len(shape)) if apart else 0
     count = (shape[axis] if d.chance(0.95) else shape[axis] + 1) if apart else 1
-    dtype = d.rng.choice(["int8"] * 3 + ["uint8", "int32", "int16"])
+    dtype = d.kin.choice(["int8"] * 3 + ["uint8", "int32", "int16"])
     scale = Operand(d.numbers.uniform(0.01, 0.1, [count] if apart or d.chance(0.3) else []).astype("f4"))
     zero = Operand(np.resize(d.integers([1], dtype), scale.data.shape))
     x = d.tensor(shape, "float32" if op.name[0] == "Q" else dtype, False)
@@ -355,7 +357,7 @@ def draw(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:
     """A graph and its feeds: one operator, its first input perhaps the result of another, or read by a Conv with
     padding, too."""
     d = Draw(seed)
-    name = d.rng.choice(OFTEN) if d.chance(0.5) else d.rng.choice(names())
+    name = d.kin.choice(OFTEN) if d.kin.random() < 0.5 else d.kin.choice(names())
     op = find(name)
     assert op is not None
     drawn = family_of(op)(d, op)

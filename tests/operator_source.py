@@ -21,6 +21,8 @@ WILD = [
     *(2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1),
 ]
 RARELY = 0.04
+FAMILY = 20
+"""So many seeds after each other have the operator, types and attributes in common."""
 ACTIVATIONS: list[tuple[str | None, list[float]]] = [
     *((None, []),) * 3, ("Relu", []), ("Relu6", []), ("Clip", [-0.5, 2.0]), ("Sigmoid", []), ("LeakyRelu", [0.125]),
     ("Celu", [0.0]), ("Elu", [1.0]), ("HardSwish", []), ("Gelu", []),
@@ -64,12 +66,16 @@ class Drawn:
 
 
 class Draw:
-    """Random sizes, numbers and tensors; what is sane is now and then replaced by what is not."""
+    """Random sizes, numbers and tensors; what is sane is now and then replaced by what is not.
+
+    kin draws what kernels are compiled for, types and attributes above all, and draws the same for all seeds of one
+    family: what an operator does with memory shows in the sizes, of which one compiled kernel can be given many.
+    """
 
     def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+        self.rng, self.kin = random.Random(seed), random.Random(seed // FAMILY)
         self.numbers = np.random.default_rng(seed)
-        self.quantized = self.rng.random() < 0.3
+        self.quantized = self.kin.random() < 0.3
         self.special = self.rng.random() < 0.1
 
     def chance(self, share: float) -> bool:
@@ -104,13 +110,13 @@ class Draw:
         return [self.number(-rank - 1, rank) for _ in range(3)] if self.chance(RARELY) else found
 
     def dtype(self, kinds: Sequence[str] = EVERY) -> str:
-        return "float32" if "float32" in kinds and self.chance(0.6) else self.rng.choice(list(kinds))
+        return "float32" if "float32" in kinds and self.kin.random() < 0.6 else self.kin.choice(list(kinds))
 
     def tensor(self, shape: Sequence[int], dtype: str | None = None, quantized: bool | None = None) -> Operand:
         """A tensor of numbers; in a quantized graph of int8, seldom uint8 or int16, with a scale."""
         shape = self.fit(list(shape))
         if quantized if quantized is not None else self.quantized and dtype is None:
-            kind = self.rng.choice(["int8"] * 6 + ["uint8", "int16", "int32"])
+            kind = self.kin.choice(["int8"] * 6 + ["uint8", "int16", "int32"])
             return Operand(self.integers(shape, kind), self.quantization(kind))
         kind = dtype or self.dtype()
         if np.dtype(kind).kind == "f":
@@ -162,14 +168,14 @@ class Draw:
         """The given ones, and of the others some, as their defaults and names suggest."""
         found = dict(given)
         for name, default in op.defaults.items():
-            if name in found or not self.chance(0.3):
+            if name in found or not self.kin.random() < 0.3:
                 continue
             if name == "activation":
-                found["activation"], found["activation_params"] = self.rng.choice(ACTIVATIONS)
+                found["activation"], found["activation_params"] = self.kin.choice(ACTIVATIONS)
             elif name in WORDS:
-                found[name] = self.rng.choice(WORDS[name])
+                found[name] = self.kin.choice(WORDS[name])
             elif isinstance(default, float):
-                found[name] = self.rng.choice([default, 0.0, 1.0, -1.0, 0.3, 1e30])
+                found[name] = self.kin.choice([default, 0.0, 1.0, -1.0, 0.3, 1e30])
             elif isinstance(default, int):
                 found[name] = self.number(0, 1)
         return found
@@ -177,12 +183,13 @@ class Draw:
     def window(self, shape: Sequence[int], kernel: Sequence[int]) -> dict[str, Any]:
         """Strides, pads and dilations of a window over the spatial axes, some of them."""
         rank, attrs = len(shape) - 2, dict[str, Any]()
-        if self.chance(0.5):
-            attrs["strides"] = self.some(rank, 1, 3)
-        if self.chance(0.3):
-            attrs["dilations"] = self.some(rank, 1, 3)
-        if self.chance(0.25):
-            attrs["auto_pad"] = self.rng.choice(WORDS["auto_pad"])
+        for name, share in (("strides", 0.5), ("dilations", 0.3)):
+            if self.kin.random() < share:
+                attrs[name] = [self.kin.randint(1, 3) for _ in range(rank)]
+                if self.chance(2 * RARELY):
+                    attrs[name] = self.some(rank, 1, 3)
+        if self.kin.random() < 0.25:
+            attrs["auto_pad"] = self.kin.choice(WORDS["auto_pad"])
         elif self.chance(0.7):
             attrs["pads"] = self.some(2 * rank, 0, max([2, *kernel[:1]]))
         return attrs

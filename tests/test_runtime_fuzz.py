@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from fuzz_operators import DIED, DIFFERS, LARGE, RAN, REFUSED, UNCLEAR, difference, judge, run
 from operator_draws import draw
+from operator_source import FAMILY
 
 from millijoule.runtime.ops.registry import names
 
@@ -26,18 +27,18 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="li
 @pytest.mark.parametrize(("target", "count"), [("numpy", COUNT), ("host", COUNT // 10)])
 def test_operators(target: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLIJOULE_QUIET", "1")
-    report = run(range(count), partial(judge, target=target))
+    report = run(range(0, 5 * count, 5), partial(judge, target=target))
     assert not report.failures, f"{len(report.failures)} of {count}:\n" + "\n".join(report.failures[:20])
     # Graphs that are all refused would prove little.
-    assert report.verdicts[RAN] > count // 2 and report.verdicts[LARGE] < count // 50
+    assert report.verdicts[RAN] > count // 2 and report.verdicts[LARGE] <= count // 50
 
 
 def test_every_operator_is_drawn_and_always_the_same() -> None:
-    graphs = [draw(number)[0] for number in range(3000)]
+    graphs = [draw(number)[0] for number in range(0, 3000 * FAMILY, FAMILY)]
     assert {graph.nodes[-1].op for graph in graphs} == set(names())
-    again, feeds = draw(7)
+    again, feeds = draw(7 * FAMILY)
     assert (again.nodes, again.inputs) == (graphs[7].nodes, graphs[7].inputs)
-    assert all(np.array_equal(array, draw(7)[1][name], equal_nan=True) for name, array in feeds.items())
+    assert all(np.array_equal(array, draw(7 * FAMILY)[1][name], equal_nan=True) for name, array in feeds.items())
 
 
 def die(number: int) -> tuple[str, str]:
