@@ -21,7 +21,7 @@ WILD = [
     *(2**31 - 1, 2**31, 2**32, 2**40, 2**62, 2**63 - 1),
 ]
 RARELY = 0.04
-FAMILY = 20
+FAMILY = 50
 """So many seeds after each other have the operator, types and attributes in common."""
 ACTIVATIONS: list[tuple[str | None, list[float]]] = [
     *((None, []),) * 3, ("Relu", []), ("Relu6", []), ("Clip", [-0.5, 2.0]), ("Sigmoid", []), ("LeakyRelu", [0.125]),

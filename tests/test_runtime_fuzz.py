@@ -20,6 +20,8 @@ from operator_source import FAMILY
 from millijoule.runtime.ops.registry import names
 
 COUNT = int(os.environ.get("MILLIJOULE_FUZZ", "400"))
+STEP = FAMILY // 4
+"""So that four graphs share their kernels."""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits a process as Linux does")
 
@@ -27,7 +29,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="li
 @pytest.mark.parametrize(("target", "count"), [("numpy", COUNT), ("host", COUNT // 10)])
 def test_operators(target: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MILLIJOULE_QUIET", "1")
-    report = run(range(0, 5 * count, 5), partial(judge, target=target))
+    report = run(range(0, STEP * count, STEP), partial(judge, target=target))
     assert not report.failures, f"{len(report.failures)} of {count}:\n" + "\n".join(report.failures[:20])
     # Graphs that are all refused would prove little.
     assert report.verdicts[RAN] > count // 2 and report.verdicts[LARGE] <= count // 50
