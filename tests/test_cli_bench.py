@@ -16,7 +16,7 @@ from millijoule.tools.measure import checkup
 from millijoule.tools.measure.timing import SLICES, measure_round, summary, warm_up
 
 SOURCE = EXAMPLE / "fashion_mnist_f32.onnx"
-QUICK = ("--target", "numpy", "--seconds", "0.01", "--rounds", "3")
+QUICK = ("--target", "numpy", "--seconds", "0.01", "--rounds", "3", "--start", "none")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from cli import EXAMPLE, mj, mj_json, one_line
 
 import millijoule
 
-QUICK = ("--seconds", "0.01", "--rounds", "1")
+QUICK = ("--seconds", "0.01", "--rounds", "1", "--start", "none")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ LOCALES: dict[str, dict[str, Any]] = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-QUICK = ("--seconds", "0.01", "--rounds", "2")
+QUICK = ("--seconds", "0.01", "--rounds", "2", "--start", "none")
 NUMPY = ("--target", "numpy")
 
 

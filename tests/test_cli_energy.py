@@ -14,7 +14,9 @@ from fake_boards import hwmon_ina3221, program
 from small_model import small_model
 
 from millijoule.runtime.errors import Error, InputError
-from millijoule.tools.energy.run_file import VERSION, EnergyRun, read_run, write_run
+from millijoule.tools.report.energy_run import EnergyRun
+from millijoule.tools.report.run_file import read_run, write_run
+from millijoule.tools.report.run_parts import VERSION
 
 TRACES = ZOO.parent / "data" / "power_traces"
 NAMES = ("nucleo_l4r5zi_kws", "nucleo_l4r5zi_vww", "nucleo_u575zi_q_ic")
@@ -159,6 +161,7 @@ def test_the_run_file_holds_everything(board: Path, model: Path, tmp_path: Path)
     output = tmp_path / "run.json"
     report = mj_json("energy", model, "--root", board, *QUICK, "-o", output)
     run = read_run(str(output))
+    assert isinstance(run, EnergyRun)
     assert run.joules == pytest.approx(report["joules"]) and run.source.name == "ina3221"
     assert len(run.trace.seconds) == len(run.trace.watts) + 1 == run.source.samples
     assert set(run.trace.watts) - {None} == {7.5} and run.trace.seconds[0] == 0
@@ -178,7 +181,7 @@ def test_what_is_no_run_file(tmp_path: Path, recording: Path) -> None:
     assert run["kind"] == "energy" and run["version"] == VERSION
     for change, said in (
         ({"version": VERSION + 1}, "version"),
-        ({"kind": "bench"}, "no run file"),
+        ({"kind": "softmax"}, "no run file"),
         ({"joules": "x"}, "joules"),
     ):
         path.write_text(json.dumps(run | change))
@@ -190,7 +193,9 @@ def test_what_is_no_run_file(tmp_path: Path, recording: Path) -> None:
 
 def read_run_of(recording: Path, folder: Path) -> EnergyRun:
     mj("energy", "--replay", recording, "-o", folder / "good.json")
-    return read_run(str(folder / "good.json"))
+    run = read_run(str(folder / "good.json"))
+    assert isinstance(run, EnergyRun)
+    return run
 
 
 def test_a_prediction_says_that_it_is_one(model: Path, tmp_path: Path) -> None:
@@ -203,7 +208,8 @@ def test_a_prediction_says_that_it_is_one(model: Path, tmp_path: Path) -> None:
     assert each["total_mj"]["value"] == pytest.approx(wanted["joules"] * 1e3) and each["total_mj"]["low"] is None
     assert each["above_idle_mj"]["value"] == pytest.approx(wanted["joules_above_idle"] * 1e3)
     assert each["seconds"] == wanted["seconds"] and all(life["computed"] for life in report["battery"]["lives"])
-    assert read_run(str(output)).source.how == "modelled"
+    run = read_run(str(output))
+    assert isinstance(run, EnergyRun) and run.source.how == "modelled"
     paced = mj_json("energy", model, "--source", "model:jetson-nano", "--rate", 10)
     watts = paced["power"]["idle"]["value"] + 10 * wanted["joules_above_idle"]
     assert paced["power"]["mean"] == pytest.approx(watts)

@@ -66,7 +66,7 @@ def test_nothing_is_said_where_all_steps_have_kernels_or_shapes_are_unknown(mode
 def test_commands_say_so(model: Model, tmp_path: Path) -> None:
     path = tmp_path / "m.mj"
     model.save(path)
-    for command in (["run"], ["bench", "--seconds", "0.01", "--rounds", "1"], ["inspect"]):
+    for command in (["run"], ["bench", "--seconds", "0.01", "--rounds", "1", "--start", "none"], ["inspect"]):
         done = mj(command[0], path, *command[1:], "--target", "numpy", COLUMNS="200")
         assert "3 of 3 steps run in NumPy (100 % of the multiply-adds): MatMul x2, Cast x1" in done.stdout
         found = mj_json(command[0], path, *command[1:], "--target", "numpy")

@@ -14,9 +14,9 @@ import millijoule as mill
 from millijoule.tools.energy.evaluate import evaluate
 from millijoule.tools.energy.load import Window
 from millijoule.tools.energy.measure import Measured, Plan
-from millijoule.tools.energy.run_file import Interval
-from millijoule.tools.energy.statistics import mean
 from millijoule.tools.energy.ways import MEMORY, ways_of
+from millijoule.tools.measure.statistics import mean
+from millijoule.tools.report.run_parts import Interval
 from millijoule.tools.sensors.source import Facts
 from millijoule.tools.sensors.trace import Trace
 

@@ -46,7 +46,7 @@ def test_layers_are_compared_with_it(source: Path) -> None:
 
 @needs_litert
 def test_it_takes_turns_and_is_named_with_its_version(source: Path) -> None:
-    arguments = ("--peer", "litert", "--target", "numpy", "--rounds", 1, "--seconds", 0.01)
+    arguments = ("--peer", "litert", "--target", "numpy", "--rounds", 1, "--seconds", 0.01, "--start", "none")
     report = mj_json("bench", source, *arguments)
     assert set(report["peers"]) == {"litert"} and report["refused"] == {}
     package = distribution("litert")

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from millijoule.tools.energy.reports import now, replayed_run
+from millijoule.tools.energy.reports import replayed_run
 from millijoule.tools.energy.windows import whole
+from millijoule.tools.report.provenance import now
 from millijoule.tools.sensors.recordings import registry
 from millijoule.tools.sensors.recordings.columns import understand
 from millijoule.tools.sensors.recordings.format import Settings

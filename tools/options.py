@@ -46,6 +46,20 @@ inputs = click.option(
     help="What to feed: a .npy file, an .npz file (of which the array NAME is taken) or an image. NAME= may be left "
     "out where the model has one input.",
 )
+root = click.option(
+    "--root",
+    metavar="DIR",
+    type=FILE,
+    help="Look for sensors, clocks and temperatures in DIR/sys, DIR/proc and DIR/usr, such "
+    "as where a container has its host's.",
+)
+run_output = click.option(
+    "-o",
+    "--output",
+    metavar="RUN.json",
+    type=FILE,
+    help="Also write everything into a file, for `mj report` and for your own programs.",
+)
 seed = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers that are fed otherwise.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,10 +9,7 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from ...runtime.session import Session
-    from ..measure.timing import Contender
+    from ..report.run_parts import Accuracy
 
 SOFTMAX = "softmax"
 
@@ -32,23 +28,42 @@ class BenchCommand(click.Command):
 
 
 @click.command("bench", cls=BenchCommand, short_help="Measure the latency of a model, also beside other engines.")
-@options.model
+@click.argument("models", metavar="MODEL...", nargs=-1, required=True, type=options.FILE)
 @options.running
 @options.inputs
 @options.shapes
 @options.seed
 @click.option("--seconds", default=0.5, show_default=True, type=click.FloatRange(min=0.001), help="Time each engine "
               "for so long in every round.")  # fmt: skip
-@click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1), help="How many rounds.")
+@click.option("--rounds", type=click.IntRange(min=1), help="How many rounds (default: 5, or up to 20, until the median "
+              "is known as --precision says).")  # fmt: skip
+@click.option("--precision", default=1.0, show_default=True, type=click.FloatRange(min=0, min_open=True),
+              metavar="PERCENT", help="How well the median should be known, with a confidence of 95 %.")  # fmt: skip
+@click.option("--setting", "settings", multiple=True, metavar="KEY=VALUE,...", help="Also time MODEL so: threads, "
+              "target, kernels or profile. May be given several times.")  # fmt: skip
 @click.option("--peers", is_flag=True, help="Also time LiteRT, ONNX Runtime and OpenVINO, where they are installed "
               "and read the source, in turns with millijoule.")  # fmt: skip
 @click.option("--peer", "chosen", multiple=True, metavar="NAME", help="Only this peer: litert, onnxruntime or "
               "openvino. May be given several times.")  # fmt: skip
 @click.option("--source", metavar="SRC", type=options.FILE, help="The .onnx or .tflite file for the "
               "peers, where MODEL is a .mj file and the source does not lie beside it.")  # fmt: skip
+@click.option("--start", default="warm", show_default=True, type=click.Choice(["none", "warm", "cold"]), help="Also "
+              "measure a new process up to its first result: with the kernels in the cache, or also without, which "
+              "compiles them anew.")  # fmt: skip
+@click.option("--layers", is_flag=True, help="Also list the steps: their time, bytes and modelled energy.")
+@click.option("--sustained", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES", help="Then run for so "
+              "long without rest, and show latency, temperature and clock minute by minute.")  # fmt: skip
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="HZ", help="Then run HZ inferences a "
+              "second with rest between them, and show their latency and CPU time.")  # fmt: skip
+@click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="With --rate: for so "
+              "long (default: 10).")  # fmt: skip
+@click.option("--accuracy", metavar="METRIC=VALUE", help="Also write the accuracy, which you know, into the run file: "
+              "top-1=0.902.")  # fmt: skip
+@options.root
+@options.run_output
 @options.as_json
 def command(
-    model: str,
+    models: tuple[str, ...],
     threads: int | None,
     target: str | None,
     kernels: str | None,
@@ -56,133 +71,90 @@ def command(
     shapes: tuple[str, ...],
     seed: int,
     seconds: float,
-    rounds: int,
+    rounds: int | None,
+    precision: float,
+    settings: tuple[str, ...],
     peers: bool,
     chosen: tuple[str, ...],
     source: str | None,
+    start: str,
+    layers: bool,
+    sustained: float | None,
+    rate: float | None,
+    duration: float | None,
+    accuracy: str | None,
+    root: str | None,
+    output: str | None,
     as_json: bool,
 ) -> None:
     """Measure how long MODEL takes for one inference.
 
-    After a warm-up, every engine is called over and over in short turns with the others, on the same data. For each
-    round the medians are compared; the median of the rounds' ratios is what counts. Putting the inputs in place is
-    not timed.
+    After a warm-up, every engine is called over and over in short turns with the others, on the same data, until the
+    median is known well. For each round the medians are compared; the median of the rounds' ratios is what counts, and
+    the interval beside it (95 %) says whether there is a difference. Putting the inputs in place is not timed.
+
+    Of several MODELs, or with --setting, the first is what the others are compared with.
 
     \b
     Examples:
       mj bench model.mj
       mj bench model.tflite --threads 1 --peers
+      mj bench small.mj large.mj
+      mj bench model.mj --threads 1 --setting threads=2
+      mj bench model.mj --sustained 30 -o run.json
 
     `mj bench softmax` measures the algorithms of mj.softmax instead; see `mj bench softmax --help`. A model file of
     that name is ./softmax.
     """
-    from ..measure.fallback import describe_fallback
-    from ..measure.ours import Ours
-    from ..models.feeds import chosen_inputs
-    from ..models.sources import find_source, load, open_model
+    import warnings
+    from pathlib import Path
 
-    opened = open_model(model)
-    feeds = chosen_inputs(opened, inputs, shapes, seed)
-    with load(opened, threads, target, kernels) as session:
-        contenders: list[Contender] = [Ours(session, feeds)]
-        refused: dict[str, str] = {}
-        if peers or chosen:
-            others, refused = _open_peers(
-                find_source(model, source, opened, "name it with --source SRC"), feeds, session.threads, chosen
-            )
-            contenders += others
-        plan = session.engine.plan({name: array.shape for name, array in feeds.items()}, ())
-        report = _report(model, session, seed, _measure(contenders, rounds, seconds, session.threads), refused)
-        report["numpy"] = describe_fallback(plan.program)
-    _show(report, as_json)
+    from ..bench.contenders import Inputs
+    from ..bench.session import Request, bench
+    from ..bench.settings import Setting
+    from ..bench.show import as_report, show
+    from ..report.display import emit_json
+    from ..report.output import check_output
+    from ..report.run_file import write_run
 
-
-def _open_peers(
-    source: str, feeds: Mapping[str, np.ndarray], threads: int, chosen: Sequence[str]
-) -> tuple[list[Contender], dict[str, str]]:
-    """The peers that run the source, and why the others do not."""
-    from ...runtime.errors import InputError
-    from ..peers.registry import PEERS, PeerError, available, open_peer
-
-    unknown = [name for name in chosen if name not in PEERS]
-    if unknown:
-        raise InputError(f"there is no peer '{unknown[0]}'; known are {', '.join(PEERS)}")
-    usable = available(source)
-    refused = {name: "not installed, or it does not read this kind of file" for name in chosen if name not in usable}
-    opened: list[Contender] = []
-    for name in usable:
-        if chosen and name not in chosen:
-            continue
-        try:
-            opened.append(open_peer(name, source, feeds, threads))
-        except PeerError as error:
-            refused[name] = str(error)
-    return opened, refused
-
-
-def _measure(contenders: Sequence[Contender], rounds: int, seconds: float, threads: int) -> list[dict[str, np.ndarray]]:
-    from ..measure.timing import SETTLE, measure_round, warm_up
-
-    for contender in contenders:
-        warm_up(contender, min(0.2, seconds))
-    settle = SETTLE if threads > 1 and len(contenders) > 1 else 0.0
-    return [measure_round(contenders, seconds, settle) for _ in range(rounds)]
-
-
-def _report(
-    model: str, session: Session, seed: int, rounds: Sequence[Mapping[str, np.ndarray]], refused: Mapping[str, str]
-) -> dict[str, Any]:
-    import numpy as np
-
-    from ..measure.machine import PACKAGES, describe, versions
-    from ..measure.ours import OURS
-    from ..measure.timing import summary
-    from ..peers.registry import distribution
-
-    names = list(rounds[0])
-    medians = {name: [float(np.median(found[name])) for found in rounds] for name in names}
-    peers = [name for name in names if name != OURS]
-    ratios = {
-        name: [theirs / ours for theirs, ours in zip(medians[name], medians[OURS], strict=True)] for name in peers
-    }
-    packages = [*PACKAGES, *(distribution(name) for name in peers)]
-    return {
-        "model": model,
-        "target": session.target,
-        "threads": session.threads,
-        "seed": seed,
-        "machine": describe(),
-        "versions": versions(packages),
-        "seconds": {name: summary(np.concatenate([found[name] for found in rounds])) for name in names},
-        "round_medians": medians,
-        "peers": {name: {"ratio": float(np.median(ratios[name])), "round_ratios": ratios[name]} for name in peers},
-        "refused": dict(refused),
-    }
-
-
-def _show(report: dict[str, Any], as_json: bool) -> None:
-    from ..measure.fallback import sentence
-    from ..measure.ours import OURS
-    from ..report.display import duration, emit_json, emit_sentence, provenance, table
-
+    if output is not None:
+        check_output(output, models)
+    first = Setting(_first(threads, target) if settings else "", threads, target, kernels)
+    request = Request(
+        models, [first, *map(first.changed, settings)], Inputs(inputs, shapes, seed), seconds, rounds, precision / 100,
+        peers, chosen, source, start, sustained, rate, duration, _accuracy(accuracy), Path(root or "/"),
+        layers or as_json or output is not None,
+        {"seconds": seconds, "rounds": rounds, "precision": precision / 100, "settings": list(settings), "rate": rate,
+         "duration": duration, "sustained_minutes": sustained, "start": start},
+    )  # fmt: skip
+    run = bench(request)
+    if output is not None:
+        write_run(run, output)
+    for text in run.warnings:
+        warnings.warn(text, stacklevel=2)
     if as_json:
-        emit_json(report)
-        return
-    rows = []
-    for name, found in report["seconds"].items():
-        peer = report["peers"].get(name)
-        times = [duration(found[key]) for key in ("median", "p90", "p99", "min")]
-        spread = f"{min(peer['round_ratios']):.2f}..{max(peer['round_ratios']):.2f}" if peer else ""
-        rows.append([name, *times, f"{peer['ratio']:.2f}" if peer else "", spread])
-    rounds = len(report["round_medians"][OURS])
-    title = f"{report['model']}: {report['threads']} thread{'s' if report['threads'] > 1 else ''}, {rounds} rounds"
-    columns = ["engine", ">median", ">p90", ">p99", ">min"]
-    if report["peers"]:
-        table(title, [*columns, ">its time\n/ ours", ">over the\nrounds"], rows)
+        emit_json(as_report(run))
     else:
-        table(title, columns, [row[:5] for row in rows])
-    if sentence(report["numpy"]):
-        emit_sentence(sentence(report["numpy"]))
-    for name, reason in report["refused"].items():
-        emit_sentence(f"left out: {name}: {reason}")
-    emit_sentence(provenance(report))
+        show(run, layers=layers)
+
+
+def _first(threads: int | None, target: str | None) -> str:
+    """How the setting of the command line is called beside others."""
+    given = {"threads": threads, "target": target}
+    return ",".join(f"{name}={value}" for name, value in given.items() if value is not None) or "as it is"
+
+
+def _accuracy(text: str | None) -> Accuracy | None:
+    from ...runtime.errors import InputError
+    from ..report.run_parts import Accuracy
+
+    if text is None:
+        return None
+    metric, _, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = float("nan")
+    if not metric.strip() or not -1e300 < value < 1e300:
+        raise InputError(f"--accuracy {text}: METRIC=VALUE is wanted, as in top-1=0.902")
+    return Accuracy(metric=metric.strip(), value=value)

@@ -9,7 +9,7 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
-    from ..energy.run_file import EnergyRun
+    from ..report.energy_run import EnergyRun
     from ..sensors.source import System
 
 
@@ -39,10 +39,8 @@ if TYPE_CHECKING:
 @click.option("--volts", type=click.FloatRange(min=0, min_open=True), metavar="V", help="The supply's voltage, where a "
               "meter records the current alone (PPK2).")  # fmt: skip
 @click.option("--columns", metavar="UNITS", help="Units of a table without names: ms,mW.")
-@click.option("--root", metavar="DIR", type=options.FILE, help="Look for sensors in DIR/sys and DIR/usr, such as where "
-              "a container has its host's.")  # fmt: skip
-@click.option("-o", "--output", metavar="RUN.json", type=options.FILE, help="Also write everything into a file, for "
-              "`mj report` and for your own programs.")  # fmt: skip
+@options.root
+@options.run_output
 @options.running
 @options.inputs
 @options.shapes
@@ -153,9 +151,9 @@ def _list(system: System, as_json: bool) -> None:
 def _finish(run: EnergyRun, output: str | None, as_json: bool) -> None:
     import warnings
 
-    from ..energy.run_file import write_run
     from ..energy.show import show_run
     from ..report.display import emit_json
+    from ..report.run_file import write_run
 
     if output is not None:
         write_run(run, output)

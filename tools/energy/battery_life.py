@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from ...runtime.errors import InputError
-from .run_file import Battery, Life
+from ..report.energy_run import Battery, Life
 
 CAPACITY: Final = re.compile(r"([\d.]+)\s*(?:(m?)Wh|(m?)Ah\s*@\s*([\d.]+)\s*V)", re.IGNORECASE)
 

@@ -18,12 +18,12 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from ..measure.disturbance import NOTICED
+from ..measure.statistics import interval, mean
+from ..report.energy_run import PerInference, Power
 from ..sensors.source import Facts, SensorError
 from ..sensors.trace import Part, Trace
 from .load import Window
 from .measure import Measured
-from .run_file import PerInference, Power
-from .statistics import interval, mean
 
 MOST_UNSEEN: Final = 0.5
 """Of a window; beyond, its energy is a guess."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..measure.pacing import paced
 from ..measure.timing import without_collector
 
 
@@ -48,15 +50,5 @@ def _flat_out(invoke: Callable[[], object], seconds: float) -> Window:
 
 
 def _paced(invoke: Callable[[], object], count: int, rate: float) -> Window:
-    """The window is as long as so many inferences should take, or longer where they do not fit."""
-    start = time.monotonic()
-    busy = 0.0
-    for index in range(count):
-        began = time.monotonic()
-        invoke()
-        ended = time.monotonic()
-        busy += ended - began
-        left = start + (index + 1) / rate - ended
-        if left > 0:
-            time.sleep(left)
-    return Window(start, time.monotonic(), count, busy)
+    found = paced(invoke, count, rate)
+    return Window(found.start, found.end, count, math.fsum(found.seconds))

@@ -4,6 +4,7 @@ ones and says of itself that it is modelled."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ...runtime.errors import InputError
 from ..estimate.estimate import estimate
@@ -11,10 +12,12 @@ from ..estimate.published import record
 from ..measure.machine import versions
 from ..models.devices import described
 from ..models.sources import concrete_shapes, open_model, parse_shapes
+from ..report.energy_run import EnergyRun, PerInference, Points, Power, SourceFacts
+from ..report.provenance import command_line, digest, moment, now
+from ..report.run_parts import Interval, ModelFacts
 from ..sensors.source import SensorError
 from .battery_life import lives
-from .reports import RATES, command_line, digest, moment, now
-from .run_file import EnergyRun, Interval, PerInference, Points, Power, SourceFacts
+from .reports import RATES
 
 MODEL = "model"
 
@@ -47,10 +50,11 @@ def modelled_run(
     return EnergyRun(
         created=moment(now()),
         command=command_line(),
-        model={
-            "path": path, "sha256": digest(path), "target": found.target, "threads": found.threads,
-            "shapes": {name: list(shape) for name, shape in sizes.items()}, "seed": None,
-        },
+        model=ModelFacts(
+            name=Path(path).name, path=path, sha256=digest(path), target=found.target, threads=found.threads,
+            profile=profile.name, shapes={name: list(shape) for name, shape in sizes.items()},
+            macs=sum(step.work.macs for step in found.steps),
+        ),
         machine=None,
         versions=versions(),
         source=SourceFacts(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..report.energy_run import MOST_POINTS, Points
 from ..sensors.trace import Trace
-from .run_file import MOST_POINTS, Points
 
 
 def shorten(trace: Trace, start: float, most: int = MOST_POINTS) -> Points:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import shlex
-import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
+from datetime import datetime
+
+import msgspec
 
 from ..measure.machine import describe, versions
+from ..measure.statistics import interval
+from ..report import energy_run
+from ..report.energy_run import EnergyRun, Kind, PerInference, Power, SourceFacts, Window
+from ..report.provenance import command_line, moment
+from ..report.run_parts import Conditions, Machine, ModelFacts
 from ..sensors.recordings.format import Format
 from ..sensors.source import SensorError
 from ..sensors.trace import Part, Trace
-from . import run_file
 from .battery_life import lives
 from .evaluate import Figures, peak
 from .load import Window as Timed
 from .measure import Measured, Plan
 from .points import shorten
 from .recorder import Recorder
-from .run_file import EnergyRun, Kind, PerInference, Power, SourceFacts, Window
-from .statistics import interval
 from .ways import Way
 from .windows import Bounds
 
@@ -32,7 +31,7 @@ RATES = (1.0, 1 / 60)
 
 
 def live_run(
-    model: dict[str, Any],
+    model: ModelFacts,
     recorder: Recorder,
     plan: Plan,
     measured: Measured,
@@ -52,7 +51,7 @@ def live_run(
         created=moment(created),
         command=command_line(),
         model=model,
-        machine=describe(),
+        machine=msgspec.convert(describe(), Machine),
         versions=versions(),
         source=SourceFacts(
             how="measured",
@@ -69,14 +68,13 @@ def live_run(
             notes=list(facts.notes),
         ),
         settings={"rounds": plan.rounds, "seconds": plan.seconds, "inferences_per_second": plan.rate},
-        others_cpus=measured.others,
         windows=[_timed(number, window, part, start, len(ways)) for number, (window, part) in enumerate(timed, 1)],
         inferences=sum(window.inferences for window in measured.loads),
         joules=figures.joules,
         above_idle_j=figures.above_idle,
         per_inference=figures.per_inference,
         ways=[
-            run_file.Way(name=way.name, share=way.share, per_inference=each)
+            energy_run.Way(name=way.name, share=way.share, per_inference=each)
             for way, each in zip(ways, figures.ways, strict=True)
             if way.name
         ],
@@ -91,6 +89,7 @@ def live_run(
             () if plan.rate is not None else RATES,
         ),
         warnings=figures.warnings,
+        conditions=Conditions(others_cpus=measured.others),
         trace=shorten(trace, start),
     )
 
@@ -149,26 +148,6 @@ def replayed_run(
     )
 
 
-def describe_model(path: str, session: Any, shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, Any]:
-    """What was run: the file and its digest, target, threads, shapes of the inputs."""
-    return {
-        "path": path,
-        "sha256": digest(path),
-        "target": session.target,
-        "threads": session.threads,
-        "shapes": {name: list(shape) for name, shape in shapes.items()},
-        "seed": seed,
-    }
-
-
-def digest(path: str) -> str:
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def now() -> datetime:
-    return datetime.now(timezone.utc)
-
-
 def _timed(number: int, window: Timed, part: Part, start: float, ways: int) -> Window:
     inferences = window.inferences or None
     way = window.way if inferences and ways > 1 else None
@@ -189,11 +168,3 @@ def _window(
         number=number, kind=kind, start_s=start, end_s=end, energy_uj=part.joules * 1e6, watts=part.watts,
         samples=part.samples, unseen_s=part.unseen, inferences=inferences, way=way,
     )  # fmt: skip
-
-
-def moment(created: datetime) -> str:
-    return created.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def command_line() -> str:
-    return shlex.join(["mj", *sys.argv[1:]])

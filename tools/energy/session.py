@@ -9,7 +9,9 @@ from pathlib import Path
 from ...runtime.errors import InputError
 from ..models.feeds import chosen_inputs
 from ..models.sources import load, open_model
+from ..report.energy_run import EnergyRun
 from ..report.progress import busy
+from ..report.provenance import describe_model, now
 from ..sensors.recordings.format import Settings
 from ..sensors.recordings.registry import read_recording
 from ..sensors.source import System
@@ -18,8 +20,7 @@ from .evaluate import evaluate
 from .load import load as run_for
 from .measure import Plan, measure
 from .modelled import is_modelled, modelled_run
-from .reports import describe_model, live_run, now, replayed_run
-from .run_file import EnergyRun
+from .reports import live_run, replayed_run
 from .sources import open_recorder
 from .ways import ways_of
 from .windows import read_windows, whole

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..report.display import duration, emit_sentence, table
+from ..report.energy_run import EnergyRun, Life
+from ..report.run_parts import Interval
 from ..sensors.registry import Finding
-from .run_file import EnergyRun, Interval, Life
 
 HOURS_A_DAY = 24
 SMALLEST = 5e-5
@@ -61,11 +62,11 @@ def power(watts: float) -> str:
 
 def _title(run: EnergyRun) -> str:
     if run.source.how == "modelled" and run.model is not None:
-        return f"{run.model['path']}: predicted, not measured"
+        return f"{run.model.path}: predicted, not measured"
     windows = [each for each in run.windows if each.kind != "idle"]
     seconds = sum(each.end_s - each.start_s for each in windows)
     count = f"{run.inferences} inferences" if run.inferences is not None else duration(seconds)
-    name = run.source.what if run.model is None else run.model["path"]
+    name = run.source.what if run.model is None else run.model.path
     return f"{name}: {count} in {len(windows)} window{'s' if len(windows) > 1 else ''}"
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from .run_file import Interval
+from ..report.run_parts import Interval
 
 NORMAL: Final = 1.960
 # Student's t for 95 %, two-sided, with 1, 2, ... degrees of freedom.
@@ -45,3 +45,26 @@ def mean(found: Sequence[Interval], shares: Sequence[float]) -> Interval:
         return Interval(value, None, None)
     half = math.hypot(*(share * each for share, each in zip(shares, halves, strict=True)))
     return Interval(value, value - half, value + half)
+
+
+def geometric_mean(ratios: Sequence[float]) -> float:
+    return math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
+
+
+def ratio_interval(ratios: Sequence[float]) -> Interval:
+    """The geometric mean of paired ratios, and its bounds: a paired t-test on the logarithms finds a difference where
+    they leave 1 out."""
+    found = interval([math.log(ratio) for ratio in ratios], 0.0)
+    low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
+    return Interval(math.exp(found.value), low, high)
+
+
+def differs(found: Interval) -> bool | None:
+    return None if found.low is None or found.high is None else not found.low <= 1 <= found.high
+
+
+def precision(found: Interval) -> float | None:
+    """Half of the interval over the value."""
+    if found.low is None or found.high is None or not found.value:
+        return None
+    return (found.high - found.low) / 2 / abs(found.value)

@@ -1,27 +1,15 @@
-"""The file that a measurement of energy leaves behind, for `mj report` and for other programs; docs/energy.md goes
-through it field by field."""
+"""What a run of `mj energy` has beside what every run has; docs/energy.md goes through it field by field."""
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
-from ...runtime.errors import Error, InputError
+from .run_parts import Interval, Run
 
-VERSION: Final = 1
 MOST_POINTS: Final = 20000
 """Of the power over time; of more, neighbours are added up."""
-
-
-class Interval(msgspec.Struct, frozen=True):
-    """A figure, and the bounds that it lies between with a confidence of 95 %; None where they are not known."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 class SourceFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,57 +102,19 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
     watts: list[float | None]
 
 
-class EnergyRun(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="energy"):
-    """One measurement.
+class EnergyRun(Run, frozen=True, kw_only=True, tag="energy"):
+    """windows: those that count, in order of time. between: those of a recording that lie between them. inferences,
+    joules: of all windows but the idle ones together. above_idle_j: what of that is above idle. ways: of a cascade,
+    what per_inference is the mean of; in the windows each way has as long as the others."""
 
-    windows: those that count, in order of time. between: those of a recording that lie between them. others_cpus: CPUs
-    that other programs kept busy; None where not known. inferences, joules: of all windows but the idle ones together.
-    above_idle_j: what of that is above idle. ways: of a cascade, what per_inference is the mean of; in the windows each
-    way has as long as the others.
-    """
-
-    version: int = VERSION
-    created: str
-    command: str
-    model: dict[str, Any] | None
-    machine: dict[str, Any] | None
-    versions: dict[str, str | None]
     source: SourceFacts
-    settings: dict[str, Any]
-    others_cpus: float | None = None
     windows: list[Window]
-    between: list[Window] = []
+    between: list[Window] = msgspec.field(default_factory=list)
     inferences: int | None
     joules: float
     above_idle_j: float | None
     per_inference: PerInference | None
-    ways: list[Way] = []
+    ways: list[Way] = msgspec.field(default_factory=list)
     power: Power
     battery: Battery | None
-    warnings: list[str]
     trace: Points
-
-
-def write_run(run: EnergyRun, path: str) -> None:
-    """Error where the file cannot be written; what was there before stays until the new one is whole."""
-    data = msgspec.json.format(msgspec.json.encode(run), indent=1)
-    spare = Path(f"{path}.{os.getpid()}.part")
-    try:
-        spare.write_bytes(data + b"\n")
-        spare.replace(path)
-    except OSError as error:
-        spare.unlink(missing_ok=True)
-        raise Error(f"cannot write {path}: {error.strerror}") from None
-
-
-def read_run(path: str) -> EnergyRun:
-    """InputError where the file is no run of `mj energy`, or of a later version."""
-    try:
-        run = msgspec.json.decode(Path(path).read_bytes(), type=EnergyRun)
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is no run file of `mj energy`: {error}") from None
-    if run.version > VERSION:
-        raise InputError(f"{path} is a run file of version {run.version}; this millijoule reads {VERSION}")
-    return run

@@ -1,0 +1,1 @@
+"""What `mj bench` measures: latency alone and beside others, under load for minutes, at a rate, and of a start."""

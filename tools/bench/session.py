@@ -1,0 +1,149 @@
+"""What `mj bench` does for one comparison: a model alone, beside peers, or several models and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from ..estimate.layers import timed_layers
+from ..measure.device_state import held_down, read_state
+from ..measure.disturbance import Watch
+from ..measure.fallback import describe_fallback
+from ..measure.machine import PACKAGES, describe, versions
+from ..models.cascades import one_row
+from ..models.memory_map import memory_map
+from ..models.sources import find_source
+from ..peers.registry import distribution
+from ..report.bench_run import BenchRun
+from ..report.progress import busy
+from ..report.provenance import command_line, describe_model, moment, now
+from ..report.run_parts import Accuracy, Conditions, Machine
+from .contenders import Entry, Inputs, open_peers, opened
+from .duty import measure_duty
+from .rounds import measure_rounds
+from .settings import Setting
+from .start import measure_starts
+from .sustained import SLOWER, measure_sustained, slowdown
+
+
+@dataclass(frozen=True)
+class Request:
+    """A measurement as the command line asks for it. wanted: how well the median should be known. start: "none",
+    "warm" or "cold". sustained: minutes. rate: inferences a second, for so many seconds (duration)."""
+
+    paths: Sequence[str]
+    settings: Sequence[Setting]
+    inputs: Inputs
+    seconds: float
+    rounds: int | None
+    wanted: float
+    peers: bool = False
+    chosen: Sequence[str] = ()
+    source: str | None = None
+    start: str = "none"
+    sustained: float | None = None
+    rate: float | None = None
+    duration: float | None = None
+    accuracy: Accuracy | None = None
+    root: Path = Path("/")
+    layers: bool = True
+    asked: Mapping[str, Any] = field(default_factory=dict)
+
+
+def bench(request: Request) -> BenchRun:
+    """The first model, with the first setting, is what all else is compared with."""
+    created = now()
+    with opened(request.paths, request.settings, request.inputs) as entries:
+        first = entries[0]
+        peers, refused = _peers(request, first)
+        contenders = [*(entry.contender for entry in entries), *peers]
+        threads = max(entry.session.threads for entry in entries)
+        before, watch = read_state(request.root), Watch()
+        timed = measure_rounds(contenders, request.seconds, threads, request.rounds, request.wanted)
+        duty = None if request.rate is None else measure_duty(first.contender, request.rate, request.duration)
+        minutes = []
+        if request.sustained is not None:
+            with busy(f"load for {request.sustained:g} minutes"):
+                minutes = measure_sustained(first.contender, request.sustained * 60, request.root)
+        meddling, after = watch.end(), read_state(request.root)
+        row = one_row(first.feeds, first.model)
+        shapes = {name: array.shape for name, array in row.items()}
+        program = first.session.engine.plan(shapes, ()).program
+        starts, numpy_bytes = None, None
+        if request.start != "none":
+            starts, numpy_bytes = measure_starts(
+                first.path, request.settings[0], first.feeds, cold=request.start == "cold"
+            )
+        names = timed.names
+        packages = [*PACKAGES, *(distribution(peer.name) for peer in peers)]
+        run = BenchRun(
+            created=moment(created),
+            command=command_line(),
+            model=describe_model(first.path, first.session, _shapes(first.feeds), request.inputs.seed, program.macs),
+            machine=msgspec.convert(describe(), Machine),
+            versions=versions(packages),
+            settings=dict(request.asked),
+            conditions=Conditions(
+                before=before, after=after, others_cpus=meddling.others, preempted=meddling.preempted,
+                waited_s=meddling.waited,
+            ),
+            latency=[timed.latency(name, "ours" if name in _names(entries) else "peer") for name in names],
+            layers=timed_layers(first.session, row) if request.layers else [],
+            memory=memory_map(
+                program, first.session.engine.weights.used, first.session.threads,
+                None if starts is None else starts.warm.peak_bytes, numpy_bytes,
+            ),
+            accuracy=request.accuracy,
+            stability=timed.stability(),
+            paired=[timed.paired(name) for name in names[1:]],
+            refused=refused,
+            numpy=describe_fallback(program),
+            start=starts,
+            sustained=minutes,
+            duty=duty,
+            warnings=meddling.sentences(),
+        )  # fmt: skip
+    return msgspec.structs.replace(run, warnings=[*run.warnings, *remarks(run)])
+
+
+def remarks(run: BenchRun) -> list[str]:
+    """What a reader of the figures has to know beside what other programs did."""
+    found = []
+    stability = run.stability
+    if stability is not None and stability.stable is False and stability.precision is not None:
+        found.append(
+            f"the median is known within {stability.precision:.1%} after {stability.rounds} rounds, not within "
+            f"{stability.wanted:.1%}: times vary from round to round"
+        )
+    conditions = run.conditions
+    if conditions is not None and conditions.before is not None and conditions.after is not None:
+        found += [f"the clock was held down: {text}" for text in held_down(conditions.before, conditions.after)]
+    if len(run.sustained) > 1 and slowdown(run.sustained) > SLOWER:
+        found.append(
+            f"the last minute's inferences took {slowdown(run.sustained):.2f} times as long as the first minute's"
+        )
+    duty = run.duty
+    if duty is not None and duty.late > duty.calls / 100:
+        found.append(f"{duty.late} of {duty.calls} inferences began late: {duty.rate:g} a second do not fit, or others "
+                     "had the CPU")  # fmt: skip
+    return found
+
+
+def _peers(request: Request, first: Entry) -> tuple[list[Any], dict[str, str]]:
+    if not request.peers and not request.chosen:
+        return [], {}
+    source = find_source(first.path, request.source, first.model, "name it with --source SRC")
+    return open_peers(source, first.feeds, first.session.threads, request.chosen)
+
+
+def _names(entries: Sequence[Entry]) -> set[str]:
+    return {entry.name for entry in entries}
+
+
+def _shapes(feeds: Mapping[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    return {name: array.shape for name, array in feeds.items()}
