@@ -6,8 +6,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from threading import get_ident
+from time import perf_counter
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,13 +16,15 @@ from ..device_profiles import usable_cpus
 from . import summary
 from .engine import quantized
 from .engine.engine import Engine, Shapes
-from .engine.feeds import Arrays, Feeds, check_feeds
+from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
-from .engine.workspace import Workspace
+from .engine.workspace import Plan, Workspace
 from .errors import Error, InputError
 from .memory.memory import Memory
-from .memory.shelf import Shelf, array_bytes
+from .memory.question import Question, Signature
+from .memory.shelf import Shelf, shelf_of
 from .model import Model, TensorInfo
+from .outcome import Layout, Outcome, Outcomes
 
 if TYPE_CHECKING:
     from .vision.labels import Ranked
@@ -54,15 +57,7 @@ def load(
         assert isinstance(model, CascadeModel)
         return Cascade.of(engine, model, memory)
     engine.warm_up()
-    return Session(engine, None if memory is None else Shelf.of(memory, engine))
-
-
-class Outcome(NamedTuple):
-    """What a run gave, of which input shapes, and the multiply-adds that it took."""
-
-    outputs: dict[str, np.ndarray]
-    shapes: Shapes
-    macs: int
+    return Session(engine, None if memory is None else shelf_of(memory, engine, Outcomes(model, memory)))
 
 
 class Session:
@@ -75,6 +70,8 @@ class Session:
     def __init__(self, engine: Engine, shelf: Shelf | None = None) -> None:
         self._engine = engine.retain()
         self._shelf = shelf
+        self._check = FeedCheck(engine.model)
+        self._planned: tuple[Signature, Plan, Layout] | None = None
         self._own: Workspace | None = None
         self._turn = Lock()
         self._pool: list[Workspace] = []
@@ -215,38 +212,62 @@ class Session:
         self._check_open()
         shelf = self._shelf if outputs is None else None
         if shelf is None:
-            return self._compute(check_feeds(self.model, feeds), outputs)[0]
+            return self._compute(self._check(feeds), outputs)
         question = shelf.question(feeds)
         if question is None:
-            feeds = check_feeds(self.model, feeds)
-            question = shelf.question(feeds)
+            question = shelf.ask(self._check(feeds))
         known: Outcome | None = shelf.find(question)
         if known is None:
-            known = self._compute(check_feeds(self.model, feeds))
-            shelf.put(question, known, sum(array_bytes(array) for array in known.outputs.values()), known.macs)
-        else:
-            self._latest = get_ident(), known.shapes
-        return {name: array.copy() for name, array in known.outputs.items()}
+            return self._answer(question, shelf)
+        self._latest = get_ident(), known.layout.shapes
+        return known.arrays()
 
-    def _compute(self, arrays: Mapping[str, np.ndarray], outputs: Sequence[str] | None = None) -> Outcome:
+    def forget(self, feeds: Feeds | Any) -> bool:
+        """Deletes what the memory would answer for arrays by input name, or for the array of the only input, so that it
+        is computed anew. Whether there was anything. InputError as of `run`."""
+        self._check_open()
+        arrays, shelf = self._check(feeds), self._shelf
+        return shelf is not None and shelf.forget(shelf.ask(arrays))
+
+    def _answer(self, question: Question, shelf: Shelf) -> dict[str, np.ndarray]:
+        """New outputs, which are kept where they are sure enough."""
+        arrays, planned = shelf.arrays(question), self._planned
+        # What was planned for the same signature is known to fit.
+        if planned is None or question[1] is not planned[0]:
+            shapes = _shapes(self._check(arrays))
+            plan = self._engine.plan(shapes, ())
+            planned = self._planned = question[1], plan, Layout.of(plan.program, shapes, self._engine.threads)
+        _, plan, layout = planned
+        began = perf_counter()
+        found, data = self._execute(plan, arrays, shelf)
+        seconds = perf_counter() - began
+        self._latest = get_ident(), layout.shapes
+        shelf.keep(question, data, Outcome.of(layout, found), layout.macs, seconds, layout.threads)
+        return found
+
+    def _compute(self, arrays: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> dict[str, np.ndarray]:
         """What `run` gives for arrays that were checked, whatever may be remembered."""
         wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
         names = tuple(dict.fromkeys(found.value for found in wanted.values()))
-        shapes = {name: array.shape for name, array in arrays.items()}
-        plan = self._engine.plan(shapes, names)
+        shapes = _shapes(arrays)
+        found, _ = self._execute(self._engine.plan(shapes, names), arrays)
+        self._latest = get_ident(), shapes
+        return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+
+    def _execute(
+        self, plan: Plan, arrays: Mapping[str, np.ndarray], shelf: Shelf | None = None
+    ) -> tuple[dict[str, np.ndarray], bytes]:
+        """New arrays of the plan's outputs; and where a shelf is to keep them, what for."""
         workspace = self._take()
         try:
             workspace.bind(plan)
             for name, array in arrays.items():
                 workspace.inputs[name][...] = array
+            data = b"" if shelf is None else shelf.data(workspace.inputs)
             workspace.execute()
-            found = {name: array.copy() for name, array in workspace.outputs.items()}
+            return {name: array.copy() for name, array in workspace.outputs.items()}, data
         finally:
             self._give_back(workspace)
-        self._latest = get_ident(), shapes
-        if outputs is not None:
-            found = {name: at.arrange(found[at.value]) for name, at in wanted.items()}
-        return Outcome(found, shapes, plan.program.macs)
 
     def clone(self) -> Session:
         """Another session on the same weights and code, for another thread."""
@@ -263,7 +284,7 @@ class Session:
                 return
             self._closed = True
             workspaces = [workspace for workspace in (self._own, *self._pool) if workspace is not None]
-            self._own, self._pool = None, []
+            self._own, self._pool, self._planned = None, [], None
         for workspace in workspaces:
             workspace.close()
         self._engine.release()
@@ -323,6 +344,10 @@ class Session:
     def _check_open(self) -> None:
         if self._closed:
             raise Error("this session is closed")
+
+
+def _shapes(arrays: Mapping[str, np.ndarray]) -> Shapes:
+    return {name: array.shape for name, array in arrays.items()}
 
 
 def _out_of_turn() -> Error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,10 +14,12 @@ from ..engine.feeds import Feeds
 from ..engine.workspace import Plan
 from ..errors import InputError
 from ..memory.memory import Memory
-from ..memory.shelf import OBJECT, Question, Shelf, array_bytes
+from ..memory.question import Question
+from ..memory.shelf import Shelf, shelf_of
 from ..model import Model
 from ..session import Path, Session
 from .answer import Answer
+from .answers import CascadeAnswers
 from .gate import Gate
 from .model import CascadeModel
 from .rows import Row, Rows, one_row
@@ -68,7 +71,8 @@ class Cascade(Session):
     def _begin(self, engine: Engine, model: CascadeModel, memory: Memory | None) -> None:
         shapes = one_row(model)
         plan = None if shapes is None else engine.plan(shapes, ())
-        self._start(engine, model, None if memory is None else Shelf.of(memory, engine), plan)
+        shelf = None if memory is None else shelf_of(memory, engine, CascadeAnswers(model, memory))
+        self._start(engine, model, shelf, plan)
 
     def _start(self, engine: Engine, model: CascadeModel, shelf: Shelf | None, plan: Plan | None) -> None:
         super().__init__(engine, shelf)
@@ -76,9 +80,6 @@ class Cascade(Session):
         self._rows = Rows(model)
         self._row_plan = plan
         self._costs: tuple[Plan, list[int]] | None = None
-        count = len(model.stages)
-        sure = [model.gate.sure(stage, count) for stage in range(count)]
-        self._least = sure if shelf is None else [shelf.memory.least_score(score) for score in sure]
 
     @property
     def model(self) -> CascadeModel:
@@ -111,11 +112,13 @@ class Cascade(Session):
         elif self._rows.may_be_one(feeds):
             # Looked up before it is checked: what does not fit was never answered.
             question = shelf.question(feeds)
-            known = shelf.find(question)
-            if known is not None:
-                return known
-            rows = self._rows.split(feeds)
-            found = [self._ask(row, shelf, question or shelf.question(row)) for row in rows]
+            if question is None:
+                found = [self._recall(row, shelf) for row in self._rows.split(feeds)]
+            else:
+                known = shelf.find(question)
+                if known is not None:
+                    return known
+                found = [self._ask(question, shelf)]
         else:
             found = [self._recall(row, shelf) for row in self._rows.split(feeds)]
         return found[0] if len(found) == 1 else _together(found, self._classes)
@@ -162,22 +165,23 @@ class Cascade(Session):
         return int(shape[1])
 
     def _recall(self, row: Row, shelf: Shelf) -> Answer:
-        question = shelf.question(row)
+        question = shelf.ask(row)
         known: Answer | None = shelf.find(question)
-        return self._ask(row, shelf, question) if known is None else known
+        return self._ask(question, shelf) if known is None else known
 
-    def _ask(self, row: Row, shelf: Shelf, question: Question | None) -> Answer:
+    def _ask(self, question: Question, shelf: Shelf) -> Answer:
         """A new answer, which is kept where it is sure enough."""
-        found, macs = self._compute_row(row)
-        if found.score >= self._least[found.stage]:
-            kept = Answer(found.label, found.probabilities, found.score, found.stage, found.ran, True)
-            shelf.put(question, kept, array_bytes(found.probabilities) + OBJECT, macs)
-        else:
-            shelf.refuse()
+        (row,) = self._rows.split(shelf.arrays(question))
+        began = perf_counter()
+        found, macs, threads, data = self._compute_row(row, shelf)
+        seconds = perf_counter() - began
+        kept = Answer(found.label, found.probabilities, found.score, found.stage, found.ran, True)
+        shelf.keep(question, data, kept, macs, seconds, threads)
         return found
 
-    def _compute_row(self, row: Row) -> tuple[Answer, int]:
-        """The answer, and the multiply-adds of the stages that ran."""
+    def _compute_row(self, row: Row, shelf: Shelf | None = None) -> tuple[Answer, int, int, bytes]:
+        """The answer, the multiply-adds of the stages that ran, the threads, and where a shelf is to keep it, what
+        for."""
         plan = self._row_plan
         if plan is None or any(plan.program.inputs[name].shape != array.shape for name, array in row.items()):
             plan = self._row_plan = self._engine.plan({name: array.shape for name, array in row.items()}, ())
@@ -187,6 +191,7 @@ class Cascade(Session):
             workspace.bind(plan)
             for name, array in row.items():
                 workspace.inputs[name][...] = array
+            data = b"" if shelf is None else shelf.data(workspace.inputs)
             workspace.execute()
             score, label, _, stage, ran = workspace.outputs[cascade.linked.record].tolist()
             probabilities = workspace.outputs[cascade.linked.probabilities][0].copy()
@@ -197,7 +202,7 @@ class Cascade(Session):
             label = -1
         probabilities.setflags(write=False)
         answer = Answer(int(label), probabilities, score, int(stage), int(ran), False)
-        return answer, self._macs(plan, int(ran))
+        return answer, self._macs(plan, int(ran)), self._engine.threads if plan.program.shared else 1, data
 
     def _macs(self, plan: Plan, ran: int) -> int:
         costs = self._costs

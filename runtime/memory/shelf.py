@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .answers import Answers
 from .digest import digest
+from .question import Form, Question, Signature, bytes_of
+from .store import OVERHEAD, Entry
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
@@ -15,64 +18,110 @@ if TYPE_CHECKING:
 
 OBJECT = 128
 """Bytes of an array object without its elements."""
-
-
-Question = tuple[Hashable, bytes]
-"""An input to look up: what it is found by, and its bytes."""
+SIGNATURES = 64
+"""How many shapes a model is known to be asked of, before they are written out anew."""
 
 
 class Shelf:
-    """owner: the model's fingerprint, and all else that its answers depend on. inputs: its inputs' names."""
+    """owner: the model's digest, and all else that its answers depend on. inputs: its inputs' names. watts: what a core
+    that works on it adds, 0 where that is not known."""
 
-    def __init__(self, memory: Memory, owner: Hashable, inputs: tuple[str, ...]) -> None:
+    def __init__(self, memory: Memory, answers: Answers, owner: bytes, inputs: tuple[str, ...], watts: float) -> None:
         self.memory = memory
         self._store = memory.store
-        self._owner, self._inputs = owner, inputs
+        self._answers = answers
+        self._owner, self._inputs, self._watts = owner, inputs, watts
         self._only = inputs[0] if len(inputs) == 1 else None
-
-    @staticmethod
-    def of(memory: Memory, engine: Engine) -> Shelf:
-        """For a model that is loaded: targets differ in the last bits of what they give."""
-        from .fingerprint import fingerprint  # which only those who remember need
-
-        model = engine.model
-        target = "numpy" if engine.target is None else engine.target.name
-        return Shelf(memory, fingerprint(model) + target.encode(), tuple(model.inputs))
+        self._signatures: dict[tuple[Form, ...], Signature] = {}
+        # One object, so that threads that ask of different shapes never see parts of two.
+        self._latest: tuple[tuple[int, ...] | None, Any, Signature | None] = None, None, None
 
     def question(self, feeds: Any) -> Question | None:
-        """What is asked by arrays, by the graph's names of the inputs. None where feeds are anything else, which has to
-        be made arrays first.
+        """What is asked by arrays, by the graph's names of the inputs, or by the only one's array. None where feeds are
+        anything else, which has to be made arrays first.
 
         Whether they fit the model is not looked at: what does not fit was never answered.
         """
+        if self._only is None:
+            return self._several(feeds)
+        array = feeds.get(self._only) if type(feeds) is dict and len(feeds) == 1 else feeds
+        if type(array) is not np.ndarray:
+            return None
+        shape, dtype, of = self._latest
+        if of is None or array.dtype is not dtype or array.shape != shape:
+            of = self._signature(((array.shape, array.dtype),))
+            if of is None:
+                return None
+            self._latest = array.shape, array.dtype, of
+        return digest(array, of.seed), of, (array,)
+
+    def ask(self, arrays: dict[str, np.ndarray]) -> Question:
+        """What is asked by arrays of all inputs, by the graph's names."""
+        question = self.question(arrays)
+        assert question is not None
+        return question
+
+    def find(self, question: Question) -> Any:
+        """The answer, or None."""
+        entry = self._store.find(question)
+        return None if entry is None else entry.answer
+
+    def arrays(self, question: Question) -> dict[str, np.ndarray]:
+        """The arrays of a question, by the graph's names of the inputs."""
+        if self._only is not None:
+            return {self._only: question[2][0]}
+        return dict(zip(self._inputs, question[2], strict=True))
+
+    def data(self, inputs: Mapping[str, np.ndarray]) -> bytes:
+        """What `keep` wants of the inputs that a model runs on. Not of the caller's arrays, which another thread may
+        write to meanwhile: then the answer would be to something else than what is kept with it."""
+        if self._only is not None:
+            return inputs[self._only].tobytes()
+        return bytes_of([inputs[name] for name in self._inputs])
+
+    def keep(self, question: Question, data: bytes, answer: Any, macs: int, seconds: float, threads: int) -> None:
+        """Keeps an answer that is sure enough, which nobody may change any more. data: of the inputs that it is to.
+        macs, seconds, threads: what it took."""
+        answers, store = self._answers, self._store
+        if not answers.is_sure(answer):
+            store.refuse()
+            return
+        size = len(data) + answers.size(answer) + OVERHEAD
+        joules = seconds * threads * self._watts
+        store.put(question[0], Entry(question[1], data, answer, size, macs, seconds, joules, store.until()))
+
+    def forget(self, question: Question) -> bool:
+        """Deletes the answer that would be given; whether there was one."""
+        entry = self._store.get(question)
+        return entry is not None and self._store.remove(question[0], entry)
+
+    def _several(self, feeds: Any) -> Question | None:
         if type(feeds) is not dict or len(feeds) != len(self._inputs):
             return None
-        if self._only is not None:
-            array = feeds.get(self._only)
-            if type(array) is not np.ndarray:
-                return None
-            data = array.tobytes()
-            return (self._owner, array.shape, array.dtype, digest(data)), data
         arrays: list[Any] = [feeds.get(name) for name in self._inputs]
         if any(type(array) is not np.ndarray for array in arrays):
             return None
-        data = b"".join([array.tobytes() for array in arrays])
-        return (self._owner, *((array.shape, array.dtype) for array in arrays), digest(data)), data
+        of = self._signature(tuple((array.shape, array.dtype) for array in arrays))
+        if of is None:
+            return None
+        return digest(bytes_of(arrays), of.seed), of, arrays
 
-    def find(self, question: Question | None) -> Any:
-        """The answer, or None."""
-        entry = None if question is None else self._store.find(question[0], question[1])
-        return None if entry is None else entry[1]
-
-    def put(self, question: Question | None, answer: Any, answer_bytes: int, macs: int) -> None:
-        """Keeps an answer, which nobody may change any more. macs: multiply-adds that it took."""
-        if question is not None:
-            self._store.put(question[0], question[1], answer, answer_bytes, macs)
-
-    def refuse(self) -> None:
-        """An answer is not kept, as it was not confident enough."""
-        self._store.refuse()
+    def _signature(self, forms: tuple[Form, ...]) -> Signature | None:
+        """None of objects, which have no bytes of their own."""
+        found = self._signatures.get(forms)
+        if found is None and not any(dtype.hasobject for _, dtype in forms):
+            if len(self._signatures) >= SIGNATURES:
+                self._signatures.clear()
+            found = self._signatures[forms] = Signature.of(self._owner, forms)
+        return found
 
 
-def array_bytes(array: np.ndarray) -> int:
-    return array.nbytes + OBJECT
+def shelf_of(memory: Memory, engine: Engine, answers: Answers) -> Shelf:
+    """For a model that is loaded: targets differ in the last bits of what they give."""
+    from .fingerprint import fingerprint  # which only those who remember need
+
+    model, energy = engine.model, engine.profile.energy
+    target = "numpy" if engine.target is None else engine.target.name
+    owner = fingerprint(model) + target.encode()
+    watts = 0.0 if energy is None else energy.core_watts.value
+    return Shelf(memory, answers, owner, tuple(model.inputs), watts)

@@ -6,22 +6,28 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, Protocol
+
+import msgspec
 
 from ..engine.locks import Lock
+from .question import Question, Signature, bytes_of
 
 OVERHEAD = 1024
 """Bytes that an entry takes besides its input's and its answer's: key, dictionary and objects in CPython."""
 
 
-class Entry(NamedTuple):
-    """data: the input's bytes. size: bytes that the entry counts for. macs: multiply-adds that computing the answer
-    took. until: when it expires, by the store's clock."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """of, data: what was asked. size: bytes that the entry counts for. macs, seconds, joules: what computing the answer
+    took, see MemoryCounts. until: when it expires, by the store's clock."""
 
+    of: Signature
     data: bytes
     answer: Any
     size: int
     macs: int
+    seconds: float
+    joules: float
     until: float
 
 
@@ -29,7 +35,10 @@ class Entry(NamedTuple):
 class MemoryCounts:
     """What a memory did since it was made. hits, misses: answers found, and not. expired: misses because the entry was
     too old. evicted: entries that made room for newer ones. unsure: answers that were not confident enough to be kept.
-    saved_macs: multiply-adds that hits made unnecessary."""
+    saved_macs, saved_seconds: multiply-adds and time that hits made unnecessary. saved_joules: the same of energy above
+    idle, by what the profile says that a busy core takes; models whose profile does not know count as nothing.
+    similar: hits by inputs that were only similar. audited: of those that would have been such hits, how many were
+    computed instead; false: how many of these had another class."""
 
     hits: int = 0
     misses: int = 0
@@ -37,6 +46,19 @@ class MemoryCounts:
     evicted: int = 0
     unsure: int = 0
     saved_macs: int = 0
+    saved_seconds: float = 0.0
+    saved_joules: float = 0.0
+    similar: int = 0
+    audited: int = 0
+    false: int = 0
+
+
+class Follower(Protocol):
+    """What is told of entries that come and go, under the store's lock."""
+
+    def added(self, key: Hashable, entry: Entry) -> None: ...
+
+    def dropped(self, key: Hashable, entry: Entry) -> None: ...
 
 
 class Store:
@@ -47,71 +69,107 @@ class Store:
         self._most, self._max_bytes, self._expire = entries, max_bytes, expire
         self._entries: OrderedDict[Hashable, Entry] = OrderedDict()
         self._bytes = 0
-        self._counts = MemoryCounts()
-        self._lock = Lock()
+        self.counted = MemoryCounts()
+        self.lock = Lock()
         self.clock: Callable[[], float] = time.monotonic
+        self._followers: list[Follower] = []
 
-    def find(self, key: Hashable, data: bytes) -> Entry | None:
-        """The entry under a key whose input is, byte for byte, this one."""
-        counts, lock = self._counts, self._lock
+    def follow(self, follower: Follower) -> None:
+        with self.lock:
+            self._followers.append(follower)
+
+    def find(self, question: Question) -> Entry | None:
+        """The entry whose input is, byte for byte, this one. Where there is none, `put` or `refuse` counts the miss."""
+        key, of, arrays = question
+        # Mostly there is none, and then no lock is needed.
+        if key not in self._entries:
+            return None
+        data, lock = bytes_of(arrays), self.lock
         lock.acquire()
         try:
             entry = self._entries.get(key)
-            if entry is not None and entry.data == data:
-                if self._expire is None or self.clock() < entry.until:
-                    self._entries.move_to_end(key)
-                    counts.hits += 1
-                    counts.saved_macs += entry.macs
-                    return entry
-                self._drop(key)
-                counts.expired += 1
-            counts.misses += 1
-            return None
+            if (
+                entry is None
+                or entry.data != data
+                or (entry.of is not of and entry.of != of)
+                or self._forgot(key, entry)
+            ):
+                return None
+            self._hit(key, entry)
+            return entry
         finally:
             lock.release()
 
-    def put(self, key: Hashable, data: bytes, answer: Any, answer_bytes: int, macs: int) -> None:
-        """Keeps an answer, in place of what has the same key; not one that is larger than the bound."""
-        size = len(data) + answer_bytes + OVERHEAD
-        if size > self._max_bytes or self._most == 0:
-            return
-        until = 0.0 if self._expire is None else self.clock() + self._expire
-        entry = Entry(data, answer, size, macs, until)
-        entries, lock = self._entries, self._lock
+    def take(self, key: Hashable, wanted: Entry) -> bool:
+        """Whether an entry, found under another key by what it looks like, is still there; then it is a hit."""
+        with self.lock:
+            if self._entries.get(key) is not wanted or self._forgot(key, wanted):
+                return False
+            self.counted.similar += 1
+            self._hit(key, wanted)
+            return True
+
+    def until(self) -> float:
+        """When an entry that is made now expires."""
+        return 0.0 if self._expire is None else self.clock() + self._expire
+
+    def put(self, key: Hashable, entry: Entry, *, miss: bool = True) -> None:
+        """Keeps an entry, in place of what has the same key; not one that is larger than the bound. miss: whether it is
+        the new answer to what was not found."""
+        entries, lock, size = self._entries, self.lock, entry.size
         lock.acquire()
         try:
+            if miss:
+                self.counted.misses += 1
+            if size > self._max_bytes or not self._most:
+                return
             if key in entries:
                 self._drop(key)
             while len(entries) >= self._most or self._bytes + size > self._max_bytes:
-                self._drop(next(iter(entries)))
-                self._counts.evicted += 1
+                oldest, old = entries.popitem(last=False)
+                self._bytes -= old.size
+                self.counted.evicted += 1
+                for follower in self._followers:
+                    follower.dropped(oldest, old)
             # Counted first: a process forked between the two believes to have less room, not more.
             self._bytes += size
             entries[key] = entry
+            for follower in self._followers:
+                follower.added(key, entry)
         finally:
             lock.release()
 
     def refuse(self) -> None:
-        """Counts an answer that was not confident enough."""
-        with self._lock:
-            self._counts.unsure += 1
+        """Counts a new answer that was not confident enough."""
+        with self.lock:
+            self.counted.misses += 1
+            self.counted.unsure += 1
 
-    def remove(self, key: Hashable) -> bool:
-        """Forgets the entry under a key; whether there was one."""
-        with self._lock:
-            found = key in self._entries
+    def get(self, question: Question) -> Entry | None:
+        """As `find`, but no use of the entry."""
+        key, of, arrays = question
+        with self.lock:
+            entry = self._entries.get(key)
+            if entry is None or entry.data != bytes_of(arrays) or entry.of != of or self._forgot(key, entry):
+                return None
+            return entry
+
+    def remove(self, key: Hashable, wanted: Entry) -> bool:
+        """Forgets an entry; whether it was still there."""
+        with self.lock:
+            found = self._entries.get(key) is wanted
             if found:
                 self._drop(key)
             return found
 
     def clear(self) -> None:
-        with self._lock:
-            self._entries.clear()
-            self._bytes = 0
+        with self.lock:
+            while self._entries:
+                self._drop(next(iter(self._entries)))
 
     def counts(self) -> MemoryCounts:
-        with self._lock:
-            return replace(self._counts)
+        with self.lock:
+            return replace(self.counted)
 
     @property
     def bytes(self) -> int:
@@ -120,6 +178,24 @@ class Store:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def _forgot(self, key: Hashable, entry: Entry) -> bool:
+        """Whether an entry is too old; then it is no more."""
+        if self._expire is None or self.clock() < entry.until:
+            return False
+        self._drop(key)
+        self.counted.expired += 1
+        return True
+
+    def _hit(self, key: Hashable, entry: Entry) -> None:
+        counted = self.counted
+        self._entries.move_to_end(key)
+        counted.hits += 1
+        counted.saved_macs += entry.macs
+        counted.saved_seconds += entry.seconds
+        counted.saved_joules += entry.joules
+
     def _drop(self, key: Hashable) -> None:
         entry = self._entries.pop(key)
         self._bytes -= entry.size
+        for follower in self._followers:
+            follower.dropped(key, entry)
