@@ -21,15 +21,19 @@ def open_session(source: Path | bytes, *, optimize: bool = True) -> Any:
     models of which several nodes share a weight, whose products then saturate.
     """
     onnxruntime = pytest.importorskip("onnxruntime")
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = LOG_NOTHING
-    options.intra_op_num_threads = 1
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    model = source if isinstance(source, bytes) else str(source)
-    options.add_session_config_entry(EXACT_PRODUCTS, "1")
+
+    def opened(*, exact: bool) -> Any:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = LOG_NOTHING
+        options.intra_op_num_threads = 1
+        if not optimize:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if exact:
+            options.add_session_config_entry(EXACT_PRODUCTS, "1")
+        model = source if isinstance(source, bytes) else str(source)
+        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
+
     try:
-        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
+        return opened(exact=True)
     except onnxruntime.capi.onnxruntime_pybind11_state.Fail:
-        options.add_session_config_entry(EXACT_PRODUCTS, "0")
-        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
+        return opened(exact=False)

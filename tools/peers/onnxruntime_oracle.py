@@ -82,18 +82,22 @@ def _session(
     model: str | bytes | os.PathLike[str], *, optimized: bool = True
 ) -> tuple[onnxruntime.InferenceSession, bool]:
     """The session, and whether its integer products are exact on every CPU."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    if not optimized:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    # x86 without VNNI would add products of uint8 and int8 in saturating pairs of 16 bits.
-    options.add_session_config_entry(EXACT_PRODUCTS, "1")
+
+    def opened(*, exact: bool) -> onnxruntime.InferenceSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        if not optimized:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if exact:
+            # x86 without VNNI would add products of uint8 and int8 in saturating pairs of 16 bits.
+            options.add_session_config_entry(EXACT_PRODUCTS, "1")
+        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS)
+
     try:
-        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS), optimized
+        return opened(exact=True), optimized
     except onnxruntime.capi.onnxruntime_pybind11_state.Fail:
         # It refuses a model of which several nodes share a weight.
-        options.add_session_config_entry(EXACT_PRODUCTS, "0")
-        return onnxruntime.InferenceSession(model, options, providers=PROVIDERS), False
+        return opened(exact=False), False
 
 
 def _run(session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
