@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,6 +67,8 @@ def _load(profile: str | os.PathLike[str], extending: tuple[Path, ...]) -> Profi
             return _read_host(path) if profile == HOST and not extending else _read(path, extending)
     if profile == HOST:
         return detect()
+    from difflib import get_close_matches  # which a right name does not need
+
     close = get_close_matches(profile, names(), n=1)
     meant = f"did you mean {close[0]}? There" if close else "there"
     raise ProfileError(

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
 from threading import get_ident
-from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,13 +19,11 @@ from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
 from .engine.workspace import Plan, Workspace
 from .errors import Error, InputError
-from .memory.memory import Memory
-from .memory.question import Question, Signature
-from .memory.shelf import Shelf, shelf_of
 from .model import Model, TensorInfo
-from .outcome import Layout, Outcome, Outcomes
 
 if TYPE_CHECKING:
+    from .memory.memory import Memory
+    from .memory.shelf import Shelf
     from .vision.labels import Ranked
     from .vision.preprocess import ImageLike
 
@@ -57,7 +54,11 @@ def load(
         assert isinstance(model, CascadeModel)
         return Cascade.of(engine, model, memory)
     engine.warm_up()
-    return Session(engine, None if memory is None else shelf_of(memory, engine, Outcomes(model, memory)))
+    if memory is None:
+        return Session(engine)
+    from .remembering import RememberingSession
+
+    return RememberingSession.of(engine, memory)
 
 
 class Session:
@@ -71,7 +72,6 @@ class Session:
         self._engine = engine.retain()
         self._shelf = shelf
         self._check = FeedCheck(engine.model)
-        self._planned: tuple[Signature, Plan, Layout] | None = None
         self._own: Workspace | None = None
         self._turn = Lock()
         self._pool: list[Workspace] = []
@@ -210,17 +210,7 @@ class Session:
         it tells into which step, where the session was loaded from the source itself.
         """
         self._check_open()
-        shelf = self._shelf if outputs is None else None
-        if shelf is None:
-            return self._compute(self._check(feeds), outputs)
-        question = shelf.question(feeds)
-        if question is None:
-            question = shelf.ask(self._check(feeds))
-        known: Outcome | None = shelf.find(question)
-        if known is None:
-            return self._answer(question, shelf)
-        self._latest = get_ident(), known.layout.shapes
-        return known.arrays()
+        return self._compute(self._check(feeds), outputs)
 
     def forget(self, feeds: Feeds | Any) -> bool:
         """Deletes what the memory would answer for arrays by input name, or for the array of the only input, so that it
@@ -229,27 +219,11 @@ class Session:
         arrays, shelf = self._check(feeds), self._shelf
         return shelf is not None and shelf.forget(shelf.ask(arrays))
 
-    def _answer(self, question: Question, shelf: Shelf) -> dict[str, np.ndarray]:
-        """New outputs, which are kept where they are sure enough."""
-        arrays, planned = shelf.arrays(question), self._planned
-        # What was planned for the same signature is known to fit.
-        if planned is None or question[1] is not planned[0]:
-            shapes = _shapes(self._check(arrays))
-            plan = self._engine.plan(shapes, ())
-            planned = self._planned = question[1], plan, Layout.of(plan.program, shapes, self._engine.threads)
-        _, plan, layout = planned
-        began = perf_counter()
-        found, data = self._execute(plan, arrays, shelf)
-        seconds = perf_counter() - began
-        self._latest = get_ident(), layout.shapes
-        shelf.keep(question, data, Outcome.of(layout, found), layout.macs, seconds, layout.threads)
-        return found
-
     def _compute(self, arrays: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> dict[str, np.ndarray]:
         """What `run` gives for arrays that were checked, whatever may be remembered."""
         wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
         names = tuple(dict.fromkeys(found.value for found in wanted.values()))
-        shapes = _shapes(arrays)
+        shapes = shapes_of(arrays)
         found, _ = self._execute(self._engine.plan(shapes, names), arrays)
         self._latest = get_ident(), shapes
         return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
@@ -272,7 +246,7 @@ class Session:
     def clone(self) -> Session:
         """Another session on the same weights and code, for another thread."""
         self._check_open()
-        return Session(self._engine, self._shelf)
+        return Session(self._engine)
 
     def close(self) -> None:
         """Ends the helper threads and lets go of the memory; what runs in other threads meanwhile still ends well.
@@ -284,7 +258,7 @@ class Session:
                 return
             self._closed = True
             workspaces = [workspace for workspace in (self._own, *self._pool) if workspace is not None]
-            self._own, self._pool, self._planned = None, [], None
+            self._own, self._pool = None, []
         for workspace in workspaces:
             workspace.close()
         self._engine.release()
@@ -346,7 +320,7 @@ class Session:
             raise Error("this session is closed")
 
 
-def _shapes(arrays: Mapping[str, np.ndarray]) -> Shapes:
+def shapes_of(arrays: Mapping[str, np.ndarray]) -> Shapes:
     return {name: array.shape for name, array in arrays.items()}
 
 

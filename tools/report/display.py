@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -23,6 +22,8 @@ LEAST = 40
 def room() -> int:
     """Columns that a line may take: the environment's COLUMNS, else the terminal's, else WIDE."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        import shutil  # which imports five compressors
+
         return max(LEAST, shutil.get_terminal_size().columns)
     return WIDE
 
