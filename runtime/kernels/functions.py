@@ -15,8 +15,8 @@ from . import transcendental as t
 
 Function = Callable[..., Traced]
 
-SIGN_BIT, MAGNITUDE, ONE_BITS = -(1 << 31), (1 << 31) - 1, 0x3F800000
-"""Of float32: the sign, all else, and 1.0."""
+SIGN_BIT = -(1 << 31)
+"""Of float32."""
 
 
 def leaky_relu(x: Traced, alpha: Traced) -> Traced:
@@ -85,10 +85,11 @@ def shrink(x: Traced, bias: Traced, lambd: Traced) -> Traced:
 
 
 def sign(x: Traced) -> Traced:
-    """Of denormal numbers, too, which comparisons of floats take for zero."""
+    """Of denormal numbers, too, which comparisons of floats take for zero; LLVM makes such a comparison of whether all
+    bits but the sign are zero, so that is not what is asked."""
     bits = x.bits()
-    one = ((bits & SIGN_BIT) | ONE_BITS).from_bits()
-    return where((bits & MAGNITUDE).compare("==", 0), x, where(x.compare("==", x), one, x))
+    known = where(bits.compare(">", 0), 1.0, where((bits ^ SIGN_BIT).compare(">", 0), -1.0, x))
+    return where(x.compare("==", x), known, x)
 
 
 def _llvm(name: str) -> Function:
