@@ -68,13 +68,13 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
     Raises TypeError where the arguments are not exactly the signature's, OverflowError where one does not fit.
     """
-    names, block = _block(signature)
-    if len(names) != len(arguments) or any(name not in arguments for name in names):
-        raise TypeError(f"kernel takes ({', '.join(names)}), got ({', '.join(arguments)})")
+    in_order, names, block = _block(signature)
+    if len(names) != len(arguments) or not arguments.keys() >= names:
+        raise TypeError(f"kernel takes ({', '.join(in_order)}), got ({', '.join(arguments)})")
     flat: list[Any] = []
-    for name in names:
+    for name in in_order:
         value = arguments[name]
-        if isinstance(value, tuple):
+        if type(value) is Address:
             flat += value
         else:
             flat.append(value)
@@ -85,11 +85,12 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
 
 @cache
-def _block(signature: str) -> tuple[tuple[str, ...], struct.Struct]:
-    """Names of the parameters that have words in the block, and its layout."""
+def _block(signature: str) -> tuple[tuple[str, ...], frozenset[str], struct.Struct]:
+    """Names of the parameters that have words in the block, in order and as a set, and its layout."""
     items = [item.rpartition(":") for item in signature.split()]
     layout = "".join({"p": "iI", "b": ""}.get(code, code) for _, _, code in items)
-    return tuple(name for name, _, code in items if code != "b"), struct.Struct("<" + layout)
+    names = tuple(name for name, _, code in items if code != "b")
+    return names, frozenset(names), struct.Struct("<" + layout)
 
 
 def _misfit(signature: str, arguments: Mapping[str, Any]) -> str:

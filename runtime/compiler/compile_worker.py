@@ -5,18 +5,17 @@ A request is a length (8 bytes, little-endian) and that many bytes of MessagePac
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 import msgspec
 
+from ..system.collection import no_collection
 from ..targets.target import Target, named
 from .abi import Kernel, signature
 from .digest import kernel_key
@@ -41,21 +40,9 @@ def compile_one(name: str, factory: Kernel, constants: Mapping[str, Any], target
     from .numba_bridge import compile_kernel
 
     symbol = f"k{kernel_key(name, target)}"
-    with _no_collection():
+    with no_collection():
         function = factory(Isa(target), **constants)
         return CompiledKernel(compile_kernel(function, symbol, target), symbol, signature(function))
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """A compiler makes many objects that it keeps until the end: to look through them takes a twentieth of its time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 class Worker:

@@ -26,6 +26,7 @@ from ..planner.plan import plan
 from ..program.apart import Apart
 from ..program.program import Program
 from ..program.weights import Weights, WeightsFull
+from ..system.collection import no_collection
 from ..system.executable import ExecutableMemoryError
 from ..system.memory import LARGE as LARGE_MEMORY
 from ..system.memory import trim
@@ -167,6 +168,7 @@ class Engine:
         trim()
         return Plan(program, table, code, self.weights, apart)
 
+    @no_collection()
     def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:
         """Weights that only dropped plans used are forgotten once they outweigh the others."""
         if self.weights.used > self._room > 0:

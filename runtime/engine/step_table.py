@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from ..compiler.abi import Address, encode
 from ..kernels.execute import RECORD_WORDS
-from ..program.bounds import OutOfBounds, int32
+from ..program.bounds import OutOfBounds, check_int32
 from ..program.program import Call, Jump, Program, PythonStep
 from ..program.view import Place
+from ..system.collection import no_collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class StepTable:
     segments: list[Segment]
 
 
+@no_collection()
 def encode_program(program: Program, offsets: Mapping[str, int], signatures: Mapping[str, str]) -> StepTable:
     """offsets, signatures: of each kernel, by name, in the code that will run the table.
 
@@ -40,21 +41,25 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
     """
     steps = program.steps
     calls = [(index, step) for index, step in enumerate(steps) if isinstance(step, Call)]
-    records = np.zeros((len(calls), RECORD_WORDS), np.int32)
+    records: list[int] = []
     params: list[int] = []
-    first = records.size
-    for record, (index, call) in zip(records, calls, strict=True):
+    first = len(calls) * RECORD_WORDS
+    for index, call in calls:
         grains = -(-call.chunks // call.grain) if call.grain else 1
-        numbers = offsets[call.name], 4 * (first + len(params)), call.chunks, call.grain, grains
+        record = [offsets[call.name], 4 * (first + len(params)), call.chunks, call.grain, grains, 0]
         try:
-            record[:5] = int32("a field of the table of steps", numbers)
+            for number in record:
+                check_int32("a field of the table of steps", number)
             if call.jump is not None and not _leaves(steps, index, call.jump):
                 flag = call.jump.flag.storage.offset + call.jump.flag.offset
-                record[3:] = np.array([flag], np.uint32).view(np.int32)[0], 1, call.jump.to - index - 1
-            params += encode(signatures[call.name], {name: _resolve(value) for name, value in call.arguments.items()})
+                record[3:] = int(np.array([flag], np.uint32).view(np.int32)[0]), 1, call.jump.to - index - 1
+            records += record
+            places = {name: _address(value) for name, value in call.arguments.items() if type(value) is Place}
+            params += encode(signatures[call.name], {**call.arguments, **places})
         except (OverflowError, OutOfBounds) as problem:
             raise OverflowError(f"{call.node}: {problem}") from problem
-    return StepTable(np.concatenate([records.reshape(-1), np.array(params, np.int32)]), _segments(steps))
+    assert len(records) == first
+    return StepTable(np.array(records + params, np.int32), _segments(steps))
 
 
 def _leaves(steps: Sequence[Call | PythonStep], index: int, jump: Jump) -> bool:
@@ -62,11 +67,9 @@ def _leaves(steps: Sequence[Call | PythonStep], index: int, jump: Jump) -> bool:
     return any(isinstance(step, PythonStep) for step in steps[index : jump.to])
 
 
-def _resolve(value: Any) -> Any:
-    if isinstance(value, Place):
-        assert value.storage.offset >= 0, "a storage without its place in the arena"
-        return Address(value.storage.base, value.storage.offset + value.offset)
-    return value
+def _address(place: Place) -> Address:
+    assert place.storage.offset >= 0, "a storage without its place in the arena"
+    return Address(place.storage.base, place.storage.offset + place.offset)
 
 
 def _segments(steps: Sequence[Call | PythonStep]) -> list[Segment]:

@@ -55,17 +55,18 @@ def instantiate(
     inputs = bind_inputs(graph, input_shapes, instance.symbols)
     scope |= inputs
     wanted = [*graph.outputs, *keep]
-    pending = Counter(wanted) + Counter(name for node in graph.nodes for name in _reads(node))
+    reads = [_reads(node) for node in graph.nodes]
+    pending = Counter(wanted) + Counter(name for names in reads for name in names)
     folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
     defined = set(scope)
-    for node in graph.nodes:
+    for node, names in zip(graph.nodes, reads, strict=True):
         step = _infer(graph, node, scope, instance.symbols)
         _define(step, defined)
         if not folder.fold(step):
             steps.append(step)
             captured |= {name: _find(node, name, scope) for name in outer_reads(node)}
         scope |= {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
-        for name in _reads(node):
+        for name in names:
             pending[name] -= 1
             if not pending[name]:
                 scope.pop(name, None)  # so that folded results are freed after their last use

@@ -7,6 +7,7 @@ import os
 from typing import NamedTuple
 
 from ..graph import Graph
+from ..system.collection import no_collection
 from . import container, schema, validate
 from .decode import decode_graphs, decode_record
 from .metadata import Metadata
@@ -21,6 +22,7 @@ class Contents(NamedTuple):
     mapping: mmap.mmap
 
 
+@no_collection()
 def read(path: str | os.PathLike[str], verify: bool = True) -> Contents:
     """What is in a file.
 

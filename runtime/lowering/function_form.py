@@ -56,5 +56,7 @@ FORMS: dict[str, Callable[..., FunctionForm]] = {
 def function_form(name: str | None, params: Sequence[float] = ()) -> FunctionForm:
     """params: of the operator, as ops/activation.py has them."""
     form = FORMS[name](*params) if name in FORMS else FunctionForm(name)
+    if not form.numbers:
+        return form
     with np.errstate(over="ignore"):
         return form._replace(numbers=tuple(float(np.float32(number)) for number in form.numbers))

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-import numpy as np
-
 from ..errors import ModelError
 from ..graph import Attribute, Node
 from .registry import Op
 
-INT64 = np.iinfo(np.int64)
+LEAST, MOST = -(2**63), 2**63 - 1
+"""Of int64."""
 
 
 @cache
@@ -21,19 +20,26 @@ def hints_of(reference: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(reference)
 
 
+@cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    return get_origin(hint), get_args(hint)
+
+
 def fits(value: Attribute, hint: Any) -> bool:
     """Whether an attribute is what an annotation says: int, float (or int), str, bool, None, Graph, ndarray, sequences
     and unions of those. Integers must fit int64."""
-    origin = get_origin(hint)
+    if hint is type(value) and hint is not int:  # which takes least to see, and is so of most
+        return True
+    origin, options = _parts(hint)
     if origin in (Union, types.UnionType):
-        return any(fits(value, option) for option in get_args(hint))
+        return any(fits(value, option) for option in options)
     if origin in (list, tuple, Sequence):
-        return isinstance(value, (list, tuple)) and all(fits(item, get_args(hint)[0]) for item in value)
+        return isinstance(value, (list, tuple)) and all(fits(item, options[0]) for item in value)
     if hint is Any:
         return True
     if hint in (int, float):
         numeric = isinstance(value, int) or (hint is float and isinstance(value, float))
-        return numeric and (isinstance(value, float) or INT64.min <= value <= INT64.max)
+        return numeric and (isinstance(value, float) or LEAST <= value <= MOST)
     return isinstance(value, hint)
 
 

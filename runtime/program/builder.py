@@ -15,7 +15,7 @@ from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
 from ..ops.registry import Context, Op, Tensor
 from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
-from .bounds import LARGEST, OutOfBounds, check_int32
+from .bounds import LARGEST, LEAST, MOST, OutOfBounds, check_int32
 from .copies import move
 from .program import Call, PythonStep
 from .view import Border, Place, Start, Storage, View, channels_last, dense, levels
@@ -151,10 +151,11 @@ class Builder:
         if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
             parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
             grain = max(1, chunks // (self.threads * parts))
+        step = len(self.steps)
         for name, value in arguments.items():
-            if isinstance(value, Place):
-                value.storage.touch(len(self.steps))
-            elif not isinstance(value, float):
+            if type(value) is Place:
+                value.storage.touch(step)
+            elif type(value) is not float and not LEAST <= value <= MOST:
                 check_int32(name, value)
         self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain, work))
 
@@ -195,8 +196,8 @@ class Builder:
         ModelError where the node's memory cannot be addressed.
         """
         self.ctx = ctx
-        empty = any(t.size == 0 for t in ctx.outputs) or any(
-            t is not None and t.data is None and t.size == 0 for t in ctx.inputs
+        empty = any(0 in t.shape for t in ctx.outputs) or any(
+            t is not None and t.data is None and 0 in t.shape for t in ctx.inputs
         )
         try:
             if lower is None or self._target is None or empty or not self._try(lower, ctx):

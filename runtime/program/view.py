@@ -130,6 +130,8 @@ class View:
 
     def start(self, *index: int) -> Start:
         """The first byte of an element; indices not given are 0."""
+        if not index:
+            return Start(self.storage, self.offset)
         return Start(self.storage, self.offset + sum(i * s for i, s in zip(index, self.strides, strict=False)))
 
     def at(self, *index: int) -> Place:
