@@ -153,9 +153,9 @@ class Builder:
             grain = max(1, chunks // (self.threads * parts))
         step = len(self.steps)
         for name, value in arguments.items():
-            if type(value) is Place:
+            if isinstance(value, Place):
                 value.storage.touch(step)
-            elif type(value) is not float and not LEAST <= value <= MOST:
+            elif not isinstance(value, float) and not LEAST <= value <= MOST:
                 check_int32(name, value)
         self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain, work))
 
