@@ -178,6 +178,8 @@ class Op:
         if count < fewest or (most is not None and count > most):
             wanted = f"{fewest}" if fewest == most else f"{fewest} to {'any number' if most is None else most}"
             raise ModelError(f"{node}: has {count} inputs, but {self.name} takes {wanted}")
+        if "" in node.inputs[:fewest]:
+            raise ModelError(f"{node}: input {node.inputs.index('')} is missing, which {self.name} needs")
         attrs = dict(self.defaults)
         for name, value in node.attrs.items():
             if name not in attrs:
