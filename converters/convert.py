@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
@@ -25,15 +26,19 @@ def convert(
     *,
     labels: str | os.PathLike[str] | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    self_test: int | Sequence[Mapping[str, Any]] = 0,
 ) -> Model:
     """Converts an .onnx or .tflite file.
 
     labels: class names in the order of the scores, or the path of a text file with one a line; preprocessing: how an
     image becomes the input. Both travel with the model, and stand in for what the source itself says.
+    self_test: so many random inputs, or these (arrays by name), are saved with their outputs, for `mj verify` on the
+    device.
 
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
     error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
-    the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing).
+    the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing);
+    where the self-test's inputs are not the model's, or too large.
     """
     name = os.fspath(source)
     kind = FORMATS.get(Path(name).suffix.lower())
@@ -56,6 +61,10 @@ def convert(
             raise
         # The source's own mistake does not keep anybody from running it.
         warnings.warn(f"{name}: {problem}", LabelsWarning, stacklevel=2)
+    if self_test:
+        from .self_test import make_self_test
+
+        model.self_test = make_self_test(model, self_test)
     return model
 
 

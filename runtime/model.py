@@ -14,6 +14,7 @@ from . import summary
 from .errors import InputError, ModelError
 from .file.metadata import Metadata
 from .file.read import read
+from .file.self_test import Case, by_name, in_order
 from .graph import Dim, Graph, Quantization
 from .program.program import Exits
 
@@ -42,11 +43,13 @@ class TensorInfo:
 class Model:
     """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing. fused: where the model was just
     converted, the source's tensors that no longer exist, and the node that took each of them in; not saved.
-    exits: of a cascade, the nodes that may end it."""
+    self_test: inputs, and the outputs that they should give, which `mj verify` checks. exits: of a cascade, the nodes
+    that may end it."""
 
     graph: Graph
     metadata: Metadata = field(default_factory=Metadata)
     fused: Mapping[str, str] = field(default_factory=dict, compare=False)
+    self_test: Sequence[Case] = field(default=(), compare=False)
     exits: Exits | None = field(default=None, compare=False)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
 
@@ -90,7 +93,8 @@ class Model:
         """
         from .file.write import serialize, write  # a device that only runs models never writes one
 
-        write(path, serialize(self.graph, self.written_metadata()))
+        cases = in_order(self.self_test, self.graph)
+        write(path, serialize(self.graph, self.written_metadata(), self_test=cases))
 
     def written_metadata(self) -> Metadata:
         """As a file of this model has it; ModelError where it is not sound."""
@@ -114,6 +118,7 @@ class Model:
                 from .cascade.file import decode
 
                 model = decode(stages, contents.cascade)
+            model.self_test = by_name(contents.self_test, model.graph)
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None
         model.release_pages()  # which the checksum has made resident

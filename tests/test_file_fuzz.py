@@ -20,11 +20,13 @@ from fuzz_mutants import gate_mutant, mutant
 from fuzz_runner import Answer, Limits, Load
 from small_model import small_model
 
+from millijoule.converters.self_test import make_self_test
 from millijoule.runtime.cascade.gate import Gate
 from millijoule.runtime.cascade.model import CascadeModel
 from millijoule.runtime.errors import Error, InputError, ModelError
 from millijoule.runtime.evaluate import reference
 from millijoule.runtime.evaluate.shapes import instantiate
+from millijoule.runtime.file.self_test import in_order
 from millijoule.runtime.file.write import serialize
 from millijoule.runtime.memory.memory import Memory
 from millijoule.runtime.model import Model
@@ -80,7 +82,8 @@ WAYS = [
 @pytest.fixture(scope="module")
 def file() -> bytes:
     model = small_model()
-    return serialize(model.graph, model.metadata)
+    cases = in_order(make_self_test(model, 1), model.graph)
+    return serialize(model.graph, model.metadata, self_test=cases)
 
 
 @pytest.mark.parametrize(("way", "limits"), WAYS)

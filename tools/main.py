@@ -20,7 +20,7 @@ import click
 from ..runtime.errors import Error
 
 COMMANDS = (
-    *("convert", "run", "inspect", "compare", "bench", "energy"),
+    *("convert", "run", "inspect", "compare", "verify", "bench", "energy"),
     *("compile", "tune", "estimate", "profiles", "doctor"),
 )
 OBJECTS = 50_000

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..errors import InputError
 from ..file.metadata import Metadata, Source
+from ..file.self_test import in_order
 from ..memory.memory import Memory
 from ..model import Model, named
 from .gate import Gate
@@ -71,7 +72,8 @@ class CascadeModel(Model):
 
         first, *others = [stage.written_metadata() for stage in self.stages]
         graph, *more = [stage.graph for stage in self.stages]
-        write(path, serialize(graph, first, encode(self, others), more))
+        cases = in_order(self.self_test, self.graph)
+        write(path, serialize(graph, first, encode(self, others), more, cases))
 
     def stage_macs(self, node_macs: Mapping[str, int]) -> list[int]:
         """The multiply-adds of each stage, of a program's by node."""

@@ -10,6 +10,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value
 from . import container, schema
+from .self_test import Arrays
 
 _decoder = msgspec.json.Decoder(schema.ModelRecord)
 _version_decoder = msgspec.json.Decoder(schema.VersionRecord)
@@ -27,25 +28,27 @@ def decode_record(text: str) -> schema.ModelRecord:
         record = _decoder.decode(text)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"the graph's record is not sound: {error}") from None
-    if record.version < schema.version_for(record.metadata, record.gate):
-        lacking = "default sizes" if record.gate is None else "cascades"
+    needed = schema.version_for(record.metadata, record.gate, record.self_test)
+    if record.version < needed:
+        lacking = {2: "default sizes", 3: "cascades", 4: "self-test"}[needed]
         raise ModelError(f"version {record.version} of the format has no {lacking}")
     # msgspec takes the last of two equal keys; another reader might take the first.
     container.parse(text, "graph's record")
     return record
 
 
-def decode_graphs(record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> list[Graph]:
-    """The main graph of each stage, or of the one model, with its subgraphs; ModelError where a tensor or graph is
-    referred to wrongly or not at all."""
+def decode_graphs(record: schema.ModelRecord, tensors: Mapping[str, np.ndarray]) -> tuple[list[Graph], list[Arrays]]:
+    """The main graph of each stage, or of the one model, with its subgraphs, and the self-test; ModelError where a
+    tensor or graph is referred to wrongly or not at all."""
     decoder = _Decoder(record, tensors)
     graphs = [decoder.main_graph() for _ in range(1 if record.gate is None else 1 + len(record.gate.stages))]
     if decoder.next_graph != len(record.graphs):
         raise ModelError(f"graph {decoder.next_graph} belongs to no node")
+    cases = [decoder.case(number, case) for number, case in enumerate(record.self_test)]
     unused = tensors.keys() - decoder.used
     if unused:
         raise ModelError(f"tensor {min(unused)!r} belongs to no value")
-    return graphs
+    return graphs, cases
 
 
 class _Decoder:
@@ -126,6 +129,10 @@ class _Decoder:
             self.next_graph += 1
             return self.graph(record.index)
         return record
+
+    def case(self, number: int, record: schema.CaseRecord) -> Arrays:
+        what = f"self-test {number}"
+        return Arrays(*([self.tensor(what, key) for key in keys] for keys in (record.inputs, record.outputs)))
 
     def tensor(self, what: str, key: str) -> np.ndarray:
         if key not in self.tensors:

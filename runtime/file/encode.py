@@ -12,24 +12,29 @@ from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value, outer_reads
 from . import schema
 from .metadata import Metadata
+from .self_test import Arrays
 
 ABSENT = -1
 
 
 def encode_model(
-    graph: Graph, metadata: Metadata, cascade: schema.GateRecord | None = None, more: Sequence[Graph] = ()
+    graph: Graph,
+    metadata: Metadata,
+    cascade: schema.GateRecord | None = None,
+    more: Sequence[Graph] = (),
+    self_test: Sequence[Arrays] = (),
 ) -> tuple[schema.ModelRecord, dict[str, np.ndarray]]:
     """The record, its checksum still zeros, and the tensors under their keys. cascade, more: where the graph is a
-    cascade's first stage, what it is, and its other stages.
+    cascade's first stage, what it is, and its other stages. self_test: of the model, or of the whole cascade.
 
     Values that nothing reads and nothing produces are left out. ModelError where an attribute cannot be written.
     """
     encoder = _Encoder()
     for stage in (graph, *more):
         encoder.graph(stage)
-    record = schema.ModelRecord(
-        "0" * 8, encoder.graphs, metadata, schema.version_for(metadata, cascade), cascade
-    )  # fmt: skip
+    cases = [encoder.case(number, case) for number, case in enumerate(self_test)]
+    version = schema.version_for(metadata, cascade, cases)
+    record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, version, cascade, cases)
     return record, encoder.tensors
 
 
@@ -98,6 +103,11 @@ class _Encoder:
         if value is None or isinstance(value, (bool, int, float, str)):
             return value
         raise ModelError(f"{node}: attribute '{name}' cannot be written to a file: {value!r:.60}")
+
+    def case(self, number: int, arrays: Arrays) -> schema.CaseRecord:
+        sides = zip(("input", "output"), arrays, strict=True)
+        inputs, outputs = ([self.tensor(f"self_test.{number}.{side}", array) for array in some] for side, some in sides)
+        return schema.CaseRecord(inputs, outputs)
 
     def tensor(self, name: str, data: np.ndarray) -> str:
         """The key that data is stored under: name, shortened and made unique, or the key of equal data."""

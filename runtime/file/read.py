@@ -11,14 +11,16 @@ from ..system.collection import no_collection
 from . import container, schema, validate
 from .decode import decode_graphs, decode_record
 from .metadata import Metadata
+from .self_test import Arrays
 
 
 class Contents(NamedTuple):
     """stages: the graph, whose constants are read-only views of the mapping, and what travels with it; of a cascade,
-    those of each stage. cascade: None where the file is of a model alone."""
+    those of each stage. cascade: None where the file is of a model alone. self_test: not yet held against the graph."""
 
     stages: list[tuple[Graph, Metadata]]
     cascade: schema.GateRecord | None
+    self_test: list[Arrays]
     mapping: mmap.mmap
 
 
@@ -32,8 +34,8 @@ def read(path: str | os.PathLike[str], verify: bool = True) -> Contents:
     if verify:
         container.verify(opened)
     record = decode_record(opened.metadata)
-    graphs = decode_graphs(record, opened.tensors)
+    graphs, cases = decode_graphs(record, opened.tensors)
     for graph in graphs:
         validate.validate(graph)
     more = [] if record.gate is None else record.gate.stages
-    return Contents(list(zip(graphs, (record.metadata, *more), strict=True)), record.gate, opened.mapping)
+    return Contents(list(zip(graphs, (record.metadata, *more), strict=True)), record.gate, cases, opened.mapping)

@@ -11,8 +11,9 @@ from msgspec import Meta, Struct
 
 from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
+from .self_test import MOST_CASES
 
-VERSION: Final = 3
+VERSION: Final = 4
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
@@ -150,9 +151,17 @@ class GateRecord(Record):
     memory: MemoryRecord | None = None
 
 
+class CaseRecord(Record):
+    """Keys of a self-test's tensors, in the order of the inputs and of the outputs."""
+
+    inputs: list[Named]
+    outputs: list[Named]
+
+
 class ModelRecord(Record):
     """graphs: the main graph, then those that attributes hold, each after the graph that holds it; of a cascade, these
-    of its first stage, then of its second, and so on. metadata: of the first stage.
+    of its first stage, then of its second, and so on. metadata: of the first stage. self_test: of the model, or of the
+    whole cascade.
 
     checksum: CRC-32 in 8 hexadecimal digits of the whole file with these digits written as zeros. It sorts first, so
     that every version can find it.
@@ -161,12 +170,15 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1, 2, 3]
+    version: Literal[1, 2, 3, 4]
     gate: GateRecord | None = None
+    self_test: Annotated[list[CaseRecord], Meta(max_length=MOST_CASES)] = []
 
 
-def version_for(metadata: Metadata, gate: GateRecord | None = None) -> Literal[1, 2, 3]:
+def version_for(metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]) -> Literal[1, 2, 3, 4]:
     """The first version of the format that can hold this."""
+    if self_test:
+        return 4
     if gate is not None:
         return 3
     return 2 if metadata.default_sizes else 1

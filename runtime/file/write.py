@@ -11,18 +11,23 @@ from . import atomic, container, schema, validate
 from .decode import decode_record
 from .encode import encode_model
 from .metadata import Metadata
+from .self_test import Arrays
 
 
 def serialize(
-    graph: Graph, metadata: Metadata, cascade: schema.GateRecord | None = None, more: Sequence[Graph] = ()
+    graph: Graph,
+    metadata: Metadata,
+    cascade: schema.GateRecord | None = None,
+    more: Sequence[Graph] = (),
+    self_test: Sequence[Arrays] = (),
 ) -> bytes:
-    """The file's bytes, the same for the same graph and metadata; ModelError where no reader would take them. cascade,
-    more: as encode_model."""
+    """The file's bytes, the same for the same arguments; ModelError where no reader would take them. cascade, more,
+    self_test: as encode_model."""
     from safetensors.numpy import save  # only writers need it
 
     for stage in (graph, *more):
         validate.validate(stage)
-    record, tensors = encode_model(graph, metadata, cascade, more)
+    record, tensors = encode_model(graph, metadata, cascade, more, self_test)
     try:
         text = schema.encoder.encode(record).decode()
     except UnicodeEncodeError as error:

@@ -63,7 +63,7 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
     """
     model, name = model.preparing(name)
     info = model.inputs[name]
-    layout = image_layout(info) if shape is None else _layout_of(info, shape)
+    layout = image_layout(info) if shape is None else layout_of(info, shape)
     preprocessing = model.metadata.preprocessing
     settings = preprocessing or Preprocessing()
     color = "gray" if layout.channels == 1 else settings.color
@@ -76,6 +76,13 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
     if color == "bgr":
         pixels = pixels[..., ::-1]
     pixels = np.broadcast_to(pixels, (*pixels.shape[:2], layout.channels))
+    return as_input(pixels, info, layout, preprocessing)
+
+
+def as_input(
+    pixels: np.ndarray, info: TensorInfo, layout: ImageLayout, preprocessing: Preprocessing | None
+) -> np.ndarray:
+    """The array to feed for uint8 pixels (height, width, channels) of the layout's size and the model's color order."""
     return _arranged(_numbers(pixels, info, preprocessing), layout)
 
 
@@ -102,7 +109,7 @@ def image_layout(info: TensorInfo) -> ImageLayout:
     raise InputError(f"input '{info.name}' of shape {shape} does not take one image: feed an array instead")
 
 
-def _layout_of(info: TensorInfo, shape: Sequence[int]) -> ImageLayout:
+def layout_of(info: TensorInfo, shape: Sequence[int]) -> ImageLayout:
     """The layout of an image where the caller says which sizes its array has."""
     declared = info.shape
     if declared is not None and (

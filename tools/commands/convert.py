@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="SRC", type=options.FILE)
 @click.option("-o", "--output", required=True, metavar="OUT.mj", type=options.FILE, help="The file to write.")
 @preparation.options
+@click.option("--self-test", "self_test", default=0, type=click.IntRange(min=0), metavar="N", help="Put N "
+              "inputs and their outputs into the file, for `mj verify` on the device.")  # fmt: skip
+@click.option("--self-test-data", "self_test_data", metavar="FILE.npz", type=options.FILE, help="Take these inputs: an "
+              "array for each input, first axis the samples (default: random ones).")  # fmt: skip
 @options.as_json
-def command(source: str, output: str, preparation: dict[str, Any], as_json: bool) -> None:
+def command(
+    source: str,
+    output: str,
+    preparation: dict[str, Any],
+    self_test: int,
+    self_test_data: str | None,
+    as_json: bool,
+) -> None:
     """Convert SRC, an .onnx or .tflite file, into one compact .mj file.
 
     Inputs and outputs keep the source's names, shapes and layout. How images are prepared and what the classes are
@@ -32,18 +43,26 @@ def command(source: str, output: str, preparation: dict[str, Any], as_json: bool
       mj convert model.tflite -o model.mj
       mj convert model.onnx -o model.mj --labels names.txt --scale 1/255 \\
          --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resize crop
+      mj convert model.onnx -o model.mj --self-test 8
     """
     from ...converters.convert import convert
+    from ...converters.self_test import make_self_test
     from ..measure.fallback import host_fallback
+    from ..models.feeds import first_samples
     from ..models.preparation import apply
     from ..report.output import check_output
     from ..report.progress import busy
 
-    check_output(output, (source, preparation.get("labels", source)))
+    if self_test_data is not None and not self_test:
+        raise click.UsageError("--self-test-data is for --self-test N: how many of its samples to take")
+    check_output(output, (source, preparation.get("labels", source), self_test_data or source))
     began = time.perf_counter()
     with busy(f"converting {source}"):
         model = convert(source)
         apply(model, preparation)
+        if self_test:
+            feeds = None if self_test_data is None else first_samples(model, self_test_data, self_test)
+            model.self_test = make_self_test(model, feeds or self_test)
         model.save(output)
     report = _report(model, source, output, time.perf_counter() - began)
     report["numpy"] = host_fallback(model)
@@ -51,6 +70,7 @@ def command(source: str, output: str, preparation: dict[str, Any], as_json: bool
 
 
 def _report(model: Model, source: str, output: str, seconds: float) -> dict[str, Any]:
+    from ...runtime.file.self_test import total_bytes
     from ..models.facts import operators, tensors, weight_bytes
 
     return {
@@ -64,6 +84,7 @@ def _report(model: Model, source: str, output: str, seconds: float) -> dict[str,
         "operators": operators(model.graph),
         "weight_bytes": weight_bytes(model.graph),
         "labels": len(model.metadata.labels),
+        "self_test": {"inputs": len(model.self_test), "bytes": total_bytes(model.self_test)},
     }
 
 
@@ -84,6 +105,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         ["written", f"{report['output']}, {size(report['output_bytes'])} from {size(report['source_bytes'])}, "
                     f"in {duration(report['seconds'])}"],
     ]  # fmt: skip
+    if report["self_test"]["inputs"]:
+        rows.insert(3, ["self-test", f"{report['self_test']['inputs']} inputs, {size(report['self_test']['bytes'])}"])
     if sentence(report["numpy"]):
         rows.insert(2, ["on this CPU", sentence(report["numpy"])])
     table("", ["", ""], rows)

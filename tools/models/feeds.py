@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...runtime.errors import InputError
+from ...runtime.random_inputs import random_inputs as random_inputs
 from .sources import concrete_shapes, parse_named, parse_shapes
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
 
 Arrays = dict[str, np.ndarray]
-AT_ONCE = 1 << 24
-"""Random bytes that the standard library is asked for in one call."""
 
 
 def chosen_inputs(model: Model, files: Sequence[str], shapes: Sequence[str], seed: int) -> Arrays:
@@ -39,32 +36,21 @@ def read_inputs(model: Model, files: Mapping[str, str], shapes: Mapping[str, tup
     return {name: _read(model, name, file, shapes.get(name)) for name, file in files.items()}
 
 
-def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
-    """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans."""
-    random = Random(seed)
-    return {name: _random(random, model.inputs[name].dtype, shape) for name, shape in shapes.items()}
+def first_samples(model: Model, file: str, count: int) -> list[Arrays]:
+    """The first samples of an .npz file with an array for each input, first axis the samples; InputError where there
+    are fewer."""
+    arrays = {name: _load(model, name, file, ".npz") for name in model.inputs}
+    for name, array in arrays.items():
+        if array.ndim == 0 or len(array) < count:
+            held = len(array) if array.ndim else 0
+            raise InputError(f"{file}: {count} samples are wanted, and it has {held} of input '{name}'")
+    return [{name: _one(model, name, array, number) for name, array in arrays.items()} for number in range(count)]
 
 
-def _random(random: Random, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
-    count = math.prod(shape)
-    if dtype.kind == "f":
-        radius, angle = _uniform(random, count), _uniform(random, count)
-        return (np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)).astype(dtype).reshape(shape)
-    drawn = _bytes(random, count)
-    if dtype.kind in "iu" and dtype.itemsize == 1:
-        return drawn.view(dtype).reshape(shape)
-    return (drawn & 1).astype(dtype).reshape(shape)
-
-
-def _uniform(random: Random, count: int) -> np.ndarray:
-    """Floats between 0 and 1, never either."""
-    return (_bytes(random, 4 * count).view(np.uint32) + 0.5) / 2**32
-
-
-def _bytes(random: Random, count: int) -> np.ndarray:
-    """The standard library's random bytes: importing numpy.random takes 6 MB of memory."""
-    parts = (random.randbytes(min(AT_ONCE, count - done)) for done in range(0, count, AT_ONCE))
-    return np.frombuffer(bytearray(b"".join(parts)), np.uint8)
+def _one(model: Model, name: str, array: np.ndarray, number: int) -> np.ndarray:
+    """A sample with the axis of the batch, where the model has one of a single row."""
+    declared = model.inputs[name].shape
+    return array[number : number + 1] if declared is not None and len(declared) == array.ndim else array[number]
 
 
 def _read(model: Model, name: str, file: str, shape: tuple[int, ...] | None) -> np.ndarray:
