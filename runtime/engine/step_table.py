@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ..compiler.abi import Address, encode
@@ -15,8 +15,7 @@ from ..program.view import Place
 from ..system.collection import no_collection
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True):
     """Steps that run without coming back to Python: records start <= i < stop, or one Python step. first: its place
     among the program's steps. jump: of its last step, where it leads beyond the segment."""
 
@@ -27,8 +26,7 @@ class Segment:
     jump: Jump | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepTable:
+class StepTable(msgspec.Struct, frozen=True):
     words: np.ndarray
     segments: list[Segment]
 

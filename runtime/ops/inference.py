@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
+import msgspec
 import numpy as np
 
 from ..errors import ModelError
@@ -19,8 +19,7 @@ TENSOR_LIMIT = 2**31
 RANK_LIMIT = 32
 
 
-@dataclass(slots=True)
-class Step:
+class Step(msgspec.Struct):
     """A node with its operator and its Context, whose outputs are set."""
 
     node: Node

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from math import prod
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ..errors import ModelError
@@ -24,8 +25,7 @@ Shape = tuple[int, ...]
 Inferred = tuple[Shape, np.dtype]
 
 
-@dataclass(slots=True)
-class Tensor:
+class Tensor(msgspec.Struct):
     """What is known of a value once every dimension is a number. data: set where the value is a constant."""
 
     name: str
@@ -39,14 +39,13 @@ class Tensor:
         return prod(self.shape)
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct):
     """One node as its operator sees it: concrete inputs, outputs (empty while shapes are inferred), attributes."""
 
     node: Node
     inputs: list[Tensor | None]
-    outputs: list[Tensor] = field(default_factory=list)
-    attrs: dict[str, Attribute] = field(default_factory=dict)
+    outputs: list[Tensor] = msgspec.field(default_factory=list)
+    attrs: dict[str, Attribute] = msgspec.field(default_factory=dict)
 
     def input(self, index: int) -> Tensor:
         """The input at index; ModelError where the node lacks it."""

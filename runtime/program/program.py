@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from ..compiler.abi import Kernel, kernel_name
 from .view import Place, Storage, View
 
 
-@dataclass(frozen=True, slots=True)
-class Jump:
+class Jump(msgspec.Struct, frozen=True):
     """Where a step leads that may leave others out: to step `to` where the four bytes at `flag`, in the arena, which it
     has written, are not all 0."""
 
@@ -21,8 +20,7 @@ class Jump:
     to: int
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One kernel call. arguments: Place, int or float by parameter name. chunks: units of work that threads share.
     grain: fewest chunks worth handing to another thread, 0 where the step is too small to share. work: multiply-adds or
     bytes that are moved in all chunks together, as far as its lowering says."""
@@ -41,8 +39,7 @@ class Call:
         return kernel_name(self.kernel, self.constants)
 
 
-@dataclass(frozen=True, slots=True)
-class Exits:
+class Exits(msgspec.Struct, frozen=True):
     """Nodes that may make all nodes from them to the one named `to` unnecessary, by name. gates: which element of
     their output, of four bytes, says so by not being 0."""
 
@@ -50,8 +47,7 @@ class Exits:
     to: str
 
 
-@dataclass(slots=True)
-class PythonStep:
+class PythonStep(msgspec.Struct):
     """A step that NumPy runs: reads views, returns the arrays that go into the output views."""
 
     run: Callable[[Sequence[np.ndarray | None]], Sequence[np.ndarray]]
@@ -61,8 +57,7 @@ class PythonStep:
     jump: Jump | None = None
 
 
-@dataclass(slots=True)
-class Program:
+class Program(msgspec.Struct):
     """Steps over an arena of arena_bytes, which is made of storages. lower_bound: see planner.arena. inputs, outputs:
     by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs."""
 
@@ -74,9 +69,9 @@ class Program:
     scratch_bytes: int
     macs: int
     shared: bool = False
-    node_macs: dict[str, int] = field(default_factory=dict)
-    node_elements: dict[str, int] = field(default_factory=dict)
-    storages: list[Storage] = field(default_factory=list)
+    node_macs: dict[str, int] = msgspec.field(default_factory=dict)
+    node_elements: dict[str, int] = msgspec.field(default_factory=dict)
+    storages: list[Storage] = msgspec.field(default_factory=list)
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
         return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}

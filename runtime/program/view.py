@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from ..compiler.abi import ARENA, WEIGHTS
@@ -15,8 +15,7 @@ from .bounds import OutOfBounds, extent
 Shape = tuple[int, ...]
 
 
-@dataclass(eq=False, slots=True)
-class Storage:
+class Storage(msgspec.Struct, eq=False):
     """A block of bytes. In the arena it lives from the first step that touches it to the last."""
 
     size: int
@@ -30,8 +29,7 @@ class Storage:
         self.last = max(self.last, step)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A pointer for a kernel: the byte of a storage that it is given, which becomes an address once the arena is laid
     out, and the bytes first <= i < end of that storage that the kernel touches.
 
@@ -80,8 +78,7 @@ class Border(NamedTuple):
         return any(self)
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """A value in a storage: first element at `offset`, strides in bytes, as in NumPy.
 
     border: how much padding, filled with `fill`, surrounds the elements of a channels-last view.
@@ -94,7 +91,7 @@ class View:
     shape: Shape
     strides: Shape
     dtype: np.dtype
-    border: Border = field(default=Border())
+    border: Border = Border()
     fill: float = 0
     flipped: bool = False
 
