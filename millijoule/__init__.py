@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .converters import convert
+    from .converters.convert import convert
     from .loading import load
     from .runtime.cascade.answer import Answer
     from .runtime.cascade.cascade import Cascade

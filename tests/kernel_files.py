@@ -6,11 +6,11 @@ import ctypes
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from linking import I64, emit, function
 from llvmlite import ir
+from msgspec.structs import replace
 
 from millijoule.runtime.compiler.kernel_file import Compiled, encode
 from millijoule.runtime.compiler.linker import Blob, link

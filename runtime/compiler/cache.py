@@ -11,10 +11,11 @@ import os
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from ..system import private_files
 from . import loader
@@ -181,8 +182,7 @@ class KernelCache:
         return total
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(msgspec.Struct, frozen=True):
     path: str
     name: str
     size: int

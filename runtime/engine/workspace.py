@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ...device_profiles import Profile
@@ -35,8 +35,7 @@ FLIP = np.int8(-128)
 _NOTHING = np.empty(0, np.uint8)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class Plan(msgspec.Struct, frozen=True, eq=False):
     """A program with everything needed to run it. apart: see engine/guards.py."""
 
     program: Program

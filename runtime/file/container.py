@@ -8,7 +8,6 @@ import mmap
 import os
 import stat
 import zlib
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -23,8 +22,7 @@ CHECKSUM_MARK = b'"{\\"checksum\\":\\"'
 """How the graph's string begins, as the header spells it; the checksum's digits follow."""
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(msgspec.Struct, frozen=True):
     """metadata: the graph as JSON. tensors: read-only views of the mapping. checksum_at: offset of its digits."""
 
     mapping: mmap.mmap

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import product as pairs
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..ops import activation, integer
 from ..ops.conv_transpose import Spread, spread

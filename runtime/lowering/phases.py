@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import gcd
 
+import msgspec
 import numpy as np
 
 from ..ops.conv_transpose import Spread
@@ -14,8 +14,7 @@ MOST_MEMBERS = 16
 """Outputs that are computed together: what they are multiplied with grows with their square."""
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
+class Phase(msgspec.Struct, frozen=True):
     """Outputs `first`, first + step, ... (count of them) along one axis.
 
     The i-th reads the inputs start + i + t * dilation, which may lie outside. taps (members, t): the kernel's element

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
+from msgspec.structs import replace
 
 from ..ops import quantized_node
 from ..ops.average_pool import UINT8_SHIFT

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from ..kernels.conv import conv_f32, conv_int8
 from ..ops import quantized_node
@@ -23,8 +24,7 @@ MOST_CALLS = 4096
 """Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(msgspec.Struct, frozen=True):
     """Where a product reads and writes: `lines` rows of `pixels` outputs each.
 
     Pitches in bytes. The reduction runs over kernel_rows x taps runs of `run` contiguous elements, each of them read
@@ -57,8 +57,7 @@ class Geometry:
         return self.y.touching(*extent((self.lines, self.pixels), (self.y_row, self.y_pixel), pixel))
 
 
-@dataclass(frozen=True, slots=True)
-class Requantization:
+class Requantization(msgspec.Struct, frozen=True):
     """scale: float32 per output channel; zero_point, low, high: int8 values of the output."""
 
     scale: np.ndarray

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from ..ops.registry import find as find_op
 
@@ -20,8 +21,7 @@ Lower = Callable[["Context", "Builder"], bool]
 WantedBorder = Callable[["Context"], "tuple[Border, int] | None"]
 
 
-@dataclass(frozen=True, slots=True)
-class Lowering:
+class Lowering(msgspec.Struct, frozen=True):
     """lower: appends kernel calls to the Builder and returns True; or returns False, having emitted no step, where no
     kernel serves the node. border: padding that the operator wants around its first input's elements in memory, and
     its value (of quantized integers: the zero point); None where it wants none."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import prod
 
+import msgspec
 import numpy as np
 
 from ..kernels.resize import resample
@@ -23,8 +23,7 @@ LONGEST_TABLE = 1 << 18
 """Lines, or pixels of a line, of outputs that are listed one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(msgspec.Struct, frozen=True):
     """Along some axes: byte offset of each output, of the inputs that it is made of, and their weights (or None)."""
 
     outputs: np.ndarray

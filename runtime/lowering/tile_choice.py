@@ -5,7 +5,7 @@ Arm's numbers are from llvm-mca 19 on the compiled loops; x86's from timings on 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
@@ -15,8 +15,7 @@ WIDEST_OF_SEVERAL_ROWS = 4
 """Columns of a tile."""
 
 
-@dataclass(frozen=True)
-class TileCost:
+class TileCost(msgspec.Struct, frozen=True):
     """Tiles of rows x columns accumulator vectors, on one core, for one type of element. Times are estimated cycles.
 
     busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.

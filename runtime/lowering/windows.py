@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ..kernels.pool import pool
@@ -27,8 +27,7 @@ REACH = 1 << 30
 """What scaled totals must stay below, to be int32."""
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(msgspec.Struct, frozen=True):
     """The windows along one axis, one row per output: byte offset into x, byte offset into y, elements of the window
     inside x, elements that a mean counts. tap: bytes between a window's elements."""
 
@@ -52,8 +51,7 @@ class Table:
         return int(self.entries[:, 1].min()), int(self.entries[:, 1].max())
 
 
-@dataclass(frozen=True, slots=True)
-class Reduction:
+class Reduction(msgspec.Struct, frozen=True):
     """What is done to the elements of each window; see kernels/pool.py. Integers are those of int8, never flipped."""
 
     operation: str

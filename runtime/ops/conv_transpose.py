@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ..graph import Attribute
@@ -16,8 +16,7 @@ from .registry import Context, Cost, Inferred, Op, Shape, register
 from .window import AUTO_PADS, CALL, per_axis
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(msgspec.Struct, frozen=True):
     """Where each input element lands: input i and kernel element k add to output i * stride + k * dilation - begin."""
 
     kernel: Shape

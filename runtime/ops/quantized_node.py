@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+import msgspec
 import numpy as np
 
 from ..graph import Quantization
@@ -14,8 +13,7 @@ SAME_SCALE = 1e-6
 """Relative: how far a bias's scale may be from input scale * weight scale to be taken for rounding of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Product:
+class Product(msgspec.Struct, frozen=True):
     """A quantized convolution or matrix product: input, weights, output, and the range the output is clamped to."""
 
     x: Quantization

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 COORDINATES = (
@@ -15,8 +15,7 @@ NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 MODES = ("nearest", "linear", "cubic")
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(msgspec.Struct, frozen=True):
     """One resized axis. roi: begin and end of the crop in 0..1, for tf_crop_and_resize."""
 
     size: int
@@ -25,8 +24,7 @@ class Axis:
     roi: tuple[float, float] = (0.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     mode: str
     coordinates: str
     nearest: str
@@ -35,8 +33,7 @@ class Method:
     antialias: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Taps:
+class Taps(msgspec.Struct, frozen=True):
     """Output i is the sum over t of input[indices[i, t]] * weights[i, t].
 
     indices: int64, within the axis. weights: float32, each row summing to 1 (to 0 where

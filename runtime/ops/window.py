@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from .registry import Context, Cost, Shape
@@ -16,8 +16,7 @@ CALL = 2_000
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """A window's geometry, one number per spatial axis.
 
     begin, end: padding in elements before and after; `end` includes what ceil_mode reaches beyond the given padding.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from ..compiler.abi import Kernel
 from ..kernels.copy import COPY_LEVELS, copy
@@ -17,8 +18,7 @@ FEW = 4
 LEAST_BLOCK, WIDEST = 4, 16
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(msgspec.Struct, frozen=True):
     """A kernel's call."""
 
     kernel: Kernel
@@ -60,8 +60,7 @@ def _around(sizes: Shape, x: Shape, y: Shape, count: int) -> dict[str, int] | No
     return named
 
 
-@dataclass(frozen=True, slots=True)
-class _Reordered:
+class _Reordered(msgspec.Struct, frozen=True):
     """A kernel of kernels/reorder.py. around: sizes and pitches of the levels that it does not take itself."""
 
     kernel: Kernel

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 from .tile_layout import channel_order
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from ..targets.target import Target
 
 
-@dataclass(frozen=True)
-class DepthwiseLayout:
+class DepthwiseLayout(msgspec.Struct, frozen=True):
     """One kernel row of a depthwise convolution for `pixels` neighbouring outputs and a block of channels.
 
     The row's input pixels are taken in groups of `depth` (4: dot products of bytes, 2: of 16-bit pairs, 1: single

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 
 if TYPE_CHECKING:
     from ..targets.target import Target
 
 
-@dataclass(frozen=True)
-class TileLayout:
+class TileLayout(msgspec.Struct, frozen=True):
     """Format of packed weights for one element type on one target.
 
     lanes: output channels per vector. depth: input elements per step. dtype: of packed weights.

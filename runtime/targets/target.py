@@ -6,9 +6,10 @@ A target is a set of features; the CPU's name only steers LLVM's scheduling. Fea
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal
+
+import msgspec
 
 from ... import device_profiles
 from ..errors import TargetError
@@ -26,8 +27,7 @@ DOTPROD: Final = NEON | {"dotprod", "fullfp16", "lse", "rcpc", "rdm"}
 PLAIN_V8: Final = ("-aes", "-sha2", "-crc")
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """One instruction set to compile for.
 
     name: what `--target` takes and `session.target` shows. base: the untuned target with the same features.
