@@ -34,18 +34,21 @@ with mj.load("model.tflite") as session:  # or .onnx, or .mj, which loads fastes
 
 WIDE = 80
 """Characters of parameters from which on each has a line of its own."""
-MADE_BY_CALLERS = ("Memory", "Cascade", "Gate")
+MADE_BY_CALLERS = ("Memory", "Similar", "Cascade", "Gate")
 """Classes whose parameters are printed."""
 FOR_TOOLS = (
     "engine",
     "input_shapes",
     "release_pages",
     "store",
+    "index",
+    "disk",
     "of",
     "thresholds",
     "temperatures",
     "sure",
     "least_score",
+    "least_probability",
     "parts",
     "preparing",
     "cascade",
@@ -56,7 +59,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Loading and converting": ("load", "convert", "Model"),
     "Running": ("Session",),
     "Cascades": ("Cascade", "Gate", "Answer"),
-    "Earlier answers": ("Memory", "MemoryCounts"),
+    "Earlier answers": ("Memory", "MemoryCounts", "Similar", "FalseHits"),
     "What models say of themselves": ("TensorInfo", "Quantization", "Preprocessing", "Ranked"),
     "Softmax without a model": ("softmax", "softmax_statistics", "SoftmaxStatistics"),
     "Errors and warnings": (

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     )
     from .runtime.file.metadata import Preprocessing
     from .runtime.graph import Quantization
-    from .runtime.memory.memory import Memory
+    from .runtime.memory.memory import FalseHits, Memory
+    from .runtime.memory.similar import Similar
     from .runtime.memory.store import MemoryCounts
     from .runtime.model import Model, TensorInfo
     from .runtime.session import Session
@@ -43,9 +44,10 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Answer", "Cascade", "CompilerError", "Error", "Gate", "InputError", "LabelsWarning", "Memory", "MemoryCounts",
-    "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session",
-    "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax", "softmax_statistics",
+    "Answer", "Cascade", "CompilerError", "Error", "FalseHits", "Gate", "InputError", "LabelsWarning", "Memory",
+    "MemoryCounts", "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session",
+    "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax",
+    "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
@@ -53,6 +55,7 @@ _HOME = {
     "Cascade": ".runtime.cascade.cascade",
     "CompilerError": ".runtime.errors",
     "Error": ".runtime.errors",
+    "FalseHits": ".runtime.memory.memory",
     "Gate": ".runtime.cascade.gate",
     "InputError": ".runtime.errors",
     "LabelsWarning": ".runtime.errors",
@@ -65,6 +68,7 @@ _HOME = {
     "Quantization": ".runtime.graph",
     "Ranked": ".runtime.vision.labels",
     "Session": ".runtime.session",
+    "Similar": ".runtime.memory.similar",
     "SoftmaxStatistics": ".runtime.softmax.statistics",
     "TargetError": ".runtime.errors",
     "TensorInfo": ".runtime.model",

@@ -123,6 +123,12 @@ class Cascade(Session):
             found = [self._recall(row, shelf) for row in self._rows.split(feeds)]
         return found[0] if len(found) == 1 else _together(found, self._classes)
 
+    def forget(self, feeds: Feeds | Any) -> bool:
+        """As Session.forget, of every row."""
+        self._check_open()
+        rows, shelf = self._rows.split(feeds), self._shelf
+        return shelf is not None and sum(shelf.forget(shelf.ask(row)) for row in rows) > 0
+
     def prepare(self, image: ImageLike, *, input: str | None = None) -> dict[str, np.ndarray]:
         """What to feed for an image, prepared for each stage as that wants it: cascade.run(cascade.prepare("cat.jpg")).
 

@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from .binomial import upper_bound
+from .similar import SURE, Similar
 from .store import MemoryCounts, Store
 
+if TYPE_CHECKING:
+    from .disk import Disk
+    from .index import Index
+
 ENTRIES, MAX_BYTES = 4096, 16 << 20
+
+
+class FalseHits(NamedTuple):
+    """audited: answers to similar inputs that were computed all the same. wrong: how many of them had another class.
+    rate: wrong of audited, 0 where nothing was audited. upper: what the rate is at most in the long run, with this
+    confidence, of inputs like those so far (Clopper and Pearson 1934); 0 wrong of 299 leave 1 % possible, at 95 %."""
+
+    audited: int
+    wrong: int
+    rate: float
+    upper: float
+    confidence: float
 
 
 class Memory:
@@ -14,13 +35,17 @@ class Memory:
     they belong to, Python's own overhead included. Then the one that was asked for the longest time ago makes room.
     expire: seconds after which an answer is computed anew. min_score: answers that are less sure are not kept: by the
     score of a cascade's gate, None for what the gate is not sure of; of a classifier alone by its largest probability,
-    None for all. All answers of other models are kept.
+    None for all, or 0.9 with `similar`. All answers of other models are kept. similar: takes images that look alike for
+    the same, of classifiers of images; None: takes nothing for the same but the same. path: of a file (SQLite, for its
+    owner only) that keeps the answers for the next process; None: they end with this one.
 
     An answer is given again for the same input, byte for byte, of the same shapes and dtypes, by the same model: its
     weights, graph and preprocessing. Models, sessions and threads may share a memory. Inputs are found by a digest
     (xxh3_128 where the package xxhash is installed, else SipHash, with a seed of the process's own) and then compared,
     so that two inputs with one digest never get each other's answer.
-    InputError where a bound is negative or expire is not above 0.
+    InputError where a bound is negative or expire is not above 0. Error where the path is another program's file, or
+    another user may write to it. A damaged file begins anew, and where a disk is full or fails answers are kept in
+    memory only: both with a RuntimeWarning.
     """
 
     def __init__(
@@ -30,6 +55,8 @@ class Memory:
         *,
         expire: float | None = None,
         min_score: float | None = None,
+        similar: Similar | None = None,
+        path: str | os.PathLike[str] | None = None,
     ) -> None:
         from ..errors import InputError
 
@@ -38,8 +65,18 @@ class Memory:
         if expire is not None and not expire > 0:
             raise InputError(f"expire = {expire}: answers are kept for some seconds, or without end (None)")
         self.entries, self.max_bytes, self.expire, self.min_score = entries, max_bytes, expire, min_score
-        self.similar = None
+        self.similar = similar
         self._store = Store(entries, max_bytes, expire)
+        self.index: Index | None = None
+        if similar is not None:
+            from .index import Index  # which only those who take similar for the same need
+
+            self.index = Index.of(self._store, similar)
+        self.disk: Disk | None = None
+        if path is not None:
+            from .disk import Disk  # SQLite, which only those who keep answers need
+
+            self.disk = Disk(path, self._store, entries, max_bytes)
 
     def __repr__(self) -> str:
         counts = self.counts
@@ -62,6 +99,18 @@ class Memory:
         """Hits, misses and what else happened since the memory was made."""
         return self._store.counts()
 
+    def false_hits(self, confidence: float = 0.95) -> FalseHits:
+        """What the audited answers to similar inputs say of the others: how often they have another class than the
+        model would have given. confidence: of the upper bound, above 0 and below 1; else InputError."""
+        from ..errors import InputError
+
+        if not 0 < confidence < 1:
+            raise InputError(f"confidence {confidence}: above 0 and below 1 is wanted")
+        counts = self.counts
+        rate = counts.false / counts.audited if counts.audited else 0.0
+        bound = upper_bound(counts.false, counts.audited, confidence)
+        return FalseHits(counts.audited, counts.false, rate, bound, confidence)
+
     @property
     def store(self) -> Store:
         """The answers themselves, for sessions."""
@@ -73,7 +122,17 @@ class Memory:
 
     def least_probability(self) -> float | None:
         """The lowest probability of a classifier's answer that is kept, where it has no gate; None: all are."""
-        return self.min_score
+        return SURE if self.min_score is None and self.similar is not None else self.min_score
+
+    def flush(self) -> None:
+        """Writes what is not yet on the disk, where there is a path. A process that ends by itself does so, too."""
+        if self.disk is not None:
+            self.disk.flush()
+
+    def close(self) -> None:
+        """As `flush`, and lets go of the file; the memory goes on without it."""
+        if self.disk is not None:
+            self.disk.close()
 
     def clear(self) -> None:
         """Forgets every answer; the counts stay."""

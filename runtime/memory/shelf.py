@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .answers import Answers
 from .digest import digest
-from .question import Form, Question, Signature, bytes_of
+from .question import Form, Question, Signature, bytes_in, bytes_of, read_forms
 from .store import OVERHEAD, Entry
 
 if TYPE_CHECKING:
     from ..engine.engine import Engine
+    from .database import Row
+    from .disk import Disk
     from .memory import Memory
 
 OBJECT = 128
@@ -31,6 +33,7 @@ class Shelf:
         self._store = memory.store
         self._answers = answers
         self._owner, self._inputs, self._watts = owner, inputs, watts
+        self._overhead = OVERHEAD
         self._only = inputs[0] if len(inputs) == 1 else None
         self._signatures: dict[tuple[Form, ...], Signature] = {}
         # One object, so that threads that ask of different shapes never see parts of two.
@@ -79,16 +82,53 @@ class Shelf:
             return inputs[self._only].tobytes()
         return bytes_of([inputs[name] for name in self._inputs])
 
-    def keep(self, question: Question, data: bytes, answer: Any, macs: int, seconds: float, threads: int) -> None:
+    def keep(
+        self, question: Question, data: bytes, answer: Any, macs: int, seconds: float, threads: int
+    ) -> Entry | None:
         """Keeps an answer that is sure enough, which nobody may change any more. data: of the inputs that it is to.
-        macs, seconds, threads: what it took."""
+        macs, seconds, threads: what it took. None where it is not sure enough."""
         answers, store = self._answers, self._store
         if not answers.is_sure(answer):
             store.refuse()
-            return
-        size = len(data) + answers.size(answer) + OVERHEAD
+            return None
+        size = len(data) + answers.size(answer) + self._overhead
         joules = seconds * threads * self._watts
-        store.put(question[0], Entry(question[1], data, answer, size, macs, seconds, joules, store.until()))
+        entry = Entry(question[1], data, answer, size, macs, seconds, joules, store.until())
+        store.put(question[0], entry)
+        return entry
+
+    def load(self, disk: Disk) -> None:
+        """Takes what a disk keeps of this owner's answers."""
+        useless = []
+        for row, age in disk.rows(self._owner, self._answers):
+            entry = self._entry(row, age)
+            if entry is None:
+                useless.append(row.id)
+                continue
+            key = digest(entry.data, entry.of.seed)
+            disk.put(key, entry, row.id)
+            self._loaded(key, entry)
+        disk.discard(useless)
+
+    def _entry(self, row: Row, age: float) -> Entry | None:
+        """None of what is too old, or no answer of this model's; a clock that was put back makes answers too old."""
+        expire = self.memory.expire
+        if expire is not None and not 0 <= age < expire:
+            return None
+        try:
+            forms = read_forms(row.forms)
+            of = self._signature(forms)
+            answer = self._answers.decode(row.answer)
+        except ValueError:
+            return None
+        if of is None or len(forms) != len(self._inputs) or len(row.data) != bytes_in(forms):
+            return None
+        size = len(row.data) + self._answers.size(answer) + self._overhead
+        until = self._store.until(age)
+        return Entry(of, row.data, answer, size, row.macs, row.seconds, row.joules, until)
+
+    def _loaded(self, key: Hashable, entry: Entry) -> None:
+        """An entry came from a disk."""
 
     def forget(self, question: Question) -> bool:
         """Deletes the answer that would be given; whether there was one."""
@@ -124,4 +164,13 @@ def shelf_of(memory: Memory, engine: Engine, answers: Answers) -> Shelf:
     target = "numpy" if engine.target is None else engine.target.name
     owner = fingerprint(model) + target.encode()
     watts = 0.0 if energy is None else energy.core_watts.value
-    return Shelf(memory, answers, owner, tuple(model.inputs), watts)
+    if memory.similar is None:
+        shelf = Shelf(memory, answers, owner, tuple(model.inputs), watts)
+    else:
+        from .pictures import Pictures
+        from .similar_shelf import SimilarShelf
+
+        shelf = SimilarShelf(memory, answers, owner, tuple(model.inputs), watts, Pictures(model.inputs))
+    if memory.disk is not None:
+        shelf.load(memory.disk)
+    return shelf

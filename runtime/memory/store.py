@@ -78,6 +78,10 @@ class Store:
         with self.lock:
             self._followers.append(follower)
 
+    def leave(self, follower: Follower) -> None:
+        with self.lock:
+            self._followers = [other for other in self._followers if other is not follower]
+
     def find(self, question: Question) -> Entry | None:
         """The entry whose input is, byte for byte, this one. Where there is none, `put` or `refuse` counts the miss."""
         key, of, arrays = question
@@ -109,9 +113,21 @@ class Store:
             self._hit(key, wanted)
             return True
 
-    def until(self) -> float:
-        """When an entry that is made now expires."""
-        return 0.0 if self._expire is None else self.clock() + self._expire
+    def audited(self, key: Hashable, entry: Entry, *, right: bool) -> None:
+        """Counts an answer that was computed although an entry seemed to fit; a wrong entry is no more."""
+        with self.lock:
+            self.counted.audited += 1
+            if not right:
+                self.counted.false += 1
+                self.remove(key, entry)
+
+    def peek(self, key: Hashable) -> Entry | None:
+        """The entry under a key, which is no use of it."""
+        return self._entries.get(key)
+
+    def until(self, age: float = 0.0) -> float:
+        """When an entry that was made so many seconds ago expires; 0 where none does."""
+        return 0.0 if self._expire is None else self.clock() + self._expire - age
 
     def put(self, key: Hashable, entry: Entry, *, miss: bool = True) -> None:
         """Keeps an entry, in place of what has the same key; not one that is larger than the bound. miss: whether it is

@@ -12,22 +12,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ...runtime.memory.binomial import binomial_cdf
+
 MOST_SAMPLES = 10_000_000
-
-
-def binomial_cdf(k: int, n: int, p: float) -> float:
-    """The probability of at most k successes of n, each with probability p."""
-    if k < 0:
-        return 0.0
-    if k >= n or p <= 0:
-        return 1.0
-    if p >= 1:
-        return 0.0
-    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])
-    i = np.arange(k + 1)
-    terms = logs[n] - logs[i] - logs[n - i] + i * math.log(p) + (n - i) * math.log1p(-p)
-    peak = terms.max()
-    return float(min(1.0, math.exp(peak) * np.exp(terms - peak).sum()))
 
 
 def of_accuracy(right: np.ndarray, accuracy: float) -> float:
