@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
-from numba.core import config, types, typing
+from numba.core import config, types
 from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen, JitEngine
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
@@ -17,34 +16,13 @@ from numba.core.registry import cpu_target
 
 from ..simd.subroutine import compiled_by
 from .abi import codes, signature
+from .numba_frontend import Pipeline, typing_context
 
 if TYPE_CHECKING:
     from ..targets.target import Target
 
 _ARGUMENTS = {"p": types.int64, "i": types.int64, "f": types.float32, "b": types.int64}
 I8, I32, I64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-
-
-_OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
-
-
-class _Typing(typing.Context):
-    """numba's typing context, which remembers what types the results of Python's operators have.
-
-    numba tries a dozen rules of NumPy's for each `+` before its own: a tenth of the time that a kernel takes.
-    """
-
-    def __init__(self) -> None:
-        # What it knows of types is the process's, as is what it learns.
-        self.__dict__ = cpu_target.typing_context.__dict__
-        self._known: dict[tuple[types.Type, tuple[types.Type, ...]], Any] = {}
-
-    def resolve_function_type(self, func: types.Type, args: tuple[types.Type, ...], kws: dict[str, types.Type]) -> Any:
-        if kws or not isinstance(func, types.Function) or func.typing_key not in _OPERATORS:
-            return super().resolve_function_type(func, args, kws)
-        if (func, args) not in self._known:
-            self._known[func, args] = super().resolve_function_type(func, args, kws)
-        return self._known[func, args]
 
 
 class _KernelLibrary(AOTCodeLibrary):
@@ -105,11 +83,6 @@ def _codegen(target: Target) -> _TargetCodegen:
     return _TargetCodegen(target)
 
 
-@cache
-def _typing() -> _Typing:
-    return _Typing()
-
-
 def compile_kernel(function: Callable[..., None], symbol: str, target: Target) -> bytes:
     """An ELF relocatable object that defines `symbol` with the calling convention of `abi`."""
     with global_compiler_lock, _no_vectorizer():
@@ -139,7 +112,9 @@ def _lowered(function: Callable[..., None], symbol: str, codegen: _TargetCodegen
     library = _KernelLibrary(codegen, symbol)
 
     def add(function: Callable[..., Any], arguments: tuple[types.Type, ...], result: Any, inline: bool) -> Any:
-        return compile_extra(_typing(), context, function, arguments, result, _flags(inline), {}, library)
+        return compile_extra(
+            typing_context(), context, function, arguments, result, _flags(inline), {}, library, Pipeline
+        )
 
     with compiled_by(lambda helper, arguments: add(helper, arguments, None, True)):
         arguments = types.int64, types.int64, *(_ARGUMENTS[code] for code in parameters)
