@@ -40,7 +40,7 @@ def load(
     memory is used for other values once they were read, which takes less memory; `session.inputs` then have to be
     written before every `invoke`. memory: where `run` keeps its answers, to look them up when the same is asked again.
 
-    Kernels that no session before has compiled on this machine are compiled here, 0.1 to 1 s each (a softmax 2 s),
+    Kernels that no session before has compiled on this machine are compiled here, 0.1 to 0.5 s each (a softmax 1 s),
     where the model itself says all of its inputs' sizes, else in the first `run` or `resize`.
 
     Raises ModelError on a bad file, TargetError on a target that this CPU lacks. Without numba, what is first run with
