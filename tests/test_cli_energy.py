@@ -16,7 +16,7 @@ from small_model import small_model
 from millijoule.runtime.errors import Error, InputError
 from millijoule.tools.report.energy_run import EnergyRun
 from millijoule.tools.report.run_file import read_run, write_run
-from millijoule.tools.report.run_parts import VERSION
+from millijoule.tools.report.run_parts import VERSION, Accuracy
 
 TRACES = ZOO.parent / "data" / "power_traces"
 NAMES = ("nucleo_l4r5zi_kws", "nucleo_l4r5zi_vww", "nucleo_u575zi_q_ic")
@@ -159,13 +159,17 @@ def test_the_table_fits_80_columns(board: Path, model: Path) -> None:
 
 def test_the_run_file_holds_everything(board: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "run.json"
-    report = mj_json("energy", model, "--root", board, *QUICK, "-o", output)
+    report = mj_json("energy", model, "--root", board, *QUICK, "--accuracy", "top-1=0.9", "-o", output)
     run = read_run(str(output))
     assert isinstance(run, EnergyRun)
     assert run.joules == pytest.approx(report["joules"]) and run.source.name == "ina3221"
     assert len(run.trace.seconds) == len(run.trace.watts) + 1 == run.source.samples
     assert set(run.trace.watts) - {None} == {7.5} and run.trace.seconds[0] == 0
     assert run.warnings == report["warnings"]
+    assert run.accuracy == Accuracy(metric="top-1", value=0.9)
+    assert run.layers and all(layer.seconds is not None and layer.data_bytes > 0 for layer in run.layers)
+    assert run.memory is not None and {buffer.name for buffer in run.memory.buffers} >= set(report["model"]["shapes"])
+    assert run.conditions is not None and run.conditions.before is not None
     again = tmp_path / "again.json"
     write_run(run, str(again))
     assert again.read_bytes() == output.read_bytes()

@@ -14,8 +14,10 @@ import millijoule as mill
 from millijoule.tools.energy.evaluate import evaluate
 from millijoule.tools.energy.load import Window
 from millijoule.tools.energy.measure import Measured, Plan
-from millijoule.tools.energy.ways import MEMORY, ways_of
+from millijoule.tools.energy.stages import split
+from millijoule.tools.energy.ways import MEMORY, Way, ways_of
 from millijoule.tools.measure.statistics import mean
+from millijoule.tools.report.energy_run import PerInference
 from millijoule.tools.report.run_parts import Interval
 from millijoule.tools.sensors.source import Facts
 from millijoule.tools.sensors.trace import Trace
@@ -113,5 +115,25 @@ def test_on_the_command_line(pictures: np.ndarray, tmp_path: Path) -> None:
     assert [each["way"] for each in report["windows"] if each["kind"] == "load"] == [0, 1, 0, 1]
     shares = [way["share"] * way["per_inference"]["total_mj"]["value"] for way in report["ways"]]
     assert report["per_inference"]["total_mj"]["value"] == pytest.approx(sum(shares))
+    parts = [stage["mean_mj"] for stage in report["stages"]]
+    assert [stage["name"] for stage in report["stages"]] == ["stage 0", "stage 1"] and report["stages"][0]["asked"] == 1
+    assert sum(parts) == pytest.approx(report["per_inference"]["total_mj"]["value"])
     done = mj("energy", tmp_path / "pair.mj", *options, "--duration", 1.2)
+    assert "of it stage 1" in done.stdout
     assert "answered after 2 of 2 stages" in done.stdout and "% of inputs" in done.stdout
+
+
+def test_stages_and_memory_add_up_to_the_mean() -> None:
+    """3 W: from memory 1 ms; stage 0 takes 10 ms, stages 1 and 2 together 50 ms, as no input ends after stage 1."""
+    ways = [Way(MEMORY, 0.25, int), Way("", 0.5, int, ran=1), Way("", 0.25, int, ran=3)]
+    figures = [
+        PerInference(total_mj=Interval(value, value - half, value + half), above_idle_mj=None, seconds=1)
+        for value, half in ((3.0, 1.0), (30.0, 3.0), (180.0, 4.0))
+    ]
+    found = split(ways, figures)
+    assert [(each.name, each.asked) for each in found] == [("memory", 0.25), ("stage 0", 0.75), ("stages 1 to 2", 0.25)]
+    assert [each.total_mj.value for each in found] == [3.0, 30.0, 150.0]
+    assert found[2].total_mj == Interval(150.0, 145.0, 155.0)
+    mean_mj = sum(way.share * each.total_mj.value for way, each in zip(ways, figures, strict=True))
+    assert sum(each.mean_mj for each in found) == pytest.approx(mean_mj)
+    assert split([Way("", 1.0, int)], figures[:1]) == []

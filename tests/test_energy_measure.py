@@ -125,7 +125,7 @@ def test_what_is_wrong_is_said() -> None:
     found = evaluate.evaluate(measure.Measured(trace, loads, idles), facts(fastest=5), rate=1000.0)
     assert any("samples: use a longer" in text for text in found.warnings)
     assert any("1000 inferences a second do not fit" in text for text in found.warnings)
-    disturbed = measure.Measured(trace, loads, idles, others=0.42)
+    disturbed = measure.Measured(trace, loads, idles, disturbance.Meddling(0.42, None, None, 1.0))
     assert any("0.4 CPUs busy" in text for text in evaluate.evaluate(disturbed, facts()).warnings)
     flat = Trace.of_power(trace.times, np.full(len(trace.times), 2.0))
     found = evaluate.evaluate(measure.Measured(flat, loads, idles), facts())

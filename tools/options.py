@@ -53,6 +53,11 @@ root = click.option(
     help="Look for sensors, clocks and temperatures in DIR/sys, DIR/proc and DIR/usr, such "
     "as where a container has its host's.",
 )
+accuracy = click.option(
+    "--accuracy",
+    metavar="METRIC=VALUE",
+    help="The model's accuracy as you know it, for the run file: top-1=0.902.",
+)
 run_output = click.option(
     "-o",
     "--output",

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from ..estimate.layers import timed_layers
-from ..measure.device_state import held_down, read_state
+from ..measure.device_state import conditions_of, held_down, read_state
 from ..measure.disturbance import Watch
 from ..measure.fallback import describe_fallback
 from ..measure.machine import PACKAGES, describe, versions
@@ -22,7 +22,7 @@ from ..peers.registry import distribution
 from ..report.bench_run import BenchRun
 from ..report.progress import busy
 from ..report.provenance import command_line, describe_model, moment, now
-from ..report.run_parts import Accuracy, Conditions, Machine
+from ..report.run_parts import Accuracy, Machine
 from .contenders import Entry, Inputs, open_peers, opened
 from .duty import measure_duty
 from .rounds import measure_rounds
@@ -88,10 +88,7 @@ def bench(request: Request) -> BenchRun:
             machine=msgspec.convert(describe(), Machine),
             versions=versions(packages),
             settings=dict(request.asked),
-            conditions=Conditions(
-                before=before, after=after, others_cpus=meddling.others, preempted=meddling.preempted,
-                waited_s=meddling.waited,
-            ),
+            conditions=conditions_of(before, after, meddling),
             latency=[timed.latency(name, "ours" if name in _names(entries) else "peer") for name in names],
             layers=timed_layers(first.session, row) if request.layers else [],
             memory=memory_map(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from .. import options
-
-if TYPE_CHECKING:
-    from ..report.run_parts import Accuracy
 
 SOFTMAX = "softmax"
 
@@ -57,8 +54,7 @@ class BenchCommand(click.Command):
               "second with rest between them, and show their latency and CPU time.")  # fmt: skip
 @click.option("--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="With --rate: for so "
               "long (default: 10).")  # fmt: skip
-@click.option("--accuracy", metavar="METRIC=VALUE", help="Also write the accuracy, which you know, into the run file: "
-              "top-1=0.902.")  # fmt: skip
+@options.accuracy
 @options.root
 @options.run_output
 @options.as_json
@@ -113,6 +109,7 @@ def command(
     from ..bench.session import Request, bench
     from ..bench.settings import Setting
     from ..bench.show import as_report, show
+    from ..report.accuracy import parse_accuracy
     from ..report.display import emit_json
     from ..report.output import check_output
     from ..report.run_file import write_run
@@ -122,7 +119,7 @@ def command(
     first = Setting(_first(threads, target) if settings else "", threads, target, kernels)
     request = Request(
         models, [first, *map(first.changed, settings)], Inputs(inputs, shapes, seed), seconds, rounds, precision / 100,
-        peers, chosen, source, start, sustained, rate, duration, _accuracy(accuracy), Path(root or "/"),
+        peers, chosen, source, start, sustained, rate, duration, parse_accuracy(accuracy), Path(root or "/"),
         layers or as_json or output is not None,
         {"seconds": seconds, "rounds": rounds, "precision": precision / 100, "settings": list(settings), "rate": rate,
          "duration": duration, "sustained_minutes": sustained, "start": start},
@@ -142,19 +139,3 @@ def _first(threads: int | None, target: str | None) -> str:
     """How the setting of the command line is called beside others."""
     given = {"threads": threads, "target": target}
     return ",".join(f"{name}={value}" for name, value in given.items() if value is not None) or "as it is"
-
-
-def _accuracy(text: str | None) -> Accuracy | None:
-    from ...runtime.errors import InputError
-    from ..report.run_parts import Accuracy
-
-    if text is None:
-        return None
-    metric, _, number = text.rpartition("=")
-    try:
-        value = float(number)
-    except ValueError:
-        value = float("nan")
-    if not metric.strip() or not -1e300 < value < 1e300:
-        raise InputError(f"--accuracy {text}: METRIC=VALUE is wanted, as in top-1=0.902")
-    return Accuracy(metric=metric.strip(), value=value)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--volts", type=click.FloatRange(min=0, min_open=True), metavar="V", help="The supply's voltage, where a "
               "meter records the current alone (PPK2).")  # fmt: skip
 @click.option("--columns", metavar="UNITS", help="Units of a table without names: ms,mW.")
+@options.accuracy
 @options.root
 @options.run_output
 @options.running
@@ -61,6 +62,7 @@ def command(
     format_: str | None,
     volts: float | None,
     columns: str | None,
+    accuracy: str | None,
     root: str | None,
     output: str | None,
     threads: int | None,
@@ -88,6 +90,7 @@ def command(
     """
     from pathlib import Path
 
+    from ..report.accuracy import parse_accuracy
     from ..report.output import check_output
     from ..sensors.board import rails_of
     from ..sensors.recordings.format import Settings
@@ -116,7 +119,10 @@ def command(
 
         assert model is not None
         system = System(place, rails_of(place))
-        request = Request(model, source, duration, rate, rounds, sample_rate, battery, settings, system)
+        request = Request(
+            model, source, duration, rate, rounds, sample_rate, battery, settings, system, parse_accuracy(accuracy),
+            layers=output is not None,
+        )  # fmt: skip
         run = measure_model(request, threads, target, kernels, inputs, shapes, seed)
     _finish(run, output, as_json)
 

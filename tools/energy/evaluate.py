@@ -168,9 +168,10 @@ def _warnings(figures: Figures, measured: Measured, rate: float | None) -> list[
     above = figures.per_inference.above_idle_mj
     if above is not None and above.low is not None and above.low <= 0:
         found.append("the load cannot be told from rest with this sensor: what is above idle may be nothing")
-    if measured.others is not None and measured.others > NOTICED:
+    others = None if measured.meddling is None else measured.meddling.others
+    if others is not None and others > NOTICED:
         found.append(
-            f"other programs kept {measured.others:.1f} CPUs busy meanwhile: what they take is in the total, and what "
+            f"other programs kept {others:.1f} CPUs busy meanwhile: what they take is in the total, and what "
             "they change in the rest"
         )
     first, last = figures.idles[0].watts, figures.idles[-1].watts

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from ..measure.disturbance import Others
+from ..measure.disturbance import Meddling, Watch
 from ..sensors.trace import Trace
 from .load import Window, load, rest
 from .recorder import Recorder
@@ -54,13 +54,13 @@ class Plan:
 
 @dataclass(frozen=True)
 class Measured:
-    """loads: the windows of load. idles: those of rest, one more, without the time in which things settle. others: CPUs
-    that other programs kept busy meanwhile, None where not known."""
+    """loads: the windows of load. idles: those of rest, one more, without the time in which things settle. meddling:
+    what other programs did meanwhile, None where nobody watched."""
 
     trace: Trace
     loads: list[Window]
     idles: list[Window]
-    others: float | None = None
+    meddling: Meddling | None = None
 
 
 def measure(recorder: Recorder, ways: Sequence[Callable[[], object]], plan: Plan) -> Measured:
@@ -68,7 +68,7 @@ def measure(recorder: Recorder, ways: Sequence[Callable[[], object]], plan: Plan
     is no measurement."""
     loads: list[Window] = []
     with _prompt_threads():
-        others = Others()
+        watch = Watch()
         recorder.start()
         # So that the first and the last window have a sample on either side.
         margin = 1.5 / recorder.rate
@@ -78,7 +78,7 @@ def measure(recorder: Recorder, ways: Sequence[Callable[[], object]], plan: Plan
             loads.append(replace(load(invoke, plan.seconds, plan.rate), way=way))
             idles.append(_idle(plan))
         time.sleep(margin)
-        return Measured(recorder.stop(), loads, idles, others.cpus())
+        return Measured(recorder.stop(), loads, idles, watch.end())
 
 
 @contextmanager

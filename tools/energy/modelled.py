@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ...runtime.errors import InputError
 from ..estimate.estimate import estimate
+from ..estimate.layers import predicted_layer
 from ..estimate.published import record
 from ..measure.machine import versions
 from ..models.devices import described
@@ -87,4 +88,5 @@ def modelled_run(
         else lives(capacity, (often, mean), idle, above, () if rate is not None else RATES, computed=True),
         warnings=[],
         trace=Points(seconds=[], watts=[]),
+        layers=[predicted_layer(step) for step in found.steps],
     )  # fmt: skip

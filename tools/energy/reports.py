@@ -23,6 +23,7 @@ from .load import Window as Timed
 from .measure import Measured, Plan
 from .points import shorten
 from .recorder import Recorder
+from .stages import split
 from .ways import Way
 from .windows import Bounds
 
@@ -39,6 +40,7 @@ def live_run(
     ways: Sequence[Way],
     capacity: float | None,
     created: datetime,
+    conditions: Conditions,
 ) -> EnergyRun:
     """capacity: watt-hours of a battery. created: when the measurement began."""
     start, trace = float(measured.trace.times[0]), measured.trace
@@ -78,6 +80,7 @@ def live_run(
             for way, each in zip(ways, figures.ways, strict=True)
             if way.name
         ],
+        stages=split(ways, figures.ways),
         power=figures.power,
         battery=None
         if capacity is None
@@ -89,7 +92,7 @@ def live_run(
             () if plan.rate is not None else RATES,
         ),
         warnings=figures.warnings,
-        conditions=Conditions(others_cpus=measured.others),
+        conditions=conditions,
         trace=shorten(trace, start),
     )
 

@@ -6,12 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ...runtime.errors import InputError
+from ..estimate.layers import timed_layers
+from ..measure.device_state import conditions_of, read_state
+from ..models.cascades import one_row
 from ..models.feeds import chosen_inputs
+from ..models.memory_map import memory_map
 from ..models.sources import load, open_model
 from ..report.energy_run import EnergyRun
 from ..report.progress import busy
 from ..report.provenance import describe_model, now
+from ..report.run_parts import Accuracy
 from ..sensors.recordings.format import Settings
 from ..sensors.recordings.registry import read_recording
 from ..sensors.source import System
@@ -31,7 +38,7 @@ WARM_UP = 0.5
 
 @dataclass(frozen=True)
 class Request:
-    """A measurement as the command line asks for it."""
+    """A measurement as the command line asks for it. layers: whether the model's steps are timed, too, afterwards."""
 
     model: str
     source: str | None
@@ -42,6 +49,8 @@ class Request:
     battery: str | None
     settings: Settings
     system: System
+    accuracy: Accuracy | None = None
+    layers: bool = False
 
 
 def measure_model(
@@ -75,10 +84,21 @@ def measure_model(
             plan = Plan.choose(request.rounds, request.duration, request.rate, recorder.rate, len(ways))
             created = now()
             with busy(f"measuring for {plan.total:.0f} s with {recorder.facts.name}"):
+                before = read_state(request.system.root)
                 measured = measure(recorder, [way.invoke for way in ways], plan)
+                conditions = conditions_of(before, read_state(request.system.root), measured.meddling)
             figures = evaluate(measured, recorder.facts, request.rate, [way.share for way in ways])
-            model = describe_model(request.model, session, {name: array.shape for name, array in feeds.items()}, seed)
-        return live_run(model, recorder, plan, measured, figures, ways, capacity, created)
+            row = one_row(feeds, opened)
+            program = session.engine.plan({name: array.shape for name, array in row.items()}, ()).program
+            fed = {name: array.shape for name, array in feeds.items()}
+            model = describe_model(request.model, session, fed, seed, program.macs)
+            run = live_run(model, recorder, plan, measured, figures, ways, capacity, created, conditions)
+            return msgspec.structs.replace(
+                run,
+                layers=timed_layers(session, row) if request.layers else [],
+                memory=memory_map(program, session.engine.weights.used, session.threads),
+                accuracy=request.accuracy,
+            )
     finally:
         recorder.close()
 

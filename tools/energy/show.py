@@ -82,6 +82,10 @@ def _rows(run: EnergyRun) -> list[list[str]]:
         above = way.per_inference.above_idle_mj
         rest = f", {energy(above.value)} above idle" if above is not None else ""
         rows.append([f"  {way.name}", energy(way.per_inference.total_mj.value), f"{way.share:.1%} of inputs{rest}"])
+    rows += [
+        [f"  of it {stage.name}", energy(stage.mean_mj), f"{stage.asked:.1%} x {energy(stage.total_mj.value)}"]
+        for stage in run.stages
+    ]
     if run.windows:
         rows.append(["energy in all", energy(run.joules * 1e3), ""])
     if run.windows and run.above_idle_j is not None:

@@ -18,11 +18,13 @@ Row = Mapping[str, np.ndarray]
 
 
 class Way(NamedTuple):
-    """share: of the inputs that go so. invoke: one inference of this way."""
+    """share: of the inputs that go so. invoke: one inference of this way. ran: how many stages it asks; 0 from memory,
+    and of a model that is no cascade."""
 
     name: str
     share: float
     invoke: Callable[[], object]
+    ran: int = 0
 
 
 def ways_of(session: Session, feeds: Row) -> list[Way]:
@@ -37,12 +39,12 @@ def ways_of(session: Session, feeds: Row) -> list[Way]:
     answers = [session.run(row) for row in rows]
     session.resize({name: array.shape for name, array in rows[0].items()})
     stages = len(session.stages)
-    names = [MEMORY if answer.from_memory else _stages(int(answer.ran), stages) for answer in answers]
+    asked = [0 if answer.from_memory else int(answer.ran) for answer in answers]
     found = []
-    for name, taken in sorted(Counter(names).items(), key=lambda pair: (pair[0] != MEMORY, pair[0])):
-        turn = cycle([row for row, its in zip(rows, names, strict=True) if its == name])
-        invoke = _look_up(session, turn) if name == MEMORY else _compute(session, turn)
-        found.append(Way(name, taken / len(rows), invoke))
+    for ran, taken in sorted(Counter(asked).items()):
+        turn = cycle([row for row, its in zip(rows, asked, strict=True) if its == ran])
+        invoke = _compute(session, turn) if ran else _look_up(session, turn)
+        found.append(Way(_stages(ran, stages) if ran else MEMORY, taken / len(rows), invoke, ran))
     return found
 
 

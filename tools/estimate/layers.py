@@ -1,4 +1,4 @@
-"""A model's steps as they were timed here, with the bytes that they go through and the energy that is modelled."""
+"""A model's steps as they were timed here or predicted, with the bytes that they go through and modelled energy."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from ..models.devices import described
 from ..report.run_parts import Layer
 from .latency import Load, memory_bytes
 from .power import joules_above_idle
-from .work import work_of
+from .work import NUMPY, work_of
 
 if TYPE_CHECKING:
     from ...runtime.session import Session
+    from .estimate import StepEstimate
+    from .work import Work
 
 
 def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Layer]:
@@ -30,21 +32,21 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     timed = profile_steps(session, feeds)
     found = []
     for work, step in zip(work_of(plan.program, engine.target), timed, strict=True):
-        joules = None
+        seconds, joules = step["seconds"], None
         if profile.energy is not None:
             cores = min(engine.threads, work.parts)
-            joules = joules_above_idle(work, profile.energy, step["seconds"], cores, memory_bytes(work, load))
-        found.append(
-            Layer(
-                index=work.index,
-                operator=work.operator,
-                node=work.node,
-                kernel=step["kernel"],
-                macs=work.macs,
-                weight_bytes=work.weight_bytes,
-                data_bytes=work.data_bytes,
-                seconds=step["seconds"],
-                joules_above_idle=joules,
-            )
-        )
+            joules = joules_above_idle(work, profile.energy, seconds, cores, memory_bytes(work, load))
+        found.append(_layer(work, step["kernel"], seconds, joules))
     return found
+
+
+def predicted_layer(step: StepEstimate) -> Layer:
+    kernel = None if step.work.kernel == NUMPY else step.work.kernel
+    return _layer(step.work, kernel, step.seconds, step.joules)
+
+
+def _layer(work: Work, kernel: str | None, seconds: float, joules: float | None) -> Layer:
+    return Layer(
+        index=work.index, operator=work.operator, node=work.node, kernel=kernel, macs=work.macs,
+        weight_bytes=work.weight_bytes, data_bytes=work.data_bytes, seconds=seconds, joules_above_idle=joules,
+    )  # fmt: skip

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from ..report.run_parts import DeviceState
+from ..report.run_parts import Conditions, DeviceState
 from ..sensors.source import ReadError, System, run_program
 from ..sensors.sysfs import read_number, read_text
+from .disturbance import Meddling
 
 CPU: Final = "sys/devices/system/cpu"
 COLDEST: Final = -40.0
@@ -48,6 +49,14 @@ def held_down(before: DeviceState, after: DeviceState) -> list[str]:
         if more > 0:
             found.append(f"{name} grew by {more}")
     return found
+
+
+def conditions_of(before: DeviceState, after: DeviceState, meddling: Meddling | None) -> Conditions:
+    if meddling is None:
+        return Conditions(before=before, after=after)
+    return Conditions(
+        before=before, after=after, others_cpus=meddling.others, preempted=meddling.preempted, waited_s=meddling.waited
+    )
 
 
 def hottest(state: DeviceState) -> float | None:

@@ -72,6 +72,20 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
     per_inference: PerInference
 
 
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of a cascade: a stage, or its memory.
+
+    asked: the share of the inputs that asks it; of the memory, that it answers. total_mj, above_idle_mj: what it takes
+    each time. mean_mj: its part of the mean inference.
+    """
+
+    name: str
+    asked: float
+    total_mj: Interval
+    above_idle_mj: Interval | None
+    mean_mj: float
+
+
 class Power(msgspec.Struct, frozen=True, kw_only=True):
     """Watts: at rest, the mean and the highest sample under load."""
 
@@ -105,7 +119,8 @@ class Points(msgspec.Struct, frozen=True, kw_only=True):
 class EnergyRun(Run, frozen=True, kw_only=True, tag="energy"):
     """windows: those that count, in order of time. between: those of a recording that lie between them. inferences,
     joules: of all windows but the idle ones together. above_idle_j: what of that is above idle. ways: of a cascade,
-    what per_inference is the mean of; in the windows each way has as long as the others."""
+    what per_inference is the mean of; in the windows each way has as long as the others. stages: the same by stages and
+    memory, which add up to the mean."""
 
     source: SourceFacts
     windows: list[Window]
@@ -115,6 +130,7 @@ class EnergyRun(Run, frozen=True, kw_only=True, tag="energy"):
     above_idle_j: float | None
     per_inference: PerInference | None
     ways: list[Way] = msgspec.field(default_factory=list)
+    stages: list[Stage] = msgspec.field(default_factory=list)
     power: Power
     battery: Battery | None
     trace: Points

@@ -101,8 +101,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One step of the program, which is a kernel with all that is fused into it.
 
     kernel: its name, None where NumPy runs the step. macs: multiply-adds, of a node with several steps in the first.
-    weight_bytes: of constants that it reads; data_bytes: of activations that it reads and writes. seconds: measured.
-    joules_above_idle: modelled from the profile's coefficients; None where it has none.
+    weight_bytes: of constants that it reads; data_bytes: of activations that it reads and writes. seconds: measured;
+    of a modelled run, predicted. joules_above_idle: modelled from the profile's coefficients; None where it has none.
     """
 
     index: int
