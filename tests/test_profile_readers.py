@@ -23,7 +23,7 @@ from millijoule.runtime.program.program import Call
 from millijoule.runtime.session import Session
 from millijoule.runtime.softmax import choice, runner
 from millijoule.runtime.targets.target import named
-from millijoule.tools.commands.compile import needed_anywhere
+from millijoule.tools.models.kernels import needed_anywhere
 from millijoule.tools.models.plans import plan_program
 
 MIB = 1 << 20

@@ -68,6 +68,25 @@ run_output = click.option(
 seed = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers that are fed otherwise.")
 
 
+def host(function: F) -> F:
+    """--host and --host-python, of commands that are a HostCommand."""
+    here = click.option(
+        "--host",
+        metavar="USER@BOARD",
+        help="Run on this board over ssh: files are copied there, kernels compiled here, results brought back.",
+    )
+    python = click.option(
+        "--host-python",
+        metavar="PYTHON",
+        default="python3",
+        show_default=True,
+        envvar="MILLIJOULE_HOST_PYTHON",
+        show_envvar=True,
+        help="With --host: the Python there that has millijoule, such as ~/venv/bin/python.",
+    )
+    return here(python(function))
+
+
 def running(function: F) -> F:
     """--threads, --target and --kernels."""
     return threads(target(kernels(function)))

@@ -84,7 +84,7 @@ def bench(request: Request) -> BenchRun:
         run = BenchRun(
             created=moment(created),
             command=command_line(),
-            model=describe_model(first.path, first.session, _shapes(first.feeds), request.inputs.seed, program.macs),
+            model=describe_model(first.path, first.session, _shapes(first.feeds), request.inputs.seed, program),
             machine=msgspec.convert(describe(), Machine),
             versions=versions(packages),
             settings=dict(request.asked),

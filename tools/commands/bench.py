@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .. import options
+from ..remote.command import HostCommand
+
+if TYPE_CHECKING:
+    from ..bench.session import Request
 
 SOFTMAX = "softmax"
 
 
-class BenchCommand(click.Command):
+class BenchCommand(HostCommand):
     """`mj bench MODEL`, or with the word softmax in the place of MODEL a command of its own."""
 
     def make_context(
@@ -44,9 +48,9 @@ class BenchCommand(click.Command):
               "openvino. May be given several times.")  # fmt: skip
 @click.option("--source", metavar="SRC", type=options.FILE, help="The .onnx or .tflite file for the "
               "peers, where MODEL is a .mj file and the source does not lie beside it.")  # fmt: skip
-@click.option("--start", default="warm", show_default=True, type=click.Choice(["none", "warm", "cold"]), help="Also "
-              "measure a new process up to its first result: with the kernels in the cache, or also without, which "
-              "compiles them anew.")  # fmt: skip
+@click.option("--start", type=click.Choice(["none", "warm", "cold"]), help="Also measure a new process up to its first "
+              "result: with the kernels in the cache, or also without, which compiles them anew (default: warm, of "
+              "one model alone).")  # fmt: skip
 @click.option("--layers", is_flag=True, help="Also list the steps: their time, bytes and modelled energy.")
 @click.option("--sustained", type=click.FloatRange(min=0, min_open=True), metavar="MINUTES", help="Then run for so "
               "long without rest, and show latency, temperature and clock minute by minute.")  # fmt: skip
@@ -57,6 +61,7 @@ class BenchCommand(click.Command):
 @options.accuracy
 @options.root
 @options.run_output
+@options.host
 @options.as_json
 def command(
     models: tuple[str, ...],
@@ -73,7 +78,7 @@ def command(
     peers: bool,
     chosen: tuple[str, ...],
     source: str | None,
-    start: str,
+    start: str | None,
     layers: bool,
     sustained: float | None,
     rate: float | None,
@@ -89,19 +94,22 @@ def command(
     median is known well. For each round the medians are compared; the median of the rounds' ratios is what counts, and
     the interval beside it (95 %) says whether there is a difference. Putting the inputs in place is not timed.
 
-    Of several MODELs, or with --setting, the first is what the others are compared with.
+    Of several MODELs, or with --setting, the first is what the others are compared with. With --peers, and of folders,
+    every MODEL is compared with its peers, and geometric means are given.
 
     \b
     Examples:
       mj bench model.mj
       mj bench model.tflite --threads 1 --peers
       mj bench small.mj large.mj
+      mj bench zoo --peers --threads 1
       mj bench model.mj --threads 1 --setting threads=2
       mj bench model.mj --sustained 30 -o run.json
 
     `mj bench softmax` measures the algorithms of mj.softmax instead; see `mj bench softmax --help`. A model file of
     that name is ./softmax.
     """
+    import os
     import warnings
     from pathlib import Path
 
@@ -116,6 +124,8 @@ def command(
 
     if output is not None:
         check_output(output, models)
+    if start is None:
+        start = "none" if len(models) > 1 or settings else "warm"
     first = Setting(_first(threads, target) if settings else "", threads, target, kernels)
     request = Request(
         models, [first, *map(first.changed, settings)], Inputs(inputs, shapes, seed), seconds, rounds, precision / 100,
@@ -124,6 +134,10 @@ def command(
         {"seconds": seconds, "rounds": rounds, "precision": precision / 100, "settings": list(settings), "rate": rate,
          "duration": duration, "sustained_minutes": sustained, "start": start},
     )  # fmt: skip
+    suite = any(map(os.path.isdir, models)) or (len(models) > 1 and (peers or bool(chosen)))
+    if suite:
+        _suite(request, output, as_json)
+        return
     run = bench(request)
     if output is not None:
         write_run(run, output)
@@ -133,6 +147,26 @@ def command(
         emit_json(as_report(run))
     else:
         show(run, layers=layers)
+
+
+def _suite(request: Request, output: str | None, as_json: bool) -> None:
+    from dataclasses import replace
+
+    from ...runtime.errors import InputError
+    from ..bench.suite import as_report, listed, run_suite, show
+    from ..report.display import emit_json
+    from ..report.progress import say
+
+    if output is not None:
+        raise InputError(f"-o {output}: a run file is of one model, or of models and settings in turns without peers")
+    if len(request.settings) > 1:
+        raise InputError("--setting: with peers or a folder there is one setting, that of the command line")
+    paths = listed(request.paths)
+    suite = run_suite(replace(request, paths=paths, start="none", layers=False), say)
+    if as_json:
+        emit_json(as_report(suite))
+    else:
+        show(suite)
 
 
 def _first(threads: int | None, target: str | None) -> str:

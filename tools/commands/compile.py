@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +11,7 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
-    from ...runtime.compiler.abi import Kernel
-    from ...runtime.compiler.build import Needed
-    from ...runtime.model import Model
     from ...runtime.targets.target import Target
-
-THREADS = 4
-"""Planned for that many; the kernels are the same for any number."""
 
 
 @click.command("compile", short_help="Compile a model's kernels into a file, also for another device.")
@@ -56,13 +49,10 @@ def command(
 
 
 def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, ...], as_json: bool) -> None:
-    from ...runtime.compiler import kernel_file
-    from ...runtime.compiler.build import compile_for
-    from ...runtime.compiler.cache import default_cache
+    from ..models.kernels import needed_anywhere, write_kernels
     from ..models.sources import concrete_shapes, open_model, parse_shape_sets
     from ..report.display import duration, emit, emit_json, size
     from ..report.output import check_output
-    from ..report.progress import CompileProgress
 
     check_output(output, [path])
     began = time.perf_counter()
@@ -70,8 +60,7 @@ def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, .
     model = open_model(path)
     sets = [concrete_shapes(model, given) for given in parse_shape_sets(model, texts)]
     needed = {target: needed_anywhere(model, sets, target) for target in targets}
-    compiled = [compile_for(needed[target], target, default_cache(), CompileProgress()) for target in targets]
-    kernel_file.write(output, kernel_file.encode(compiled))
+    compiled = write_kernels(needed, output)
     report: dict[str, Any] = {
         "model": path,
         "output": output,
@@ -100,23 +89,6 @@ def _target(name: str | None) -> Target:
         problem = f"'{NUMPY}' needs no kernels" if name == NUMPY else "this CPU has no target of its own"
         raise TargetError(f"{problem}; `mj compile --target list` prints what can be compiled for")
     return target
-
-
-def needed_anywhere(model: Model, sets: Sequence[Mapping[str, tuple[int, ...]]], target: Target) -> Needed:
-    """The kernels for all sets of shapes together, whatever a device's profile says."""
-    from ...runtime.compiler.abi import kernel_name
-    from ...runtime.engine.engine import needed_kernels
-    from ...runtime.lowering.softmax import alternatives
-    from ...runtime.program.program import Call
-    from ..models.plans import plan_program
-
-    needed: dict[str, tuple[Kernel, Mapping[str, Any]]] = {}
-    for shapes in sets:
-        program, _ = plan_program(model, shapes, target, THREADS)
-        needed |= needed_kernels(program, helpers=True)
-        for call in (step for step in program.steps if isinstance(step, Call)):
-            needed |= {kernel_name(call.kernel, found): (call.kernel, found) for found in alternatives(call)}
-    return needed
 
 
 def _list_targets(as_json: bool) -> None:

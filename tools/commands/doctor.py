@@ -8,9 +8,13 @@ from typing import Any
 import click
 
 from .. import options
+from ..remote.command import HostCommand
 
 
-@click.command("doctor", short_help="Show CPU, target, kernel cache and versions, and what is wrong with them.")
+@click.command(
+    "doctor", cls=HostCommand, short_help="Show CPU, target, kernel cache and versions, and what is wrong with them."
+)
+@options.host
 @options.as_json
 def command(as_json: bool) -> None:
     """Show what millijoule finds on this computer: put this into a bug report.
@@ -22,6 +26,8 @@ def command(as_json: bool) -> None:
     Examples:
       mj doctor
       mj doctor --json > report.json
+      mj doctor --host pi@raspberrypi
+      mj doctor --host pi@raspberrypi
     """
     from ..measure import checkup
     from ..report.display import emit_json

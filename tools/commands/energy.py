@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from .. import options
+from ..remote.command import HostCommand
 
 if TYPE_CHECKING:
     from ..report.energy_run import EnergyRun
     from ..sensors.source import System
 
 
-@click.command("energy", short_help="Measure the energy of an inference with a power sensor or an external meter.")
+@click.command(
+    "energy", cls=HostCommand, short_help="Measure the energy of an inference with a power sensor or an external meter."
+)
 @click.argument("model", metavar="[MODEL]", type=options.FILE, required=False)
 @click.option("--source", metavar="NAME", help="The sensor, as --sources lists them; shelly:HOST or um25c:DEVICE; or "
               "FORMAT:FILE for a pipe or a growing file that a meter's program writes; model or model:PROFILE for a "
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 @options.accuracy
 @options.root
 @options.run_output
+@options.host
 @options.running
 @options.inputs
 @options.shapes

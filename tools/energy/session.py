@@ -91,7 +91,7 @@ def measure_model(
             row = one_row(feeds, opened)
             program = session.engine.plan({name: array.shape for name, array in row.items()}, ()).program
             fed = {name: array.shape for name, array in feeds.items()}
-            model = describe_model(request.model, session, fed, seed, program.macs)
+            model = describe_model(request.model, session, fed, seed, program)
             run = live_run(model, recorder, plan, measured, figures, ways, capacity, created, conditions)
             return msgspec.structs.replace(
                 run,

@@ -90,3 +90,9 @@ def busy(what: str) -> Iterator[None]:
         yield
     finally:
         click.echo("\r\x1b[K", nl=False, err=True)
+
+
+def say(what: str) -> None:
+    """One line, where standard error is a terminal."""
+    if sys.stderr.isatty():
+        click.echo(what, err=True)

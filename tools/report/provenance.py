@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from .run_parts import ModelFacts
 
 if TYPE_CHECKING:
+    from ...runtime.program.program import Program
     from ...runtime.session import Session
 
 
 def describe_model(
-    path: str, session: Session, shapes: Mapping[str, tuple[int, ...]], seed: int, macs: int | None = None
+    path: str, session: Session, shapes: Mapping[str, tuple[int, ...]], seed: int, program: Program
 ) -> ModelFacts:
     return ModelFacts(
         name=Path(path).name,
@@ -28,8 +29,15 @@ def describe_model(
         profile=session.engine.profile.name,
         shapes={name: list(shape) for name, shape in shapes.items()},
         seed=seed,
-        macs=macs,
+        macs=program.macs,
+        int8_macs=_of_integers(session, program),
     )
+
+
+def _of_integers(session: Session, program: Program) -> int:
+    values = session.model.graph.values
+    quantized = {str(node) for node in session.model.graph.nodes if node.outputs and values[node.outputs[0]].quant}
+    return sum(macs for node, macs in program.node_macs.items() if node in quantized)
 
 
 def digest(path: str) -> str:

@@ -34,7 +34,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What was run. name: the file's, without its folder. path: as it was named. sha256: of the file. shapes: of the
-    inputs. seed: of the random numbers that were fed; None where nothing was. macs: multiply-adds of one inference."""
+    inputs. seed: of the random numbers that were fed; None where nothing was. macs: multiply-adds of one inference;
+    int8_macs: those of quantized integers."""
 
     name: str
     path: str
@@ -45,6 +46,7 @@ class ModelFacts(msgspec.Struct, frozen=True, kw_only=True):
     shapes: dict[str, list[int]] = {}
     seed: int | None = None
     macs: int | None = None
+    int8_macs: int | None = None
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,159 @@
+"""Many models beside their peers, one after another, and the geometric means of how much faster they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from ...loading import SOURCES
+from ...runtime.errors import Error, InputError
+from ..measure.statistics import geometric_mean
+from ..report.bench_run import BenchRun
+from ..report.display import duration, emit_sentence, provenance, table
+from .session import Request, bench
+
+SUFFIXES: Final = (".mj", *SOURCES)
+BRIEF: Final = 5e-6
+"""Seconds that a best peer takes, below which calling it from Python is most of the time: such models are apart."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One model. kind: what most of its multiply-adds are of. best, best_seconds: the fastest peer. ratio: its time
+    over ours, from rounds in turns. refused: peers that could not run it, and why."""
+
+    model: str
+    kind: str
+    macs: int
+    seconds: float
+    best: str | None = None
+    best_seconds: float | None = None
+    ratio: float | None = None
+    low: float | None = None
+    high: float | None = None
+    refused: dict[str, str] = {}
+
+    @property
+    def brief(self) -> bool:
+        return self.best_seconds is not None and self.best_seconds < BRIEF
+
+
+class Suite(msgspec.Struct, frozen=True, kw_only=True):
+    """means: geometric, by kind and of all, of models that are not brief. failed: why a model could not be run."""
+
+    results: list[Result]
+    means: dict[str, float]
+    failed: dict[str, str]
+    machine: dict[str, Any]
+    versions: dict[str, str | None]
+    target: str
+
+
+def listed(paths: Iterable[str]) -> list[str]:
+    """Models, and those in folders, by name. InputError where a folder has none."""
+    found: list[str] = []
+    for path in paths:
+        if not Path(path).is_dir():
+            found.append(path)
+            continue
+        inside = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in SUFFIXES)
+        if not inside:
+            raise InputError(f"{path}: no model is in this folder ({', '.join(SUFFIXES)})")
+        found += inside
+    return list(dict.fromkeys(found))
+
+
+def run_suite(request: Request, progress: Callable[[str], None] = lambda _: None) -> Suite:
+    """request: its paths are the models. Error where none of them can be run."""
+    runs: dict[str, BenchRun] = {}
+    failed: dict[str, str] = {}
+    for path in request.paths:
+        progress(path)
+        _bench_one(replace(request, paths=[path]), runs, failed)
+    if not runs:
+        raise Error("; ".join(failed.values()))
+    last = next(reversed(runs.values()))
+    assert last.machine is not None and last.model is not None
+    results = [result_of(path, run) for path, run in runs.items()]
+    versions = {name: number for run in runs.values() for name, number in run.versions.items()}
+    return Suite(
+        results=results, means=means(results), failed=failed, machine=msgspec.to_builtins(last.machine),
+        versions=versions, target=last.model.target,
+    )  # fmt: skip
+
+
+def _bench_one(request: Request, runs: dict[str, BenchRun], failed: dict[str, str]) -> None:
+    (path,) = request.paths
+    try:
+        runs[path] = bench(request)
+    except Error as error:
+        failed[path] = str(error)
+
+
+def result_of(path: str, run: BenchRun) -> Result:
+    assert run.model is not None
+    ours = run.latency[0]
+    peers = [each for each in run.latency if each.kind == "peer"]
+    macs, of_integers = run.model.macs or 0, run.model.int8_macs or 0
+    kind = "int8" if 2 * of_integers > macs else "float"
+    if not peers:
+        return Result(model=path, kind=kind, macs=macs, seconds=ours.median, refused=run.refused)
+    best = min(peers, key=lambda each: each.median)
+    pair = next(each for each in run.paired if each.name == best.name)
+    return Result(
+        model=path, kind=kind, macs=macs, seconds=ours.median, best=best.name, best_seconds=best.median,
+        ratio=pair.median, low=pair.ratio.low, high=pair.ratio.high, refused=run.refused,
+    )  # fmt: skip
+
+
+def means(results: Sequence[Result]) -> dict[str, float]:
+    """By kind, and of all where there are several kinds."""
+    found: dict[str, list[float]] = {}
+    for each in results:
+        if each.ratio is not None and not each.brief:
+            found.setdefault(each.kind, []).append(each.ratio)
+    every = [ratio for ratios in found.values() for ratio in ratios]
+    by_kind = {kind: geometric_mean(ratios) for kind, ratios in sorted(found.items())}
+    return by_kind | ({"all": geometric_mean(every)} if len(found) > 1 else {})
+
+
+def as_report(suite: Suite) -> dict[str, Any]:
+    report: dict[str, Any] = msgspec.to_builtins(suite)
+    for each, result in zip(report["results"], suite.results, strict=True):
+        each["brief"] = result.brief
+        each["macs_per_second"] = result.macs / result.seconds
+    return report
+
+
+def show(suite: Suite) -> None:
+    columns = ["model", "kind", ">MMAC", ">ours", ">GMAC/s", "fastest peer", ">its time", ">its time\n/ ours", ">95 %"]
+    usual = [each for each in suite.results if not each.brief]
+    if usual:
+        table("Models", columns, [_row(each) for each in usual])
+    brief = [each for each in suite.results if each.brief]
+    if brief:
+        rows = [[*_row(each)[:7], f"{1e6 * (each.seconds - (each.best_seconds or 0.0)):+.2f} us", ""] for each in brief]
+        title = f"Models whose fastest peer takes less than {duration(BRIEF)}, which no mean counts"
+        table(title, [*columns[:7], ">ours less\nits time", ""], rows)
+    for kind, mean in suite.means.items():
+        emit_sentence(f"geometric mean, {kind}: {mean:.2f}")
+    for path, reason in suite.failed.items():
+        emit_sentence(f"failed: {path}: {reason}")
+    for each in suite.results:
+        for name, reason in each.refused.items():
+            emit_sentence(f"left out: {name} of {each.model}: {reason}")
+    emit_sentence(provenance({"machine": suite.machine, "versions": suite.versions, "target": suite.target}))
+
+
+def _row(each: Result) -> list[str]:
+    row = [
+        Path(each.model).name, each.kind, f"{each.macs / 1e6:.2f}", duration(each.seconds),
+        f"{each.macs / each.seconds / 1e9:.1f}",
+    ]  # fmt: skip
+    if each.best is None or each.best_seconds is None or each.ratio is None:
+        return [*row, "", "", "", ""]
+    bounds = "" if each.low is None or each.high is None else f"{each.low:.2f}..{each.high:.2f}"
+    return [*row, each.best, duration(each.best_seconds), f"{each.ratio:.2f}", bounds]

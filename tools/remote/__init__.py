@@ -1,0 +1,1 @@
+"""Commands that run on a board over ssh, with kernels compiled here."""
