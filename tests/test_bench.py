@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from cli import EXAMPLE, mj, mj_json, one_line
 from fake_boards import write
+from kernel_cases import TARGETS, run_kernel
 from small_model import small_model
 
-from millijoule.runtime.errors import InputError
+from millijoule.runtime.errors import InputError, TargetError
+from millijoule.runtime.simd.tile_layout import TileLayout
+from millijoule.runtime.targets.target import resolve
 from millijoule.tools.bench import rounds
 from millijoule.tools.bench.duty import measure_duty
 from millijoule.tools.bench.rounds import measure_rounds, thinned
@@ -19,6 +22,9 @@ from millijoule.tools.bench.session import remarks
 from millijoule.tools.bench.settings import Setting
 from millijoule.tools.bench.suite import Result, means
 from millijoule.tools.bench.sustained import measure_sustained
+from millijoule.tools.measure import bounds
+from millijoule.tools.measure.bounds import measure_bounds
+from millijoule.tools.measure.peak_kernels import peak_f32
 from millijoule.tools.measure.statistics import differs, geometric_mean, ratio_interval
 from millijoule.tools.report.bench_run import BenchRun, Duty, Minute, Stability
 from millijoule.tools.report.run_file import read_run
@@ -175,6 +181,30 @@ def test_means_by_kind_without_brief_models() -> None:
     assert means(found) == {"int8": pytest.approx(4), "float": pytest.approx(1), "all": pytest.approx(16 ** (1 / 3))}
     assert [each.brief for each in found] == [False, False, False, True]
     assert means(found[:2]) == {"int8": pytest.approx(4)} and means([]) == {}
+
+
+def test_bounds_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert measure_bounds(None) is None
+    try:
+        target = resolve("host")
+    except TargetError:
+        pytest.skip("no kernels on this CPU")
+    monkeypatch.setattr(bounds, "SECONDS", 0.01)
+    monkeypatch.setattr(bounds, "STREAMED", 1 << 20)
+    found = measure_bounds(target)
+    assert found is not None and found.bytes_per_second > 0 and set(found.macs_per_second) == {"i8", "f32"}
+    assert all(rate > 0 for rate in found.macs_per_second.values())
+
+
+def test_peak_kernels_leave_no_product_out() -> None:
+    """Two chunks of three steps, of ones."""
+    for target in TARGETS[:1]:
+        layout = TileLayout.of(resolve(target), "f32")
+        x, w = np.ones(64, np.float32), np.ones(3 * 2 * layout.lanes, np.float32)
+        acc = np.zeros(4 * 2 * layout.lanes, np.float32)
+        constants = {"rows": 4, "columns": 2, "source": ""}
+        run_kernel(peak_f32, constants, target, 0, 2, x=x, w=w, acc=acc, pitch=16, steps=3)
+        np.testing.assert_array_equal(acc, 6)
 
 
 def test_a_folder_of_models(model: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from ..estimate.layers import timed_layers
+from ..measure.bounds import measure_bounds
 from ..measure.device_state import conditions_of, held_down, read_state
 from ..measure.disturbance import Watch
 from ..measure.fallback import describe_fallback
@@ -34,7 +35,8 @@ from .sustained import SLOWER, measure_sustained, slowdown
 @dataclass(frozen=True)
 class Request:
     """A measurement as the command line asks for it. wanted: how well the median should be known. start: "none",
-    "warm" or "cold". sustained: minutes. rate: inferences a second, for so many seconds (duration)."""
+    "warm" or "cold". sustained: minutes. rate: inferences a second, for so many seconds (duration).
+    layers, bounds: whether those are measured, too."""
 
     paths: Sequence[str]
     settings: Sequence[Setting]
@@ -52,6 +54,7 @@ class Request:
     accuracy: Accuracy | None = None
     root: Path = Path("/")
     layers: bool = True
+    bounds: bool = False
     asked: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -96,6 +99,7 @@ def bench(request: Request) -> BenchRun:
                 None if starts is None else starts.warm.peak_bytes, numpy_bytes,
             ),
             accuracy=request.accuracy,
+            bounds=measure_bounds(first.session.engine.target) if request.bounds else None,
             stability=timed.stability(),
             paired=[timed.paired(name) for name in names[1:]],
             refused=refused,

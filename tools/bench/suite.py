@@ -11,9 +11,11 @@ import msgspec
 
 from ...loading import SOURCES
 from ...runtime.errors import Error, InputError
+from ..measure.bounds import streamed
 from ..measure.statistics import geometric_mean
 from ..report.bench_run import BenchRun
 from ..report.display import duration, emit_sentence, provenance, table
+from ..report.run_parts import Bounds
 from .session import Request, bench
 
 SUFFIXES: Final = (".mj", *SOURCES)
@@ -23,7 +25,8 @@ BRIEF: Final = 5e-6
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """One model. kind: what most of its multiply-adds are of. best, best_seconds: the fastest peer. ratio: its time
-    over ours, from rounds in turns. refused: peers that could not run it, and why."""
+    over ours, from rounds in turns. of_macs, of_memory: the time that its multiply-adds, and the bytes that its steps
+    read and write, take at the bounds, over ours. refused: peers that could not run it, and why."""
 
     model: str
     kind: str
@@ -34,6 +37,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float | None = None
     low: float | None = None
     high: float | None = None
+    of_macs: float | None = None
+    of_memory: float | None = None
     refused: dict[str, str] = {}
 
     @property
@@ -50,6 +55,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     machine: dict[str, Any]
     versions: dict[str, str | None]
     target: str
+    bounds: Bounds | None
 
 
 def listed(paths: Iterable[str]) -> list[str]:
@@ -70,18 +76,21 @@ def run_suite(request: Request, progress: Callable[[str], None] = lambda _: None
     """request: its paths are the models. Error where none of them can be run."""
     runs: dict[str, BenchRun] = {}
     failed: dict[str, str] = {}
+    bounds: Bounds | None = None
     for path in request.paths:
         progress(path)
-        _bench_one(replace(request, paths=[path]), runs, failed)
+        _bench_one(replace(request, paths=[path], bounds=bounds is None), runs, failed)
+        if bounds is None and path in runs:
+            bounds = runs[path].bounds
     if not runs:
         raise Error("; ".join(failed.values()))
     last = next(reversed(runs.values()))
     assert last.machine is not None and last.model is not None
-    results = [result_of(path, run) for path, run in runs.items()]
+    results = [result_of(path, run, bounds) for path, run in runs.items()]
     versions = {name: number for run in runs.values() for name, number in run.versions.items()}
     return Suite(
         results=results, means=means(results), failed=failed, machine=msgspec.to_builtins(last.machine),
-        versions=versions, target=last.model.target,
+        versions=versions, target=last.model.target, bounds=bounds,
     )  # fmt: skip
 
 
@@ -93,20 +102,35 @@ def _bench_one(request: Request, runs: dict[str, BenchRun], failed: dict[str, st
         failed[path] = str(error)
 
 
-def result_of(path: str, run: BenchRun) -> Result:
+def result_of(path: str, run: BenchRun, bounds: Bounds | None) -> Result:
     assert run.model is not None
     ours = run.latency[0]
     peers = [each for each in run.latency if each.kind == "peer"]
     macs, of_integers = run.model.macs or 0, run.model.int8_macs or 0
     kind = "int8" if 2 * of_integers > macs else "float"
+    found = Result(
+        model=path, kind=kind, macs=macs, seconds=ours.median, refused=run.refused,
+        of_macs=None if bounds is None else _macs_seconds(macs, of_integers, bounds) / ours.median,
+        of_memory=None if bounds is None else _memory_seconds(run) / ours.median,
+    )  # fmt: skip
     if not peers:
-        return Result(model=path, kind=kind, macs=macs, seconds=ours.median, refused=run.refused)
+        return found
     best = min(peers, key=lambda each: each.median)
     pair = next(each for each in run.paired if each.name == best.name)
-    return Result(
-        model=path, kind=kind, macs=macs, seconds=ours.median, best=best.name, best_seconds=best.median,
-        ratio=pair.median, low=pair.ratio.low, high=pair.ratio.high, refused=run.refused,
-    )  # fmt: skip
+    return msgspec.structs.replace(
+        found, best=best.name, best_seconds=best.median, ratio=pair.median, low=pair.ratio.low, high=pair.ratio.high
+    )
+
+
+def _macs_seconds(macs: int, of_integers: int, bounds: Bounds) -> float:
+    rates = bounds.macs_per_second
+    return of_integers / rates["i8"] + (macs - of_integers) / rates["f32"]
+
+
+def _memory_seconds(run: BenchRun) -> float:
+    """At the speed of the cache, or the memory, that holds so much."""
+    read_and_written = sum(layer.weight_bytes + layer.data_bytes for layer in run.layers)
+    return read_and_written / streamed(read_and_written)
 
 
 def means(results: Sequence[Result]) -> dict[str, float]:
@@ -129,15 +153,24 @@ def as_report(suite: Suite) -> dict[str, Any]:
 
 
 def show(suite: Suite) -> None:
-    columns = ["model", "kind", ">MMAC", ">ours", ">GMAC/s", "fastest peer", ">its time", ">its time\n/ ours", ">95 %"]
+    columns = [
+        *("model", "kind", ">MMAC", ">ours", ">GMAC/s", ">of\nbound", ">of\nmemory"),
+        *("fastest peer", ">its time", ">its time\n/ ours", ">95 %"),
+    ]
     usual = [each for each in suite.results if not each.brief]
     if usual:
         table("Models", columns, [_row(each) for each in usual])
     brief = [each for each in suite.results if each.brief]
     if brief:
-        rows = [[*_row(each)[:7], f"{1e6 * (each.seconds - (each.best_seconds or 0.0)):+.2f} us", ""] for each in brief]
+        rows = [[*_row(each)[:9], f"{1e6 * (each.seconds - (each.best_seconds or 0.0)):+.2f} us", ""] for each in brief]
         title = f"Models whose fastest peer takes less than {duration(BRIEF)}, which no mean counts"
-        table(title, [*columns[:7], ">ours less\nits time", ""], rows)
+        table(title, [*columns[:9], ">ours less\nits time", ""], rows)
+    if suite.bounds is not None:
+        rates = {name: f"{rate / 1e9:.0f} GMAC/s" for name, rate in suite.bounds.macs_per_second.items()}
+        emit_sentence(
+            f"bounds of one thread, just measured: {rates['i8']} int8, {rates['f32']} float, "
+            f"{suite.bounds.bytes_per_second / 1e9:.1f} GB/s from memory"
+        )
     for kind, mean in suite.means.items():
         emit_sentence(f"geometric mean, {kind}: {mean:.2f}")
     for path, reason in suite.failed.items():
@@ -151,9 +184,13 @@ def show(suite: Suite) -> None:
 def _row(each: Result) -> list[str]:
     row = [
         Path(each.model).name, each.kind, f"{each.macs / 1e6:.2f}", duration(each.seconds),
-        f"{each.macs / each.seconds / 1e9:.1f}",
+        f"{each.macs / each.seconds / 1e9:.1f}", _share(each.of_macs), _share(each.of_memory),
     ]  # fmt: skip
     if each.best is None or each.best_seconds is None or each.ratio is None:
         return [*row, "", "", "", ""]
     bounds = "" if each.low is None or each.high is None else f"{each.low:.2f}..{each.high:.2f}"
     return [*row, each.best, duration(each.best_seconds), f"{each.ratio:.2f}", bounds]
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"

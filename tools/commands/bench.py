@@ -130,7 +130,7 @@ def command(
     request = Request(
         models, [first, *map(first.changed, settings)], Inputs(inputs, shapes, seed), seconds, rounds, precision / 100,
         peers, chosen, source, start, sustained, rate, duration, parse_accuracy(accuracy), Path(root or "/"),
-        layers or as_json or output is not None,
+        layers or as_json or output is not None, output is not None,
         {"seconds": seconds, "rounds": rounds, "precision": precision / 100, "settings": list(settings), "rate": rate,
          "duration": duration, "sustained_minutes": sustained, "start": start},
     )  # fmt: skip
@@ -162,7 +162,7 @@ def _suite(request: Request, output: str | None, as_json: bool) -> None:
     if len(request.settings) > 1:
         raise InputError("--setting: with peers or a folder there is one setting, that of the command line")
     paths = listed(request.paths)
-    suite = run_suite(replace(request, paths=paths, start="none", layers=False), say)
+    suite = run_suite(replace(request, paths=paths, start="none", layers=True), say)
     if as_json:
         emit_json(as_report(suite))
     else:

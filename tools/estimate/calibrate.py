@@ -17,6 +17,7 @@ import numpy as np
 
 from ...device_profiles import KernelCost, Profile, detect, usable_cpus, user_folder
 from ...device_profiles.catalogue import HOST, SUFFIX
+from ..measure.bounds import streamed
 from ..measure.profile import profile_steps
 from ..models.devices import described
 from ..models.feeds import random_inputs
@@ -108,8 +109,7 @@ def share_cost(alone: list[Timing], models: Iterable[Model], profile: Profile) -
 
 def memory_speed() -> float:
     """Bytes a second, read and written, of a copy that no cache holds."""
-    source, target = np.ones(COPIED // 8), np.zeros(COPIED // 8)
-    return 2 * COPIED / _shortest(lambda: np.copyto(target, source))
+    return streamed(2 * COPIED)
 
 
 def softmax_share(profile: Profile) -> float:

@@ -164,7 +164,8 @@ def _kernels(ctx: click.Context, models: dict[str, str], parcel: Parcel, board: 
 
 def _model(path: str, parcel: Parcel) -> str:
     """Its name there; a source is converted here, as a board may lack what reads it."""
-    from ..models.sources import is_source, open_model
+    from ...loading import is_source
+    from ..models.sources import open_model
 
     if not is_source(path):
         return parcel.add(path)
