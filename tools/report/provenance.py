@@ -36,7 +36,11 @@ def describe_model(
 
 def _of_integers(session: Session, program: Program) -> int:
     values = session.model.graph.values
-    quantized = {str(node) for node in session.model.graph.nodes if node.outputs and values[node.outputs[0]].quant}
+    quantized = {
+        str(node)
+        for node in session.model.graph.nodes
+        if node.outputs and node.outputs[0] in values and values[node.outputs[0]].quant is not None
+    }
     return sum(macs for node, macs in program.node_macs.items() if node in quantized)
 
 
