@@ -90,7 +90,8 @@ def _tile(target: Target) -> tuple[int, int]:
 
 def _shortest(call: Callable[[], object]) -> float:
     call()
-    found, until = [], time.perf_counter() + SECONDS
+    found: list[float] = []
+    until = time.perf_counter() + SECONDS
     while len(found) < TRIES or time.perf_counter() < until:
         began = time.perf_counter()
         call()
