@@ -37,6 +37,7 @@ def command(
 
     Inputs and outputs keep the source's names, shapes and layout. How images are prepared and what the classes are
     called travels in the file when it is given here, so that later `mj run OUT.mj --input photo.jpg` needs no options.
+    SRC may be a .mj file, too, which gets what is given here: labels, preprocessing, a self-test.
 
     \b
     Examples:
@@ -47,6 +48,7 @@ def command(
     """
     from ...converters.convert import convert
     from ...converters.self_test import make_self_test
+    from ...runtime.model import Model
     from ..measure.fallback import host_fallback
     from ..models.feeds import first_samples
     from ..models.preparation import apply
@@ -58,7 +60,7 @@ def command(
     check_output(output, (source, preparation.get("labels", source), self_test_data or source))
     began = time.perf_counter()
     with busy(f"converting {source}"):
-        model = convert(source)
+        model = Model.load(source) if source.lower().endswith(".mj") else convert(source)
         apply(model, preparation)
         if self_test:
             feeds = None if self_test_data is None else first_samples(model, self_test_data, self_test)

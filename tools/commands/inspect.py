@@ -78,6 +78,7 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
         "outputs": tensors(model.outputs),
         "operators": operators(model.graph),
         "labels": len(model.metadata.labels),
+        "self_test": len(model.self_test),
         "first_labels": model.metadata.labels[:LABELS],
         "preprocessing": preprocessing(model.metadata.preprocessing),
         "weights": {"bytes": sum(stored.values()), "by_dtype": stored},
@@ -163,6 +164,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
         ["images", _images(report["preprocessing"])],
         ["labels", _labels(report["labels"], report["first_labels"])],
+        ["self-test", f"{report['self_test']} inputs, for mj verify" if report["self_test"] else "none"],
     ]  # fmt: skip
     table("", ["", ""], rows)
     if every_step:
