@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
 import numpy as np
 
@@ -36,19 +37,20 @@ class Pictures:
             image = (
                 image[..., None] if layout.rank == 2 else np.moveaxis(image, 0, -1) if layout.channels_first else image
             )
-            found.append(image.astype(np.float32))
+            found.append(np.ascontiguousarray(image, np.float32))
         return found
 
 
 def gray(pixels: Pixels) -> np.ndarray:
     """The mean of the first input's channels, (height, width)."""
-    image = pixels[0]
-    return image @ np.full(image.shape[2], 1 / image.shape[2], np.float32)
+    height, width, channels = pixels[0].shape
+    return (pixels[0].reshape(-1, channels) @ np.full(channels, 1 / channels, np.float32)).reshape(height, width)
 
 
-def turned(pixels: Pixels) -> list[Pixels]:
+def turned(pixels: Pixels) -> Iterator[Pixels]:
     """The images turned by 0, 90, 180 and 270 degrees."""
-    return [[np.rot90(image, turns) for image in pixels] for turns in range(4)]
+    for turns in range(4):
+        yield [np.ascontiguousarray(np.rot90(image, turns)) for image in pixels]
 
 
 def alike(seen: Pixels, known: Pixels, tolerance: float) -> bool:
@@ -58,8 +60,14 @@ def alike(seen: Pixels, known: Pixels, tolerance: float) -> bool:
         if image.shape != other.shape:
             return False
         height, width, channels = image.shape
-        apart = np.abs(image - other).sum(axis=2)
-        blocks = averages(height, min(GRID, height)) @ apart @ averages(width, min(GRID, width)).T
-        if not blocks.max() <= tolerance * channels * other.std():
+        apart = np.abs(image - other).reshape(height, width * channels)
+        blocks = averages(height, min(GRID, height)) @ apart @ _across(width, channels)
+        if not blocks.max() <= tolerance * other.std():
             return False
     return True
+
+
+@cache
+def _across(width: int, channels: int) -> np.ndarray:
+    """(width * channels, blocks): means over the blocks of a line of pixels, and over their channels."""
+    return np.repeat(averages(width, min(GRID, width)), channels, axis=1).T / np.float32(channels)

@@ -87,7 +87,7 @@ class SimilarShelf(Shelf):
 
     def _alike(self, question: Question, pixels: Pixels, mark: Any) -> list[tuple[Hashable, Entry]]:
         """The first entry that looks like what is asked, if any."""
-        ways = turned(pixels) if self._similar.fingerprint == MOMENTS else [pixels]
+        ways = list(turned(pixels)) if self._similar.fingerprint == MOMENTS else [pixels]
         for key, entry in self._index.near(question[1], mark)[:CHECKED]:
             known = self._pictures.pixels(entry.of.restore(entry.data))
             if known is not None and any(alike(way, known, self._similar.tolerance) for way in ways):
