@@ -187,10 +187,11 @@ def test_numbers_too_small_for_normal_count_as_zero() -> None:
     assert found["y0"].tolist() == [0, 0, 6]
 
 
+@pytest.mark.parametrize("op", ["Sign", "Floor", "Ceil", "Round"])
 @pytest.mark.parametrize("target", TARGETS)
-def test_the_sign_of_numbers_too_small_for_normal_is_known(target: str) -> None:
-    x = np.array([1e-45, -1e-45, 1e-39, -1e-39, 0, -0.0, np.nan, np.inf, -np.inf, 2, -2], np.float32)
-    check_node("Sign", [feed(x)], target=target)
+def test_steps_know_the_sign_of_numbers_too_small_for_normal(target: str, op: str) -> None:
+    x = np.array([1e-45, -1e-45, 1e-39, -1e-39, 1.2e-38, -1.2e-38, 0, -0.0, np.nan, np.inf, -np.inf, 2, -2], "f4")
+    check_node(op, [feed(x)], target=target)
 
 
 def test_threads_share_a_tensor(monkeypatch: pytest.MonkeyPatch) -> None:

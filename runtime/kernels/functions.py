@@ -15,8 +15,8 @@ from . import transcendental as t
 
 Function = Callable[..., Traced]
 
-SIGN_BIT = -(1 << 31)
-"""Of float32."""
+SIGN_BIT, LEAST_NORMAL = -(1 << 31), 0x00800000
+"""Of float32: the sign, and the bits of the smallest number that is not denormal."""
 
 
 def leaky_relu(x: Traced, alpha: Traced) -> Traced:
@@ -92,6 +92,18 @@ def sign(x: Traced) -> Traced:
     return where(x.compare("==", x), known, x)
 
 
+def floor(x: Traced) -> Traced:
+    """-1 of negative denormal numbers, which rounding takes for zero."""
+    magnitude = x.bits() ^ SIGN_BIT
+    return where(magnitude.compare(">", 0) & magnitude.compare("<", LEAST_NORMAL), -1.0, x.llvm("floor"))
+
+
+def ceil(x: Traced) -> Traced:
+    """1 of positive denormal numbers."""
+    bits = x.bits()
+    return where(bits.compare(">", 0) & bits.compare("<", LEAST_NORMAL), 1.0, x.llvm("ceil"))
+
+
 def _llvm(name: str) -> Function:
     return lambda x: x.llvm(name)
 
@@ -126,8 +138,8 @@ FUNCTIONS: dict[str, Function] = {
     "Abs": _llvm("fabs"),
     "Neg": lambda x: -x,
     "Sign": sign,
-    "Floor": _llvm("floor"),
-    "Ceil": _llvm("ceil"),
+    "Floor": floor,
+    "Ceil": ceil,
     "Round": _llvm("roundeven"),
     "Square": lambda x: x * x,
     "Cube": lambda x: x * x * x,
