@@ -27,7 +27,7 @@ def _kinds(names: Mapping[str, str]) -> dict[str, str]:
 
 KINDS: Final = _kinds(
     {
-        CONTROL: "If Loop Scan SequenceMap IF WHILE CALL STABLEHLO_WHILE",
+        CONTROL: "SequenceMap IF WHILE CALL STABLEHLO_WHILE",
         RECURRENCE: "com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
         "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN UNIDIRECTIONAL_SEQUENCE_LSTM "
         "UNIDIRECTIONAL_SEQUENCE_RNN",

@@ -29,9 +29,6 @@ for a model), all others in NumPy inside the same program.
 | --- | --- | --- | --- |
 """
 
-CONTROL = {"If", "Loop", "Scan"}
-"""Imported with their subgraphs, and refused until they can run."""
-
 ONNX = """
 ## From ONNX
 
@@ -57,7 +54,7 @@ def main() -> None:
 def from_onnx() -> set[str]:
     """Operators with a handler, under their domain where that is not ONNX's own, and those that need none."""
     handled = {name if not domain else f"{domain}.{name}" for domain, name in onnx_handlers.handled()}
-    return (handled - CONTROL) | {name for name in ops.names() if onnx.defs.has(name)}
+    return handled | {name for name in ops.names() if onnx.defs.has(name)}
 
 
 def row(name: str) -> str:

@@ -17,6 +17,7 @@ from .engine import quantized
 from .engine.engine import Engine, Shapes
 from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
+from .engine.staging import Staged
 from .engine.workspace import Plan, Workspace
 from .errors import Error, InputError
 from .model import Model, TensorInfo
@@ -229,7 +230,7 @@ class Session:
         return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
 
     def _execute(
-        self, plan: Plan, arrays: Mapping[str, np.ndarray], shelf: Shelf | None = None
+        self, plan: Plan | Staged, arrays: Mapping[str, np.ndarray], shelf: Shelf | None = None
     ) -> tuple[dict[str, np.ndarray], bytes]:
         """New arrays of the plan's outputs; and where a shelf is to keep them, what for."""
         workspace = self._take()

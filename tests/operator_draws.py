@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -341,6 +342,12 @@ OFTEN = [
 """Operators whose lowerings compute offsets: every second graph is one of theirs."""
 
 
+@cache
+def drawable() -> list[str]:
+    """All but those that run graphs of their own."""
+    return [name for name in names() if (op := find(name)) is not None and not op.runs_graphs]
+
+
 def family_of(op: Op) -> Family:
     if op.name in FAMILIES:
         return FAMILIES[op.name]
@@ -357,7 +364,7 @@ def draw(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:
     """A graph and its feeds: one operator, its first input perhaps the result of another, or read by a Conv with
     padding, too."""
     d = Draw(seed)
-    name = d.kin.choice(OFTEN) if d.kin.random() < 0.5 else d.kin.choice(names())
+    name = d.kin.choice(OFTEN) if d.kin.random() < 0.5 else d.kin.choice(drawable())
     op = find(name)
     assert op is not None
     drawn = family_of(op)(d, op)

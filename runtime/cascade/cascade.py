@@ -70,7 +70,7 @@ class Cascade(Session):
 
     def _begin(self, engine: Engine, model: CascadeModel, memory: Memory | None) -> None:
         shapes = one_row(model)
-        plan = None if shapes is None else engine.plan(shapes, ())
+        plan = None if shapes is None else engine.whole(shapes, ())
         shelf = None if memory is None else shelf_of(memory, engine, CascadeAnswers(model, memory))
         self._start(engine, model, shelf, plan)
 
@@ -190,7 +190,7 @@ class Cascade(Session):
         for."""
         plan = self._row_plan
         if plan is None or any(plan.program.inputs[name].shape != array.shape for name, array in row.items()):
-            plan = self._row_plan = self._engine.plan({name: array.shape for name, array in row.items()}, ())
+            plan = self._row_plan = self._engine.whole({name: array.shape for name, array in row.items()}, ())
         cascade = self._cascade
         workspace = self._take()
         try:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...device_profiles import Profile, ProfileError
 from ...device_profiles import load as load_profile
 from ..compiler import loader
@@ -22,6 +24,7 @@ from ..evaluate.shapes import fold_constants
 from ..graph import Graph
 from ..kernels.execute import assist, dismiss, enter, execute, lead
 from ..model import Model
+from ..ops.registry import DataNeeded
 from ..planner.plan import plan
 from ..program.apart import Apart
 from ..program.program import Program
@@ -35,6 +38,7 @@ from . import guards
 from .fitting import check_fits, memory_of
 from .locks import Lock
 from .names import Found, find_value
+from .staging import Staged
 from .step_table import encode_program
 from .workspace import Plan
 
@@ -81,20 +85,20 @@ class Engine:
         self._graph = fold_constants(model.graph, largest=LARGE)
         self.weights = self._new_weights()
         self._room = 0
-        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
-        self._lock = Lock()
+        self._plans: OrderedDict[tuple[Any, ...], Plan | Staged] = OrderedDict()
+        self.lock = Lock()
         self._progress = progress
         self._reuse_inputs = reuse_inputs
         self._users = 0
 
     def retain(self) -> Engine:
-        with self._lock:
+        with self.lock:
             self._users += 1
         return self
 
     def release(self) -> None:
         """Once the last session is closed, plans, weights and code are let go of."""
-        with self._lock:
+        with self.lock:
             self._users -= 1
             if self._users == 0:
                 self._plans.clear()
@@ -134,30 +138,51 @@ class Engine:
     def find_value(self, name: str) -> Found:
         return find_value(self.model, self._graph, name)
 
-    def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
-        """The plan for these input shapes, made where it is not kept.
+    def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan | Staged:
+        """The plan for these input shapes, made where it is not kept; staged where shapes depend on data.
 
         InputError where the model does not take them, ModelError where it cannot be run on them.
         """
         key = (outputs, tuple(sorted(shapes.items())))
-        with self._lock:
+        with self.lock:
             found = self._plans.get(key)
             if found is None:
-                found = self._make(shapes, outputs)
+                try:
+                    found = self.make(shapes, outputs)
+                except DataNeeded:
+                    if self.model.exits is not None:
+                        raise
+                    found = Staged(self, self._graph, outputs or self._graph.outputs, shapes)
                 self._plans[key] = found
                 if len(self._plans) > PLANS:
                     self._plans.popitem(last=False)
             self._plans.move_to_end(key)
             return found
 
-    def _make(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
+    def whole(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
+        """As `plan`, of a model that has to be one program; ModelError where shapes depend on data."""
+        found = self.plan(shapes, outputs)
+        if isinstance(found, Staged):
+            raise found.refusal()
+        return found
+
+    def make(
+        self,
+        shapes: Shapes,
+        outputs: tuple[str, ...],
+        graph: Graph | None = None,
+        known: Mapping[str, np.ndarray] | None = None,
+    ) -> Plan:
+        """A plan of the graph, the model's by default. known: see planner.plan. DataNeeded where shapes depend on data;
+        else as `plan`. The caller holds the lock."""
+        graph = self._graph if graph is None else graph
         try:
-            program = self._program(shapes, outputs)
+            program = self._program(graph, shapes, outputs, known)
             check_fits(self.profile, memory_of(program, self.weights.used, self.threads))
             code = None if self.target is None else self._code_for(program, self.target, shapes)
             if code is None:
                 # Executable memory may have been refused just now: then the program must hold no kernel calls.
-                program = program if not program.kernels() else self._program(shapes, outputs)
+                program = program if not program.kernels() else self._program(graph, shapes, outputs, known)
             offsets = {} if code is None else {name: kernel.offset for name, kernel in code.kernels.items()}
             signatures = {} if code is None else {name: kernel.signature for name, kernel in code.kernels.items()}
             apart = Apart(program.storages) if self._guard else None
@@ -169,7 +194,9 @@ class Engine:
         return Plan(program, table, code, self.weights, apart)
 
     @no_collection()
-    def _program(self, shapes: Shapes, outputs: tuple[str, ...]) -> Program:
+    def _program(
+        self, graph: Graph, shapes: Shapes, outputs: tuple[str, ...], known: Mapping[str, np.ndarray] | None
+    ) -> Program:
         """Weights that only dropped plans used are forgotten once they outweigh the others."""
         if self.weights.used > self._room > 0:
             self._plans.clear()
@@ -177,9 +204,9 @@ class Engine:
         while True:
             try:
                 program = plan(
-                    self._graph, shapes, self.target, self.weights, self.threads, outputs,
+                    graph, shapes, self.target, self.weights, self.threads, outputs,
                     reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
-                    exits=self.model.exits,
+                    exits=self.model.exits, known=known,
                 )  # fmt: skip
                 break
             except WeightsFull:

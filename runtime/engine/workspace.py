@@ -21,6 +21,7 @@ from . import guards
 from .helper_trial import HelperTrial
 from .helpers import Helpers
 from .native import function
+from .staging import Opened, Staged
 from .step_table import StepTable
 
 _REGISTERS = 8
@@ -53,16 +54,23 @@ class Workspace:
 
     def __init__(self, threads: int, profile: Profile) -> None:
         self._profile = profile
-        self.plan: Plan | None = None
+        self.plan: Plan | Staged | None = None
         self.inputs: dict[str, np.ndarray] = {}
         self.outputs: dict[str, np.ndarray] = {}
         self._memory = self._scratch = _NOTHING
         self._bases = np.zeros((threads, _REGISTERS), np.uint64)
         self._helpers: Helpers | None = None
+        self._opened: Opened | None = None
         self.execute: Callable[[], None] = _unbound
         """Runs the bound plan on what its inputs hold. Another thread may `close` the workspace meanwhile."""
 
-    def bind(self, plan: Plan) -> None:
+    @property
+    def _planned(self) -> Plan:
+        """The bound plan, of one program."""
+        assert isinstance(self.plan, Plan)
+        return self.plan
+
+    def bind(self, plan: Plan | Staged) -> None:
         """Makes the plan the one that `execute` runs; what the workspace held before is lost.
 
         Raises Error where the system does not grant the memory.
@@ -70,6 +78,10 @@ class Workspace:
         if plan is self.plan:
             return
         self._forget()
+        if isinstance(plan, Staged):
+            self.plan, self._opened = plan, plan.open(lambda: Workspace(len(self._bases), self._profile))
+            self.inputs, self.outputs, self.execute = self._opened.inputs, self._opened.outputs, self._opened.execute
+            return
         program, threads = plan.program, len(self._bases)
         if plan.apart is None:
             self._memory = _at_least(self._memory, program.arena_bytes + SLACK)
@@ -100,19 +112,17 @@ class Workspace:
 
     def step(self, index: int) -> Callable[[], None]:
         """One step of the bound plan alone, for measurements."""
-        assert self.plan is not None
-        for segment in self.plan.table.segments:
+        for segment in self._planned.table.segments:
             if segment.python is not None and segment.first == index:
                 return self._python(segment.python)
             record = segment.start + index - segment.first
             if segment.first <= index and record < segment.stop:
-                return self._native(record, record + 1, self.plan.program.shared and self._helpers is not None)
+                return self._native(record, record + 1, self._planned.program.shared and self._helpers is not None)
         raise IndexError(index)
 
     def array(self, view: View) -> np.ndarray:
         """The elements that a program's view describes, as stored."""
-        assert self.plan is not None
-        memory = self.plan.weights.memory if view.constant else self._memory
+        memory = self._planned.weights.memory if view.constant else self._memory
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
         first = np.ndarray((1,), view.dtype, buffer=memory.data, offset=view.storage.offset + view.offset)
@@ -127,13 +137,15 @@ class Workspace:
             self._helpers = None
 
     def _forget(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
         self.plan, self.execute = None, _unbound
         self.inputs, self.outputs = {}, {}
 
     def _all(self, shared: bool) -> Callable[[], None]:
         """The whole program, with helpers or without."""
-        assert self.plan is not None
-        segments = self.plan.table.segments
+        segments = self._planned.table.segments
         runs = [self._python(s.python) if s.python else self._native(s.start, s.stop, shared) for s in segments]
         jumps = [self._leap(segment.jump) for segment in segments]
         if any(jump is not None for jump in jumps):
@@ -146,15 +158,13 @@ class Workspace:
         """The flag of a jump that leaves a segment, and the number of the segment that it leads to."""
         if jump is None:
             return None
-        assert self.plan is not None
         place = jump.flag.storage.offset + jump.flag.offset
-        segments = self.plan.table.segments
+        segments = self._planned.table.segments
         to = next((number for number, segment in enumerate(segments) if segment.first >= jump.to), len(segments))
         return np.ndarray((1,), np.int32, buffer=self._memory.data, offset=place), to
 
     def _native(self, start: int, stop: int, shared: bool) -> Callable[[], None]:
-        assert self.plan is not None
-        program, code = self.plan.program, self.plan.code
+        program, code = self._planned.program, self._planned.code
         assert code is not None
         arguments: dict[str, Address | int] = {
             "code": Address(_CODE, 0), "table": Address(_TABLE, 0), "bases": Address(_BASES, 0),
@@ -164,7 +174,7 @@ class Workspace:
             kernel = "execute.lead()"
             arguments |= {"control": Address(_CONTROL, 0), "threads": len(self._bases)}
         brief = program.macs + len(program.steps) * program.arena_bytes < BRIEF_WORK
-        alive = self.plan, self._memory, self._scratch, self._helpers
+        alive = self._planned, self._memory, self._scratch, self._helpers
         return function(code, kernel, self._bases, arguments, start, stop, brief=brief, alive=alive)
 
     def _python(self, step: PythonStep) -> Callable[[], None]:

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from msgspec.structs import replace
 
 from ..errors import InputError, ModelError
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops import integer
-from ..ops.inference import infer_node
-from ..ops.registry import Context, Op, Tensor
+from ..ops.inference import context_of, infer_node
+from ..ops.registry import Context, Op, Tensor, find
+from . import control
 
 
 def evaluate(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> list[np.ndarray]:
@@ -24,6 +24,8 @@ def evaluate(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> list[
     """
     if ctx.outputs and all(tensor.size == 0 for tensor in ctx.outputs):
         return [np.empty(tensor.shape, tensor.dtype) for tensor in ctx.outputs]
+    if ctx.found is not None:
+        return [_array(item, tensor) for item, tensor in zip(ctx.found, ctx.outputs, strict=False)]
     with np.errstate(all="ignore"):
         result = _integers(op, ctx, arrays) if ctx.quantized else op.reference(*arrays, **ctx.attrs)
         if result is NotImplemented:
@@ -110,12 +112,13 @@ def _reads(node: Node) -> set[str]:
 
 
 def _run_node(graph: Graph, node: Node, scope: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    if node.op == "If":
-        return _run_if(node, scope)
     for name in node.inputs:
         if name and name not in scope:
             raise ModelError(f"{node}: input '{name}' is not computed by any earlier node")
     inputs = [scope[name] if name else None for name in node.inputs]
+    op = find(node.op)
+    if op is not None and op.runs_graphs:
+        return _run_graphs(graph, node, op, inputs, scope)
     step = infer_node(node, inputs)
     for tensor in step.ctx.outputs:
         value = graph.values.get(tensor.name)
@@ -131,17 +134,18 @@ def _run_node(graph: Graph, node: Node, scope: Mapping[str, Tensor]) -> dict[str
     return {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
 
 
-def _run_if(node: Node, scope: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    condition = _data(_find(scope, node.inputs[0]))
-    branch = node.attrs.get("then_branch" if condition.any() else "else_branch")
-    if not isinstance(branch, Graph):
-        raise ModelError(f"{node}: a branch is missing")
-    if len(branch.outputs) != len(node.outputs):
-        raise ModelError(f"{node}: a branch has {len(branch.outputs)} outputs, the node {len(node.outputs)}")
-    found = _run(branch, {}, branch.outputs, scope)
-    return {
-        name: replace(found[inner], name=name) for name, inner in zip(node.outputs, branch.outputs, strict=True) if name
-    }
+def _run_graphs(
+    graph: Graph, node: Node, op: Op, inputs: Sequence[Tensor | None], scope: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    def run_graph(inner: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        found = _run(inner, feeds, inner.outputs, scope)
+        return [_data(found[name]) for name in inner.outputs]
+
+    ctx = context_of(node, op, inputs)
+    arrays = control.run(op, ctx, [None if tensor is None else tensor.data for tensor in inputs], run_graph)
+    quants = [graph.values[name].quant if name in graph.values else None for name in node.outputs]
+    named = zip(node.outputs, arrays, quants, strict=False)
+    return {name: Tensor(name, array.shape, array.dtype, quant, array) for name, array, quant in named if name}
 
 
 def _tensor(value: Value, data: np.ndarray) -> Tensor:

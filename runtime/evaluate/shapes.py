@@ -6,18 +6,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+import numpy as np
+
 from ..errors import ModelError
 from ..graph import Graph, Node, Value, outer_reads, subgraphs
-from ..ops.inference import Step, infer_node
-from ..ops.registry import Tensor, find
+from ..ops.inference import Step, context_of, infer_node
+from ..ops.registry import DataNeeded, Tensor, find
 from .dimensions import agrees, bind_inputs, quant_problem, written
 from .folding import Folder
 
-__all__ = ["Instance", "Step", "fold_constants", "infer_node", "instantiate"]
+__all__ = ["Instance", "Later", "Step", "fold_constants", "infer_node", "instantiate"]
 
 Scope = dict[str, Tensor]
 
@@ -36,31 +39,70 @@ class Instance:
     symbols: dict[str, int] = field(default_factory=dict)
 
 
+class Later(msgspec.Struct):
+    """What is left of a graph whose shapes depend on data. nodes: in order, with those of branches that were chosen.
+    needs: for the first of them, by its outputs' names, the tensor whose elements it needs, None where it has to be
+    run. values: of the graph and of those branches. done: the nodes that need not wait."""
+
+    nodes: list[Node] = msgspec.field(default_factory=list)
+    needs: dict[tuple[str, ...], str | None] = msgspec.field(default_factory=dict)
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
+    done: list[Node] = msgspec.field(default_factory=list)
+
+
 def instantiate(
     graph: Graph,
     input_shapes: Mapping[str, Sequence[int]],
     keep: Iterable[str] = (),
     outer: Mapping[str, Tensor] | None = None,
+    known: Mapping[str, np.ndarray] | None = None,
+    later: Later | None = None,
 ) -> Instance:
     """Infers every shape, folds what is known before running, and drops nodes that no output needs.
 
     input_shapes: may leave out inputs whose shape has no symbols. keep: values to compute besides the outputs.
-    outer: what a subgraph sees of the graphs around it. The graph is not changed.
-    InputError: a shape that an input does not take. ModelError, naming the node: the graph is at fault; one error
-    lists all operators that are not supported.
+    outer: what a subgraph sees of the graphs around it. known: inputs whose elements are known. later: takes the nodes
+    whose shapes are not known yet and those that depend on them. The graph is not changed.
+    InputError: a shape that an input does not take. DataNeeded, without later: shapes depend on data. ModelError,
+    naming the node: the graph is at fault; one error lists all operators that are not supported.
     """
     _refuse_unknown(graph)
-    instance = Instance()
+    instance, values = Instance(), graph.values
     scope: Scope = dict(outer or {}) | _constants(graph)
     inputs = bind_inputs(graph, input_shapes, instance.symbols)
+    for name, data in (known or {}).items():
+        inputs[name].data = data
     scope |= inputs
     wanted = [*graph.outputs, *keep]
     reads = [_reads(node) for node in graph.nodes]
     pending = Counter(wanted) + Counter(name for names in reads for name in names)
     folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
-    defined = set(scope)
-    for node, names in zip(graph.nodes, reads, strict=True):
-        step = _infer(graph, node, scope, instance.symbols)
+    defined, waiting, nodes = set(scope), set[str](), deque(zip(graph.nodes, reads, strict=True))
+    while nodes:
+        node, names = nodes.popleft()
+        branch = _chosen(node, scope)
+        if branch is not None:
+            inlined = [(inner, _reads(inner)) for inner in _inlined(node, branch)]
+            nodes.extendleft(reversed(inlined))
+            values, scope = {**values, **branch.values}, {**scope, **_constants(branch)}
+            pending.update(name for _, inner in inlined for name in inner)
+            pending.subtract(names)
+            continue
+        try:
+            if not waiting.isdisjoint(names):
+                raise DataNeeded("")
+            step = _infer(values, node, scope, instance.symbols)
+        except DataNeeded as needed:
+            if later is None:
+                raise
+            later.nodes.append(node)
+            if waiting.isdisjoint(names):
+                later.needs[tuple(node.outputs)] = needed.tensor
+            waiting.update(filter(None, node.outputs))
+            captured |= {name: scope[name] for name in names if name in scope}
+            continue
+        if later is not None:
+            later.done.append(node)
         _define(step, defined)
         if not folder.fold(step):
             steps.append(step)
@@ -70,16 +112,39 @@ def instantiate(
             pending[name] -= 1
             if not pending[name]:
                 scope.pop(name, None)  # so that folded results are freed after their last use
+    if later is not None:
+        later.values = values
+        wanted = [name for name in wanted if name not in waiting]
     for name in wanted:
         if name not in scope:
             raise ModelError(f"output '{name}' is not computed by any node")
         captured[name] = scope[name]
-    instance.steps = _live(steps, wanted)
+    instance.steps = _live(steps, wanted) if later is None else steps
     named = [tensor for step in instance.steps for tensor in (*step.ctx.inputs, *step.ctx.outputs)]
     read = {*graph.inputs, *wanted}.union(*(outer_reads(step.node) for step in instance.steps))
+    read.update(name for node in (later.nodes if later else ()) for name in _reads(node))
     instance.tensors = {name: tensor for name, tensor in captured.items() if name in read}
     instance.tensors |= {tensor.name: tensor for tensor in named if tensor is not None and tensor.name}
     return instance
+
+
+def _chosen(node: Node, scope: Scope) -> Graph | None:
+    """The branch of an If whose condition is known."""
+    condition = scope.get(node.inputs[0]) if node.op == "If" and node.inputs else None
+    if condition is None or condition.data is None:
+        return None
+    step_inputs = [condition]
+    op = find(node.op)
+    assert op is not None
+    attrs = context_of(node, op, step_inputs).attrs
+    branch: Graph = attrs["then_branch"] if condition.data.any() else attrs["else_branch"]
+    return branch
+
+
+def _inlined(node: Node, branch: Graph) -> list[Node]:
+    """The branch's nodes, and what gives its outputs the names of the node's."""
+    named = zip(branch.outputs, node.outputs, strict=True)
+    return [*branch.nodes, *(Node("Identity", [inner], [name], {}, node.name) for inner, name in named if name)]
 
 
 def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
@@ -93,7 +158,7 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
     scope, nodes, folder = _constants(graph), [], Folder(graph.constant_bytes())
     for node in graph.nodes:
         if all(not name or name in scope for name in node.inputs) and not any(subgraphs(node)):
-            step = _infer(graph, node, scope, {})
+            step = _infer(graph.values, node, scope, {})
             keep = largest is None or sum(tensor.size * tensor.dtype.itemsize for tensor in step.ctx.outputs) <= largest
             if keep and folder.fold(step):
                 scope |= {tensor.name: tensor for tensor in step.ctx.outputs if tensor.name}
@@ -150,11 +215,11 @@ def _define(step: Step, defined: set[str]) -> None:
             defined.add(tensor.name)
 
 
-def _infer(graph: Graph, node: Node, scope: Scope, symbols: Mapping[str, int]) -> Step:
-    """The node with outputs that bear the graph's quantization and agree with what the graph declares of them."""
+def _infer(values: Mapping[str, Value], node: Node, scope: Scope, symbols: Mapping[str, int]) -> Step:
+    """The node with outputs that bear the quantization of the graph's values and agree with what these say."""
     step = infer_node(node, [_find(node, name, scope) if name else None for name in node.inputs])
     for tensor in step.ctx.outputs:
-        value = graph.values.get(tensor.name)
+        value = values.get(tensor.name)
         if value is None:
             continue
         if value.dtype != tensor.dtype:

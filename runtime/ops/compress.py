@@ -11,13 +11,11 @@ from .registry import Context, Inferred, Op, register
 def infer(ctx: Context) -> list[Inferred]:
     data, condition, axis = ctx.input(0), ctx.input(1), ctx.attrs["axis"]
     require_kind(ctx, condition, BOOL)
-    if condition.data is None:
-        raise ctx.error("its output's shape depends on run-time data")
     if len(condition.shape) != 1:
         raise ctx.error(f"the condition must be a vector, but has shape {condition.shape}")
     shape = (data.size,) if axis is None else data.shape
     axis = normalize_axis(ctx, 0 if axis is None else axis, len(shape))
-    kept = int(np.count_nonzero(condition.data[: shape[axis]]))
+    kept = int(np.count_nonzero(ctx.elements(1)[: shape[axis]]))
     return [((*shape[:axis], kept, *shape[axis + 1 :]), data.dtype)]
 
 

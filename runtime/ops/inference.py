@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from math import prod
 
 import msgspec
@@ -11,7 +12,7 @@ import numpy as np
 from ..errors import ModelError
 from ..graph import Node
 from .attribute_types import check as check_attributes
-from .registry import Context, Inferred, Op, Shape, Tensor, find
+from .registry import Context, DataNeeded, Inferred, Op, Shape, Tensor, find
 
 TENSOR_LIMIT = 2**31
 """Bytes that one tensor must stay below: parameter blocks hold 32-bit offsets."""
@@ -52,12 +53,22 @@ def infer_shapes(node: Node, inputs: Sequence[Tensor | None]) -> list[Shape]:
     return [tuple(int(dim) for dim in shape) for shape, _ in _inferred(node, inputs)[2]]
 
 
+def context_of(node: Node, op: Op, inputs: Sequence[Tensor | None]) -> Context:
+    """The node's inputs and checked attributes. Of an operator that runs graphs, its graphs fit its inputs and outputs.
+    ModelError where they do not."""
+    ctx = Context(node, list(inputs), attrs=op.attributes(node))
+    check_attributes(op, node, ctx.attrs)
+    if op.runs_graphs:
+        with suppress(DataNeeded):
+            op.infer(ctx)
+    return ctx
+
+
 def _inferred(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Op, Context, list[Inferred]]:
     op = find(node.op)
     if op is None:
         raise ModelError(f"{node}: this operator is not supported")
-    ctx = Context(node, list(inputs), attrs=op.attributes(node))
-    check_attributes(op, node, ctx.attrs)
+    ctx = context_of(node, op, inputs)
     return op, ctx, list(op.infer(ctx))
 
 

@@ -13,7 +13,18 @@ from typing import Final
 
 FAMILIES: Final = (
     *("unary", "arithmetic", "quantize", "softmax", "reduce", "comparison", "logic", "cast", "global_pool"),
-    *("depth_to_space", "arg_max", "scatter", "is_nan", "bitwise", "cum_sum", "dft", "roi_align"),
+    *(
+        "depth_to_space",
+        "arg_max",
+        "scatter",
+        "is_nan",
+        "bitwise",
+        "cum_sum",
+        "dft",
+        "roi_align",
+        "control_flow",
+        "non_max_suppression",
+    ),
 )
 """Files of several operators, those that most models have first, as they are searched in this order."""
 

@@ -8,11 +8,9 @@ from .registry import Context, Inferred, Op, register
 
 
 def infer(ctx: Context) -> list[Inferred]:
-    data = ctx.input(0)
-    if data.data is None:
-        raise ctx.error("its output's shape depends on run-time data")
+    data, found = ctx.input(0), ctx.elements(0)
     zero = 0 if data.quant is None else data.quant.along(len(data.shape))[1]
-    return [((max(len(data.shape), 1), int(np.count_nonzero(data.data != zero))), np.dtype(np.int64))]
+    return [((max(len(data.shape), 1), int(np.count_nonzero(found != zero))), np.dtype(np.int64))]
 
 
 def non_zero(data: np.ndarray) -> np.ndarray:

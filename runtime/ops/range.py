@@ -22,7 +22,7 @@ def infer(ctx: Context) -> list[Inferred]:
     tensors = [ctx.input(index) for index in range(3)]
     dtype = same_dtype(ctx, tensors)
     require_kind(ctx, tensors[0], NUMBERS)
-    values = [ctx.constant(index) for index in range(3)]
+    values = [ctx.elements(index) for index in range(3)]
     if any(value.size != 1 for value in values):
         raise ctx.error("start, limit and delta must be scalars")
     if values[2].item() == 0 or not all(isfinite(value.item()) for value in values):

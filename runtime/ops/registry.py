@@ -22,6 +22,19 @@ from ..graph import Attribute, Node, Quantization
 from .location import files, files_of
 
 Shape = tuple[int, ...]
+
+
+class DataNeeded(ModelError):
+    """A node's shapes depend on elements that are not known before running.
+
+    tensor: whose elements, where these are few and knowing them suffices; None where the node has to be run.
+    """
+
+    def __init__(self, problem: str, tensor: str | None = None) -> None:
+        super().__init__(problem)
+        self.tensor = tensor
+
+
 Inferred = tuple[Shape, np.dtype]
 
 
@@ -40,12 +53,16 @@ class Tensor(msgspec.Struct):
 
 
 class Context(msgspec.Struct):
-    """One node as its operator sees it: concrete inputs, outputs (empty while shapes are inferred), attributes."""
+    """One node as its operator sees it: concrete inputs, outputs (empty while shapes are inferred), attributes.
+
+    found: the outputs' arrays, where inferring their shapes took computing them.
+    """
 
     node: Node
     inputs: list[Tensor | None]
     outputs: list[Tensor] = msgspec.field(default_factory=list)
     attrs: dict[str, Attribute] = msgspec.field(default_factory=dict)
+    found: list[np.ndarray] | None = None
 
     def input(self, index: int) -> Tensor:
         """The input at index; ModelError where the node lacks it."""
@@ -58,10 +75,18 @@ class Context(msgspec.Struct):
         return self.inputs[index] if index < len(self.inputs) else None
 
     def constant(self, index: int) -> np.ndarray:
-        """The data of a constant input; ModelError where it is known only at run time."""
+        """The data of an input that says shapes, axes or sizes; DataNeeded where it is known only at run time."""
         tensor = self.input(index)
         if tensor.data is None:
-            raise self.error(f"input '{tensor.name}' must be a constant, so that shapes are known before running")
+            problem = f"input '{tensor.name}' must be a constant, so that shapes are known before running"
+            raise DataNeeded(f"{self.node}: {problem}", tensor.name)
+        return tensor.data
+
+    def elements(self, index: int) -> np.ndarray:
+        """The data of an input whose every element the output's shape depends on; DataNeeded as of `constant`."""
+        tensor = self.input(index)
+        if tensor.data is None:
+            raise DataNeeded(f"{self.node}: its output's shape depends on run-time data")
         return tensor.data
 
     def optional_constant(self, index: int) -> np.ndarray | None:
@@ -118,6 +143,8 @@ class Op:
     non_negative: no real number that it gives is below zero.
     shape_only: the result depends on the input's shape and dtype alone.
     decompresses: models store weights in what it reads, to make them larger on loading.
+    runs_graphs: the reference is a generator: it yields a graph of its attributes with the arrays of its inputs, and is
+        sent the arrays of its outputs. See evaluate/control.py.
     """
 
     name: str
@@ -138,6 +165,7 @@ class Op:
     non_negative: bool = False
     shape_only: bool = False
     decompresses: bool = False
+    runs_graphs: bool = False
 
     def __post_init__(self) -> None:
         for flag, implied in (("elementwise", "keeps_shape"), ("rearranges", "moves_data")):

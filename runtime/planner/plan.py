@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from ..errors import InputError
 from ..evaluate.shapes import Instance, instantiate
 from ..graph import Graph
@@ -33,18 +35,20 @@ def plan(
     reuse_inputs: bool = False,
     softmax_bytes: int = SOFTMAX_BYTES,
     exits: Exits | None = None,
+    known: Mapping[str, np.ndarray] | None = None,
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
     passes that read it again are faster. exits: which of the graph's nodes make later ones unnecessary for the
-    graph's own outputs.
+    graph's own outputs. known: inputs that will always have these elements.
 
-    ModelError where shapes do not fit the graph, a node's memory cannot be addressed, or it asks for work or memory out
-    of proportion to the inputs; InputError where an input's cannot be addressed.
+    DataNeeded where shapes depend on data. ModelError where shapes do not fit the graph, a node's memory cannot be
+    addressed, or it asks for work or memory out of proportion to the inputs; InputError where an input's cannot be
+    addressed.
     """
     names = list(outputs) or graph.outputs
-    instance = instantiate(graph, shapes, names)
+    instance = instantiate(graph, shapes, names, known=known)
     node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     node_elements = {str(step.node): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())

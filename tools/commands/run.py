@@ -178,11 +178,10 @@ def _latency(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any
     return {"seconds": samples[len(samples) // 2], "calls": len(samples)}
 
 
-def _fallback(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    from ..measure.fallback import describe_fallback
+def _fallback(session: Session, feeds: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    from ..measure.fallback import fallback_of
 
-    plan = session.engine.plan({name: array.shape for name, array in feeds.items()}, ())
-    return describe_fallback(plan.program)
+    return fallback_of(session.engine.plan({name: array.shape for name, array in feeds.items()}, ()))
 
 
 def _show_outputs(report: Mapping[str, Any]) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ...runtime.engine.staging import Staged
+    from ...runtime.engine.workspace import Plan
     from ...runtime.model import Model
     from ...runtime.program.program import Program
 
@@ -28,6 +30,13 @@ def describe_fallback(program: Program) -> dict[str, Any]:
         "macs_share": _share(program.node_macs, nodes),
         "elements_share": _share(program.node_elements, nodes),
     }
+
+
+def fallback_of(plan: Plan | Staged) -> dict[str, Any] | None:
+    """Of a session's plan; None where its steps depend on the data that it is given."""
+    from ...runtime.engine.staging import Staged
+
+    return None if isinstance(plan, Staged) else describe_fallback(plan.program)
 
 
 def host_fallback(model: Model) -> dict[str, Any] | None:

@@ -1,0 +1,265 @@
+"""Models whose shapes depend on data: planned as far as shapes are known, run, and planned on with what came out.
+
+A `Part` is a graph all of whose inputs are there once it runs. For their shapes, and for the elements of those few that
+say shapes, a `Cut` is made of it: a program of all nodes whose shapes follow from these, the nodes that have to be run
+to know what they give, and the part that is left. Cuts are kept, so that a run with sizes that were met before plans
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from ..errors import Error, ModelError
+from ..evaluate import control
+from ..evaluate.reference import evaluate
+from ..evaluate.shapes import Instance, Later, instantiate
+from ..graph import Graph, Node, Value, outer_reads
+from ..ops.inference import context_of, infer_node
+from ..ops.registry import Tensor, find
+from ..planner.limits import Limits
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .workspace import Plan, Workspace
+
+FEW = 1024
+"""Bytes of elements up to which they may be part of what a cut is made for."""
+CUTS = 16
+"""How many cuts of one part, for the sizes used last, are kept."""
+Arrays = dict[str, np.ndarray]
+
+
+class Part(msgspec.Struct, eq=False):
+    """carriers: inputs on whose elements shapes depend. rests: the parts that cuts leave, by their nodes."""
+
+    graph: Graph
+    carriers: set[str] = msgspec.field(default_factory=set)
+    cuts: OrderedDict[tuple[Any, ...], Cut] = msgspec.field(default_factory=OrderedDict)
+    rests: dict[tuple[int, ...], Part] = msgspec.field(default_factory=dict)
+
+    def key(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+        carried = tuple((name, arrays[name].tobytes()) for name in sorted(self.carriers))
+        return carried, tuple(arrays[name].shape for name in self.graph.inputs)
+
+
+class Cut(msgspec.Struct, frozen=True, eq=False):
+    """plan: of the nodes whose shapes are known; None where there are none. at_once: nodes that are run then, one by
+    one. values: what is known of all nodes' values. rest: None where nothing is left."""
+
+    plan: Plan | None
+    at_once: tuple[Node, ...]
+    values: Mapping[str, Value]
+    rest: Part | None
+
+
+class Staged:
+    """Stands for a plan, of a graph that cannot be planned as a whole. shapes: of the inputs."""
+
+    def __init__(
+        self, engine: Engine, graph: Graph, outputs: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+    ) -> None:
+        self._engine, self._outputs = engine, list(outputs)
+        self._root = Part(Graph(graph.values, graph.nodes, graph.inputs, self._outputs, graph.name))
+        self._shapes = shapes
+        self._bodies: dict[int, Part] = {}
+
+    @property
+    def compiled(self) -> bool:
+        return self._engine.target is not None
+
+    @property
+    def program(self) -> Any:
+        raise self.refusal()
+
+    def refusal(self) -> ModelError:
+        """For who asks for the one program that there is not."""
+        return ModelError("what this model computes depends on the data it is given: there is no list of its steps")
+
+    def open(self, workspace: Callable[[], Workspace]) -> Opened:
+        """What runs it in memory of its own. workspace: makes an empty one."""
+        return Opened(self, workspace)
+
+    def cut(self, part: Part, arrays: Mapping[str, np.ndarray]) -> Cut:
+        """The part's cut for these arrays of its inputs, made where it is not kept."""
+        with self._engine.lock:
+            found = part.cuts.get(part.key(arrays))
+            if found is None:
+                found = self._make(part, arrays)
+                part.cuts[part.key(arrays)] = found
+                if len(part.cuts) > CUTS:
+                    part.cuts.popitem(last=False)
+            part.cuts.move_to_end(part.key(arrays))
+            return found
+
+    def _make(self, part: Part, arrays: Mapping[str, np.ndarray]) -> Cut:
+        graph, shapes = part.graph, {name: arrays[name].shape for name in part.graph.inputs}
+        while True:
+            later, known = Later(), {name: arrays[name] for name in part.carriers}
+            instance = instantiate(graph, shapes, known=known, later=later)
+            asked = {name for name in later.needs.values() if name is not None and name in shapes}
+            asked = {name for name in asked - part.carriers if arrays[name].nbytes <= FEW}
+            if not asked:
+                break
+            part.carriers |= asked
+        at_once = [node for node in later.nodes if _runs_at_once(node, later, instance, part)]
+        left = [node for node in later.nodes if not any(node is other for other in at_once)]
+        made = {name for node in later.done for name in node.outputs}
+        wanted = {*graph.outputs}.union(*(_reads(node) for node in later.nodes))
+        outputs = sorted(wanted & made - {""})
+        plan = None
+        if outputs:
+            used = set[str]().union(*(_reads(node) for node in later.done))
+            inputs = [name for name in graph.inputs if name in used]
+            now = Graph(later.values, later.done, inputs, outputs, graph.name)
+            known = {name: data.copy() for name, data in known.items() if name in used}
+            plan = self._engine.make({name: shapes[name] for name in inputs}, tuple(outputs), now, known)
+        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance))
+
+    def _rest(self, part: Part, nodes: list[Node], later: Later, instance: Instance) -> Part | None:
+        if not nodes:
+            return None
+        key = tuple(id(node) for node in nodes)
+        if key not in part.rests:
+            made = {name for node in nodes for name in node.outputs}
+            read = set[str]().union(*(_reads(node) for node in nodes)) - made
+            values, inputs = dict(later.values), list[str]()
+            for name in sorted(read):
+                value = values.get(name)
+                if value is not None and value.data is not None:
+                    continue
+                known = instance.tensors.get(name)
+                if value is None and known is None:
+                    raise ModelError(f"'{name}' is not computed by any node")
+                dtype = value.dtype if value is not None else known.dtype  # type: ignore[union-attr]
+                values[name] = Value(name, dtype, None, None if value is None else value.quant)
+                inputs.append(name)
+            outputs = [name for name in part.graph.outputs if name in made]
+            part.rests[key] = Part(Graph(values, nodes, inputs, outputs, part.graph.name))
+        return part.rests[key]
+
+    def body(self, graph: Graph, captured: Iterable[str], values: Mapping[str, Value]) -> Part:
+        """A graph within a node, with what it reads of the graphs around it among its inputs or constants."""
+        if id(graph) not in self._bodies:
+            around, inputs = dict[str, Value](), list(graph.inputs)
+            for name in sorted(captured):
+                value = values[name]
+                around[name] = value if value.data is not None else Value(name, value.dtype, None, value.quant)
+                inputs += [] if value.data is not None else [name]
+            self._bodies[id(graph)] = Part(
+                Graph({**around, **graph.values}, graph.nodes, inputs, graph.outputs, graph.name)
+            )
+        return self._bodies[id(graph)]
+
+
+class Opened:
+    """A staged plan with memory to run it in. inputs: what is run on; outputs: of the latest run."""
+
+    def __init__(self, staged: Staged, workspace: Callable[[], Workspace]) -> None:
+        self._staged, self._workspace = staged, workspace
+        root = staged._root.graph
+        self.inputs = {name: np.zeros(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
+        self.outputs: Arrays = {}
+        self._spaces: dict[Part, Workspace] = {}
+
+    def execute(self) -> None:
+        found = self._run(self._staged._root, self.inputs)
+        self.outputs.clear()
+        self.outputs |= {name: found[name] for name in self._staged._outputs}
+
+    def close(self) -> None:
+        for space in self._spaces.values():
+            space.close()
+        self._spaces.clear()
+
+    def _run(self, part: Part, given: Mapping[str, np.ndarray]) -> Arrays:
+        """The graph's outputs, and whatever else was computed on the way."""
+        arrays, wanted, first = dict(given), part.graph.outputs, part.graph
+        rest: Part | None = part
+        while rest is not None:
+            cut = self._staged.cut(rest, arrays)
+            if cut.plan is not None:
+                arrays |= self._program(rest, cut.plan, arrays)
+            for node in cut.at_once:
+                arrays |= self._node(node, cut.values, arrays)
+            rest = cut.rest
+        for name in wanted:
+            if name not in arrays:
+                data = first.values[name].data if name in first.values else None
+                if data is None:
+                    raise ModelError(f"output '{name}' is not computed by any node")
+                arrays[name] = data
+        return arrays
+
+    def _program(self, part: Part, plan: Plan, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        space = self._spaces.get(part)
+        if space is None:
+            space = self._spaces[part] = self._workspace()
+        space.bind(plan)
+        for name, place in space.inputs.items():
+            place[...] = arrays[name]
+        space.execute()
+        return {name: array.copy() for name, array in space.outputs.items()}
+
+    def _node(self, node: Node, values: Mapping[str, Value], arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Runs one node in NumPy. ModelError where the arrays are not what it can compute with."""
+
+        def tensor(name: str) -> Tensor:
+            value = values.get(name)
+            data = arrays.get(name, None if value is None else value.data)
+            if data is None:
+                raise ModelError(f"{node}: input '{name}' is not computed by any earlier node")
+            return Tensor(name, data.shape, data.dtype, None if value is None else value.quant, data)
+
+        inputs = [tensor(name) if name else None for name in node.inputs]
+        given = [None if item is None else item.data for item in inputs]
+        op = find(node.op)
+        try:
+            if op is not None and op.runs_graphs:
+                ctx = context_of(node, op, inputs)
+                captured = {name: arrays[name] for name in outer_reads(node) if name in arrays}
+
+                def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+                    part = self._staged.body(graph, _captured(graph, node), values)
+                    found = self._run(part, {**captured, **feeds})
+                    return [found[name] for name in graph.outputs]
+
+                results = control.run(op, ctx, given, run_graph)
+            else:
+                step = infer_node(node, inputs)
+                for result in step.ctx.outputs:
+                    value = values.get(result.name)
+                    result.quant = None if value is None else value.quant
+                Limits(kernels=self._staged.compiled).in_numpy(step.op, step.ctx)
+                results = evaluate(step.op, step.ctx, given)
+        except ModelError:
+            raise
+        except (Error, ArithmeticError, LookupError, ValueError) as problem:
+            raise ModelError(f"{node} cannot be computed on these inputs: {problem}") from problem
+        return {name: array for name, array in zip(node.outputs, results, strict=False) if name}
+
+
+def _runs_at_once(node: Node, later: Later, instance: Instance, part: Part) -> bool:
+    """Whether knowing a few elements is not enough to plan the node, all of whose inputs will be there."""
+    key = tuple(node.outputs)
+    if key not in later.needs:
+        return False
+    name = later.needs[key]
+    if name is None or name in part.carriers:
+        return True
+    tensor = instance.tensors[name]
+    return tensor.size * tensor.dtype.itemsize > FEW
+
+
+def _captured(graph: Graph, node: Node) -> set[str]:
+    """What one of the node's graphs reads of the graphs around the node."""
+    return outer_reads(Node("If", [], [], {"graph": graph}, node.name))
+
+
+def _reads(node: Node) -> set[str]:
+    return {*node.inputs, *outer_reads(node)} - {""}
