@@ -13,7 +13,6 @@ import onnx
 from onnx import helper
 from onnx_models import MICROSOFT, Type, agree, graph_from, model_of, node
 
-from millijoule.runtime.errors import ModelError
 from millijoule.runtime.evaluate.reference import run
 
 RNG = np.random.default_rng(11)
@@ -235,11 +234,13 @@ def test_four_bit_weights_are_widened() -> None:
     np.testing.assert_allclose(run(graph, {"x": x})["y"], x @ (values * np.float32(0.5)), rtol=1e-5)
 
 
-def test_activations_of_four_bits_are_refused() -> None:
-    zero = four_bits("z", (), [0])
+def test_activations_of_four_bits_are_held_in_eight() -> None:
+    zero = four_bits("z", (), [1])
     model = model_of(
-        [node("QuantizeLinear", "x s z", "y")], {"x": ((2,), "float32")}, "y", {"s": np.float32(1)}, opset=21
+        [node("QuantizeLinear", "x s z", "y")], {"x": ((5,), "float32")}, "y", {"s": np.float32(0.5)}, opset=21
     )
     model.graph.initializer.append(zero)
-    with pytest.raises(ModelError, match="fewer than 8 bits"):
-        graph_from(model)
+    x = np.array([-100, -1.25, 0.3, 2.75, 100], np.float32)
+    found = run(graph_from(model), {"x": x})["y"]
+    assert found.dtype == np.int8
+    np.testing.assert_array_equal(found, [-8, -1, 2, 7, 7])

@@ -8,7 +8,7 @@ from typing import Any
 from onnx import AttributeProto
 
 from ...runtime.errors import ModelError
-from .tensors import element_type, is_narrow, sparse_to_array, to_array
+from .tensors import sparse_to_array, to_array
 
 _SCALARS = {AttributeProto.INT: "i", AttributeProto.FLOAT: "f", AttributeProto.GRAPH: "g"}
 _LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", AttributeProto.GRAPHS: "graphs"}
@@ -25,10 +25,6 @@ def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False)
     if attr.type == AttributeProto.STRINGS:
         return [_text(item, attr.name) for item in attr.strings]
     if attr.type == AttributeProto.TENSOR:
-        if is_narrow(attr.t.data_type):
-            raise ModelError(
-                f"attribute '{attr.name}' is a {element_type(attr.t.data_type)} tensor; only weights may be"
-            )
         return to_array(attr.t, folder, allow_nan)
     if attr.type == AttributeProto.TENSORS:
         return [to_array(item, folder, allow_nan) for item in attr.tensors]

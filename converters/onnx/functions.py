@@ -153,4 +153,5 @@ def _type_of(call: Call, name: str) -> onnx.TypeProto:
     value = call.builder.value(name) if name else None
     if value is None:
         return onnx.TypeProto()
-    return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype)), value.shape)
+    code = call.scope.job.narrow.get(name) or helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype))
+    return helper.make_tensor_type_proto(code, value.shape)

@@ -35,8 +35,6 @@ def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
     found: dict[str, np.ndarray] = {}
     for tensor in graph.initializer:
         _add(found, tensor.name, tensor, to_array, job)
-        if is_narrow(tensor.data_type):
-            job.narrow.add(tensor.name)
     for sparse in graph.sparse_initializer:
         _add(found, sparse.values.name, sparse, sparse_to_array, job)
     return found
@@ -73,10 +71,13 @@ def import_graph(
             raise Unsupported(f"input '{info.name}' of its subgraph '{proto.name}' has no supported element type")
         name = scope.define(info.name)
         scope.builder.define(Value(name, dtype, hint.shape))
+        _note(job, name, info.type.tensor_type.elem_type)
         graph.inputs.append(name)
+    stored = {tensor.name: tensor.data_type for tensor in proto.initializer}
     for name, array in constants.items():
         inner = scope.define(name)
         scope.builder.define(Value(inner, array.dtype, array.shape, data=array))
+        _note(job, inner, stored.get(name, 0))
     wanted = [info.name for info in proto.output]
     if len(set(wanted)) != len(wanted) or "" in wanted:
         raise job.error(f"an output has no name or is listed twice: {wanted}")
@@ -87,6 +88,12 @@ def import_graph(
             raise job.error(f"nothing produces the output '{name}'")
         graph.outputs.append(found)
     return graph
+
+
+def _note(job: Job, name: str, code: int) -> None:
+    """Keeps the ONNX element type of a value that is held in a wider one."""
+    if is_narrow(code):
+        job.narrow[name] = code
 
 
 def import_nodes(scope: Scope, nodes: Iterable[onnx.NodeProto], outputs: Iterable[str]) -> None:
@@ -122,6 +129,9 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
     try:
         call.attrs = _attributes(node, job)
         _convert(call, node, domain)
+        if node.op_type == "Constant":
+            for attr in node.attribute:
+                _note(job, outputs[0], attr.t.data_type)
         for name in outputs:
             if name and builder.value(name) is None:
                 raise Unsupported(f"its result '{name}' is not supported")

@@ -23,14 +23,14 @@ class Unsupported(Exception):
 @dataclass(slots=True)
 class Job:
     """label: the model's name in messages. functions: the model's own, by (domain, name, overload).
-    narrow: constants whose elements were widened to 8 bits."""
+    narrow: values whose ONNX element type is held in a wider dtype, and that type's number."""
 
     label: str
     folder: Path | None
     functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     problems: list[Refused] = field(default_factory=list)
-    narrow: set[str] = field(default_factory=set)
+    narrow: dict[str, int] = field(default_factory=dict)
     nodes: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
 

@@ -11,6 +11,7 @@ import numpy as np
 from onnx import SparseTensorProto, TensorProto
 
 from ...runtime.errors import ModelError
+from ...runtime.ops.round_to_format import FORMATS
 from . import external
 
 DTYPES: dict[int, np.dtype] = {
@@ -29,8 +30,12 @@ DTYPES: dict[int, np.dtype] = {
 }
 """ONNX element types that a value of the graph may have."""
 
-_NARROW = {21: (4, False), 22: (4, True), 25: (2, False), 26: (2, True)}
-"""UINT4, INT4, UINT2, INT2 as (bits, signed): constants only, widened to 8 bits."""
+NARROW_INTEGERS = {21: (4, False), 22: (4, True), 25: (2, False), 26: (2, True)}
+"""UINT4, INT4, UINT2, INT2 as (bits, signed): held in 8 bits."""
+NARROW_FLOATS = {
+    16: "bfloat16", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz", 23: "float4e2m1",
+}  # fmt: skip
+"""The formats of floats, as round_to_format.py names them, that are held as float32."""
 
 _FIELDS = {
     "float_data": {TensorProto.FLOAT},
@@ -54,25 +59,34 @@ def element_type(code: int) -> str:
 
 
 def is_narrow(code: int) -> bool:
-    """Whether constants of this element type are widened."""
-    return code in _NARROW
+    """Whether tensors of this element type are held in a wider one."""
+    return code in NARROW_INTEGERS or code in NARROW_FLOATS
+
+
+def held_dtype(code: int) -> np.dtype | None:
+    """The dtype in which tensors of an ONNX element type are held; None where they cannot be."""
+    if code in NARROW_INTEGERS:
+        return np.dtype(np.int8 if NARROW_INTEGERS[code][1] else np.uint8)
+    return np.dtype(np.float32) if code in NARROW_FLOATS else DTYPES.get(code)
 
 
 def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) -> np.ndarray:
-    """The tensor's elements; 4 and 2-bit integers widened to int8 or uint8.
+    """The tensor's elements; 4 and 2-bit integers widened to int8 or uint8, narrow floats to float32.
 
     folder: where external data may be read from; None: nowhere.
     ModelError: unknown type, sizes that disagree, NaN, external data outside of folder.
     """
     where = f"tensor '{tensor.name}'"
-    dtype = np.dtype(np.uint8) if is_narrow(tensor.data_type) else DTYPES.get(tensor.data_type)
+    dtype = held_dtype(tensor.data_type)
     if dtype is None:
         raise ModelError(f"{where}: element type {element_type(tensor.data_type)} is not supported")
     if tensor.HasField("segment"):
         raise ModelError(f"{where}: segmented tensors are not supported")
     shape = _shape(tensor.dims, dtype, where)
-    if tensor.data_type in _NARROW:
-        array = _unpack(tensor, prod(shape), folder, where)
+    if tensor.data_type in NARROW_INTEGERS:
+        array = _integers(tensor, prod(shape), folder, where)
+    elif tensor.data_type in NARROW_FLOATS:
+        array = _floats(tensor, prod(shape), folder, where)
     elif tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
         raw = _raw(tensor, prod(shape) * dtype.itemsize, folder, where)
         array = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False)
@@ -143,23 +157,36 @@ def _in_range(values: np.ndarray, dtype: np.dtype, where: str) -> None:
         raise ModelError(f"{where}: values lie outside of the range of {dtype}")
 
 
-def _unpack(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
-    """4 or 2-bit integers, the first in the lowest bits of a byte."""
-    bits, signed = _NARROW[tensor.data_type]
-    per_byte = 8 // bits
-    nbytes = -(-count // per_byte)
-    if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
-        packed = np.frombuffer(_raw(tensor, nbytes, folder, where), np.uint8)
-    elif len(tensor.int32_data) == nbytes:
-        packed = (np.array(tensor.int32_data, np.int64) & 0xFF).astype(np.uint8)
-    else:
-        raise ModelError(f"{where}: shape {list(tensor.dims)} needs {nbytes} bytes, found {len(tensor.int32_data)}")
-    shifts = np.arange(0, 8, bits, dtype=np.uint8)
-    values = ((packed[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)[:count]
+def _integers(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
+    bits, signed = NARROW_INTEGERS[tensor.data_type]
+    values = _unpack(tensor, bits, count, folder, where)
     if not signed:
-        return values.astype(np.uint8)
+        return values
     half = 1 << (bits - 1)
     return ((values.astype(np.int16) + half) % (2 * half) - half).astype(np.int8)
+
+
+def _floats(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
+    form = FORMATS[NARROW_FLOATS[tensor.data_type]]
+    return form.decode(_unpack(tensor, 1 + form.exponent + form.mantissa, count, folder, where))
+
+
+def _unpack(tensor: TensorProto, bits: int, count: int, folder: Path | None, where: str) -> np.ndarray:
+    """Stored elements of so many bits as uint8 or uint16; of those below 8 bits, the first lies in a byte's lowest."""
+    per_byte = max(8 // bits, 1)
+    size = -(-count // per_byte)
+    stored = np.dtype(np.uint16 if bits > 8 else np.uint8)
+    if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
+        raw = _raw(tensor, size * stored.itemsize, folder, where)
+        packed = np.frombuffer(raw, stored.newbyteorder("<")).astype(stored, copy=False)
+    elif len(tensor.int32_data) == size:
+        packed = np.array(tensor.int32_data, np.int64).astype(stored)
+    else:
+        raise ModelError(f"{where}: shape {list(tensor.dims)} needs {size} elements, found {len(tensor.int32_data)}")
+    if per_byte == 1:
+        return packed
+    shifts = np.arange(0, 8, bits, dtype=np.uint8)
+    return ((packed[:, None] >> shifts) & ((1 << bits) - 1)).reshape(-1)[:count].astype(np.uint8)
 
 
 def _finite(array: np.ndarray, where: str, allow_nan: bool) -> np.ndarray:

@@ -11,7 +11,7 @@ import onnx
 
 from ...runtime.errors import ModelError
 from ...runtime.graph import Dim
-from .tensors import DTYPES, element_type
+from .tensors import element_type, held_dtype
 
 _MAX_DIM = (1 << 31) - 1
 _MAX_ELEMENTS = 1 << 40
@@ -35,7 +35,7 @@ def input_hint(info: onnx.ValueInfoProto, label: str) -> Hint:
             f"{label}: input '{info.name}' is a {kind or 'value of unknown type'}; only tensors are supported"
         )
     code = info.type.tensor_type.elem_type
-    dtype = DTYPES.get(code)
+    dtype = held_dtype(code)
     if dtype is None:
         raise ModelError(
             f"{label}: input '{info.name}' is of element type {element_type(code)}, which is not supported"
@@ -62,7 +62,7 @@ def hints(infos: Iterable[onnx.ValueInfoProto]) -> dict[str, Hint]:
         shape = _shape(info)
         if shape is not None and len(shape) > _MAX_RANK:
             shape = None
-        found[info.name] = Hint(DTYPES.get(info.type.tensor_type.elem_type), shape)
+        found[info.name] = Hint(held_dtype(info.type.tensor_type.elem_type), shape)
     return found
 
 

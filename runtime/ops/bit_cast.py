@@ -10,7 +10,7 @@ from .registry import Context, Inferred, Op, register
 
 def infer(ctx: Context) -> list[Inferred]:
     x, dtype = ctx.input(0), named_dtype(ctx, ctx.attrs["to"])
-    if dtype.itemsize != x.dtype.itemsize or (dtype == np.bool_) != (x.dtype == np.bool_):
+    if dtype.itemsize != x.dtype.itemsize or (dtype == np.bool_) > (x.dtype == np.bool_):
         raise ctx.error(f"{x.dtype} and {dtype} have not the same bits")
     return [(x.shape, dtype)]
 

@@ -9,6 +9,8 @@ from ..call import Call
 from ..generic import known_attributes
 from ..handlers import handles
 from ..job import Unsupported
+from ..narrow import finish_narrow
+from ..tensors import is_narrow
 
 _NUMBERS = {
     "value_float": (np.float32, float),
@@ -67,6 +69,10 @@ def dropout(call: Call) -> None:
 @handles("Cast")
 def cast(call: Call) -> None:
     """Constants are cast now where they are few numbers: shapes that exporters pass through a Cast."""
+    code = call.attrs.get("to")
+    if isinstance(code, int) and is_narrow(code):
+        finish_narrow(call, call.input(0), code, call.integer("saturate", 1))
+        return
     attrs = known_attributes(call, "Cast")
     data = call.constant(0)
     wanted = attrs.get("to")
@@ -79,4 +85,8 @@ def cast(call: Call) -> None:
 
 @handles("CastLike")
 def cast_like(call: Call) -> None:
+    code = call.scope.job.narrow.get(call.input(1))
+    if code is not None:
+        finish_narrow(call, call.input(0), code, call.integer("saturate", 1))
+        return
     call.finish("Cast", [call.input(0)], {**known_attributes(call, "CastLike"), "to": call.dtype(1).name})

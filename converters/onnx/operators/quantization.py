@@ -9,21 +9,61 @@ from ..generic import known_attributes
 from ..handlers import MICROSOFT, handles
 from ..job import Unsupported
 from ..layout import channels_first
+from ..narrow import limits
+from ..tensors import NARROW_FLOATS, held_dtype, is_narrow
 from .convolution import convolve, image_rank
 
 
 @handles("QuantizeLinear")
 @handles("QuantizeLinear", domain=MICROSOFT)
 def quantize_linear(call: Call) -> None:
-    if call.optional(2) in call.scope.job.narrow:
-        raise Unsupported("quantization to fewer than 8 bits is supported for weights only")
-    call.finish("QuantizeLinear", call.inputs, known_attributes(call, "QuantizeLinear"))
+    """To narrow integers: as to the wider ones that they are held in, then within their own limits."""
+    code = call.scope.job.narrow.get(call.optional(2), call.integer("output_dtype", 0))
+    if not is_narrow(code):
+        call.finish("QuantizeLinear", call.inputs, known_attributes(call, "QuantizeLinear"))
+        return
+    attrs, held = known_attributes(call, "QuantizeLinear", skip=("output_dtype",)), held_dtype(code)
+    assert held is not None
+    call.scope.job.narrow[call.outputs[0]] = code
+    if code in NARROW_FLOATS:
+        quotient = call.make("Div", [_real(call, call.input(0)), _spread(call, call.input(1))])
+        rounding = {"format": NARROW_FLOATS[code], "saturate": call.integer("saturate", 1)}
+        call.finish("RoundToFormat", [quotient], rounding)
+        return
+    low, high = (
+        call.add_constant(limit, what, held) for limit, what in zip(limits(code), ("low", "high"), strict=True)
+    )
+    stored = call.make("QuantizeLinear", call.inputs, {**attrs, "output_dtype": held.name})
+    call.finish("Clip", [stored, low, high])
 
 
 @handles("DequantizeLinear")
 @handles("DequantizeLinear", domain=MICROSOFT)
 def dequantize_linear(call: Call) -> None:
-    call.finish("DequantizeLinear", call.inputs, known_attributes(call, "DequantizeLinear"))
+    """Narrow floats are multiplied by their scale; their zero point is 0."""
+    if call.scope.job.narrow.get(call.input(0)) not in NARROW_FLOATS:
+        call.finish("DequantizeLinear", call.inputs, known_attributes(call, "DequantizeLinear"))
+        return
+    dtype = known_attributes(call, "DequantizeLinear").get("output_dtype", call.dtype(1).name)
+    product = call.make("Mul", [call.input(0), _spread(call, call.input(1))])
+    call.finish("Cast", [product], {"to": dtype})
+
+
+def _real(call: Call, x: str) -> str:
+    return x if call.value(x).dtype == np.float32 else call.make("Cast", [x], {"to": "float32"})
+
+
+def _spread(call: Call, scale: str) -> str:
+    """The scale as float32, shaped to broadcast against the first input along the axis."""
+    shape, real = call.value(scale).shape, _real(call, scale)
+    if shape in ((), (1,)):
+        return real
+    rank = call.known_rank()
+    if shape is None or len(shape) != 1 or call.integer("block_size", 0):
+        raise Unsupported("8-bit and 4-bit floats in blocks are not supported")
+    sizes = [1] * rank
+    sizes[call.integer("axis", 1) % rank] = -1
+    return call.make("Reshape", [real, call.add_constant(sizes, "spread", np.int64)])
 
 
 def dequantized(call: Call, x: str, scale: str, zero_point: str, axis: int = 1) -> str:
