@@ -1,91 +1,185 @@
-"""`mj tune`: the threshold that it writes does what it says."""
+"""`mj tune`: the thresholds that it writes do what it says."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from classifiers import classifier, images
+from classifiers import classifier, images, truth
 from cli import mj, mj_json, one_line
 
 import millijoule
+from millijoule.tools.tuning import logits
 
 COUNT = 240
 PAIR = [classifier(1), classifier(2)]
+NUMPY = ("--target", "numpy")
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLIJOULE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """pair.mj, and samples.npz whose labels are mostly one stage's or the other's."""
+    """pair.mj, three.mj, and samples.npz whose labels are mostly the surer stage's."""
     path = tmp_path_factory.mktemp("tune")
-    x, rng = images(COUNT, seed=5), np.random.default_rng(0)
-    said = []
-    for stage in PAIR:
-        with millijoule.load(stage) as session:
-            said.append([session.run({"image": row[None]})["logits"].argmax() for row in x])
-    labels = np.where(rng.random(COUNT) < 0.6, *np.array(said))
-    np.savez(path / "samples.npz", image=x, labels=labels)
-    with millijoule.Cascade(PAIR, millijoule.Gate("margin", 0.5)) as cascade:
-        cascade.save(path / "pair.mj")
+    x = images(COUNT, seed=5)
+    np.savez(path / "samples.npz", image=x, labels=truth(PAIR, x))
+    for name, stages in (("pair.mj", PAIR), ("three.mj", [classifier(3), *PAIR])):
+        with millijoule.Cascade(stages, millijoule.Gate("margin", 0.5), target="numpy") as cascade:
+            cascade.save(path / name)
     return path
 
 
-def accuracy_of(path: Path, folder: Path) -> tuple[float, float]:
-    """Accuracy and the share of rows for which the second stage ran."""
-    with np.load(folder / "samples.npz") as samples, millijoule.load(path) as cascade:
+def answers(path: Path, folder: Path) -> tuple[Any, np.ndarray, millijoule.Gate]:
+    """What the cascade says of the samples, their labels, and its gate."""
+    with np.load(folder / "samples.npz") as samples, millijoule.load(path, target="numpy") as cascade:
         assert isinstance(cascade, millijoule.Cascade)
-        answer = cascade.run({"image": samples["image"]})
-        return float((answer.label == samples["labels"]).mean()), float((answer.ran > 1).mean())
+        return cascade.run({"image": samples["image"]}), samples["labels"], cascade.gate
 
 
-def test_the_best_accuracy(folder: Path, tmp_path: Path) -> None:
-    report = mj_json("tune", folder / "pair.mj", folder / "samples.npz", "-o", tmp_path / "tuned.mj")
-    found = accuracy_of(tmp_path / "tuned.mj", folder)
-    assert found == pytest.approx((report["accuracy"], report["usage"]))
-    for threshold in np.linspace(0, 1, 11):
-        gate = millijoule.Gate("margin", float(threshold))
-        with millijoule.Cascade(PAIR, gate) as cascade:
-            cascade.save(tmp_path / "other.mj")
-        assert accuracy_of(tmp_path / "other.mj", folder)[0] <= found[0]
-    assert report["first_alone"] <= report["accuracy"] <= report["oracle"]
-
-
-def test_the_least_cost(folder: Path, tmp_path: Path) -> None:
-    best = mj_json("tune", folder / "pair.mj", folder / "samples.npz")
-    wanted = best["accuracy"] - 0.02
-    report = mj_json("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", wanted)
-    assert report["accuracy"] >= wanted and report["usage"] <= best["usage"]
-    none = mj("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", 1, "-o", tmp_path / "none.mj")
+def test_what_is_written_does_what_was_said(folder: Path, tmp_path: Path) -> None:
+    """The best accuracy, the least cost, and three stages."""
+    for name, more in (("pair.mj", ()), ("pair.mj", ("--accuracy", 0.55)), ("three.mj", ())):
+        report = mj_json("tune", folder / name, folder / "samples.npz", "-o", tmp_path / "tuned.mj", *NUMPY, *more)
+        found, labels, gate = answers(tmp_path / "tuned.mj", folder)
+        stages = 3 if name == "three.mj" else 2
+        assert gate.thresholds(stages) == tuple(report["thresholds"])
+        assert gate.temperatures(stages) == tuple(report["temperatures"]) != (1.0,) * stages
+        assert (found.label == labels).mean() == pytest.approx(report["accuracy"])
+        assert [(found.ran > at).mean() for at in range(stages)] == pytest.approx(report["asked"])
+        assert max(report["alone"]) <= report["oracle"] and len(report["alone"]) == stages
+        if not more:
+            assert report["accuracy"] >= max(report["alone"])
+        else:
+            assert report["accuracy"] >= 0.55
+    text = " ".join(mj("tune", folder / "three.mj", folder / "samples.npz", *NUMPY).stdout.split())
+    assert "stage 2 asked" in text and "thresholds" in text and "temperatures, fitted" in text
+    none = mj("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", 1, "-o", tmp_path / "none.mj", *NUMPY)
     assert none.exit_code == 0 and "no threshold reaches it" in none.stdout and not (tmp_path / "none.mj").exists()
 
 
+def test_another_goal_runs_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY)
+    first = mj_json(*ask)
+    files = sorted((tmp_path / "cache" / "outputs").iterdir())
+    assert len(files) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(logits, "_run", None)
+        assert mj_json(*ask) == first
+        assert mj_json(*ask, "--accuracy", 0.6, "--keep-temperatures")["temperatures"] == [1.0, 1.0]
+        np.savez(tmp_path / "others.npz", image=images(4), labels=np.zeros(4, int))
+        with pytest.raises(TypeError):
+            mj("tune", folder / "pair.mj", tmp_path / "others.npz", *NUMPY)
+    files[0].write_bytes(files[0].read_bytes()[:-40])
+    assert mj_json(*ask) == first, "what was damaged is made anew"
+
+
 def test_a_guarantee_says_how_it_is_meant(folder: Path, tmp_path: Path) -> None:
-    ask = ("tune", folder / "pair.mj", folder / "samples.npz", "--guarantee", "-o", tmp_path / "tuned.mj")
+    ask = ("tune", folder / "pair.mj", folder / "samples.npz", "--guarantee", "-o", tmp_path / "tuned.mj", *NUMPY)
     text = " ".join(mj(*ask, "--accuracy", 0.3).stdout.split())
-    assert "with probability 0.9: the exact binomial test" in text and "120 samples, drawn independently" in text
+    assert "with probability 0.9. How: the exact binomial test" in text
+    assert "from 60 samples, which also gave the temperatures; 180 others, drawn at random, prove it. Assumed:" in text
     report = mj_json(*ask, "--loss", 0.2)
-    assert "betting" in report["text"] and report["proof_samples"] == 120 and report["threshold"] is not None
+    assert "betting" in report["text"] and (report["tuning_samples"], report["proof_samples"]) == (60, 180)
+    assert report["thresholds"] is not None and report["needed_samples"] is None
     text = " ".join(mj(*ask, "--accuracy", 0.99).stdout.split())
-    assert "no threshold is safe with 120 samples, nor would more do" in text
-    share = mj_json(*ask, "--accuracy", 0.99)["second_alone"]
-    assert 0 < share < 0.99
+    assert "no threshold is safe with 180 proving samples, nor would many more be" in text
+    near = mj_json(*ask, "--accuracy", mj_json(*ask[:3], *NUMPY)["accuracy"] - 0.02, "--delta", 0.001)
+    assert near["thresholds"] is None and near["needed_samples"] > 180
+
+
+def test_an_abstaining_cascade_is_right_where_it_answers(folder: Path, tmp_path: Path) -> None:
+    ask = ("tune", folder / "pair.mj", folder / "samples.npz", "-o", tmp_path / "tuned.mj", *NUMPY, "--answered")
+    for least, more in ((0.9, ()), (0.8, ("--guarantee", "--share", 0.5))):
+        report = mj_json(*ask, least, *more)
+        found, labels, gate = answers(tmp_path / "tuned.mj", folder)
+        assert gate.abstain == pytest.approx(report["abstain"]) == pytest.approx(gate.thresholds(2)[0])
+        answered = found.label >= 0
+        assert 0 < answered.mean() < 1 and (found.label == labels)[answered].mean() >= 0.8
+        if not more:
+            assert answered.mean() == pytest.approx(report["answered"]) and report["accuracy"] >= 0.9
+    assert "answered" in mj(*ask, 0.9).stdout
+
+
+def test_images_are_prepared_for_every_stage(tmp_path: Path) -> None:
+    """Pixels in an .npz file and images in folders give the very same; folders by label, by number and in order."""
+    pillow = pytest.importorskip("PIL.Image")
+    stages = [classifier(1, classes=3), classifier(2, classes=3, shape=(1, 9, 9, 3))]
+    for stage in stages:
+        stage.metadata.preprocessing = millijoule.Preprocessing(std=(100.0,))
+    rng = np.random.default_rng(0)
+    pixels, labels = rng.integers(0, 256, (12, 8, 8, 3)).astype(np.uint8), np.arange(12) // 4
+    np.savez(tmp_path / "pixels.npz", images=pixels, labels=labels)
+    reports = {}
+    for how in ("in order", "by number", "by label"):
+        if how == "by label":
+            stages[0].metadata.labels = ["cat", "ape", "bat"]
+        names = {"in order": ["a", "b", "c"], "by number": ["0", "1", "2"], "by label": ["cat", "ape", "bat"]}[how]
+        for number, label in enumerate(labels):
+            (tmp_path / how / names[label]).mkdir(parents=True, exist_ok=True)
+            pillow.fromarray(pixels[number]).save(tmp_path / how / names[label] / f"{number:02}.png")
+        with millijoule.Cascade(stages, millijoule.Gate(), target="numpy") as cascade:
+            cascade.save(tmp_path / f"{how}.mj")
+        reports[how] = mj_json("tune", tmp_path / f"{how}.mj", tmp_path / how, *NUMPY)
+    reports["pixels"] = mj_json("tune", tmp_path / "in order.mj", tmp_path / "pixels.npz", *NUMPY)
+    assert len({tuple(report["alone"]) for report in reports.values()}) == 1
+    assert [len(report["folders"]) > 0 for report in reports.values()] == [True, True, True, False]
+    assert mj("tune", tmp_path / "by label.mj", tmp_path / "in order", *NUMPY).exit_code != 0
+    (tmp_path / "in order" / "d").mkdir()
+    for problem in ("holds no image in d", "has 4 folders and the models 3 classes"):
+        done = mj("tune", tmp_path / "in order.mj", tmp_path / "in order", *NUMPY)
+        assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr
+        (tmp_path / "in order" / "d" / "x.png").touch()
+
+
+def test_a_picture(folder: Path, tmp_path: Path) -> None:
+    ask = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY, "--picture")
+    done = mj(*ask, tmp_path / "curve.gif")
+    assert done.exit_code == 2 and "has to end in" in done.stderr
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        done = mj(*ask, tmp_path / "curve.svg")
+        assert done.exit_code == 2 and one_line(done.stderr) and "pip install matplotlib" in done.stderr
+    else:
+        assert "wrote" in mj(*ask, tmp_path / "curve.svg").stdout
+        assert "<svg" in (tmp_path / "curve.svg").read_text()
 
 
 def test_what_cannot_be_tuned(folder: Path, tmp_path: Path) -> None:
     classifier(1).save(tmp_path / "one.mj")
-    np.savez(tmp_path / "short.npz", image=images(3), labels=np.zeros(4, int))
-    np.savez(tmp_path / "none.npz", image=images(3))
+    x = images(3)
+    np.savez(tmp_path / "short.npz", image=x, labels=np.zeros(4, int))
+    np.savez(tmp_path / "none.npz", image=x)
+    np.savez(tmp_path / "eleventh.npz", image=x, labels=np.array([0, 10, 1]))
+    np.savez(tmp_path / "wide.npz", image=images(3, size=7), labels=np.zeros(3, int))
+    np.savez(tmp_path / "others.npz", left=x, right=x, labels=np.zeros(3, int))
+    np.savez(tmp_path / "single.npz", image=x[:1], labels=np.zeros(1, int))
     (tmp_path / "no.npz").write_text("no")
+    (tmp_path / "hollow").mkdir()
+    (tmp_path / "half.npz").write_bytes((folder / "samples.npz").read_bytes()[:5000])
     samples = folder / "samples.npz"
     for arguments, problem in (
         ((tmp_path / "one.mj", samples), "not a cascade of two stages"),
-        ((folder / "pair.mj", samples, "--guarantee"), "--accuracy X or --loss E"),
-        ((folder / "pair.mj", samples, "--loss", 0.1), "for --guarantee"),
+        ((folder / "pair.mj", samples, "--guarantee"), "takes --accuracy X, --loss E or --answered X"),
+        ((folder / "pair.mj", samples, "--loss", 0.1), "is for --guarantee"),
+        ((folder / "pair.mj", samples, "--accuracy", 0.1, "--answered", 0.2), "one claim at a time"),
+        ((folder / "pair.mj", samples, "-o", samples), "would replace"),
         ((folder / "pair.mj", tmp_path / "short.npz"), "not one row for each of 4"),
         ((folder / "pair.mj", tmp_path / "none.npz"), "no array 'labels'"),
+        ((folder / "pair.mj", tmp_path / "eleventh.npz"), "label 10 is none of the 10 classes"),
+        ((folder / "pair.mj", tmp_path / "wide.npz"), "wide.npz, one row for"),
+        ((folder / "pair.mj", tmp_path / "others.npz"), "has nothing for input 'image'"),
+        ((folder / "pair.mj", tmp_path / "single.npz", "--guarantee", "--accuracy", 0.5), "1 samples are too few"),
         ((folder / "pair.mj", tmp_path / "no.npz"), "cannot read"),
+        ((folder / "pair.mj", tmp_path / "half.npz"), "cannot read"),
         ((folder / "pair.mj", tmp_path / "absent.npz"), "cannot read"),
+        ((folder / "pair.mj", tmp_path / "hollow"), "has no folders"),
     ):
-        done = mj("tune", *arguments)
+        done = mj("tune", *arguments, *NUMPY)
         assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr, (arguments, done.stderr)

@@ -21,7 +21,7 @@ from ..runtime.errors import Error
 
 COMMANDS = (
     *("convert", "run", "inspect", "compare", "verify", "bench", "energy"),
-    *("report", "compile", "tune", "estimate", "profiles", "doctor"),
+    *("report", "compile", "pair", "tune", "estimate", "profiles", "doctor"),
 )
 OBJECTS = 50_000
 """So many new ones are made before they are looked through."""

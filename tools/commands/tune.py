@@ -1,4 +1,4 @@
-"""`mj tune`: the threshold of a cascade, for the best accuracy or the least cost, also with a guarantee on new data."""
+"""`mj tune`: a cascade's thresholds, for the best accuracy or the least cost, also with a guarantee on new data."""
 
 from __future__ import annotations
 
@@ -10,30 +10,39 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ...runtime.cascade.gate import Gate
     from ...runtime.cascade.model import CascadeModel
-    from ..tuning.outcomes import Outcomes
-    from ..tuning.search import Curve
+    from ..tuning.claims import Claim
+    from ..tuning.logits import Said
+    from ..tuning.outcomes import Setting
+    from ..tuning.samples import Samples
 
-GRID = 500
-"""Thresholds that a guarantee tries, between those that the tuning samples' scores divide evenly."""
-SHOWN, BAR = 12, 30
+BAR = 30
 
 
-@click.command("tune", short_help="Find a cascade's threshold on labelled samples, also with a guarantee.")
+@click.command("tune", short_help="Find a cascade's thresholds on labelled samples, also with a guarantee.")
 @click.argument("pair", metavar="PAIR", type=options.FILE)
-@click.argument("samples", metavar="SAMPLES.npz", type=options.FILE)
-@click.option("-o", "--output", metavar="OUT.mj", type=options.FILE, help="Write the cascade with the threshold found.")
-@click.option("--accuracy", type=click.FloatRange(0, 1), metavar="X", help="Ask the second stage as rarely as an "
-              "accuracy of X allows. Without it, or --loss, the best accuracy is looked for.")  # fmt: skip
+@click.argument("samples", metavar="SAMPLES", type=options.FILE)
+@click.option("-o", "--output", metavar="OUT.mj", type=options.FILE, help="Write the cascade with what was found.")
+@click.option("--accuracy", type=click.FloatRange(0, 1), metavar="X", help="Ask later stages as rarely as an accuracy "
+              "of X allows. Without it, or --loss, or --answered, the best accuracy is looked for.")  # fmt: skip
 @click.option("--loss", type=click.FloatRange(0, 1), metavar="E", help="With --guarantee: at most E, such as 0.01, "
-              "less accurate than the second stage alone.")  # fmt: skip
+              "less accurate than the last stage alone.")  # fmt: skip
+@click.option("--answered", type=click.FloatRange(0, 1), metavar="X", help="Abstain as rarely as an accuracy of X "
+              "among what is answered allows.")  # fmt: skip
 @click.option("--guarantee", is_flag=True, help="The claim holds on new data of the same kind with probability 1 - "
               "delta.")  # fmt: skip
 @click.option("--delta", default=0.1, show_default=True, type=click.FloatRange(0.0001, 0.5), help="How probably a "
               "guarantee may fail.")  # fmt: skip
-@click.option("--share", default=0.5, show_default=True, type=click.FloatRange(0.05, 0.95), help="With --guarantee: "
+@click.option("--share", default=0.75, show_default=True, type=click.FloatRange(0.05, 0.95), help="With --guarantee: "
               "the share of the samples that proves it and has no other part.")  # fmt: skip
-@options.running
+@click.option("--keep-temperatures", is_flag=True, help="Take the cascade's temperatures instead of fitting them.")
+@click.option("--picture", metavar="FILE", type=options.FILE, help="Also draw it, as .png, .svg or .pdf (takes "
+              "matplotlib).")  # fmt: skip
+@options.threads
+@options.target
 @options.seed
 @options.as_json
 def command(
@@ -42,142 +51,198 @@ def command(
     output: str | None,
     accuracy: float | None,
     loss: float | None,
+    answered: float | None,
     guarantee: bool,
     delta: float,
     share: float,
+    keep_temperatures: bool,
+    picture: str | None,
     threads: int | None,
     target: str | None,
-    kernels: str | None,
     seed: int,
     as_json: bool,
 ) -> None:
-    """Find the threshold of PAIR, a cascade of two stages, on SAMPLES.npz.
+    """Find the thresholds of PAIR, a cascade of two or more stages, on SAMPLES.
 
-    SAMPLES.npz holds an array for each input, with a row for every sample, and their classes as `labels`. Use samples
-    that neither model was trained on.
+    SAMPLES is an .npz file with `labels` and, with a row for every sample, an array for each input or uint8 pixels as
+    `images`; or a folder with one folder of images for each class. Use samples that no stage was trained on. What the
+    stages say of them is kept on disk, so that another goal costs nothing.
 
     \b
     Examples:
       mj tune pair.mj validation.npz -o tuned.mj
       mj tune pair.mj validation.npz --accuracy 0.9 --guarantee -o tuned.mj
+      mj tune pair.mj validation/ --answered 0.99 --guarantee --delta 0.05 -o tuned.mj
     """
-    from ...runtime.cascade.cascade import Cascade
     from ...runtime.cascade.model import CascadeModel
     from ...runtime.errors import InputError
-    from ..models.sources import load, open_model
+    from ..models.sources import open_model
     from ..report.output import check_output
-    from ..report.progress import MeasureProgress
-    from ..tuning.samples import outcomes, read_samples
+    from ..report.picture import check_picture
+    from ..tuning.samples import read_samples
 
     model = open_model(pair)
-    if not isinstance(model, CascadeModel) or len(model.stages) != 2:
-        raise InputError(f"{pair} is not a cascade of two stages, which mj.Cascade([a, b], gate).save writes")
-    if guarantee and accuracy is None and loss is None:
-        raise InputError("--guarantee takes --accuracy X or --loss E, as what is claimed")
-    if loss is not None and (accuracy is not None or not guarantee):
-        raise InputError("--loss E is for --guarantee, and without --accuracy")
-    if output is not None:
-        check_output(output, (samples,))
-    arrays, labels = read_samples(samples, list(model.inputs))
-    progress = MeasureProgress(labels.size)
-    with load(model, threads, target, kernels) as session:
-        assert isinstance(session, Cascade)
-        found = outcomes(session, arrays, labels, lambda done: progress(done, labels.size, "samples"))
-    report = _proved(found, accuracy, loss, delta, share, seed) if guarantee else _best(found, accuracy)
-    report |= {"cascade": pair, "samples": labels.size, "score": model.gate.score, "output": None}
-    if output is not None and report["threshold"] is not None:
-        _write(model, report["threshold"], output)
+    if not isinstance(model, CascadeModel) or len(model.stages) < 2:
+        raise InputError(f"{pair} is not a cascade of two stages or more, which mj pair and mj.Cascade(...).save write")
+    claims = [name for name, value in (("--accuracy", accuracy), ("--loss", loss), ("--answered", answered))
+              if value is not None]  # fmt: skip
+    if len(claims) > 1:
+        raise InputError(f"{' and '.join(claims)}: one claim at a time")
+    if guarantee and not claims:
+        raise InputError("--guarantee takes --accuracy X, --loss E or --answered X, as what is claimed")
+    if loss is not None and not guarantee:
+        raise InputError("--loss E is for --guarantee")
+    for path in (output, picture):
+        if path is not None:
+            check_output(path, (samples,))
+    if picture is not None:
+        check_picture(picture)
+    data = read_samples(samples, model.metadata.labels, _classes(model))
+    said = _ask(model, pair, data, threads, target)
+    drawn = _drawn(len(data), share, seed) if guarantee else None
+    report = _found(model, said, data.labels, _claim(accuracy, loss, answered), drawn, delta, keep_temperatures)
+    report |= {
+        "cascade": pair,
+        "samples": len(data),
+        "folders": data.folders,
+        "score": model.gate.score,
+        "output": None,
+    }
+    if output is not None and report["thresholds"] is not None:
+        gate = replace(model.gate, threshold=tuple(report["thresholds"]), temperature=tuple(report["temperatures"]),
+                       abstain=report["abstain"])  # fmt: skip
+        CascadeModel.of(model.stages, gate, model.memory).save(output)
         report["output"] = output
+    if picture is not None:
+        _draw(report, picture)
+        report["picture"] = picture
     _show(report, as_json)
 
 
-def _best(found: Outcomes, accuracy: float | None) -> dict[str, Any]:
-    from ..tuning.search import curve, least_cost, most_accurate
+def _classes(model: CascadeModel) -> int:
+    from ...runtime.cascade.head import find_head
 
-    whole = curve(found)
-    place = most_accurate(whole) if accuracy is None else least_cost(whole, accuracy)
-    claim = "the best accuracy" if accuracy is None else f"accuracy >= {accuracy:g}, the second stage asked least"
-    threshold = None if place is None else float(whole.thresholds[place])
-    text = "on these samples; on new ones it may be less (--guarantee)"
-    if threshold is None:
-        text = f"no threshold reaches it: the best is {whole.right.max() / whole.samples:.2%}"
-    return {"claim": claim, "text": text, **_numbers(found, threshold), "curve": _points(whole)}
+    return find_head(model.stages[0], "stage 0").classes
+
+
+def _ask(model: CascadeModel, pair: str, data: Samples, threads: int | None, target: str | None) -> list[Said]:
+    from ..report.progress import SampleProgress
+    from ..tuning.logits import ask
+
+    found = []
+    for number, stage in enumerate(model.stages):
+        what = f"{pair}, stage {number}"
+        names = model.linked.inputs.names[number]
+        found.append(ask(stage, data, what, threads=threads, target=target, progress=SampleProgress(), names=names))
+    return found
+
+
+def _claim(accuracy: float | None, loss: float | None, answered: float | None) -> Claim | None:
+    from ..tuning.claims import Accuracy, Answered, Loss
+
+    if accuracy is not None:
+        return Accuracy(accuracy)
+    if loss is not None:
+        return Loss(loss)
+    return None if answered is None else Answered(answered)
+
+
+def _drawn(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the samples that tune and of those that prove, in their own order."""
+    import numpy as np
+
+    from ...runtime.errors import InputError
+
+    proving = max(1, round(share * count))
+    if proving >= count:
+        raise InputError(f"{count} samples are too few for a guarantee: some have to tune and others to prove")
+    drawn = np.random.default_rng(seed).permutation(count)
+    return np.sort(drawn[proving:]), np.sort(drawn[:proving])
+
+
+def _found(
+    model: CascadeModel, said: list[Said], labels: np.ndarray, claim: Claim | None,
+    drawn: tuple[np.ndarray, np.ndarray] | None, delta: float, keep_temperatures: bool,
+) -> dict[str, Any]:  # fmt: skip
+    import numpy as np
+
+    from ..tuning.claims import Accuracy, Answered
+    from ..tuning.outcomes import outcomes
+    from ..tuning.report import answered_on_samples, numbers, on_samples, points
+
+    tuning = np.arange(len(labels)) if drawn is None else drawn[0]
+    gate = model.gate if keep_temperatures else _calibrated(model.gate, said, labels, tuning)
+    whole = outcomes([each.logits for each in said], labels, gate)
+    costs = [float(each.macs) for each in said]
+    abstain = None if drawn is not None else gate.abstain
+    proof: dict[str, Any] = {}
+    shown = whole
+    if drawn is not None:
+        assert claim is not None
+        shown = whole.take(drawn[1])
+        setting, text, proof = _proved(model, whole, claim, drawn, costs, delta)
+        wanted = claim.text
+    elif isinstance(claim, Answered):
+        setting, wanted, text = answered_on_samples(whole, claim, claim.least)
+    else:
+        least = claim.least if isinstance(claim, Accuracy) else None
+        setting, wanted, text = on_samples(whole, costs, least, abstain)
+    return {
+        "claim": wanted, "text": text, "temperatures": list(gate.temperatures(len(said))),
+        "temperatures_fitted": not keep_temperatures, **numbers(shown, setting, costs), **proof,
+        "curve": points(whole.take(tuning), costs, abstain, isinstance(claim, Answered)),
+    }  # fmt: skip
+
+
+def _calibrated(gate: Gate, said: list[Said], labels: np.ndarray, tuning: np.ndarray) -> Gate:
+    from ..tuning.temperature import fit_temperature
+
+    fits = [fit_temperature(each.logits[tuning], labels[tuning]) for each in said]
+    return replace(gate, temperature=tuple(fit.temperature for fit in fits))
 
 
 def _proved(
-    found: Outcomes, accuracy: float | None, loss: float | None, delta: float, share: float, seed: int
-) -> dict[str, Any]:
-    import numpy as np
+    model: CascadeModel,
+    whole: Any,
+    claim: Claim,
+    drawn: tuple[np.ndarray, np.ndarray],
+    costs: list[float],
+    delta: float,
+) -> tuple[Setting | None, str, dict[str, Any]]:
+    from ..tuning.proof import prove
 
-    from ..tuning.guarantee import fixed_sequence, of_accuracy, of_loss
-    from ..tuning.search import NEVER, curve
-
-    drawn = np.random.default_rng(seed).permutation(len(found))
-    count = max(1, round(share * len(found)))
-    proof, tuning = found.take(np.sort(drawn[:count])), found.take(np.sort(drawn[count:]))
-    grid = np.unique(np.quantile(tuning.score, np.linspace(0, 1, GRID)) if len(tuning) else [])[::-1]
-    grid = np.concatenate([[NEVER], grid])
-    if accuracy is not None:
-        claim = f"accuracy >= {accuracy:g}"
-        place = fixed_sequence((of_accuracy(proof.right(t), accuracy) for t in grid), delta)
-        method = "the exact binomial test"
-    else:
-        assert loss is not None
-        claim = f"at most {loss:g} less accurate than the second stage alone"
-        place = fixed_sequence((of_loss(proof.right(t), proof.second, loss, delta) for t in grid), delta)
-        method = "betting on paired differences" if loss else "the exact sign test"
+    tuning, proving = drawn
+    found = prove(whole.take(tuning), whole.take(proving), claim, costs, delta)
+    many = "thresholds" if len(costs) == 2 else "settings of the thresholds"
     text = (
-        f"on new samples of the same kind with probability {1 - delta:g}: {method}, a fixed sequence of {grid.size} "
-        f"thresholds from {len(tuning)} other samples; {len(proof)} samples, drawn independently, prove it"
+        f"on new samples of the same kind with probability {1 - delta:g}. How: {claim.method}, a fixed sequence of "
+        f"{found.tried} {many} from {len(tuning)} samples, which also gave the temperatures; {len(proving)} others, "
+        "drawn at random, prove it. Assumed: new samples are drawn independently from what these are from, and no "
+        "sample that proves was seen by a stage's training or by whoever chose the stages and their order"
     )
-    if place is None:
-        text = _too_few(proof, accuracy, delta)
-    threshold = None if place is None else float(grid[place])
-    return {"claim": claim, "text": text, **_numbers(proof, threshold), "curve": _points(curve(tuning)), "delta": delta,
-            "proof_samples": len(proof)}  # fmt: skip
+    if found.setting is None:
+        needed = f"about {found.needed} proving samples like these would do" if found.needed is not None else (
+            "nor would many more be, as these hardly bear it out, if at all")  # fmt: skip
+        text = f"no threshold is safe with {len(proving)} proving samples, {needed}"
+    return found.setting, text, {
+        "delta": delta, "method": claim.method, "tried": found.tried, "tuning_samples": len(tuning),
+        "proof_samples": len(proving), "needed_samples": found.needed,
+    }  # fmt: skip
 
 
-def _too_few(proof: Outcomes, accuracy: float | None, delta: float) -> str:
-    from ..tuning.guarantee import samples_needed
+def _draw(report: dict[str, Any], picture: str) -> None:
+    from ..report.picture import accuracy_and_share, axes, save
 
-    text = f"no threshold is safe with {len(proof)} samples"
-    if accuracy is None:
-        return f"{text}, as always asking the second stage is not either: its answers after the post-check differ"
-    share = float(proof.asked.mean())
-    needed = samples_needed(share, accuracy, delta)
-    if needed is None:
-        return f"{text}, nor would more do: even always asking the second stage gives {share:.2%}"
-    return f"{text}; always asking the second stage gives {share:.2%} of them, and {needed} such samples would do"
-
-
-def _numbers(found: Outcomes, threshold: float | None) -> dict[str, Any]:
-    chosen = None if threshold is None else found.right(threshold)
-    return {
-        "threshold": threshold,
-        "accuracy": None if chosen is None else float(chosen.mean()),
-        "usage": None if threshold is None else found.usage(threshold),
-        "first_alone": float(found.first.mean()),
-        "second_alone": float(found.second.mean()),
-        "oracle": float((found.first | found.second).mean()),
-    }
-
-
-def _points(whole: Curve) -> list[dict[str, float]]:
-    """The curve at evenly spaced shares of the second stage."""
-    import numpy as np
-
-    places = np.unique(np.linspace(0, whole.thresholds.size - 1, SHOWN).round().astype(int))
-    return [
-        {"threshold": float(whole.thresholds[i]), "accuracy": float(whole.right[i] / max(whole.samples, 1)),
-         "usage": float(whole.asked[i] / max(whole.samples, 1))}
-        for i in places
-    ]  # fmt: skip
-
-
-def _write(model: CascadeModel, threshold: float, output: str) -> None:
-    from ...runtime.cascade.model import CascadeModel
-
-    CascadeModel.of(model.stages, replace(model.gate, threshold=threshold), model.memory).save(output)
+    curve = [point for point in report["curve"] if point["accuracy"] is not None]
+    figure, (axis,) = axes(1)
+    single = len(report["alone"]) == 2
+    x = [min(point["thresholds"][0], 1.0) if single else point["macs"] / 1e6 for point in curve]
+    accuracy_and_share(axis, x, [point["accuracy"] for point in curve], [point["asked"][-1] for point in curve])
+    axis.set_xlabel("threshold" if single else "mean multiply-adds, millions")
+    if report["thresholds"] is not None:
+        axis.axvline(report["thresholds"][0] if single else report["macs"] / 1e6, color="gray", linestyle=":")
+    axis.set_title(report["claim"], fontsize="medium")
+    save(figure, picture)
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
@@ -186,17 +251,39 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     if as_json:
         emit_json(report)
         return
+    abstains = any(point["abstain"] is not None for point in report["curve"])
     rows = [
-        [f"{point['threshold']:.4f}", f"{point['usage']:.1%}", f"{point['accuracy']:.2%}",
-         "#" * round(BAR * point["usage"])]
+        [" ".join(f"{t:.4f}" for t in point["thresholds"]), *(f"{share:.1%}" for share in point["asked"][1:]),
+         *([f"{point['answered']:.1%}"] if abstains else []),
+         "-" if point["accuracy"] is None else f"{point['accuracy']:.2%}", "#" * round(BAR * point["asked"][-1])]
         for point in report["curve"]
     ]  # fmt: skip
-    table("", [">threshold", ">second\nasked", ">accuracy", "second asked"], rows)
-    alone = f"first alone {report['first_alone']:.2%}, second {report['second_alone']:.2%}, the better of both for each"
-    emit_sentence(f"{alone} {report['oracle']:.2%}")
+    asked = [f">stage {number}\nasked" for number in range(1, len(report["alone"]))]
+    columns = [
+        ">thresholds" if len(asked) > 1 else ">threshold",
+        *asked,
+        *([">answered"] if abstains else []),
+        ">accuracy",
+    ]
+    table("", [*columns, "last stage asked"], rows)
+    alone = ", ".join(f"stage {number} alone {share:.2%}" for number, share in enumerate(report["alone"]))
+    emit_sentence(f"{alone}, the best of them for each sample {report['oracle']:.2%}")
+    how = "fitted" if report["temperatures_fitted"] else "the cascade's own"
+    emit(f"temperatures, {how}: {', '.join(f'{t:.4g}' for t in report['temperatures'])}")
+    if report["folders"]:
+        emit_sentence(report["folders"])
     emit_sentence(f"{report['claim']}: {report['text']}")
-    if report["threshold"] is not None:
-        accuracy, usage = report["accuracy"], report["usage"]
-        emit(f"threshold {report['threshold']:.6g}: accuracy {accuracy:.2%}, second asked {usage:.1%}")
-    if report["output"] is not None:
-        emit(f"wrote {report['output']}")
+    if report["thresholds"] is not None:
+        listed = ", ".join(f"{t:.6g}" for t in report["thresholds"])
+        shares = ", ".join(f"stage {at} asked {share:.1%}" for at, share in enumerate(report["asked"]) if at)
+        abstain = (
+            ""
+            if report["abstain"] is None
+            else f", {report['answered']:.1%} answered (score >= {report['abstain']:.4g})"
+        )
+        accuracy = "-" if report["accuracy"] is None else f"{report['accuracy']:.2%}"
+        what = "threshold" if len(report["thresholds"]) == 1 else "thresholds"
+        emit_sentence(f"{what} {listed}: accuracy {accuracy}, {shares}{abstain}")
+    for name in ("output", "picture"):
+        if report.get(name) is not None:
+            emit(f"wrote {report[name]}")

@@ -79,6 +79,12 @@ class MeasureProgress(CompileProgress):
         self(self._done, self._rounds, self._what)
 
 
+class SampleProgress(CompileProgress):
+    """How many samples a model has been asked about."""
+
+    doing, at_length, finished = "asking", "asking, samples", "asked about {} samples"
+
+
 @contextmanager
 def busy(what: str) -> Iterator[None]:
     """Says so while the block runs, where standard error is a terminal."""

@@ -1,0 +1,103 @@
+"""`mj pair`: the pair that it writes is as good as it says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classifiers import classifier, images, truth
+from cli import mj, mj_json, one_line
+
+import millijoule
+from millijoule import device_profiles
+from millijoule.tools.tuning import logits
+
+COUNT, NUMPY = 150, ("--target", "numpy")
+
+
+@pytest.fixture(autouse=True)
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLIJOULE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """a.mj, b.mj, c.mj, of other inputs' names and ends; and samples.npz, of which each knows a part."""
+    path = tmp_path_factory.mktemp("pool")
+    models = {"a": classifier(1), "b": classifier(2, end="int8"), "c": classifier(3, end="Softmax", name="picture")}
+    x = images(COUNT, seed=5)
+    for name, model in models.items():
+        model.save(path / f"{name}.mj")
+    np.savez(path / "samples.npz", image=x, picture=x, labels=truth(list(models.values()), x))
+    return path
+
+
+def files(pool: Path) -> list[Path]:
+    return [pool / f"{name}.mj" for name in "abc"]
+
+
+def test_the_pair_that_is_written(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = ("pair", *files(pool), "--samples", pool / "samples.npz", "-o", tmp_path / "pair.mj", *NUMPY)
+    report = mj_json(*ask, "--by", "macs")
+    chosen = report["chosen"]
+    assert len(report["pairs"]) == 6 and chosen == report["pairs"][0]
+    assert (
+        chosen["accuracy"]
+        == max(pair["accuracy"] for pair in report["pairs"])
+        > max(each["accuracy"] for each in report["models"])
+    )
+    with np.load(pool / "samples.npz") as samples, millijoule.load(tmp_path / "pair.mj", target="numpy") as cascade:
+        assert isinstance(cascade, millijoule.Cascade)
+        found = cascade.run(dict.fromkeys(cascade.model.inputs, samples["image"]))
+        assert (found.label == samples["labels"]).mean() == pytest.approx(chosen["accuracy"])
+        assert (found.ran > 1).mean() == pytest.approx(chosen["asked"])
+        temperatures = {each["name"]: each["temperature"] for each in report["models"]}
+        assert cascade.gate.temperatures(2) == (temperatures[chosen["first"]], temperatures[chosen["second"]])
+    macs = 6 * 6 * 3 * 16 + 16 * 10
+    assert [each["macs"] for each in report["models"]] == [macs] * 3
+    assert chosen["macs"] == pytest.approx(macs * (1 + chosen["asked"]))
+    assert all(each["seconds"] > 0 for each in report["models"])
+    paper, code = np.array(report["complementarity"]), np.array(report["exactly_one_right"])
+    assert (paper == paper.T).all() and (paper <= code + 1e-12).all() and not np.diag(code).any()
+    # Another goal, for which no model runs again.
+    monkeypatch.setattr(logits, "_run", None)
+    (tmp_path / "pair.mj").unlink()
+    other = mj_json(*ask, "--profile", "raspberry-pi-4", "--accuracy", chosen["accuracy"] - 0.03)
+    assert other["by"] == "energy" and other["chosen"]["joules"] <= min(
+        pair["joules"] for pair in other["pairs"] if pair["joules"] is not None
+    )
+    assert other["chosen"]["accuracy"] >= chosen["accuracy"] - 0.03 and (tmp_path / "pair.mj").exists()
+    front = [(point["joules"], point["accuracy"]) for point in other["front"]]
+    assert front == sorted(front) and len(front) > 2
+    text = mj(*ask, "--accuracy", 0.999).stdout
+    assert "no pair reaches it" in text and "Complementarity" in text and "at most" in text
+    text = " ".join(mj(*ask).stdout.split())
+    assert f"{chosen['first']}, then {chosen['second']} where that scores less than" in text and "mj tune" in text
+
+
+def test_what_is_no_pool(pool: Path, tmp_path: Path) -> None:
+    classifier(4, classes=7).save(tmp_path / "seven.mj")
+    named = classifier(5)
+    named.metadata.labels = [f"x{at}" for at in range(10)]
+    named.save(tmp_path / "x.mj")
+    named.metadata.labels = [f"y{at}" for at in range(10)]
+    named.save(tmp_path / "y.mj")
+    samples = ("--samples", pool / "samples.npz")
+    board = Path(device_profiles.__file__).parent / "boards" / "x86-64-v3.toml"
+    text = board.read_text()
+    (tmp_path / "board.toml").write_text(text[: text.index("[energy]")])
+    for arguments, problem in (
+        ((pool / "a.mj", *samples), "two models or more"),
+        ((pool / "a.mj", tmp_path / "seven.mj", *samples), "a.mj knows 10 classes and"),
+        ((tmp_path / "x.mj", tmp_path / "y.mj", *samples), "y.mj has other labels than"),
+        ((pool / "a.mj", tmp_path / "absent.mj", *samples), "absent.mj"),
+        ((pool / "a.mj", pool / "b.mj", *samples, "-o", pool / "b.mj"), "would replace"),
+        (
+            (pool / "a.mj", pool / "b.mj", *samples, "--by", "energy", "--profile", tmp_path / "board.toml"),
+            "knows no energy",
+        ),
+        ((pool / "a.mj", pool / "b.mj", "--samples", tmp_path / "absent.npz"), "cannot read"),
+    ):
+        done = mj("pair", *arguments, *NUMPY)
+        assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr, (arguments, done.stderr)
