@@ -244,6 +244,24 @@ def compress(query: Query) -> list[Shape | None]:
     return [] if shape is None else [_with(shape, axis, query.fresh(axis % len(shape)))]
 
 
+@rule("NonMaxSuppression")
+def non_max_suppression(query: Query) -> list[Shape | None]:
+    return [(query.fresh(0), 3)]
+
+
+@rule("Unique")
+def unique(query: Query) -> list[Shape | None]:
+    """Each element, where it came first, where each came to lie, and how many."""
+    shape, axis = query.shape(0), query.attrs["axis"]
+    if shape is None:
+        return []
+    if axis is None:
+        count, whole = query.fresh(0), shape[0] if len(shape) == 1 else query.fresh(1)
+        return [(count,), (count,), (whole,), (count,)]
+    count = query.fresh(axis % len(shape))
+    return [_with(shape, axis, count), (count,), (shape[axis],), (count,)]
+
+
 @rule("TopK")
 def top_k(query: Query) -> list[Shape | None]:
     shape, axis, counts = query.shape(0), query.attrs["axis"], query.dims(1)
