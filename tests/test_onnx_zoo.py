@@ -127,7 +127,7 @@ def test_branches_are_chosen_by_an_input() -> None:
     rewrite(graph)
     with load(Model(graph), target="numpy", threads=1) as session:
         for rate, length, batch in ((16000, 512, 1), (8000, 256, 2), (16000, 512, 2)):
-            feeds = {
+            feeds: dict[str, np.ndarray] = {
                 "input": rng.normal(scale=0.1, size=(batch, length)).astype(np.float32),
                 "state": rng.normal(scale=0.1, size=(2, batch, 128)).astype(np.float32),
                 "sr": np.array(rate, np.int64),
