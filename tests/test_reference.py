@@ -97,7 +97,7 @@ def test_bad_feeds_are_told(feeds: dict[str, Any], words: str) -> None:
         (Node("Neg", ["later"], ["y"], name="n1"), "Neg 'n1': input 'later' is not computed"),
         (Node("Shape", ["x"], ["y"], name="n1"), "Shape 'n1': gives int64, but 'y' is declared float32"),
         (Node("Neg", ["x"], ["z"]), "'y' is not computed by any node"),
-        (Node("If", ["x"], ["y"], name="n1"), "If 'n1': a branch is missing"),
+        (Node("If", ["x"], ["y"], name="n1"), "If 'n1': attribute 'then_branch' is missing"),
     ],
 )
 def test_bad_graphs_are_told(node: Node, words: str) -> None:
