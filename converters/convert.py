@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
@@ -18,6 +18,9 @@ from .imported import Imported
 from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
 
+if TYPE_CHECKING:
+    from .quantize.samples import Source as Samples
+
 FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite"}
 
 
@@ -27,6 +30,15 @@ def convert(
     labels: str | os.PathLike[str] | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
     self_test: int | Sequence[Mapping[str, Any]] = 0,
+    quantize: str | None = None,
+    calibration: Samples | None = None,
+    validation: Samples | None = None,
+    method: str = "auto",
+    keep_float: Sequence[str] = (),
+    fast: bool = False,
+    io: str = "float32",
+    min_agreement: float | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Model:
     """Converts an .onnx or .tflite file.
 
@@ -35,10 +47,20 @@ def convert(
     self_test: so many random inputs, or these (arrays by name), are saved with their outputs, for `mj verify` on the
     device.
 
+    quantize: "int8" makes a float model compute on integers, calibrated with samples: an .npz file with an array for
+    each input, first axis the samples; the same as a dict; a folder of images, prepared as the model says; an iterable
+    of dicts by input name, each one sample, or a callable that gives one. Without calibration only the weights become
+    int8. validation: samples that judge the result, which `Model.fidelity` says; without it every fifth of the others
+    does that and nothing else. method: of calibration ("minmax", "percentile", "mse", "entropy"), by default for each
+    tensor the one that loses least. keep_float: layers that stay in float. fast: least and largest numbers and nearest
+    rounding alone. io: "int8" makes inputs and outputs integers, too. min_agreement: the share of samples with the same
+    best class as the float model that has to be reached, by keeping as few layers in float as that takes (of a model
+    without scores, the cosine). progress: called as progress(done, total, what) while that takes time.
+
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
     error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
     the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing);
-    where the self-test's inputs are not the model's, or too large.
+    where the self-test's inputs are not the model's, or too large; where a model or samples are unfit to be quantized.
     """
     name = os.fspath(source)
     kind = FORMATS.get(Path(name).suffix.lower())
@@ -47,13 +69,26 @@ def convert(
     if not os.path.isfile(name):
         raise ModelError(f"{name}: no such file")
     names = None if labels is None else given_labels(labels)
+    settings = None
+    if quantize is not None:
+        from .quantize.settings import Settings
+
+        settings = Settings.checked(
+            quantize, calibration, validation, method, keep_float, fast, io, min_agreement, progress
+        )
     imported = _import(kind, name)
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
     before = readers(imported.graph)
-    rewrite(imported.graph)
-    check_meanings(imported.graph)
     metadata = _metadata(imported, kind, Path(name).name, names, prepared)
-    model = Model(imported.graph, metadata, fused(before, imported.graph))
+    if settings is None:
+        rewrite(imported.graph)
+        check_meanings(imported.graph)
+        model = Model(imported.graph, metadata)
+    else:
+        from .quantize.model import quantized_model
+
+        model = quantized_model(imported.graph, metadata, settings)
+    model.fused = fused(before, model.graph)
     try:
         check_labels(model)
     except InputError as problem:

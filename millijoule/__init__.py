@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         PreprocessingWarning,
         TargetError,
     )
+    from .runtime.fidelity import Fidelity
     from .runtime.file.metadata import Preprocessing
     from .runtime.graph import Quantization
     from .runtime.memory.memory import FalseHits, Memory
@@ -44,9 +45,9 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
-    "Answer", "Cascade", "CompilerError", "Error", "FalseHits", "Gate", "InputError", "LabelsWarning", "Memory",
-    "MemoryCounts", "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked", "Session",
-    "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax",
+    "Answer", "Cascade", "CompilerError", "Error", "FalseHits", "Fidelity", "Gate", "InputError", "LabelsWarning",
+    "Memory", "MemoryCounts", "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked",
+    "Session", "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax",
     "softmax_statistics",
 ]  # fmt: skip
 
@@ -56,6 +57,7 @@ _HOME = {
     "CompilerError": ".runtime.errors",
     "Error": ".runtime.errors",
     "FalseHits": ".runtime.memory.memory",
+    "Fidelity": ".runtime.fidelity",
     "Gate": ".runtime.cascade.gate",
     "InputError": ".runtime.errors",
     "LabelsWarning": ".runtime.errors",

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import summary
 from .errors import InputError, ModelError
+from .fidelity import Fidelity
 from .file.metadata import Metadata
 from .file.read import read
 from .file.self_test import Case, by_name, in_order
@@ -44,13 +45,14 @@ class Model:
     """graph: as the planner takes it. metadata: source, aliases, labels, preprocessing. fused: where the model was just
     converted, the source's tensors that no longer exist, and the node that took each of them in; not saved.
     self_test: inputs, and the outputs that they should give, which `mj verify` checks. exits: of a cascade, the nodes
-    that may end it."""
+    that may end it. fidelity: where it was just quantized, what that lost; not saved."""
 
     graph: Graph
     metadata: Metadata = field(default_factory=Metadata)
     fused: Mapping[str, str] = field(default_factory=dict, compare=False)
     self_test: Sequence[Case] = field(default=(), compare=False)
     exits: Exits | None = field(default=None, compare=False)
+    fidelity: Fidelity | None = field(default=None, compare=False)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
 
     def __repr__(self) -> str:

@@ -131,7 +131,16 @@ STAGES: tuple[tuple[Rewrite, ...], ...] = (
 )
 
 
-def rewrite(graph: Graph, debug: bool | None = None, outer: IndexedGraph | None = None) -> dict[str, int]:
+UNFUSED = (*STAGES[:-1], CLEAN + LAYOUT + FOLDING)
+"""A float graph that is to be quantized: a sum that a convolution takes in is no sum of integers any more."""
+
+
+def rewrite(
+    graph: Graph,
+    debug: bool | None = None,
+    outer: IndexedGraph | None = None,
+    stages: tuple[tuple[Rewrite, ...], ...] = STAGES,
+) -> dict[str, int]:
     """Rewrites the graph, in place, into what the runtime computes fastest. Names, order, shapes and layout of the
     public inputs and outputs stay.
 
@@ -149,10 +158,10 @@ def rewrite(graph: Graph, debug: bool | None = None, outer: IndexedGraph | None 
         position = indexed.position(node)
         indexed.discard(node)
         for inner in subgraphs(node):
-            for name, count in rewrite(inner, debug, indexed).items():
+            for name, count in rewrite(inner, debug, indexed, stages).items():
                 rewriter.applied[name] = rewriter.applied.get(name, 0) + count
         indexed.insert(node, position)
-    for stage in STAGES:
+    for stage in stages:
         rewriter.run(stage)
     rewriter.remove_dead()
     indexed.sort()

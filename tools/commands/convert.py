@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import options
-from ..models import preparation
+from ..models import preparation, quantization
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
               "inputs and their outputs into the file, for `mj verify` on the device.")  # fmt: skip
 @click.option("--self-test-data", "self_test_data", metavar="FILE.npz", type=options.FILE, help="Take these inputs: an "
               "array for each input, first axis the samples (default: random ones).")  # fmt: skip
+@quantization.options
 @options.as_json
 def command(
     source: str,
@@ -31,6 +32,7 @@ def command(
     preparation: dict[str, Any],
     self_test: int,
     self_test_data: str | None,
+    quantization: dict[str, Any],
     as_json: bool,
 ) -> None:
     """Convert SRC, an .onnx or .tflite file, into one compact .mj file.
@@ -45,27 +47,26 @@ def command(
       mj convert model.onnx -o model.mj --labels names.txt --scale 1/255 \\
          --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resize crop
       mj convert model.onnx -o model.mj --self-test 8
+      mj convert model.onnx -o model.mj --quantize int8 --calibrate samples.npz
     """
-    from ...converters.convert import convert
     from ...converters.self_test import make_self_test
-    from ...runtime.model import Model
     from ..measure.fallback import host_fallback
     from ..models.feeds import first_samples
-    from ..models.preparation import apply
+    from ..models.quantization import converted
     from ..report.output import check_output
     from ..report.progress import busy
 
     if self_test_data is not None and not self_test:
         raise click.UsageError("--self-test-data is for --self-test N: how many of its samples to take")
-    check_output(output, (source, preparation.get("labels", source), self_test_data or source))
+    samples = (self_test_data, quantization.get("calibration"), quantization.get("validation"))
+    check_output(output, [path for path in (source, preparation.get("labels"), *samples) if path is not None])
     began = time.perf_counter()
-    with busy(f"converting {source}"):
-        model = Model.load(source) if source.lower().endswith(".mj") else convert(source)
-        apply(model, preparation)
-        if self_test:
+    model = converted(source, quantization, preparation)
+    if self_test:
+        with busy(f"running {source}"):
             feeds = None if self_test_data is None else first_samples(model, self_test_data, self_test)
             model.self_test = make_self_test(model, feeds or self_test)
-        model.save(output)
+    model.save(output)
     report = _report(model, source, output, time.perf_counter() - began)
     report["numpy"] = host_fallback(model)
     _show(report, as_json)
@@ -74,6 +75,7 @@ def command(
 def _report(model: Model, source: str, output: str, seconds: float) -> dict[str, Any]:
     from ...runtime.file.self_test import total_bytes
     from ..models.facts import operators, tensors, weight_bytes
+    from ..models.quantization import described
 
     return {
         "source": source,
@@ -87,12 +89,14 @@ def _report(model: Model, source: str, output: str, seconds: float) -> dict[str,
         "weight_bytes": weight_bytes(model.graph),
         "labels": len(model.metadata.labels),
         "self_test": {"inputs": len(model.self_test), "bytes": total_bytes(model.self_test)},
+        "fidelity": None if model.fidelity is None else described(model.fidelity),
     }
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:
     from ..measure.fallback import sentence
     from ..models.facts import tensor_rows
+    from ..models.quantization import show
     from ..report.display import duration, emit_json, size, table
 
     if as_json:
@@ -112,4 +116,6 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     if sentence(report["numpy"]):
         rows.insert(2, ["on this CPU", sentence(report["numpy"])])
     table("", ["", ""], rows)
+    if report["fidelity"] is not None:
+        show(report["fidelity"])
     sys.stdout.flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -83,6 +84,27 @@ class SampleProgress(CompileProgress):
     """How many samples a model has been asked about."""
 
     doing, at_length, finished = "asking", "asking, samples", "asked about {} samples"
+
+
+class WorkProgress:
+    """Work of several kinds, one within another: what is being done is the last line of a terminal, elsewhere a line
+    now and then. `close` takes the line away."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int, what: str) -> None:
+        text = f"{what}, {done} of {total}" if total else what
+        now = time.monotonic()
+        if sys.stderr.isatty():
+            click.echo(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
+        elif now - self._said >= INTERVAL:
+            self._said = now
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        if sys.stderr.isatty():
+            click.echo("\r\x1b[K", nl=False, err=True)
 
 
 @contextmanager

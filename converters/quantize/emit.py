@@ -1,0 +1,118 @@
+"""The decisions written into a graph as QuantizeLinear and DequantizeLinear, as any quantized ONNX model has them.
+
+The rewrites then make integer kernels of what lies between. A tensor's integers get its name, so that layers are called
+what they were; the numbers before they are rounded, and after, get names of their own.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...runtime.graph import Graph, Node, Value
+from .decisions import Decisions
+from .plan import Plan, data_inputs
+from .prepare import copied
+from .products import is_product
+from .weights import IntegerWeights
+
+
+def emit(graph: Graph, plan: Plan, decisions: Decisions) -> Graph:
+    """A new graph; the one given is not changed."""
+    return _Emitter(graph, plan, decisions).run()
+
+
+class _Emitter:
+    def __init__(self, graph: Graph, plan: Plan, decisions: Decisions) -> None:
+        self._source, self._plan, self._decisions = graph, plan, decisions
+        self._graph = copied(graph)
+        self._nodes: list[Node] = []
+        self._integer_reads: dict[str, str] = {}
+        self._all_reads: dict[str, str] = {}
+
+    def run(self) -> Graph:
+        for name in self._graph.inputs:
+            self._round(name, None)
+        for node in self._graph.nodes:
+            self._read_rounded(node)
+            self._constants(node)
+            self._nodes.append(node)
+            for name in list(node.outputs):
+                self._round(name, node)
+        self._graph.nodes = self._nodes
+        return self._graph
+
+    def _read_rounded(self, node: Node) -> None:
+        integer = node.outputs[0] in self._plan.integer
+        wanted = set(data_inputs(node)) if integer else set[str]()
+        node.inputs[:] = [
+            self._integer_reads.get(name, name) if name in wanted else self._all_reads.get(name, name)
+            for name in node.inputs
+        ]
+
+    def _round(self, name: str, producer: Node | None) -> None:
+        quant = self._decisions.quants.get(name)
+        if quant is None or name not in self._plan.rounded:
+            return
+        graph, value = self._graph, self._graph.values[name]
+        parameters = self._parameters(name, quant.scale.reshape(()), np.int8(quant.zero_point[0]), np.int8)
+        if name in self._plan.public and name in graph.inputs:
+            value.dtype = np.dtype(np.int8)
+            real = graph.unique(f"{name}.real")
+            graph.values[real] = Value(real, np.dtype(np.float32), value.shape)
+            self._nodes.append(Node("DequantizeLinear", [name, *parameters], [real], {}, real))
+            self._integer_reads[name] = self._all_reads[name] = real
+            return
+        before, integers, after = name, name, f"{name}.real"
+        if name in self._plan.public:
+            before = graph.unique(f"{name}.float")
+        elif self._plan.rounded[name]:
+            integers = graph.unique(f"{name}.int8")
+        elif name in graph.outputs:
+            before, integers, after = graph.unique(f"{name}.float"), graph.unique(f"{name}.int8"), name
+        else:
+            before = graph.unique(f"{name}.float")
+        if after != name:
+            after = graph.unique(after)
+        if before != name:
+            assert producer is not None
+            producer.outputs[:] = [before if each == name else each for each in producer.outputs]
+        for each, dtype in ((before, value.dtype), (integers, np.dtype(np.int8)), (after, value.dtype)):
+            graph.values[each] = Value(each, dtype, value.shape)
+        self._nodes.append(Node("QuantizeLinear", [before, *parameters], [integers], {}, name))
+        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [after], {}, after))
+        self._integer_reads[name] = after
+        if before != name:
+            self._all_reads[name] = after
+
+    def _parameters(self, name: str, scale: np.ndarray, zero_point: object, dtype: type) -> list[str]:
+        zeros = np.broadcast_to(np.array(zero_point, dtype), scale.shape).copy()
+        return [
+            self._graph.add_constant(f"{name}.scale", np.array(scale, np.float32)),
+            self._graph.add_constant(f"{name}.zero_point", zeros),
+        ]
+
+    def _constants(self, node: Node) -> None:
+        decisions, name = self._decisions, node.outputs[0]
+        chosen = decisions.weights.get(name)
+        if chosen is not None:
+            node.inputs[1] = self._stored(node.inputs[1], chosen)
+            if name in decisions.biases:
+                bias = self._graph.add_constant(f"{name}.bias", decisions.biases[name])
+                node.inputs[2:] = [bias]
+        elif name in self._plan.integer and not is_product(self._source, node):
+            node.inputs[:] = [
+                self._stored(each, decisions.constants[each]) if each in decisions.constants else each
+                for each in node.inputs
+            ]
+
+    def _stored(self, name: str, chosen: IntegerWeights) -> str:
+        """int8 integers under the constant's name, and what makes real numbers of them."""
+        graph = self._graph
+        integers = graph.add_constant(f"{name}.int8", chosen.data)
+        scale = chosen.scale if chosen.axis is not None else chosen.scale.reshape(())
+        parameters = self._parameters(name, scale, 0, np.int8)
+        real = graph.unique(f"{name}.real")
+        graph.values[real] = Value(real, np.dtype(np.float32), chosen.data.shape)
+        attrs = {} if chosen.axis is None else {"axis": chosen.axis}
+        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [real], attrs, real))
+        return real

@@ -1,0 +1,43 @@
+"""A quantized Model: the passes in their order, the search for layers to keep, and the gate."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...runtime.errors import Error
+from ...runtime.fidelity import Fidelity
+from ...runtime.file.metadata import Metadata
+from ...runtime.graph import Graph
+from ...runtime.model import Model
+from .gate import measure
+from .prepare import prepare
+from .quantizer import Quantizer, weights_only
+from .search import fewest_in_float
+from .settings import Settings
+
+UNJUDGED = "without samples only the weights are int8: the file is smaller, and computes in float as before"
+
+
+def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> Model:
+    """imported: is rewritten in place. InputError where the model or the samples are not fit to be quantized, Error
+    where the agreement that is asked for is not reached on the samples that judge."""
+    original = Model(prepare(imported), metadata)
+    if settings.calibration is None:
+        model = weights_only(original, settings)
+        model.fidelity = Fidelity(0, False, notes=[UNJUDGED])
+        return model
+    quantizer = Quantizer(original, settings)
+    kept: list[str] = []
+    if settings.min_agreement is not None:
+        kept = fewest_in_float(quantizer, settings.min_agreement, settings.say)
+    model, plan = quantizer.model(kept)
+    found = measure(original, model, plan.rounded, quantizer.judges, settings.validation is None, settings.say)
+    names = {node.outputs[0]: node.name or node.outputs[0] for node in original.graph.nodes}
+    model.fidelity = replace(found, kept=[names[name] for name in kept], notes=quantizer.notes)
+    if settings.min_agreement is not None and found.agreement < settings.min_agreement:
+        raise Error(
+            f"agreement {settings.min_agreement:g} is not reached: {found.agreement:.4g} on {found.samples} samples "
+            f"that nothing was chosen by, with {len(kept)} layers kept in float. More samples to calibrate and to "
+            "judge with may help, or a lower agreement"
+        )
+    return model

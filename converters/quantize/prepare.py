@@ -1,0 +1,38 @@
+"""The float graph that is calibrated and quantized: rewritten as far as that leaves sums and products apart."""
+
+from __future__ import annotations
+
+from ...runtime.errors import InputError
+from ...runtime.evaluate.shapes import fold_constants
+from ...runtime.graph import Graph, Node, Value, subgraphs
+from ..rewrites.pipeline import UNFUSED, rewrite
+
+QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "Requantize"})
+
+
+def prepare(imported: Graph) -> Graph:
+    """Rewrites the imported graph in place and gives a graph whose weights are plain floats.
+
+    InputError where it is quantized already, or holds control flow, whose branches cannot be calibrated.
+    """
+    rewrite(imported, stages=UNFUSED)
+    graph = fold_constants(imported)
+    for node in graph.nodes:
+        if next(subgraphs(node), None) is not None:
+            raise InputError(f"{node} chooses between branches; only models without control flow can be quantized")
+    quantized = next((node for node in graph.nodes if node.op in QUANTIZERS), None)
+    if quantized is not None or any(value.quant is not None for value in graph.values.values()):
+        place = f" ({quantized})" if quantized is not None else ""
+        raise InputError(f"the model is quantized already{place}: convert it as it is, or quantize its float original")
+    return copied(graph)
+
+
+def copied(graph: Graph) -> Graph:
+    """The same graph in objects of its own; constants are shared, which nobody writes to."""
+    return Graph(
+        {name: Value(v.name, v.dtype, v.shape, v.quant, v.data) for name, v in graph.values.items()},
+        [Node(n.op, list(n.inputs), list(n.outputs), dict(n.attrs), n.name) for n in graph.nodes],
+        list(graph.inputs),
+        list(graph.outputs),
+        graph.name,
+    )

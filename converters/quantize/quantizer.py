@@ -1,0 +1,103 @@
+"""A float model and its samples, from which quantized models are made: with all layers as integers, or some kept."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import islice
+
+from ...runtime.evaluate.shapes import instantiate
+from ...runtime.graph import Graph
+from ...runtime.model import Model
+from ...runtime.ops.meaning import check as check_meanings
+from ..rewrites.pipeline import rewrite
+from .decisions import Decisions
+from .emit import emit
+from .observe import observe, spread_over
+from .plan import Plan, make_plan
+from .samples import HELD_OUT, Samples, held_out, read_samples
+from .screening import screen
+from .settings import Settings
+from .simple import decide_simply
+from .walk import Walk
+
+WALKED = 64
+"""Samples that the walk through the layers sees, at most."""
+MEMORY = 768 << 20
+"""Bytes that its tensors may take, about, which may make the samples fewer."""
+FEW = 32
+"""Samples below which the user is told."""
+
+
+class Quantizer:
+    """original: the float model, as `prepare` makes its graph. judges: samples that the result is measured on, and
+    nothing is chosen by. notes: what a user should know of the samples. InputError where they are of no use."""
+
+    def __init__(self, original: Model, settings: Settings) -> None:
+        assert settings.calibration is not None
+        self.original, self._settings = original, settings
+        samples = read_samples(original, settings.calibration)
+        if settings.validation is None:
+            self.count = screen(original, samples, HELD_OUT)
+            self.samples, self.judges = held_out(samples)
+            self.count -= self.count // HELD_OUT
+        else:
+            self.samples, self.count = samples, screen(original, samples)
+            self.judges = read_samples(original, settings.validation)
+            screen(original, self.judges, 1)
+        few = f"only {self.count} samples to calibrate with; a hundred are a good number"
+        self.notes = [few] if self.count < FEW else []
+        self._shapes = {name: array.shape for name, array in next(iter(self.samples)).items()}
+        self.plan = self._planned(())
+        self._histograms = observe(original, self.plan.rounded, self.samples, self.count, settings.say)
+
+    def model(self, kept: Collection[str] = ()) -> tuple[Model, Plan]:
+        """Quantized but for the layers kept in float, beside those that the settings keep."""
+        plan, graph = self._planned(kept), self.original.graph
+        # What a mover makes of a tensor that was integers is rounded by itself where that one stays in float.
+        roots = {**self.plan.carried, **plan.carried}
+        histograms = {
+            name: self._histograms[name if name in self._histograms else roots[name]] for name in plan.rounded
+        }
+        if self._settings.fast:
+            decisions = decide_simply(graph, plan, histograms, self._settings.method)
+        else:
+            feeds = spread_over(self.samples, self.count, self._affordable())
+            decisions = Walk(graph, plan, histograms, feeds, self._settings.method).decide(self._settings.say)
+        return finished(self.original, emit(graph, plan, decisions)), plan
+
+    def tuning(self, most: int) -> Samples:
+        """At most so many of the samples that may be chosen by."""
+        feeds = spread_over(self.samples, self.count, most)
+        return Samples(self.samples.what, lambda: islice(feeds, len(feeds)))
+
+    def _planned(self, kept: Collection[str]) -> Plan:
+        settings = self._settings
+        return make_plan(self.original.graph, self._shapes, {*settings.keep_float, *kept}, settings.integer_io)
+
+    def _affordable(self) -> int:
+        """How many samples the walk may hold at once: both lanes of what is alive together, estimated by the largest
+        node's tensors twice over, as a shortcut may hold another such tensor."""
+        steps = instantiate(self.original.graph, self._shapes).steps
+        tensors = [[t for t in (*s.ctx.inputs, *s.ctx.outputs) if t is not None and t.data is None] for s in steps]
+        largest = max(sum(t.size for t in each) for each in tensors)
+        return int(min(WALKED, max(2, MEMORY // (4 * 2 * 2 * largest))))
+
+
+def weights_only(original: Model, settings: Settings) -> Model:
+    """Without samples nothing is known of activations, so they stay in float."""
+    shapes = {
+        name: tuple(size if isinstance(size, int) else 1 for size in shape or ())
+        for name, shape in original.input_shapes({}).items()
+    }
+    plan = make_plan(original.graph, shapes, settings.keep_float)
+    plan.weights_only |= plan.integer & plan.macs.keys()
+    plan.integer, plan.rounded, plan.carried = set(), {}, {}
+    decisions: Decisions = decide_simply(original.graph, plan, {}, settings.method)
+    return finished(original, emit(original.graph, plan, decisions))
+
+
+def finished(original: Model, graph: Graph) -> Model:
+    """What is saved and runs."""
+    rewrite(graph)
+    check_meanings(graph)
+    return Model(graph, original.metadata)

@@ -1,0 +1,62 @@
+"""What a user may ask of the quantizer, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...runtime.errors import InputError
+from . import ranges
+from .samples import Source
+
+MODES = ("int8",)
+IO = ("float32", "int8")
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """calibration: samples; None for weights alone. validation: samples that judge, None for a fifth of the others.
+    method: of ranges.METHODS, or "auto". keep_float: layers that stay in float. fast: histograms' least and largest
+    number, nearest rounding and no more. integer_io: inputs and outputs become int8. min_agreement: what the result has
+    to reach, as `Fidelity.agreement`, with as few further layers in float as that takes."""
+
+    calibration: Source | None = None
+    validation: Source | None = None
+    method: str = ranges.AUTO
+    keep_float: Sequence[str] = ()
+    fast: bool = False
+    integer_io: bool = False
+    min_agreement: float | None = None
+    progress: Progress | None = None
+
+    @staticmethod
+    def checked(
+        mode: str,
+        calibration: Source | None,
+        validation: Source | None,
+        method: str,
+        keep_float: Sequence[str],
+        fast: bool,
+        io: str,
+        min_agreement: float | None,
+        progress: Progress | None,
+    ) -> Settings:
+        """As `mj.convert` is given them; InputError where they make no sense."""
+        if mode not in MODES:
+            raise InputError(f"nothing is quantized to {mode!r}; known is {', '.join(MODES)}")
+        if method not in (ranges.AUTO, *ranges.METHODS):
+            known = ", ".join([ranges.AUTO, *ranges.METHODS])
+            raise InputError(f"no calibration method '{method}'; known are {known}")
+        if io not in IO:
+            raise InputError(f"io={io!r}: inputs and outputs are {' or '.join(IO)}")
+        if min_agreement is not None and not 0 < min_agreement <= 1:
+            raise InputError(f"min_agreement {min_agreement} is no share between 0 and 1")
+        if calibration is None and (io != IO[0] or min_agreement is not None or validation is not None):
+            raise InputError("io, min_agreement and validation take samples to calibrate with")
+        kept = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
+        return Settings(calibration, validation, method, kept, fast, io != IO[0], min_agreement, progress)
+
+    def say(self, done: int, total: int, what: str) -> None:
+        if self.progress is not None:
+            self.progress(done, total, what)

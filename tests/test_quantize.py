@@ -1,0 +1,273 @@
+"""The quantizer on networks small and awkward: what comes out is integers, names stay, and the gate tells the truth."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("onnx")
+from onnx_models import node
+from quantized_models import convolutional, images, save, weights
+
+import millijoule as mj
+from millijoule.converters.quantize.search import search
+from millijoule.runtime.fidelity import Fidelity, OutputFidelity
+from millijoule.runtime.graph import Graph
+
+
+@pytest.fixture(autouse=True)
+def numpy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels have tests of their own, and integers are the same bit for bit in NumPy."""
+    monkeypatch.setenv("MILLIJOULE_TARGET", "numpy")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return save(tmp_path / "float.onnx", *convolutional())
+
+
+def run(model: Any, x: np.ndarray, name: str = "scores") -> np.ndarray:
+    with mj.load(model) as session:
+        return np.concatenate([session.run({"x": each[None]})[name].reshape(1, -1) for each in x])
+
+
+def sqnr(wanted: np.ndarray, found: np.ndarray) -> float:
+    return float(10 * np.log10(np.square(wanted).sum() / np.square(wanted - found).sum()))
+
+
+def dtypes(graph: Graph, op: str) -> Counter[str]:
+    return Counter(graph.values[each.outputs[0]].dtype.name for each in graph.nodes if each.op == op)
+
+
+def test_layers_compute_on_integers_and_the_outside_stays(source: Path) -> None:
+    model = mj.convert(source, quantize="int8", calibration={"x": images(24)})
+    assert dtypes(model.graph, "Conv") == {"int8": 3}
+    assert [str(info) for info in model.inputs.values()] == ["'x' float32 (1, 3, 8, 8)"]
+    assert [str(info) for info in model.outputs.values()] == ["'scores' float32 (1, 4)"]
+    weight = [value.data for value in model.graph.values.values() if value.data is not None]
+    assert all(data.min() >= -127 for data in weight if data.dtype == np.int8 and data.ndim > 1)
+    fresh = images(20, seed=9)
+    assert sqnr(run(source, fresh), run(model, fresh)) > 28
+
+
+def test_the_gate_measures_held_out_samples_on_the_final_file(source: Path, tmp_path: Path) -> None:
+    x = images(24)
+    model = mj.convert(source, quantize="int8", calibration={"x": x})
+    assert model.fidelity is not None
+    model.save(tmp_path / "out.mj")
+    held = x[4::5]
+    wanted, found = run(source, held), run(tmp_path / "out.mj", held)
+    output = model.fidelity.outputs[0]
+    assert model.fidelity.samples == len(held) == output.samples and model.fidelity.held_out
+    assert output.agreed == (wanted.argmax(1) == found.argmax(1)).sum()
+    assert output.sqnr == pytest.approx(sqnr(wanted, found), abs=0.01)
+    assert {layer.name.partition(".")[0] for layer in model.fidelity.layers} >= {"r1", "r2", "c3"}
+    assert all(20 < layer.sqnr < 70 for layer in model.fidelity.layers)
+
+
+def test_looking_at_layers_beats_the_histograms_alone(source: Path) -> None:
+    fresh, x = images(40, seed=5), images(40)
+    wanted = run(source, fresh)
+    plain = mj.convert(source, quantize="int8", calibration={"x": x}, fast=True)
+    careful = mj.convert(source, quantize="int8", calibration={"x": x})
+    assert sqnr(wanted, run(careful, fresh)) > sqnr(wanted, run(plain, fresh))
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "mse", "entropy"])
+def test_a_method_may_be_named(method: str, source: Path) -> None:
+    model = mj.convert(source, quantize="int8", calibration={"x": images(20)}, method=method, fast=True)
+    fresh = images(20, seed=9)
+    assert sqnr(run(source, fresh), run(model, fresh)) > (5 if method == "entropy" else 15)
+
+
+def test_layers_stay_in_float_by_their_names_in_the_source(source: Path) -> None:
+    x = images(20)
+    model = mj.convert(source, quantize="int8", calibration={"x": x}, keep_float=["c2"], fast=True)
+    assert dtypes(model.graph, "Conv") == {"int8": 2, "float32": 1}
+    with pytest.raises(mj.InputError, match="no layer 'nothing' to keep in float; the layers with weights are 'r1"):
+        mj.convert(source, quantize="int8", calibration={"x": x}, keep_float=["nothing"])
+
+
+def test_without_samples_weights_alone_are_integers(source: Path) -> None:
+    model = mj.convert(source, quantize="int8")
+    assert dtypes(model.graph, "Conv") == {"float32": 3}
+    stored = sum(v.data.nbytes for v in model.graph.values.values() if v.data is not None and v.data.dtype == np.int8)
+    assert stored >= 8 * 27 + 8 * 9
+    assert model.fidelity is not None and "only the weights" in model.fidelity.notes[0]
+    fresh = images(20, seed=9)
+    assert sqnr(run(source, fresh), run(model, fresh)) > 30
+
+
+def test_integers_outside_too(source: Path) -> None:
+    model = mj.convert(source, quantize="int8", calibration={"x": images(24)}, io="int8")
+    assert [info.dtype for info in (*model.inputs.values(), *model.outputs.values())] == [np.int8, np.int8]
+    assert all(info.quant is not None for info in (*model.inputs.values(), *model.outputs.values()))
+    fresh = images(10, seed=9)
+    with mj.load(model) as session:
+        found = [session.dequantize("scores", session.run(session.quantize("x", x[None]))["scores"]) for x in fresh]
+    assert sqnr(run(source, fresh), np.concatenate(found)) > 18
+
+
+def fidelity(kept: Sequence[str], needed: set[str], harmless: str) -> Fidelity:
+    """Of a model that agrees once all the needed layers are in float; the harmless one gains most by itself."""
+    gain = 30.0 if harmless in kept else 10.0 + len(needed & set(kept))
+    agreed = 100 if needed <= set(kept) else 50
+    return Fidelity(100, False, [OutputFidelity("scores", gain, 1.0, agreed, 100)])
+
+
+@pytest.mark.parametrize("needed", [set(), {"a"}, {"b", "d"}, {"a", "b", "c", "d"}])
+def test_the_search_keeps_what_is_needed_and_no_more(needed: set[str]) -> None:
+    layers = ["a", "b", "harmless", "c", "d"]
+    found = search(layers, lambda kept: fidelity(kept, needed, "harmless"), 0.99, lambda *_: None)
+    assert set(found) == needed
+
+
+def test_an_agreement_is_reached_or_refused(source: Path) -> None:
+    """What judges here is far beyond what was calibrated with."""
+    x = images(20)
+    model = mj.convert(source, quantize="int8", calibration={"x": x}, fast=True, min_agreement=0.5)
+    assert model.fidelity is not None and not model.fidelity.kept and model.fidelity.agreement >= 0.5
+    wrong = {"x": 1e6 * images(40, seed=3)}
+    with pytest.raises(mj.Error, match=r"agreement 0\.99 is not reached"):
+        mj.convert(source, quantize="int8", calibration={"x": x}, validation=wrong, fast=True, min_agreement=0.99)
+
+
+AWKWARD = {
+    "depthwise channels 1:1000": convolutional(spread=1000),
+    "constant channel": convolutional(seed=2),
+    "dead relu": convolutional(seed=3),
+}
+AWKWARD["constant channel"][1]["w1"][0] = 0
+AWKWARD["constant channel"][1]["b1"][0] = 5
+AWKWARD["dead relu"][1]["b1"][:3] = -100
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_what_breaks_quantizers(name: str, tmp_path: Path) -> None:
+    source, fresh = save(tmp_path / "float.onnx", *AWKWARD[name]), images(20, seed=9)
+    model = mj.convert(source, quantize="int8", calibration={"x": images(24)})
+    assert dtypes(model.graph, "Conv") == {"int8": 3}
+    assert sqnr(run(source, fresh), run(model, fresh)) > 20
+
+
+def hard_swish_and_excitation(rng: np.random.Generator) -> tuple[list[Any], dict[str, Any], str]:
+    nodes = [
+        node("Conv", "x w1", "c1", pads=[1, 1, 1, 1]),
+        node("HardSwish", "c1", "h1"),
+        node("GlobalAveragePool", "h1", "squeezed"),
+        node("Conv", "squeezed w2", "e1"),
+        node("Relu", "e1", "e2"),
+        node("Conv", "e2 w3", "e3"),
+        node("HardSigmoid", "e3", "gate", alpha=1 / 6, beta=0.5),
+        node("Mul", "h1 gate", "excited"),
+        node("Conv", "excited w4", "scores", pads=[1, 1, 1, 1]),
+    ]
+    shapes = {"w1": (8, 3, 3, 3), "w2": (4, 8, 1, 1), "w3": (8, 4, 1, 1), "w4": (6, 8, 3, 3)}
+    return nodes, {name: weights(rng, *shape) for name, shape in shapes.items()}, "scores"
+
+
+def batch_norm_of_no_variance(rng: np.random.Generator) -> tuple[list[Any], dict[str, Any], str]:
+    nodes = [
+        node("Conv", "x w1", "c1"),
+        node("BatchNormalization", "c1 scale shift mean variance", "n1"),
+        node("Relu", "n1", "r1"),
+        node("Conv", "r1 w2", "scores"),
+    ]
+    variance = np.ones(8, np.float32)
+    variance[0] = 0
+    constants = {"w1": weights(rng, 8, 3, 3, 3), "w2": weights(rng, 8, 8, 3, 3), "variance": variance}
+    constants |= {"scale": np.ones(8, np.float32), "shift": np.zeros(8, np.float32), "mean": np.zeros(8, np.float32)}
+    constants["w1"][0] = 0
+    return nodes, constants, "scores"
+
+
+def boxes_beside_scores(rng: np.random.Generator) -> tuple[list[Any], dict[str, Any], str]:
+    nodes = [
+        node("Conv", "x w1", "c1"),
+        node("Relu", "c1", "r1"),
+        node("Conv", "r1 w2", "boxes"),
+        node("Conv", "r1 w3", "logits"),
+        node("Sigmoid", "logits", "classes"),
+        node("Concat", "boxes classes", "scores", axis=1),
+    ]
+    shapes = {"w1": (8, 3, 3, 3), "w2": (4, 8, 1, 1), "w3": (2, 8, 1, 1)}
+    constants = {name: weights(rng, *shape) for name, shape in shapes.items()}
+    constants["w2"] *= 200
+    return nodes, constants, "scores"
+
+
+@pytest.mark.parametrize("network", [hard_swish_and_excitation, batch_norm_of_no_variance, boxes_beside_scores])
+def test_blocks_that_break_quantizers(network: Any, tmp_path: Path) -> None:
+    nodes, constants, output = network(np.random.default_rng(0))
+    source, fresh = save(tmp_path / "float.onnx", nodes, constants, output), images(10, seed=9)
+    model = mj.convert(source, quantize="int8", calibration={"x": images(24)})
+    wanted, found = run(source, fresh), run(model, fresh)
+    assert dtypes(model.graph, "Conv")["int8"] >= len([each for each in nodes if each.op_type == "Conv"]) - 2
+    assert sqnr(wanted, found) > 18
+    if network is boxes_beside_scores:
+        scores = slice(4 * 36, None)
+        assert sqnr(wanted[:, scores], found[:, scores]) > 22
+
+
+def test_a_hybrid_with_attention(tmp_path: Path) -> None:
+    """What has no integer kernels stays in float between layers that do."""
+    rng, size = np.random.default_rng(0), 16
+    constants: dict[str, Any] = {name: weights(rng, size, size) for name in ("q", "k", "v", "o")}
+    constants |= {"w1": weights(rng, size, 3, 3, 3), "w2": weights(rng, 4, size, 1, 1)}
+    constants |= {"g": np.ones(size, np.float32), "b": np.zeros(size, np.float32)}
+    constants |= {"tokens": np.array([1, size, 36]), "grid": np.array([1, size, 6, 6])}
+    nodes = [
+        *(node("Conv", "x w1", "c1"), node("Relu", "c1", "r1"), node("Reshape", "r1 tokens", "t0")),
+        *(node("Transpose", "t0", "t1", perm=[0, 2, 1]), node("LayerNormalization", "t1 g b", "n", axis=-1)),
+        *(node("MatMul", "n q", "nq"), node("MatMul", "n k", "nk"), node("MatMul", "n v", "nv")),
+        *(node("Transpose", "nk", "nkt", perm=[0, 2, 1]), node("MatMul", "nq nkt", "dots")),
+        *(node("Softmax", "dots", "attention", axis=-1), node("MatMul", "attention nv", "mixed")),
+        *(node("MatMul", "mixed o", "out"), node("Add", "t1 out", "sum")),
+        *(node("Transpose", "sum", "back", perm=[0, 2, 1]), node("Reshape", "back grid", "map")),
+        node("Conv", "map w2", "scores"),
+    ]
+    source, fresh = save(tmp_path / "float.onnx", nodes, constants), images(10, seed=9)
+    model = mj.convert(source, quantize="int8", calibration={"x": images(20)})
+    assert dtypes(model.graph, "MatMul")["int8"] >= 3 and dtypes(model.graph, "Softmax") == {"float32": 1}
+    assert sqnr(run(source, fresh), run(model, fresh)) > 22
+
+
+def test_sequences_of_any_length(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    nodes = [
+        *(node("Conv", "x w1", "c1", pads=[1, 1]), node("Relu", "c1", "r1"), node("Conv", "r1 w2", "c2", pads=[1, 1])),
+        node("GlobalAveragePool", "c2", "scores"),
+    ]
+    constants = {"w1": weights(rng, 8, 3, 3), "w2": weights(rng, 4, 8, 3)}
+    source = save(tmp_path / "float.onnx", nodes, constants, shape=(1, 3, "time"))
+    lengths = [5, 9, 12, 30, 7, 8, 11, 16, 21, 4]
+    samples = [{"x": images(1, seed, (3, length))} for seed, length in enumerate(lengths)]
+    model = mj.convert(source, quantize="int8", calibration=samples)
+    assert dtypes(model.graph, "Conv")["int8"] == 2
+    assert model.fidelity is not None and model.fidelity.samples == 2 and model.fidelity.outputs[0].sqnr > 20
+
+
+def test_a_quantized_model_is_refused(source: Path, tmp_path: Path) -> None:
+    example = Path(__file__).resolve().parent.parent / "examples" / "fashion_mnist" / "fashion_mnist_int8.onnx"
+    with pytest.raises(mj.InputError, match="quantized already"):
+        mj.convert(example, quantize="int8", calibration={"image": np.zeros((20, 1, 28, 28), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"quantize": "int4"}, "nothing is quantized to 'int4'"),
+        ({"quantize": "int8", "method": "best"}, "no calibration method 'best'"),
+        ({"quantize": "int8", "io": "uint8"}, "io='uint8'"),
+        ({"quantize": "int8", "min_agreement": 0.9}, "take samples to calibrate with"),
+        ({"quantize": "int8", "min_agreement": 2.0, "calibration": {}}, "no share between 0 and 1"),
+    ],
+)
+def test_options_that_make_no_sense(options: dict[str, Any], problem: str, source: Path) -> None:
+    with pytest.raises(mj.InputError, match=problem):
+        mj.convert(source, **options)
