@@ -55,7 +55,8 @@ def save(
 
 
 def images(count: int, seed: int = 1, shape: tuple[int, ...] = IMAGE[1:]) -> np.ndarray:
-    """float32 (count, *shape): smooth patterns of different brightness, as noise alone means the same everywhere."""
+    """float32 (count, *shape): smooth patterns of different brightness, as noise alone means the same everywhere;
+    within -2..2, as pixels are within limits."""
     rng = np.random.default_rng(seed)
     found = rng.standard_normal((count, *shape)).cumsum(-1) * 0.3 + rng.standard_normal((count, *[1] * len(shape)))
-    return found.astype(np.float32)
+    return (2 * np.tanh(found)).astype(np.float32)
