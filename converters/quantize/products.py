@@ -34,7 +34,7 @@ def is_product(graph: Graph, node: Node) -> bool:
     b = graph.constant(node.inputs[2])
     return (
         b is not None
-        and b.size == max(b.shape or (1,))
+        and b.size == (b.shape or (1,))[-1]
         and b.size in (1, outputs(node, w))
         and bool(np.isfinite(b).all())
     )
@@ -97,7 +97,7 @@ def rows(node: Node, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     seen = np.moveaxis(patches(pad(x, window, 0), window), rank + 1, -1)
     step = max(1, round((prod(window.output) / ROWS) ** (1 / max(rank, 1))))
-    seen = seen[(slice(None), *[slice(None, None, step)] * rank)]
+    seen = seen[(slice(None), *([slice(None, None, step)] * rank))]
     positions, taps = prod(seen.shape[: rank + 1]), prod(window.kernel)
     grouped = seen.reshape(positions, taps, group, x.shape[-1] // group)
     return np.ascontiguousarray(grouped.transpose(2, 0, 1, 3)).reshape(group, positions, -1)
