@@ -97,7 +97,8 @@ def rows(node: Node, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     )  # fmt: skip
     seen = np.moveaxis(patches(pad(x, window, 0), window), rank + 1, -1)
     step = max(1, round((prod(window.output) / ROWS) ** (1 / max(rank, 1))))
-    seen = seen[(slice(None), *([slice(None, None, step)] * rank))]
+    chosen = (slice(None), *[slice(None, None, step)] * rank)
+    seen = seen[chosen]
     positions, taps = prod(seen.shape[: rank + 1]), prod(window.kernel)
     grouped = seen.reshape(positions, taps, group, x.shape[-1] // group)
     return np.ascontiguousarray(grouped.transpose(2, 0, 1, 3)).reshape(group, positions, -1)
