@@ -60,7 +60,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Running": ("Session",),
     "Cascades": ("Cascade", "Gate", "Answer"),
     "Earlier answers": ("Memory", "MemoryCounts", "Similar", "FalseHits"),
-    "What models say of themselves": ("TensorInfo", "Quantization", "Preprocessing", "Ranked"),
+    "What models say of themselves": ("TensorInfo", "Quantization", "Fidelity", "Preprocessing", "Ranked"),
     "Softmax without a model": ("softmax", "softmax_statistics", "SoftmaxStatistics"),
     "Errors and warnings": (
         "Error", "ModelError", "InputError", "TargetError", "CompilerError", "PreprocessingWarning", "LabelsWarning",
