@@ -11,6 +11,7 @@ import pytest
 from session_models import agree, feeds_of, int8_network, tiny_network
 
 from millijoule.runtime.engine.guards import guarded, scratch
+from millijoule.runtime.engine.workspace import Plan
 from millijoule.runtime.program.apart import Apart
 from millijoule.runtime.program.bounds import SLACK
 from millijoule.runtime.program.view import Storage
@@ -121,4 +122,5 @@ def test_sessions_give_the_same(threads: int, monkeypatch: pytest.MonkeyPatch) -
         with load(model, threads=threads) as session:
             for _ in range(2):
                 agree(session.run(feeds), model, feeds)
-            assert session._pool[0].plan is not None and session._pool[0].plan.apart is not None
+            plan = session._pool[0].plan
+            assert isinstance(plan, Plan) and plan.apart is not None
