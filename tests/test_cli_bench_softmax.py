@@ -272,7 +272,7 @@ def test_a_model_is_still_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     for name in ("model.mj", "./softmax"):
         done = mj("bench", name, "--target", "numpy", *QUICK, "--json")
-        assert done.exit_code == 0 and json.loads(done.stdout)["model"] == name
+        assert done.exit_code == 0 and json.loads(done.stdout)["model"]["path"] == name
 
 
 def test_progress_goes_to_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:

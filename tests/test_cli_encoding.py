@@ -19,7 +19,8 @@ LOCALES: dict[str, dict[str, Any]] = {
     "latin-1": {"PYTHONIOENCODING": "latin-1"},
     "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-QUICK = ("--seconds", "0.01", "--rounds", "2", "--start", "none")
+QUICK = ("--seconds", "0.01", "--rounds", "2")
+BENCH = (*QUICK, "--start", "none")
 NUMPY = ("--target", "numpy")
 
 
@@ -49,8 +50,8 @@ def commands(folder: Path) -> list[list[object]]:
         ["run", names, *NUMPY],
         ["inspect", small, "--target", "cortex-a72", "--steps"],
         ["inspect", names, *NUMPY, "--profile"],
-        ["bench", small, *NUMPY, *QUICK],
-        ["bench", SOURCE, *NUMPY, *QUICK, "--peers"],
+        ["bench", small, *NUMPY, *BENCH],
+        ["bench", SOURCE, *NUMPY, *BENCH, "--peers"],
         ["bench", "softmax", "--sizes", "1000", *QUICK, "--no-peers"],
         ["compare", SOURCE, *NUMPY],
         ["convert", SOURCE, "-o", folder / "out.mj"],

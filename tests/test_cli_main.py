@@ -56,7 +56,7 @@ def test_a_newcomer_can_follow_the_help(name: str) -> None:
     assert command is not None
     described = text.partition("Options:")[0].partition("\n")[2]
     arguments = [] if " " in name else [item for item in command.params if isinstance(item, click.Argument)]
-    assert all(str(argument.make_metavar(click.Context(command))).strip("[]") in described for argument in arguments)
+    assert all(str(argument.make_metavar(click.Context(command))).strip("[].") in described for argument in arguments)
     shown = described.partition("Examples:")[2].replace("\\\n", " ")
     examples = [line.split() for line in shown.splitlines() if line.strip().startswith("mj ")]
     assert examples and all(words[:2] == ["mj", name.split()[0]] for words in examples)

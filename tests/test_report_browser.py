@@ -13,13 +13,14 @@ from report_runs import HOSTILE, bench, energy
 
 from millijoule.tools.report.contents import named
 from millijoule.tools.report.page.page import write_page
+from millijoule.tools.report.run_file import AnyRun
 
 PROGRAM = browser.find()
 pytestmark = pytest.mark.skipif(
     PROGRAM is None, reason="needs Chromium (apt-get install chromium), or MILLIJOULE_BROWSER with its program"
 )
 SMALL, LARGE = bench(1, accuracy=0.88), bench(2, layers=90, name="large.mj", accuracy=0.93)
-RUNS = [
+RUNS: list[tuple[str, AnyRun]] = [
     ("small.json", SMALL),
     ("large.json", LARGE),
     ("energy.json", energy(1)),

@@ -255,8 +255,7 @@ def test_verify_of_a_damaged_file(path: Path) -> None:
 
 def test_a_cascade_is_verified_as_a_whole(tmp_path: Path) -> None:
     with millijoule.Cascade([classifier(1), classifier(2)], millijoule.Gate("margin", 0.5), target="numpy") as cascade:
-        model = cascade.model
-    model.save(tmp_path / "untested.mj")
+        cascade.model.save(tmp_path / "untested.mj")
     mj_json("convert", tmp_path / "untested.mj", "-o", tmp_path / "pair.mj", "--self-test", 6)
     model = Model.load(tmp_path / "pair.mj")
     assert take_apart((tmp_path / "pair.mj").read_bytes()).record["version"] == 4

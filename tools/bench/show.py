@@ -64,26 +64,26 @@ def _latencies(run: BenchRun) -> None:
     pairs = {pair.name: pair for pair in run.paired}
     rows = []
     for each in run.latency:
-        times = [duration(seconds) for seconds in (each.median, each.p90, each.p99, each.min)]
+        times = [duration(seconds) for seconds in (each.median, each.p90, each.p99)]
         rows.append(
             [each.name, *times, "" if each.cpu_s is None else duration(each.cpu_s), *_against(pairs.get(each.name))]
         )
     threads, rounds = run.model.threads, len(run.latency[0].round_medians)
     title = f"{run.model.path}: {threads} thread{'s' if threads > 1 else ''}, {rounds} rounds"
-    columns = ["engine", ">median", ">p90", ">p99", ">min", ">CPU time"]
+    columns = ["engine", ">median", ">p90", ">p99", ">CPU time"]
     if run.paired:
         first = "ours" if any(each.kind == "peer" for each in run.latency) else "the first"
-        table(title, [*columns, f">its time\n/ {first}", ">95 %", ">over the\nrounds"], rows)
+        table(title, [*columns, f">its time\n/ {first}", ">95 %"], rows)
     else:
-        table(title, columns, [row[:6] for row in rows])
+        table(title, columns, [row[:5] for row in rows])
 
 
 def _against(pair: Paired | None) -> list[str]:
     if pair is None:
-        return ["", "", ""]
+        return ["", ""]
     low, high = pair.ratio.low, pair.ratio.high
     bounds = "" if low is None or high is None else f"{low:.2f}..{high:.2f}{'' if pair.differs else ', as fast'}"
-    return [f"{pair.median:.2f}", bounds, f"{min(pair.round_ratios):.2f}..{max(pair.round_ratios):.2f}"]
+    return [f"{pair.median:.2f}", bounds]
 
 
 def _precision(run: BenchRun) -> str:

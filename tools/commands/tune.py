@@ -72,7 +72,7 @@ def command(
     Examples:
       mj tune pair.mj validation.npz -o tuned.mj
       mj tune pair.mj validation.npz --accuracy 0.9 --guarantee -o tuned.mj
-      mj tune pair.mj validation/ --answered 0.99 --guarantee --delta 0.05 -o tuned.mj
+      mj tune pair.mj validation/ --answered 0.99 --guarantee -o tuned.mj
     """
     from ...runtime.cascade.model import CascadeModel
     from ...runtime.errors import InputError
