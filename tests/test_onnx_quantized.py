@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ pytest.importorskip("onnx")
 import onnx
 from onnx import helper
 from onnx_models import MICROSOFT, Type, agree, graph_from, model_of, node
+from onnxruntime_session import open_session
 
+import millijoule
 from millijoule.runtime.evaluate.reference import run
 
 RNG = np.random.default_rng(11)
@@ -244,3 +247,24 @@ def test_activations_of_four_bits_are_held_in_eight() -> None:
     found = run(graph_from(model), {"x": x})["y"]
     assert found.dtype == np.int8
     np.testing.assert_array_equal(found, [-8, -1, 2, 7, 7])
+
+
+@pytest.mark.parametrize("shape", [(4, 1), (4,), (1, 4), (1, 1), ()])
+def test_a_bias_of_each_row_is_none_of_each_output(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """Also where there are as many rows as outputs."""
+    nodes = [
+        node("QuantizeLinear", "x xs xz", "xq"), node("DequantizeLinear", "xq xs xz", "xd"),
+        node("DequantizeLinear", "w ws wz", "wd"), node("Gemm", "xd wd b", "g"),
+        node("QuantizeLinear", "g ys yz", "yq"), node("DequantizeLinear", "yq ys yz", "y"),
+    ]  # fmt: skip
+    zero, rng = np.int8(0), np.random.default_rng(0)
+    constants = {
+        "xs": np.float32(0.05), "xz": np.int8(3), "ws": np.float32(0.02), "wz": zero, "ys": np.float32(0.1), "yz": zero,
+        "w": codes("int8", 5, 4) // 2, "b": 3 * rng.normal(size=shape).astype(np.float32),
+    }  # fmt: skip
+    model = model_of(nodes, {"x": ((4, 5), "float32")}, "y", constants)
+    onnx.save(model, tmp_path / "model.onnx")
+    x = rng.normal(size=(4, 5)).astype(np.float32)
+    wanted = open_session(tmp_path / "model.onnx", optimize=False).run(None, {"x": x})[0]
+    with millijoule.load(tmp_path / "model.onnx", target="numpy") as session:
+        np.testing.assert_array_equal(session.run(x)["y"], wanted)

@@ -83,7 +83,9 @@ def _bias(patch: Patch, node: Node, x: Source, w: Source) -> str | None:
     quant = Quantization(scale, np.zeros(scale.size, np.int32), None if scale.size == 1 else 0)
     source = dequantized(graph, name)
     flat = data.reshape(-1)
-    if data.size != max(data.shape or (1,)) or flat.size not in (1, *_outputs(graph, node)):
+    # A column that is as long as there are outputs has a number for each row.
+    along = data.shape[-1:] if node.op == "Gemm" else data.shape
+    if data.size != max(along or (1,)) or flat.size not in (1, *_outputs(graph, node)):
         return None
     stored = graph.constant(source.name) if source is not None else None
     if source is not None and stored is not None and stored.dtype == np.int32 and _same_scale(source.quant, scale):
