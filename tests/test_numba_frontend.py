@@ -33,6 +33,7 @@ def test_the_same_object(
     spared = numba_bridge.compile_kernel(factory(Isa(target), **constants), "kernel", target)
     monkeypatch.setattr(numba_bridge, "Pipeline", Compiler)
     monkeypatch.setattr(numba_bridge, "typing_context", lambda: cpu_target.typing_context)
+    monkeypatch.setattr(numba_bridge, "Context", lambda: cpu_target.target_context)
     assert numba_bridge.compile_kernel(factory(Isa(target), **constants), "kernel", target) == spared
 
 

@@ -12,11 +12,10 @@ from numba.core import config, types
 from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen, JitEngine
 from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
 
 from ..simd.subroutine import compiled_by
 from .abi import codes, signature
-from .numba_frontend import Pipeline, typing_context
+from .numba_frontend import Context, Pipeline, typing_context
 
 if TYPE_CHECKING:
     from ..targets.target import Target
@@ -108,7 +107,7 @@ def effort(function: Callable[..., None], target: Target) -> int:
 def _lowered(function: Callable[..., None], symbol: str, codegen: _TargetCodegen) -> _KernelLibrary:
     """A kernel and its subroutines in LLVM's language, as numba wrote them."""
     parameters = codes(signature(function))
-    context = cpu_target.target_context.subtarget(_internal_codegen=codegen)
+    context = Context().subtarget(_internal_codegen=codegen)
     library = _KernelLibrary(codegen, symbol)
 
     def add(function: Callable[..., Any], arguments: tuple[types.Type, ...], result: Any, inline: bool) -> Any:

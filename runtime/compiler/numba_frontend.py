@@ -9,6 +9,7 @@ from typing import Any
 from numba.core import types, typing
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager
+from numba.core.cpu import CPUContext
 from numba.core.registry import cpu_target
 
 _OPERATORS = frozenset(function for function in vars(operator).values() if callable(function))
@@ -31,6 +32,19 @@ class Typing(typing.Context):
         if (func, args) not in self._known:
             self._known[func, args] = super().resolve_function_type(func, args, kws)
         return self._known[func, args]
+
+
+class Context(CPUContext):
+    """numba's target context, which otherwise makes a memory manager of arrays ready whenever a process compiles its
+    first function, and imports whatever NumPy knows: two tenths of a second."""
+
+    def __init__(self) -> None:
+        # What it knows of implementations is the process's, as is what it learns.
+        self.__dict__ = cpu_target.target_context.__dict__
+
+    def load_additional_registries(self) -> None:
+        from numba.core import optional  # noqa: F401
+        from numba.cpython import builtins, iterators, numbers, rangeobj, tupleobj  # noqa: F401
 
 
 UNNEEDED = {
