@@ -22,9 +22,10 @@ from .session import Session, shapes_of
 class RememberingSession(Session):
     """A session of which `run` keeps what it gives, and gives it again."""
 
+    _shelf: Shelf
+
     def __init__(self, engine: Engine, shelf: Shelf) -> None:
         super().__init__(engine, shelf)
-        self._kept = shelf
         self._planned: tuple[Signature, Plan, Layout] | None = None
 
     @staticmethod
@@ -37,10 +38,10 @@ class RememberingSession(Session):
         if outputs is not None:
             return super().run(feeds, outputs)
         self._check_open()
-        question = self._kept.question(feeds)
+        question = self._shelf.question(feeds)
         if question is None:
-            question = self._kept.ask(self._check(feeds))
-        known: Outcome | None = self._kept.find(question)
+            question = self._shelf.ask(self._check(feeds))
+        known: Outcome | None = self._shelf.find(question)
         if known is None:
             return self._answer(question)
         self._latest = get_ident(), known.layout.shapes
@@ -48,7 +49,7 @@ class RememberingSession(Session):
 
     def clone(self) -> RememberingSession:
         self._check_open()
-        return RememberingSession(self._engine, self._kept)
+        return RememberingSession(self._engine, self._shelf)
 
     def close(self) -> None:
         super().close()
@@ -56,7 +57,7 @@ class RememberingSession(Session):
 
     def _answer(self, question: Question) -> dict[str, np.ndarray]:
         """New outputs, which are kept where they are sure enough."""
-        arrays, planned = self._kept.arrays(question), self._planned
+        arrays, planned = self._shelf.arrays(question), self._planned
         # What was planned for the same signature is known to fit.
         if planned is None or question[1] is not planned[0]:
             shapes = shapes_of(self._check(arrays))
@@ -64,8 +65,8 @@ class RememberingSession(Session):
             planned = self._planned = question[1], plan, Layout.of(plan.program, shapes, self._engine.threads)
         _, plan, layout = planned
         began = perf_counter()
-        found, data = self._execute(plan, arrays, self._kept)
+        found, data = self._execute(plan, arrays, self._shelf)
         seconds = perf_counter() - began
         self._latest = get_ident(), layout.shapes
-        self._kept.keep(question, data, Outcome.of(layout, found), layout.macs, seconds, layout.threads)
+        self._shelf.keep(question, data, Outcome.of(layout, found), layout.macs, seconds, layout.threads)
         return found

@@ -133,6 +133,19 @@ def test_a_branch_that_is_known_costs_nothing(value: bool) -> None:
     agree(session, model, {"x": floats(1, 2, 3, 4)})
 
 
+def test_a_branch_that_waits_is_one_part_whatever_the_sizes() -> None:
+    then = graph_of([node("Neg", "p", "t")], {}, "t")
+    other = graph_of([node("Abs", "p", "o")], {}, "o")
+    chosen = node("If", "flag", "b", then_branch=then, else_branch=other)
+    nodes = [node("Tile", "x times", "r"), node("NonZero", "r", "p"), chosen, node("Mul", "b two", "y")]
+    inputs: dict[str, Type | None] = {**ROW, "times": ((1,), "int64")}
+    model = model_of(nodes, inputs, "y", {"two": ints(2), "flag": np.array(True)}, opset=13)
+    session = session_of(model)
+    agree(session, model, *({"x": floats(1, 0, 2), "times": ints(times)} for times in range(1, 9)))
+    plan = session.engine.plan({"x": (3,), "times": (1,)}, ())
+    assert isinstance(plan, Staged) and len(plan._root.rests) == 1
+
+
 def growing() -> onnx.ModelProto:
     """A loop that appends a number at every iteration, and gives the sums so far; it stops at a sum of more than 20."""
     body = graph_of(

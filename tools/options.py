@@ -65,6 +65,19 @@ run_output = click.option(
     type=FILE,
     help="Also write everything into a file, for `mj report` and for your own programs.",
 )
+
+
+def tolerance(default: float) -> Callable[[F], F]:
+    """--tolerance, of commands that hold outputs against others."""
+    return click.option(
+        "--tolerance",
+        default=default,
+        show_default=True,
+        type=click.FloatRange(min=0),
+        help="How far an output of real numbers may be off, as a share of its largest magnitude.",
+    )
+
+
 seed = click.option("--seed", default=0, show_default=True, help="Seed of the random numbers that are fed otherwise.")
 
 

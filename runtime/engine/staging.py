@@ -36,12 +36,14 @@ Arrays = dict[str, np.ndarray]
 
 
 class Part(msgspec.Struct, eq=False):
-    """carriers: inputs on whose elements shapes depend. rests: the parts that cuts leave, by their nodes."""
+    """carriers: inputs on whose elements shapes depend. rests: the parts that cuts leave, by their nodes. inlined: see
+    Later."""
 
     graph: Graph
     carriers: set[str] = msgspec.field(default_factory=set)
     cuts: OrderedDict[tuple[Any, ...], Cut] = msgspec.field(default_factory=OrderedDict)
     rests: dict[tuple[int, ...], Part] = msgspec.field(default_factory=dict)
+    inlined: dict[tuple[int, int], list[Node]] = msgspec.field(default_factory=dict)
 
     def key(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         carried = tuple((name, arrays[name].tobytes()) for name in sorted(self.carriers))
@@ -100,7 +102,7 @@ class Staged:
     def _make(self, part: Part, arrays: Mapping[str, np.ndarray]) -> Cut:
         graph, shapes = part.graph, {name: arrays[name].shape for name in part.graph.inputs}
         while True:
-            later, known = Later(), {name: arrays[name] for name in part.carriers}
+            later, known = Later(inlined=part.inlined), {name: arrays[name] for name in part.carriers}
             instance = instantiate(graph, shapes, known=known, later=later)
             asked = {name for name in later.needs.values() if name is not None and name in shapes}
             asked = {name for name in asked - part.carriers if arrays[name].nbytes <= FEW}

@@ -42,12 +42,14 @@ class Instance:
 class Later(msgspec.Struct):
     """What is left of a graph whose shapes depend on data. nodes: in order, with those of branches that were chosen.
     needs: for the first of them, by its outputs' names, the tensor whose elements it needs, None where it has to be
-    run. values: of the graph and of those branches. done: the nodes that need not wait."""
+    run. values: of the graph and of those branches. done: the nodes that need not wait. inlined: what stands in for a
+    branch, by the node's and the branch's identities, so that it is the same nodes every time."""
 
     nodes: list[Node] = msgspec.field(default_factory=list)
     needs: dict[tuple[str, ...], str | None] = msgspec.field(default_factory=dict)
     values: dict[str, Value] = msgspec.field(default_factory=dict)
     done: list[Node] = msgspec.field(default_factory=list)
+    inlined: dict[tuple[int, int], list[Node]] = msgspec.field(default_factory=dict)
 
 
 def instantiate(
@@ -82,7 +84,7 @@ def instantiate(
         node, names = nodes.popleft()
         branch = _chosen(node, scope)
         if branch is not None:
-            inlined = [(inner, _reads(inner)) for inner in _inlined(node, branch)]
+            inlined = [(inner, _reads(inner)) for inner in _inlined(node, branch, later)]
             nodes.extendleft(reversed(inlined))
             values, scope = {**values, **branch.values}, {**scope, **_constants(branch)}
             pending.update(name for _, inner in inlined for name in inner)
@@ -141,10 +143,16 @@ def _chosen(node: Node, scope: Scope) -> Graph | None:
     return branch
 
 
-def _inlined(node: Node, branch: Graph) -> list[Node]:
+def _inlined(node: Node, branch: Graph, later: Later | None) -> list[Node]:
     """The branch's nodes, and what gives its outputs the names of the node's."""
+    key = id(node), id(branch)
+    if later is not None and key in later.inlined:
+        return later.inlined[key]
     named = zip(branch.outputs, node.outputs, strict=True)
-    return [*branch.nodes, *(Node("Identity", [inner], [name], {}, node.name) for inner, name in named if name)]
+    found = [*branch.nodes, *(Node("Identity", [inner], [name], {}, node.name) for inner, name in named if name)]
+    if later is not None:
+        later.inlined[key] = found
+    return found
 
 
 def fold_constants(graph: Graph, largest: int | None = None) -> Graph:

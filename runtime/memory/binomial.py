@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 
+@lru_cache(1 << 12)
 def binomial_cdf(k: int, n: int, p: float) -> float:
     """The probability of at most k successes of n, each with probability p."""
     if k < 0:

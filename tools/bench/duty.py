@@ -7,8 +7,9 @@ from typing import Final
 
 import numpy as np
 
+from ...runtime.system.collection import no_collection
 from ..measure.pacing import paced
-from ..measure.timing import Contender, summary, without_collector
+from ..measure.timing import Contender, summary
 from ..report.bench_run import Duty
 from .rounds import thinned
 
@@ -22,7 +23,7 @@ def measure_duty(contender: Contender, rate: float, duration: float | None) -> D
         contender.feed()
         contender.invoke()
 
-    with without_collector():
+    with no_collection():
         inference()
         cpu = time.process_time()
         found = paced(inference, max(1, round((duration or USUAL_SECONDS) * rate)), rate)

@@ -9,8 +9,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from ...runtime.system.collection import no_collection
 from ..measure.statistics import differs, interval, precision, ratio_interval
-from ..measure.timing import SETTLE, Contender, measure_round, summary, warm_up, without_collector
+from ..measure.timing import SETTLE, Contender, measure_round, summary, warm_up
 from ..report.bench_run import Paired, Stability
 from ..report.run_parts import MOST_SAMPLES, Latency
 
@@ -87,7 +88,7 @@ def stability(medians: Sequence[float], wanted: float) -> Stability:
 def cpu_seconds(contender: Contender, seconds: float) -> float:
     """CPU time of one call, all threads together; putting the inputs in place is in it."""
     count = 0
-    with without_collector():
+    with no_collection():
         until, began = time.perf_counter() + seconds, time.process_time()
         while not count or time.perf_counter() < until:
             contender.feed()

@@ -9,8 +9,9 @@ from typing import Final
 
 import numpy as np
 
+from ...runtime.system.collection import no_collection
 from ..measure.device_state import read_state
-from ..measure.timing import Contender, without_collector
+from ..measure.timing import Contender
 from ..report.bench_run import Minute
 
 MINUTE: Final = 60.0
@@ -62,7 +63,7 @@ def slowdown(minutes: list[Minute]) -> float:
 def _run(contender: Contender, until: float, every: int) -> tuple[int, list[int]]:
     """How many calls there were, one at least, and the nanoseconds of every so many-th."""
     kept, calls = [], 0
-    with without_collector():
+    with no_collection():
         while not calls or time.perf_counter() < until:
             contender.feed()
             began = time.perf_counter_ns()

@@ -32,8 +32,7 @@ Arrays = dict[str, "np.ndarray"]
 @click.option(
     "--layers/--no-layers", default=True, show_default=True, help="Also what lies between inputs and outputs."
 )
-@click.option("--tolerance", default=1e-3, show_default=True, type=click.FloatRange(min=0), help="How far an output of "
-              "real numbers may be off, as a share of its largest magnitude.")  # fmt: skip
+@options.tolerance(1e-3)
 @click.option("--quanta", default=0.25, show_default=True, type=click.FloatRange(min=0), help="How far quantized "
               "outputs may be off, on average, in steps of their scale.")  # fmt: skip
 @options.running

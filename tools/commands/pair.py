@@ -74,7 +74,7 @@ def command(
     from ..report.picture import check_picture
     from ..tuning.pair_report import draw, pair_report, show
     from ..tuning.pairs import search
-    from ..tuning.samples import read_samples
+    from ..tuning.samples import read_labelled
 
     if len(models) < 2:
         raise InputError("a pair is chosen from two models or more")
@@ -86,7 +86,7 @@ def command(
     device, _ = described(profile)
     pool = [open_model(path) for path in models]
     classes, labels = _same_classes(models, pool)
-    data = read_samples(samples, labels, classes)
+    data = read_labelled(samples, labels, classes)
     names = _names(models)
     members = _members(pool, models, names, data, device, threads, target)
     measure = _measure(by, members, device)

@@ -79,7 +79,7 @@ def command(
     from ..models.sources import open_model
     from ..report.output import check_output
     from ..report.picture import check_picture
-    from ..tuning.samples import read_samples
+    from ..tuning.samples import read_labelled
 
     model = open_model(pair)
     if not isinstance(model, CascadeModel) or len(model.stages) < 2:
@@ -97,7 +97,7 @@ def command(
             check_output(path, (samples,))
     if picture is not None:
         check_picture(picture)
-    data = read_samples(samples, model.metadata.labels, _classes(model))
+    data = read_labelled(samples, model.metadata.labels, _classes(model))
     said = _ask(model, pair, data, threads, target)
     drawn = _drawn(len(data), share, seed) if guarantee else None
     report = _found(model, said, data.labels, _claim(accuracy, loss, answered), drawn, delta, keep_temperatures)

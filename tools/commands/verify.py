@@ -19,8 +19,7 @@ BEYOND = 1
 
 @click.command("verify", short_help="Run the self-test that a .mj file holds, on this computer.")
 @options.model
-@click.option("--tolerance", default=1e-4, show_default=True, type=click.FloatRange(min=0), help="How far an output of "
-              "real numbers may be off, as a share of its largest magnitude.")  # fmt: skip
+@options.tolerance(1e-4)
 @click.option("--quanta", default=0.25, show_default=True, type=click.FloatRange(min=0), help="How far quantized "
               "outputs that floats are computed for may be off, on average, in steps of their scale.")  # fmt: skip
 @options.running

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...runtime.system.collection import no_collection
 from ..measure.pacing import paced
-from ..measure.timing import without_collector
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def rest(seconds: float) -> Window:
 
 def load(invoke: Callable[[], object], seconds: float, rate: float | None = None) -> Window:
     """Inferences one right after another for so long, or rate of them a second at even distances; one at least."""
-    with without_collector():
+    with no_collection():
         return _flat_out(invoke, seconds) if rate is None else _paced(invoke, max(1, round(seconds * rate)), rate)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
+
+from ...runtime.system.collection import no_collection
 
 SLICES = 8
 """Turns that each contender has in a round, where calls are short enough."""
@@ -39,7 +39,7 @@ def measure_round(
 ) -> dict[str, np.ndarray]:
     """Seconds per call of each contender, by name, over about `seconds` each, in short turns one after another."""
     samples: dict[str, list[int]] = {contender.name: [] for contender in contenders}
-    with without_collector():
+    with no_collection():
         for _ in range(slices):
             for contender in contenders:
                 if settle:
@@ -76,14 +76,3 @@ def _call(contender: Contender) -> int:
     began = time.perf_counter_ns()
     contender.invoke()
     return time.perf_counter_ns() - began
-
-
-@contextmanager
-def without_collector() -> Iterator[None]:
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()

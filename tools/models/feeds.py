@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,21 +37,14 @@ def read_inputs(model: Model, files: Mapping[str, str], shapes: Mapping[str, tup
     return {name: _read(model, name, file, shapes.get(name)) for name, file in files.items()}
 
 
-def first_samples(model: Model, file: str, count: int) -> list[Arrays]:
-    """The first samples of an .npz file with an array for each input, first axis the samples; InputError where there
-    are fewer."""
-    arrays = {name: _load(model, name, file, ".npz") for name in model.inputs}
-    for name, array in arrays.items():
-        if array.ndim == 0 or len(array) < count:
-            held = len(array) if array.ndim else 0
-            raise InputError(f"{file}: {count} samples are wanted, and it has {held} of input '{name}'")
-    return [{name: _one(model, name, array, number) for name, array in arrays.items()} for number in range(count)]
+def first_samples(model: Model, source: str, count: int) -> list[Arrays]:
+    """The first of the samples that one calibrates with, too; InputError where there are fewer."""
+    from ...converters.quantize.samples import read_samples
 
-
-def _one(model: Model, name: str, array: np.ndarray, number: int) -> np.ndarray:
-    """A sample with the axis of the batch, where the model has one of a single row."""
-    declared = model.inputs[name].shape
-    return array[number : number + 1] if declared is not None and len(declared) == array.ndim else array[number]
+    found = list(islice(read_samples(model, source), count))
+    if len(found) < count:
+        raise InputError(f"{source}: {count} samples are wanted, and it has {len(found)}")
+    return found
 
 
 def _read(model: Model, name: str, file: str, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Protocol
 
 import numpy as np
 
-from .guarantee import MOST_SAMPLES, of_loss, probability, samples_needed
+from ...runtime.memory.binomial import binomial_cdf
+from .guarantee import MOST_SAMPLES, of_loss, samples_needed
 from .outcomes import Outcomes, Setting
 
 REPEATS = 64
@@ -52,7 +53,7 @@ class Accuracy:
 
     def p_values(self, found: Outcomes, settings: Sequence[Setting], delta: float) -> Iterator[float]:
         for right in found.counts(settings)[0]:
-            yield probability(len(found) - int(right), len(found), 1 - self.least)
+            yield binomial_cdf(len(found) - int(right), len(found), 1 - self.least)
 
     def needed(self, found: Outcomes, setting: Setting, delta: float) -> int | None:
         return samples_needed(float(found.right_of(setting).mean()), self.least, delta)
@@ -74,7 +75,7 @@ class Answered:
 
     def p_values(self, found: Outcomes, settings: Sequence[Setting], delta: float) -> Iterator[float]:
         for right, answered in zip(*found.counts(settings), strict=True):
-            yield probability(int(answered - right), int(answered), 1 - self.least)
+            yield binomial_cdf(int(answered - right), int(answered), 1 - self.least)
 
     def needed(self, found: Outcomes, setting: Setting, delta: float) -> int | None:
         answered = found.answered(setting)

@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from functools import lru_cache
 
 import numpy as np
 
 from ...runtime.memory.binomial import binomial_cdf
 
 MOST_SAMPLES = 1_000_000
-
-probability = lru_cache(maxsize=4096)(binomial_cdf)
-"""As that, for numbers that are asked for again and again."""
 
 
 def of_loss(right: np.ndarray, reference: np.ndarray, loss: float, delta: float) -> float:

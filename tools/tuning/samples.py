@@ -94,7 +94,7 @@ class Samples:
             raise InputError(f"{self.source}, one row for {what}: {problem}") from None
 
 
-def read_samples(path: str, labels: Sequence[str] = (), classes: int = 0) -> Samples:
+def read_labelled(path: str, labels: Sequence[str] = (), classes: int = 0) -> Samples:
     """An .npz file with `labels` and arrays by input name, or uint8 pixels as `images`; or a folder with one folder of
     images for each class. labels, classes: what the models call their classes, and how many they know, to tell which
     folder is which. InputError where it is neither."""
