@@ -87,6 +87,20 @@ CASES: dict[str, list[Case]] = {
     "DeformConv": [of(("n", "h", "w", 3), (8, 1, 1, 3), ("n", "h", "w", 2))],
     "DepthToSpace": [of(("n", "h", "w", 8), blocksize=2, computed=2)],
     "Det": [of(("n", 3, 3))],
+    "DetectionPostProcess": [
+        of(
+            *((1, "n", 4), (1, "n", 3), ("n", 4)),
+            outputs=4,
+            max_detections=5,
+            max_classes_per_detection=2,
+            num_classes=3,
+            score_threshold=0.5,
+            iou_threshold=0.5,
+            scales=[1.0, 1.0, 1.0, 1.0],
+        )
+    ],
+    "Dilate": [of(("n", 4), (), dilations=[1, 3]), of(("n", 4), (), dilations=[2, 1], computed=1)],
+    "DynamicUpdateSlice": [of(("n", "w", 4), ("n", 1, 4), ints(3))],
     "Einsum": [of(("n", "h", "c"), ("n", "c", "w"), equation="bij,bjk->bik")],
     "Expand": [of(("n", 1), constant(1, 5)), of(("n", 1), late(2, 1, 5), computed=3)],
     "EyeLike": [of(("n", "w"))],
@@ -127,6 +141,7 @@ CASES: dict[str, list[Case]] = {
     "QuantizeLinear": [of(("n", 4), (), Input((), "int8"))],
     "DequantizeLinear": [of(Input(("n", 4), "int8"), (), Input((), "int8"))],
     "Range": [of(*(Input((), "int64", np.array(number)) for number in (0, 9, 2)), computed=1)],
+    "ReduceWindow": [of(("n", 8), (), function="max", window=[1, 3], strides=[1, 2])],
     "Requantize": [of(Input(("n", 4), "int8", quant=Quantization.per_tensor(0.5, 3)), to="int8")],
     "Reshape": [of(("n", 6, 4), constant(0, 24)), of(("n", 6, 4), late(6, -1), computed=2)],
     "Resize": [

@@ -39,6 +39,16 @@ class Tensor:
     type_name: str = ""
     raw: bytes | None = None
     variable: bool = False
+    sparsity: Sparsity | None = None
+
+
+@dataclass
+class Sparsity:
+    """levels: in the traversal order, a dense one's size, or a compressed one's segments and indices."""
+
+    order: Sequence[int]
+    blocks: Sequence[int]
+    levels: Sequence[int | tuple[Sequence[int], Sequence[int]]]
 
 
 @dataclass
@@ -132,6 +142,7 @@ class _Writer:
         if raw is not None:
             index = len(self.buffers)
             self.buffers.append(raw)
+        sparsity = None if tensor.sparsity is None else self.sparsity(tensor.sparsity)
         tflite.TensorStart(b)
         tflite.TensorAddName(b, name)
         tflite.TensorAddShape(b, shape)
@@ -143,7 +154,37 @@ class _Writer:
             tflite.TensorAddShapeSignature(b, signature)
         if quantization is not None:
             tflite.TensorAddQuantization(b, quantization)
+        if sparsity is not None:
+            tflite.TensorAddSparsity(b, sparsity)
         return tflite.TensorEnd(b)
+
+    def sparsity(self, sparsity: Sparsity) -> int:
+        b, levels = self.b, []
+        for level in sparsity.levels:
+            lists = [] if isinstance(level, int) else [self.index_list(numbers) for numbers in level]
+            tflite.DimensionMetadataStart(b)
+            if isinstance(level, int):
+                tflite.DimensionMetadataAddDenseSize(b, level)
+            else:
+                tflite.DimensionMetadataAddFormat(b, tflite.DimensionType.SPARSE_CSR)
+                tflite.DimensionMetadataAddArraySegmentsType(b, tflite.SparseIndexVector.Int32Vector)
+                tflite.DimensionMetadataAddArraySegments(b, lists[0])
+                tflite.DimensionMetadataAddArrayIndicesType(b, tflite.SparseIndexVector.Int32Vector)
+                tflite.DimensionMetadataAddArrayIndices(b, lists[1])
+            levels.append(tflite.DimensionMetadataEnd(b))
+        order, blocks = self.numbers(sparsity.order, np.int32), self.numbers(sparsity.blocks, np.int32)
+        metadata = self.offsets(levels)
+        tflite.SparsityParametersStart(b)
+        tflite.SparsityParametersAddTraversalOrder(b, order)
+        tflite.SparsityParametersAddBlockMap(b, blocks)
+        tflite.SparsityParametersAddDimMetadata(b, metadata)
+        return tflite.SparsityParametersEnd(b)
+
+    def index_list(self, numbers: Sequence[int]) -> int:
+        values = self.numbers(numbers, np.int32)
+        tflite.Int32VectorStart(self.b)
+        tflite.Int32VectorAddValues(self.b, values)
+        return tflite.Int32VectorEnd(self.b)
 
     def quantization(self, tensor: Tensor) -> int:
         scale = np.atleast_1d(np.asarray(tensor.scale, np.float32))
@@ -169,8 +210,13 @@ class _Writer:
             tflite.OperatorAddInputs(b, inputs)
             tflite.OperatorAddOutputs(b, outputs)
             if operator.options is not None:
-                tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, operator.options[0]))
-                tflite.OperatorAddBuiltinOptions(b, options)
+                table = operator.options[0]
+                if hasattr(tflite.BuiltinOptions, table):
+                    tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, table))
+                    tflite.OperatorAddBuiltinOptions(b, options)
+                else:
+                    tflite.OperatorAddBuiltinOptions2Type(b, getattr(tflite.BuiltinOptions2, table))
+                    tflite.OperatorAddBuiltinOptions2(b, options)
             if custom is not None:
                 tflite.OperatorAddCustomOptions(b, custom)
             written.append(tflite.OperatorEnd(b))
@@ -189,13 +235,17 @@ class _Writer:
 
     def options(self, table: str, fields: dict[str, Any]) -> int:
         vectors = {
-            name: self.numbers(value, np.int32) if isinstance(value, (list, tuple)) else value
+            name: self.vector(value) if isinstance(value, (list, tuple, np.ndarray)) else value
             for name, value in fields.items()
         }
         getattr(tflite, f"{table}Start")(self.b)
         for name, value in vectors.items():
             getattr(tflite, f"{table}Add{name}")(self.b, value)
         return getattr(tflite, f"{table}End")(self.b)
+
+    def vector(self, values: Sequence[int] | np.ndarray) -> int:
+        """Numbers of an array's own dtype; int32 of a list."""
+        return self.b.CreateNumpyVector(values if isinstance(values, np.ndarray) else np.asarray(values, np.int32))
 
     def signature(self, inputs: dict[str, int], outputs: dict[str, int]) -> int:
         maps = [self.offsets([self.entry(*item) for item in names.items()]) for names in (inputs, outputs)]

@@ -52,6 +52,8 @@ class Importer:
 
     def _declare_public(self, index: int) -> None:
         record, name = self.model.tensors[index], self.names[index]
+        if record.complex:
+            raise self.model.error(f"tensor '{record.name}', an input or output, holds complex numbers")
         if tensors.problem(record):
             raise self.model.error(f"tensor '{record.name}', an input or output, {tensors.problem(record)}")
         if record.data is not None:
@@ -69,10 +71,13 @@ class Importer:
             raise self.model.error(f"there is no tensor {index}")
         return self.model.tensors[index]
 
-    def use(self, index: int) -> str:
-        """The Value that stands for a tensor inside the graph; Unsupported where none can."""
+    def use(self, index: int, pairs: bool = False) -> str:
+        """The Value that stands for a tensor inside the graph; Unsupported where none can. pairs: whether complex
+        numbers are taken, as pairs of real ones in the last dimension."""
         record = self.record(index)
         problem = tensors.problem(record)
+        if record.complex and not pairs:
+            problem = "holds complex numbers, which it does not take"
         if problem:
             raise Unsupported(f"tensor '{record.name}' {problem}")
         return self._inner.get(index, self.names[index])

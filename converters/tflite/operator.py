@@ -99,17 +99,17 @@ class Operator:
 
     # ---- values ----
 
-    def input(self, position: int) -> str:
-        """The Value of an input; quantized ones are int8."""
+    def input(self, position: int, pairs: bool = False) -> str:
+        """The Value of an input; quantized ones are int8. pairs: see Importer.use."""
         self.tensor(position)
-        return self.importer.use(self.record.inputs[position])
+        return self.importer.use(self.record.inputs[position], pairs)
 
     def optional(self, position: int) -> str:
         return self.input(position) if self.present(position) else ""
 
-    def output(self, position: int = 0) -> str:
+    def output(self, position: int = 0, pairs: bool = False) -> str:
         self.result_tensor(position)
-        return self.importer.use(self.record.outputs[position])
+        return self.importer.use(self.record.outputs[position], pairs)
 
     def value(self, name: str) -> Value:
         return self.graph.values[name]
@@ -118,7 +118,7 @@ class Operator:
         return self.value(self.input(position)).quant is not None
 
     def constant(self, data: np.ndarray, hint: str, quant: Quantization | None = None) -> str:
-        return self.graph.add_constant(f"{self.output()}/{hint}", data, quant)
+        return self.graph.add_constant(f"{self.output(pairs=True)}/{hint}", data, quant)
 
     def int64s(self, values: Sequence[int], hint: str) -> str:
         """A constant list of integers."""
@@ -137,7 +137,7 @@ class Operator:
         self.graph.nodes.append(Node(op, list(inputs), list(outputs), dict(attrs), self.name))
 
     def temporary(self, hint: str, dtype: np.dtype, quant: Quantization | None = None) -> str:
-        name = self.graph.unique(f"{self.output()}/{hint}")
+        name = self.graph.unique(f"{self.output(pairs=True)}/{hint}")
         return self.graph.add_value(Value(name, np.dtype(dtype), None, quant))
 
     def new(self, op: str, inputs: Sequence[str], dtype: np.dtype | type | None = None, **attrs: Attribute) -> str:

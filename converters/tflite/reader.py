@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ import numpy as np
 import tflite
 
 from ...runtime.errors import ModelError
+from . import sparse
 from .constants import elements, without_dead_channels
-from .records import ModelRecord, OperatorRecord, OptionValue, TensorRecord
+from .records import COMPLEX, ModelRecord, OperatorRecord, OptionValue, TensorRecord
 from .schema import OPERATORS, TENSOR_TYPES, dtype_of, option_class, option_readers
 
 IDENTIFIER = b"TFL3"
@@ -113,6 +115,7 @@ class _Reader:
             self.tensor(index, tensor, index in produced)
             for index, tensor in enumerate(self.each(graph.TensorsLength(), graph.Tensors))
         )
+        tensors, operators = sparse.densified(tensors, operators)
         return ModelRecord(
             self.label,
             tensors,
@@ -132,13 +135,15 @@ class _Reader:
         shape = self.shape(name, sizes, signature)
         scale, zero_point, axis = self.quantization(name, tensor.Quantization(), len(shape))
         dtype = np.dtype(np.int8) if type_name == "INT4" else dtype_of(type_name)
+        if type_name == COMPLEX:
+            dtype = np.dtype(np.float32)
         problem = "" if dtype is not None or type_name == "BFLOAT16" else f"holds {type_name} elements"
-        if tensor.Sparsity() is not None:
-            problem = "is stored sparse"
         data = None
         if not problem and not produced:
             raw = self.buffer(tensor.Buffer())
-            if raw is not None or 0 in shape:
+            if raw is not None and tensor.Sparsity() is not None:
+                data = self.sparse(name, type_name, tuple(sizes), raw, tensor.Sparsity())
+            elif raw is not None or 0 in shape:
                 data = elements(self.error, name, type_name, tuple(sizes), raw if raw is not None else b"")
                 dtype = data.dtype
             elif tensor.IsVariable():
@@ -148,6 +153,15 @@ class _Reader:
                 raise self.error(f"tensor '{name}' has a scale that is not a positive number")
             data, scale = without_dead_channels(data, scale, zero_point, axis)
         return TensorRecord(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem, tuple(sizes))
+
+    def sparse(self, name: str, type_name: str, shape: tuple[int, ...], raw: memoryview, table: Any) -> np.ndarray:
+        """A constant of which only some elements are stored, the others zero."""
+        dtype = dtype_of(type_name) or np.dtype(np.float32)
+        places = sparse.places(self.error, self.vector, name, shape, table, dtype.itemsize)
+        values = elements(self.error, name, type_name, places.shape, raw)
+        dense = np.zeros(prod(shape), values.dtype)
+        dense[places] = values
+        return dense.reshape(shape)
 
     def shape(self, name: str, sizes: list[int], signature: list[int]) -> tuple[int | None, ...]:
         if len(sizes) > MAX_RANK:

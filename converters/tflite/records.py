@@ -8,14 +8,17 @@ import numpy as np
 
 from ...runtime.errors import ModelError
 
+COMPLEX = "COMPLEX64"
+
 OptionValue = bool | int | float | str | list[int] | list[float]
 
 
 @dataclass(frozen=True, slots=True)
 class TensorRecord:
     """shape: sizes, None where the size is dynamic. dtype: None for types that hold no numbers (strings, resources),
-    of which type_name tells more. bits: 4 for int4 (dtype int8), else the dtype's. scale, zero_point: as stored, None
-    where the tensor is not quantized; axis: the quantized dimension. data: a constant's elements, in its shape.
+    of which type_name tells more; float32 for complex numbers, which are pairs of these, and int8 for int4. scale,
+    zero_point: as stored, None where the tensor is not quantized; axis: the quantized dimension. data: a constant's
+    elements, in its shape.
     sizes: the shape as stored, with a size for every dynamic dimension too."""
 
     index: int
@@ -29,6 +32,10 @@ class TensorRecord:
     data: np.ndarray | None = None
     problem: str = ""
     sizes: tuple[int, ...] = ()
+
+    @property
+    def complex(self) -> bool:
+        return self.type_name == COMPLEX
 
     @property
     def dynamic(self) -> bool:

@@ -92,8 +92,10 @@ def default_sizes(model: ModelRecord, names: Sequence[str]) -> dict[str, int]:
 
 def variable(model: ModelRecord, record: TensorRecord, name: str, public: bool) -> Value:
     """An input, output or intermediate tensor. Public ones keep uint8 and name their dynamic dimensions; of the others
-    a dynamic shape is left to be inferred."""
+    a dynamic shape is left to be inferred. Complex numbers are pairs of real ones in a dimension more."""
     dtype = record.dtype if record.dtype is not None else np.dtype(np.float32)
     shift = 0 if public or dtype != np.uint8 or not quantized(record) else UINT8_SHIFT
     shape = symbols(model, record, name) if public or not record.dynamic else None
+    if record.complex and shape is not None:
+        shape = (*shape, 2)
     return Value(name, np.dtype(np.int8) if shift else dtype, shape, quantization(model, record, shift))

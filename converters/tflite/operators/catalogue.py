@@ -1,17 +1,23 @@
 """Imports every family of handlers, each of which registers its own. Sorted; one line per file."""
 
+from . import bits as bits
 from . import conv as conv
 from . import dense as dense
+from . import detection as detection
 from . import elementwise as elementwise
 from . import gather as gather
 from . import joining as joining
+from . import matrix as matrix
 from . import padding as padding
 from . import pool as pool
 from . import quantize as quantize
 from . import reduce as reduce
 from . import resize as resize
+from . import scatter as scatter
 from . import select as select
 from . import shape as shape
+from . import signal as signal
 from . import slicing as slicing
 from . import space as space
 from . import unary as unary
+from . import window as window

@@ -1,4 +1,4 @@
-"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV and MediaPipe's Convolution2DTransposeBias."""
+"""CONV_2D, DEPTHWISE_CONV_2D, TRANSPOSE_CONV, CONV_3D, CONV_3D_TRANSPOSE and MediaPipe's Convolution2DTransposeBias."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ _AUTO_PAD = {"SAME": "SAME_UPPER", "VALID": "VALID"}
 AS_STORED = (0, 1, 2, 3)
 TAPS_LAST = (3, 1, 2, 0)
 """(1, H, W, O) -> (O, H, W, 1) for depthwise weights, (O, H, W, C) -> (C, H, W, O) for transposed convolutions."""
+FILTERS_FIRST = (4, 0, 1, 2, 3)
+"""(D, H, W, C, O) -> (O, D, H, W, C), and for transposed convolutions (D, H, W, O, C) -> (C, D, H, W, O)."""
 
 
 def auto_pad(op: Operator, code: int) -> str:
@@ -100,4 +102,40 @@ def _transposed(op: Operator, data: int, kernel: int, addend: int, padding: int,
         strides=steps,
         output_shape=list(size),
         auto_pad=auto_pad(op, padding),
+    )
+
+
+def _three(op: Operator, name: str) -> list[int]:
+    return [op.option(name.replace("?", side), 1) for side in "DHW"]
+
+
+@handles("CONV_3D")
+def conv_3d(op: Operator) -> None:
+    x = op.input(0)
+    w = weights(op, 1, x, FILTERS_FIRST, "odhwc")
+    channels, per_group = op.shape(0)[-1] if op.rank(0) else None, op.shape(1)[-2]
+    if channels is None or not per_group or channels % per_group:
+        raise op.error(f"weights of shape {op.shape(1)} do not fit an input of shape {op.shape(0)}")
+    op.finish(
+        "Conv",
+        [x, w, *_bias(op, 2, x, w)],
+        strides=_three(op, "Stride?"),
+        dilations=_three(op, "Dilation?Factor"),
+        group=channels // per_group,
+        auto_pad=auto_pad(op, op.option("Padding", 0)),
+    )
+
+
+@handles("CONV_3D_TRANSPOSE")
+def conv_3d_transpose(op: Operator) -> None:
+    """Inputs: the output's shape, weights (D, H, W, O, C), data, and bias where there is one."""
+    x = op.input(2)
+    w = weights(op, 1, x, FILTERS_FIRST, "cdhwo")
+    op.finish(
+        "ConvTranspose",
+        [x, w, *_bias(op, 3, x, w)],
+        strides=_three(op, "Stride?"),
+        dilations=_three(op, "Dilation?Factor"),
+        output_shape=op.integers(0, "the output's shape")[1:-1],
+        auto_pad=auto_pad(op, op.option("Padding", 0)),
     )

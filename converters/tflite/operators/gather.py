@@ -1,4 +1,4 @@
-"""GATHER, GATHER_ND, TOPK_V2, ARG_MAX, ARG_MIN, ONE_HOT, CUMSUM."""
+"""GATHER, GATHER_ND, TOPK_V2, ARG_MAX, ARG_MIN, ONE_HOT, CUMSUM, WHERE, UNIQUE, BUCKETIZE."""
 
 from __future__ import annotations
 
@@ -79,3 +79,29 @@ def one_hot(op: Operator) -> None:
 def cumsum(op: Operator) -> None:
     exclusive, reverse = (int(op.option(name, False)) for name in ("Exclusive", "Reverse"))
     op.node("CumSum", [op.input(0), op.input(1)], [op.output()], exclusive=exclusive, reverse=reverse)
+
+
+@handles("WHERE")
+def where(op: Operator) -> None:
+    """The coordinates of what is not zero, one row each. How many there are is known once the model runs."""
+    found = op.new("NonZero", [op.plain_input(0)], np.int64)
+    op.node("Transpose", [found], [op.output()], perm=[1, 0])
+
+
+@handles("UNIQUE")
+def unique(op: Operator) -> None:
+    """Outputs: each element once, in the order in which they came first, and where each input element came to lie."""
+    places = op.output(1)
+    found = op.temporary("places", np.dtype(np.int64))
+    op.node("Unique", [op.input(0)], [op.output(), "", found], sorted=0)
+    op.node("Cast", [found], [places], to=op.value(places).dtype.name)
+
+
+@handles("BUCKETIZE")
+def bucketize(op: Operator) -> None:
+    """How many of the boundaries lie at or below each element."""
+    x = op.cast(op.real_input(0), np.float32)
+    boundaries = op.constant(np.array(op.option("Boundaries", []), np.float32), "boundaries")
+    above = op.new("GreaterOrEqual", [op.new("Unsqueeze", [x, op.int64s([-1], "last_axis")]), boundaries], bool)
+    numbers = op.cast(above, np.int32)
+    op.node("ReduceSum", [numbers, op.int64s([-1], "last_axis")], [op.output()], keepdims=0)

@@ -1,4 +1,4 @@
-"""QUANTIZE, DEQUANTIZE."""
+"""QUANTIZE, DEQUANTIZE, DENSIFY."""
 
 from __future__ import annotations
 
@@ -38,3 +38,9 @@ def dequantize(op: Operator) -> None:
         return
     axis = {} if source.quant.axis is None else {"axis": source.quant.axis}
     op.node("DequantizeLinear", [source.name, *op.importer.parameters(source.quant)], [target.name], **axis)
+
+
+@handles("DENSIFY")
+def densify(op: Operator) -> None:
+    """Sparse constants are dense once they are read."""
+    op.node("Identity", [op.input(0)], [op.output()])

@@ -17,18 +17,25 @@ def reshape(op: Operator) -> None:
     else:
         wanted = op.option("NewShape")
         shape = op.int64s([] if wanted == [0] else wanted, "shape")
-    op.node("Reshape", [op.input(0), shape], [op.output()], allowzero=1)
+    if op.tensor(0).complex:
+        shape = op.new("Concat", [shape, op.int64s([2], "pair")], axis=0)
+    op.node("Reshape", [op.input(0, pairs=True), shape], [op.output(pairs=True)], allowzero=1)
 
 
 @handles("SQUEEZE")
 def squeeze(op: Operator) -> None:
     """Without axes, every dimension of size 1 goes."""
-    axes = op.option("SqueezeDims", [])
-    op.node("Squeeze", [op.input(0), op.int64s(axes, "axes")] if axes else [op.input(0)], [op.output()])
+    axes = [op.axis(axis, op.rank(0)) for axis in op.option("SqueezeDims", [])]
+    x = op.input(0, pairs=True)
+    op.node("Squeeze", [x, op.int64s(axes, "axes")] if axes else [x], [op.output(pairs=True)])
 
 
 @handles("EXPAND_DIMS")
 def expand_dims(op: Operator) -> None:
+    if op.tensor(0).complex:
+        axes = [op.axis(axis, op.rank(0) + 1) for axis in op.integers(1, "the axis")]
+        op.node("Unsqueeze", [op.input(0, pairs=True), op.int64s(axes, "axes")], [op.output(pairs=True)])
+        return
     op.node("Unsqueeze", [op.input(0), op.int64_input(1, "axes")], [op.output()])
 
 
@@ -95,3 +102,19 @@ def cast(op: Operator) -> None:
     if wanted != target.dtype:
         raise op.error(f"casts to {wanted}, but its output is {target.dtype}")
     op.node("Cast", [name], [op.output()], to=target.dtype.name)
+
+
+@handles("BROADCAST_ARGS")
+def broadcast_args(op: Operator) -> None:
+    """The shape that two shapes broadcast to."""
+    sizes = [op.shape(position)[0] if op.rank(position) == 1 else None for position in (0, 1)]
+    if None in sizes:
+        raise op.unsupported("how many dimensions its shapes have is known only at run time")
+    one, rank = op.int64s([1], "one"), max(size or 0 for size in sizes)
+    fill, padded = op.importer.shared("one", np.ones((), np.int64)), []
+    for position, size in enumerate(sizes):
+        pads = op.int64s([rank - (size or 0), 0], "pads")
+        padded.append(op.new("Pad", [op.int64_input(position, "shape"), pads, fill]))
+    a, b = padded
+    wanted = op.new("Where", [op.new("Equal", [a, one], bool), b, a], np.int64)
+    op.node("Cast", [wanted], [op.output()], to=op.value(op.output()).dtype.name)

@@ -1,4 +1,4 @@
-"""SLICE, STRIDED_SLICE, REVERSE_V2."""
+"""SLICE, STRIDED_SLICE, REVERSE_V2, REVERSE_SEQUENCE."""
 
 from __future__ import annotations
 
@@ -156,3 +156,19 @@ def _computed_bounds(op: Operator, positions: list[int], strides: list[int]) -> 
     ends = op.new("Where", [op.constant(np.array(open_end), "open_end"), last, end], np.int64)
     ends = op.new("Where", [op.constant(np.array(shrinks), "shrink"), after, ends], np.int64)
     return starts, ends
+
+
+@handles("REVERSE_SEQUENCE")
+def reverse_sequence(op: Operator) -> None:
+    """Inputs: data, lengths. The first lengths[b] steps of each index b of the batch axis are reversed."""
+    rank = op.rank(0)
+    batch, time = (op.axis(op.option(name, 0), rank) for name in ("BatchDim", "SeqDim"))
+    if batch == time:
+        raise op.error(f"its batch and its sequence are one axis, {batch}")
+    if batch < 2 and time < 2:
+        op.node("ReverseSequence", [op.input(0), op.input(1)], [op.output()], batch_axis=batch, time_axis=time)
+        return
+    perm = [batch, time, *(axis for axis in range(rank) if axis not in (batch, time))]
+    data = op.new("Transpose", [op.input(0)], perm=perm)
+    turned = op.new("ReverseSequence", [data, op.input(1)], batch_axis=0, time_axis=1)
+    op.node("Transpose", [turned], [op.output()], perm=[perm.index(axis) for axis in range(rank)])
