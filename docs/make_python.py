@@ -56,7 +56,7 @@ FOR_TOOLS = (
     "exits",
 )
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Loading and converting": ("load", "convert", "Model"),
+    "Loading and converting": ("load", "convert", "export", "Model"),
     "Running": ("Session",),
     "Cascades": ("Cascade", "Gate", "Answer"),
     "Earlier answers": ("Memory", "MemoryCounts", "Similar", "FalseHits"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .converters.convert import convert
+    from .converters.export.export import export
     from .loading import load
     from .runtime.cascade.answer import Answer
     from .runtime.cascade.cascade import Cascade
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer", "Cascade", "CompilerError", "Error", "FalseHits", "Fidelity", "Gate", "InputError", "LabelsWarning",
     "Memory", "MemoryCounts", "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked",
-    "Session", "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "load", "softmax",
-    "softmax_statistics",
+    "Session", "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "export", "load",
+    "softmax", "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
@@ -75,6 +76,7 @@ _HOME = {
     "TargetError": ".runtime.errors",
     "TensorInfo": ".runtime.model",
     "convert": ".converters",
+    "export": ".converters.export",
     "load": ".loading",
     "softmax": ".runtime.softmax.softmax",
     "softmax_statistics": ".runtime.softmax.statistics",

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,6 +84,9 @@ def _numbers(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np
     return rng.integers(low, high, shape).astype(dtype)
 
 
+Run = Callable[[Drawn, "str | None"], "dict[str, np.ndarray]"]
+
+
 def oracle(drawn: Drawn, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     session = open_session(drawn.model.SerializeToString(), optimize=False)
     return dict(zip(drawn.outputs, session.run(list(drawn.outputs), dict(feeds)), strict=True))
@@ -100,8 +103,8 @@ def ours(drawn: Drawn, target: str | None) -> dict[str, np.ndarray]:
             return session.run(drawn.feeds)
 
 
-def difference(drawn: Drawn, target: str | None = None) -> str:
-    """What differs from onnxruntime, or nothing.
+def difference(drawn: Drawn, target: str | None = None, run: Run = ours) -> str:
+    """What differs from onnxruntime, or nothing. run: computes it, on the target.
 
     mj.Error where the model is refused; Declined where onnxruntime does not take a graph of which it took each node.
     """
@@ -110,7 +113,7 @@ def difference(drawn: Drawn, target: str | None = None) -> str:
     except Exception as reason:  # onnxruntime has a class for every one
         raise Declined(str(reason)) from None
     nudged = oracle(drawn, {name: _nudged(data) for name, data in drawn.feeds.items()})
-    found = ours(drawn, target)
+    found = run(drawn, target)
     for name, expected in wanted.items():
         got = found[name]
         if (got.shape, got.dtype) != (expected.shape, expected.dtype):

@@ -20,7 +20,7 @@ import click
 from ..runtime.errors import Error
 
 COMMANDS = (
-    *("convert", "run", "inspect", "compare", "verify", "bench", "energy"),
+    *("convert", "export", "run", "inspect", "compare", "verify", "bench", "energy"),
     *("report", "compile", "pair", "tune", "estimate", "profiles", "doctor"),
 )
 OBJECTS = 50_000
