@@ -285,39 +285,6 @@ def test_the_least_score_that_is_remembered() -> None:
         assert len(memory) == kept
 
 
-def test_a_cascade_is_one_file(tmp_path: Path) -> None:
-    stages = [classifier(1, end="Softmax"), classifier(2, end="int8"), classifier(3)]
-    stages[0].metadata.labels = [f"thing {index}" for index in range(10)]
-    stages[1].metadata.preprocessing = mj.Preprocessing(std=(255.0,))
-    gate = mj.Gate("entropy", (0.6, 0.4), temperature=(1.5, 1.0, 2.0), post_check=False, abstain=0.2)
-    memory = mj.Memory(entries=7, max_bytes=12345, expire=60.0, min_score=0.1)
-    path = tmp_path / "three.mj"
-    with mj.Cascade(stages, gate, memory) as cascade:
-        cascade.save(path)
-        first = path.read_bytes()
-        cascade.save(path)
-        assert path.read_bytes() == first
-        x = images(12)
-        fed = {"0/image": x, "1/image": x, "2/image": x}
-        wanted = cascade.run(fed)
-    loaded = mj.load(path)
-    assert isinstance(loaded, mj.Cascade)
-    with loaded:
-        assert loaded.gate == gate and len(loaded.stages) == 3
-        assert loaded.memory is not None and loaded.memory.entries == 7 and loaded.memory.min_score == 0.1
-        assert (loaded.memory.max_bytes, loaded.memory.expire, len(loaded.memory)) == (12345, 60.0, 0)
-        found = loaded.run(fed)
-        for name in ("label", "probabilities", "score", "stage", "ran"):
-            np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name))
-        assert loaded.classify(x[0].astype(np.uint8), top=1)[0].label.startswith("thing")
-        other = mj.Memory()
-        with mj.load(path, memory=other) as remembering:
-            assert remembering.memory is other
-        clone = loaded.clone()
-        assert clone.run(fed).label.tolist() == found.label.tolist() and clone.memory is loaded.memory
-        clone.close()
-
-
 def test_stages_may_be_files_and_sessions(tmp_path: Path) -> None:
     classifier(1).save(tmp_path / "a.mj")
     with mj.load(classifier(2)) as second, mj.Cascade([tmp_path / "a.mj", second], mj.Gate("margin", 0.5)) as cascade:

@@ -158,7 +158,8 @@ class Cascade(Session):
         return made
 
     def save(self, path: Path) -> None:
-        """Writes the stages, the gate and the memory's bounds as one file, for mj.load; not what the memory holds.
+        """Writes the stages, the gate and the memory's settings as one file, for mj.load; not what the memory holds,
+        nor its path, nor the self-tests of the stages, which say nothing of the whole.
 
         ModelError where a graph is not sound, Error where path cannot be written: then nothing there changes.
         """

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 from ..errors import InputError
 from ..ops.confidence_gate import SCORES
@@ -35,15 +36,18 @@ class Gate:
             raise InputError(f"a gate's score is one of {', '.join(SCORES)}, not {self.score!r}")
         for name in ("threshold", "temperature"):
             given = getattr(self, name)
-            single = isinstance(given, int | float)
+            single = not isinstance(given, Iterable)
             numbers = (given,) if single else tuple(given)
-            if not numbers or not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+            if not numbers or not all(isinstance(n, Real) and math.isfinite(n) for n in numbers):
                 raise InputError(f"a gate's {name} is a finite number, or one for each stage, not {given!r}")
             object.__setattr__(self, name, float(numbers[0]) if single else tuple(map(float, numbers)))
         if min(_listed(self.temperature)) < 1e-3 or max(_listed(self.temperature)) > 1e3:
             raise InputError(f"temperature {self.temperature}: between 0.001 and 1000 is wanted")
-        if self.abstain is not None and not math.isfinite(self.abstain):
-            raise InputError(f"abstain = {self.abstain} is no score")
+        if self.abstain is not None:
+            if not math.isfinite(self.abstain):
+                raise InputError(f"abstain = {self.abstain} is no score")
+            object.__setattr__(self, "abstain", float(self.abstain))
+        object.__setattr__(self, "post_check", bool(self.post_check))
 
     def thresholds(self, stages: int) -> tuple[float, ...]:
         """One for each of so many stages but the last; InputError where there are others."""

@@ -63,7 +63,8 @@ class CascadeModel(Model):
         raise AssertionError(name)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the stages, the gate and the memory's bounds as one file; the same cascade gives the same bytes.
+        """Writes the stages, the gate, the memory's settings but for its path, and the self-test of the whole as one
+        file; the same cascade gives the same bytes.
 
         ModelError where a graph is not sound, Error where path cannot be written: then nothing there changes.
         """

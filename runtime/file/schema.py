@@ -13,7 +13,7 @@ from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
 from .self_test import MOST_CASES
 
-VERSION: Final = 4
+VERSION: Final = 5
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
@@ -129,13 +129,24 @@ class GraphRecord(Record):
 Finite = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
+class SimilarRecord(Record):
+    """As Similar."""
+
+    fingerprint: Literal["dhash", "moments"]
+    radius: Annotated[float, Meta(ge=0, le=16)]
+    tolerance: Annotated[float, Meta(ge=0, le=1e6)]
+    audit: Annotated[float, Meta(ge=0, le=1)]
+
+
 class MemoryRecord(Record):
-    """The bounds of the memory that a cascade is run with."""
+    """The settings of the memory that a cascade is run with, but for where its answers are kept: that is the machine's
+    matter, and a file must not say what another one is written to."""
 
     entries: Annotated[int, Meta(ge=0, le=2**53)]
     max_bytes: Annotated[int, Meta(ge=0, le=2**53)]
     expire: Annotated[float, Meta(gt=0, le=1e18)] | None = None
     min_score: Finite | None = None
+    similar: SimilarRecord | None = None
 
 
 class GateRecord(Record):
@@ -170,13 +181,15 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1, 2, 3, 4]
+    version: Literal[1, 2, 3, 4, 5]
     gate: GateRecord | None = None
     self_test: Annotated[list[CaseRecord], Meta(max_length=MOST_CASES)] = []
 
 
-def version_for(metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]) -> Literal[1, 2, 3, 4]:
+def version_for(metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]) -> Literal[1, 2, 3, 4, 5]:
     """The first version of the format that can hold this."""
+    if gate is not None and gate.memory is not None and gate.memory.similar is not None:
+        return 5
     if self_test:
         return 4
     if gate is not None:

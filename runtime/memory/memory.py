@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -43,9 +44,9 @@ class Memory:
     weights, graph and preprocessing. Models, sessions and threads may share a memory. Inputs are found by a digest
     (xxh3_128 where the package xxhash is installed, else SipHash, with a seed of the process's own) and then compared,
     so that two inputs with one digest never get each other's answer.
-    InputError where a bound is negative or expire is not above 0. Error where the path is another program's file, or
-    another user may write to it. A damaged file begins anew, and where a disk is full or fails answers are kept in
-    memory only: both with a RuntimeWarning.
+    InputError where a bound is negative, expire is not above 0 or min_score is not finite. Error where the path is
+    another program's file, or another user may write to it. A damaged file begins anew, and where a disk is full or
+    fails answers are kept in memory only: both with a RuntimeWarning.
     """
 
     def __init__(
@@ -64,9 +65,13 @@ class Memory:
             raise InputError(f"a memory of {entries} entries and {max_bytes} bytes cannot be: neither may be below 0")
         if expire is not None and not expire > 0:
             raise InputError(f"expire = {expire}: answers are kept for some seconds, or without end (None)")
-        self.entries, self.max_bytes, self.expire, self.min_score = entries, max_bytes, expire, min_score
+        if min_score is not None and not math.isfinite(min_score):
+            raise InputError(f"min_score = {min_score} is no score")
+        self.entries, self.max_bytes = int(entries), int(max_bytes)
+        self.expire = None if expire is None or expire == math.inf else float(expire)
+        self.min_score = None if min_score is None else float(min_score)
         self.similar = similar
-        self._store = Store(entries, max_bytes, expire)
+        self._store = Store(self.entries, self.max_bytes, self.expire)
         self.index: Index | None = None
         if similar is not None:
             from .index import Index  # which only those who take similar for the same need
@@ -76,7 +81,7 @@ class Memory:
         if path is not None:
             from .disk import Disk  # SQLite, which only those who keep answers need
 
-            self.disk = Disk(path, self._store, entries, max_bytes)
+            self.disk = Disk(path, self._store, self.entries, self.max_bytes)
 
     def __repr__(self) -> str:
         counts = self.counts

@@ -43,4 +43,5 @@ class Similar:
             raise InputError(f"tolerance {self.tolerance}: some standard deviations of an image are wanted")
         if not 0 <= self.audit <= 1:
             raise InputError(f"audit {self.audit}: a share of 0 to 1 is wanted")
-        object.__setattr__(self, "radius", radius)
+        for name, number in (("radius", radius), ("tolerance", self.tolerance), ("audit", self.audit)):
+            object.__setattr__(self, name, float(number))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from .facts import preprocessing
 
 if TYPE_CHECKING:
     from ...runtime.cascade.answer import Answer
+    from ...runtime.memory.memory import Memory
     from ...runtime.model import Model
 
 FIELDS = ("label", "score", "stage", "ran")
@@ -60,7 +62,7 @@ def describe(model: Model, node_macs: Mapping[str, int]) -> dict[str, Any] | Non
         "score": gate.score,
         "post_check": gate.post_check,
         "abstain": gate.abstain,
-        "memory": None if memory is None else {"entries": memory.entries, "max_bytes": memory.max_bytes},
+        "memory": None if memory is None else _settings(memory),
         "stages": [
             {
                 "source": stage.metadata.source.name,
@@ -71,6 +73,16 @@ def describe(model: Model, node_macs: Mapping[str, int]) -> dict[str, Any] | Non
             }
             for number, stage in enumerate(model.stages)
         ],
+    }
+
+
+def _settings(memory: Memory) -> dict[str, Any]:
+    return {
+        "entries": memory.entries,
+        "max_bytes": memory.max_bytes,
+        "expire": memory.expire,
+        "min_score": memory.min_score,
+        "similar": None if memory.similar is None else asdict(memory.similar),
     }
 
 
