@@ -23,7 +23,7 @@ import numpy as np
 from millijoule.runtime.cascade.gate import Gate
 from millijoule.tools.tuning.claims import Accuracy, Answered, Claim, Loss
 from millijoule.tools.tuning.outcomes import NEVER, Outcomes, Setting, outcomes
-from millijoule.tools.tuning.proof import GRID, prove
+from millijoule.tools.tuning.proof import GRID, ordered, prove
 from millijoule.tools.tuning.report import answered_on_samples
 from millijoule.tools.tuning.search import best
 from millijoule.tools.tuning.temperature import fit_temperature
@@ -58,15 +58,25 @@ def unproved(found: Outcomes, claim: Claim) -> Setting | None:
     return best(found, COSTS, least)
 
 
-def by_mapie(tuning: Outcomes, proving: Outcomes, claim: Accuracy) -> Setting | None:
-    """The same grid and proving samples, with mapie's p-values and its fixed sequence from the second always asked."""
+def by_mapie(tuning: Outcomes, proving: Outcomes, claim: Claim) -> Setting | None:
+    """The same grid and proving samples, with mapie's p-values and its fixed sequence: from the second always asked, or
+    where the cascade abstains, which no sample proves where nothing is answered, from where ours begins."""
     from mapie.risk_control.fwer_control import FWERFixedSequenceTesting
     from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value
 
-    levels = np.unique(np.quantile(tuning.score[:, 0], np.linspace(0, 1, GRID)))[::-1]
-    settings = [ALWAYS, *(Setting((float(level),)) for level in levels)]
-    wrong = 1 - proving.counts(settings)[0] / len(proving)
-    p = compute_hoeffding_bentkus_p_value(wrong, len(proving), 1 - claim.least, binary=True)
+    if isinstance(claim, Answered):
+        settings = ordered(tuning, claim, COSTS, DELTA)
+    else:
+        levels = np.unique(np.quantile(tuning.score[:, 0], np.linspace(0, 1, GRID)))[::-1]
+        settings = [ALWAYS, *(Setting((float(level),)) for level in levels)]
+    right, answered = (np.asarray(counts, np.float64) for counts in proving.counts(settings))
+    if isinstance(claim, Loss):
+        # Differences of -1, 0 and 1, as mapie takes them: 0 to 1, of any distribution.
+        risk, most = (1 + (proving.alone[:, 1].sum() - right) / answered) / 2, (1 + claim.most) / 2
+    else:
+        assert isinstance(claim, Accuracy | Answered)
+        risk, most = 1 - right / np.maximum(answered, 1), 1 - claim.least
+    p = compute_hoeffding_bentkus_p_value(risk, answered, most, binary=not isinstance(claim, Loss))
     passed = FWERFixedSequenceTesting().run(np.asarray(p).reshape(-1), DELTA)
     return settings[int(passed[-1])] if len(passed) else None
 
@@ -79,7 +89,7 @@ def run(pool: Sequence[np.ndarray], claim: Claim, splits: int, seed: int) -> int
     except ImportError:
         print("mapie is not installed: left out")
     else:
-        names += ["mapie, fixed sequence"] if isinstance(claim, Accuracy) else []
+        names.append("mapie, fixed sequence")
     failed, none, asked, answered = (dict.fromkeys(names, 0.0) for _ in range(4))
     rng = np.random.default_rng(seed)
     for _ in range(splits):
@@ -90,7 +100,6 @@ def run(pool: Sequence[np.ndarray], claim: Claim, splits: int, seed: int) -> int
         tuning, proving = whole.take(tune), whole.take(proof)
         settings = {names[0]: prove(tuning, proving, claim, COSTS, DELTA).setting, names[1]: unproved(proving, claim)}
         if len(names) > 2:
-            assert isinstance(claim, Accuracy)
             settings[names[2]] = by_mapie(tuning, proving, claim)
         for name, setting in settings.items():
             none[name] += setting is None
