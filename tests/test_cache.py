@@ -23,7 +23,7 @@ from kernel_files import adder_file, call, least_target, needing, python
 from millijoule.runtime.compiler import cache as cache_module
 from millijoule.runtime.compiler import digest
 from millijoule.runtime.compiler.cache import BLOB, OBJECT, KernelCache, default_cache, default_folder
-from millijoule.runtime.compiler.digest import blob_key, installed_version, kernel_key, source_digest
+from millijoule.runtime.compiler.digest import blob_key, installed_version, kernel_key, runtime_digest, source_digest
 from millijoule.runtime.compiler.object_file import CompiledKernel, DamagedObject, pack_object, unpack_object
 from millijoule.runtime.targets.target import TARGETS
 
@@ -387,14 +387,30 @@ def test_every_source_is_in_the_key(tmp_path: Path) -> None:
     assert fresh(root) not in seen
 
 
+def test_results_are_keyed_by_the_whole_runtime(tmp_path: Path) -> None:
+    """Not by what compiles alone: operators, lowerings and plans decide results, too."""
+    fresh = runtime_digest.__wrapped__
+    root = shutil.copytree(
+        Path(digest.__file__).parent.parent, tmp_path / "a", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    seen = {fresh(root)}
+    folders = [folder for folder in root.rglob("*") if folder.is_dir()]
+    for folder in (root, *folders):
+        path = min(folder.glob("*.py"))
+        path.write_bytes(path.read_bytes() + b"\n")
+        seen.add(fresh(root))
+    assert {"ops", "lowering", "planner", "vision"} < {folder.name for folder in folders}
+    assert len(seen) == 2 + len(folders)
+
+
 def test_versions_are_in_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = source_digest.__wrapped__
-    before = fresh()
-    for name in ("installed_version", "ABI"):
-        with monkeypatch.context() as patch:
-            patch.setattr(digest, name, (lambda package: "other") if name == "installed_version" else 10_000)
-            assert fresh() != before
-    assert fresh() == before
+    for fresh in (source_digest.__wrapped__, runtime_digest.__wrapped__):
+        before = fresh()
+        for name in ("installed_version", "ABI"):
+            with monkeypatch.context() as patch:
+                patch.setattr(digest, name, (lambda package: "other") if name == "installed_version" else 10_000)
+                assert fresh() != before
+        assert fresh() == before
 
 
 def test_versions_are_those_of_the_metadata(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from cli import mj, mj_json, one_line
 
 import millijoule
 from millijoule import device_profiles
+from millijoule.converters.self_test import make_self_test
 from millijoule.tools.tuning import logits
 
 COUNT, NUMPY = 150, ("--target", "numpy")
@@ -72,8 +73,16 @@ def test_the_pair_that_is_written(pool: Path, tmp_path: Path, monkeypatch: pytes
     assert front == sorted(front) and len(front) > 2
     text = mj(*ask, "--accuracy", 0.999).stdout
     assert "no pair reaches it" in text and "Complementarity" in text and "at most" in text
+    model = millijoule.Model.load(pool / f"{chosen['second']}.mj")
+    model.self_test = make_self_test(model, 1)
+    (tmp_path / "tested").mkdir()
+    model.save(tmp_path / "tested" / f"{chosen['second']}.mj")
     text = " ".join(mj(*ask).stdout.split())
     assert f"{chosen['first']}, then {chosen['second']} where that scores less than" in text and "mj tune" in text
+    assert "self-test" not in text
+    paths = [tmp_path / "tested" / path.name if path.stem == chosen["second"] else path for path in files(pool)]
+    tested = " ".join(mj("pair", *paths, *ask[4:]).stdout.split())
+    assert f"not in it: the self-tests of {chosen['second']}, which say nothing of the pair; `mj convert " in tested
 
 
 def test_what_is_no_pool(pool: Path, tmp_path: Path) -> None:

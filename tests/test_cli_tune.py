@@ -11,6 +11,8 @@ from classifiers import classifier, images, truth
 from cli import mj, mj_json, one_line
 
 import millijoule
+from millijoule.converters.self_test import make_self_test
+from millijoule.runtime.model import Model
 from millijoule.tools.tuning import logits
 
 COUNT = 240
@@ -63,6 +65,30 @@ def test_what_is_written_does_what_was_said(folder: Path, tmp_path: Path) -> Non
     assert none.exit_code == 0 and "no threshold reaches it" in none.stdout and not (tmp_path / "none.mj").exists()
 
 
+def test_a_self_test_is_of_what_was_written(folder: Path, tmp_path: Path) -> None:
+    """The same inputs, and what the new thresholds make of them."""
+    samples, tuned = folder / "samples.npz", tmp_path / "tuned.mj"
+    with np.load(samples) as archive:
+        inputs = [{"image": row[None]} for row in archive["image"][:30]]
+    model = Model.load(folder / "pair.mj")
+    model.self_test = make_self_test(model, inputs)
+    model.save(tmp_path / "tested.mj")
+    ask = ("tune", tmp_path / "tested.mj", samples, *NUMPY, "--accuracy", 0.55, "-o", tuned)
+    assert mj_json(*ask)["self_test"] == 30 and mj_json(*ask[:3], *NUMPY)["self_test"] == 0
+    assert "self-test: the outputs of its 30 inputs are those of the new thresholds" in mj(*ask).stdout
+    found = Model.load(tuned)
+    changed = 0
+    for case, before, given in zip(found.self_test, model.self_test, inputs, strict=True):
+        np.testing.assert_array_equal(case.inputs["image"], given["image"])
+        changed += any(not np.array_equal(case.outputs[name], before.outputs[name]) for name in case.outputs)
+    assert changed > 0
+    assert mj_json("verify", tuned, *NUMPY)["verdict"] == "equal"
+    found.self_test = model.self_test
+    found.save(tuned)
+    assert mj("verify", tuned, *NUMPY).exit_code == 1, "the old answers are not those of the new thresholds"
+    assert mj_json("tune", folder / "pair.mj", samples, *NUMPY, "-o", tuned)["self_test"] == 0
+
+
 def test_another_goal_runs_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY)
     first = mj_json(*ask)
@@ -75,6 +101,11 @@ def test_another_goal_runs_nothing(folder: Path, tmp_path: Path, monkeypatch: py
         np.savez(tmp_path / "others.npz", image=images(4), labels=np.zeros(4, int))
         with pytest.raises(TypeError):
             mj("tune", folder / "pair.mj", tmp_path / "others.npz", *NUMPY)
+        for name in ("millijoule.runtime.compiler.digest.runtime_digest", "millijoule.device_profiles.usable_cpus"):
+            with monkeypatch.context() as other:
+                other.setattr(name, lambda: "other")
+                with pytest.raises(TypeError):
+                    mj(*ask)
     files[0].write_bytes(files[0].read_bytes()[:-40])
     assert mj_json(*ask) == first, "what was damaged is made anew"
 

@@ -33,12 +33,23 @@ def source_digest(root: Path = Path(__file__).parent.parent) -> str:
 
     Read once per process: files edited later count from the next process on, which is also when they are imported.
     """
-    parts = [f"ABI {ABI}", *(installed_version(name) for name in COMPILERS)]
-    for folder in SOURCES:
+    return _hash(*_code(root, SOURCES, COMPILERS))
+
+
+@cache
+def runtime_digest(root: Path = Path(__file__).parent.parent) -> str:
+    """Digest of all that decides what a model gives, whatever computes it: every source below root, ABI, versions of
+    numba, llvmlite and NumPy, and of Pillow, which reads images. Read once per process."""
+    return _hash(*_code(root, ("",), (*COMPILERS, "numpy", "pillow")))
+
+
+def _code(root: Path, folders: Iterable[str], packages: Iterable[str]) -> list[str]:
+    parts = [f"ABI {ABI}", *(installed_version(name) for name in packages)]
+    for folder in folders:
         for path in sorted((root / folder).rglob("*.py")):
             parts.append(path.relative_to(root).as_posix())
             parts.append(blake2b(path.read_bytes()).hexdigest())
-    return _hash(*parts)
+    return parts
 
 
 def installed_version(package: str) -> str:

@@ -93,13 +93,14 @@ def command(
     found = search(members, data.labels, score, post_check, measure, accuracy)
     chosen = found.pairings[0]
     report = pair_report(members, found, data, device, measure, accuracy, score, post_check)
-    report["output"] = None
+    report |= {"output": None, "self_tests_left_out": []}
     if output is not None and chosen.point is not None:
         assert chosen.point.threshold is not None
         two = (chosen.first, chosen.second)
         gate = Gate(score, chosen.point.threshold, tuple(members[at].temperature for at in two), post_check)
         CascadeModel.of([pool[at] for at in two], gate).save(output)
         report["output"] = output
+        report["self_tests_left_out"] = [names[at] for at in two if pool[at].self_test]
     if picture is not None:
         draw(members, found, measure, picture)
         report["picture"] = picture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from ...runtime.cascade.gate import Gate
     from ...runtime.cascade.model import CascadeModel
+    from ...runtime.file.self_test import Case
     from ..tuning.claims import Claim
     from ..tuning.logits import Said
     from ..tuning.outcomes import Setting
@@ -107,12 +109,15 @@ def command(
         "folders": data.folders,
         "score": model.gate.score,
         "output": None,
+        "self_test": 0,
     }
     if output is not None and report["thresholds"] is not None:
         gate = replace(model.gate, threshold=tuple(report["thresholds"]), temperature=tuple(report["temperatures"]),
                        abstain=report["abstain"])  # fmt: skip
-        CascadeModel.of(model.stages, gate, model.memory).save(output)
-        report["output"] = output
+        tuned = CascadeModel.of(model.stages, gate, model.memory)
+        tuned.self_test = _self_test(tuned, model.self_test, pair)
+        tuned.save(output)
+        report |= {"output": output, "self_test": len(tuned.self_test)}
     if picture is not None:
         _draw(report, picture)
         report["picture"] = picture
@@ -230,6 +235,17 @@ def _proved(
     }  # fmt: skip
 
 
+def _self_test(tuned: CascadeModel, cases: Sequence[Case], pair: str) -> Sequence[Case]:
+    """What the inputs of the cascade's self-test give now."""
+    from ...converters.self_test import make_self_test
+    from ..report.progress import busy
+
+    if not cases:
+        return ()
+    with busy(f"running the self-test of {pair}"):
+        return make_self_test(tuned, [case.inputs for case in cases])
+
+
 def _draw(report: dict[str, Any], picture: str) -> None:
     from ..report.picture import accuracy_and_share, axes, save
 
@@ -284,6 +300,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
         accuracy = "-" if report["accuracy"] is None else f"{report['accuracy']:.2%}"
         what = "threshold" if len(report["thresholds"]) == 1 else "thresholds"
         emit_sentence(f"{what} {listed}: accuracy {accuracy}, {shares}{abstain}")
+    if report["self_test"]:
+        emit(f"self-test: the outputs of its {report['self_test']} inputs are those of the new thresholds")
     for name in ("output", "picture"):
         if report.get(name) is not None:
             emit(f"wrote {report[name]}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ...runtime.model import Model
 from ...runtime.system.hashing import blake2b
 from ..models.plans import any_target
 from . import kept
+from . import samples as samples_module
 
 if TYPE_CHECKING:
     from .samples import Samples
@@ -89,11 +91,14 @@ def _run(
 
 
 def _key(model: Model, samples: Samples, threads: int | None, target: str | None) -> str:
-    from ...runtime.compiler.digest import source_digest
+    """Of all that decides what is kept: the times, too, which are this computer's."""
+    from ...device_profiles import detect, usable_cpus
+    from ...runtime.compiler.digest import runtime_digest
 
     resolved = any_target(target)
+    how = f"{'numpy' if resolved is None else resolved.name} {threads} {usable_cpus()} {detect().cluster.core}"
+    code = [Path(file).read_bytes() for file in (__file__, samples_module.__file__)]
     found = blake2b(digest_size=KEY_BYTES)
-    for part in (fingerprint(model), samples.digest, source_digest().encode(),
-                 f"{threads} {'numpy' if resolved is None else resolved.name}".encode()):  # fmt: skip
+    for part in (fingerprint(model), samples.digest, runtime_digest().encode(), how.encode(), *code):
         found.update(len(part).to_bytes(8, "little") + part)
     return found.hexdigest()

@@ -112,6 +112,12 @@ def show(report: Mapping[str, Any]) -> None:
     if report["folders"]:
         emit_sentence(report["folders"])
     emit_sentence(_verdict(report))
+    if report["self_tests_left_out"]:
+        listed = " and ".join(report["self_tests_left_out"])
+        emit_sentence(
+            f"not in it: the self-tests of {listed}, which say nothing of the pair; `mj convert {report['output']} "
+            "-o FILE --self-test N` makes one of the whole"
+        )
     for name in ("output", "picture"):
         if report.get(name) is not None:
             emit(f"wrote {report[name]}")
