@@ -77,6 +77,8 @@ def convert(
             quantize, calibration, validation, method, keep_float, fast, io, min_agreement, progress
         )
     imported = _import(kind, name)
+    if settings is not None and imported.states:
+        raise InputError(f"{name}: it keeps state from one run to the next, and such a model cannot be quantized")
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
     before = readers(imported.graph)
     metadata = _metadata(imported, kind, Path(name).name, names, prepared)
@@ -124,4 +126,5 @@ def _metadata(
         labels=labels if labels is not None else imported.labels or [],
         preprocessing=preprocessing,
         default_sizes=imported.default_sizes,
+        states=imported.states,
     )

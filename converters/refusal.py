@@ -14,7 +14,6 @@ MISSING: Final = "there is no such operator in millijoule"
 
 CONTROL = "control flow"
 RECURRENCE = "recurrence"
-STATE = "state kept between runs"
 STRINGS = "text"
 TABLES = "lookup tables"
 SEQUENCES = "sequences and optional values"
@@ -27,11 +26,10 @@ def _kinds(names: Mapping[str, str]) -> dict[str, str]:
 
 KINDS: Final = _kinds(
     {
-        CONTROL: "SequenceMap IF WHILE CALL STABLEHLO_WHILE",
+        CONTROL: "SequenceMap STABLEHLO_WHILE",
         RECURRENCE: "com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
         "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN UNIDIRECTIONAL_SEQUENCE_LSTM "
         "UNIDIRECTIONAL_SEQUENCE_RNN",
-        STATE: "CALL_ONCE VAR_HANDLE READ_VARIABLE ASSIGN_VARIABLE",
         STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch com.microsoft.Tokenizer "
         "LSH_PROJECTION SKIP_GRAM",
         TABLES: "ai.onnx.ml.LabelEncoder ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "

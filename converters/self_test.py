@@ -41,6 +41,7 @@ def make_self_test(model: Model, wanted: int | Sequence[Mapping[str, Any]]) -> l
     with load(model, threads=1, target="numpy") as session:
         found = []
         for arrays in feeds:
+            session.reset()
             session.resize({name: array.shape for name, array in arrays.items()})
             for name, array in arrays.items():
                 session.inputs[name][...] = array

@@ -54,6 +54,7 @@ FOR_TOOLS = (
     "cascade",
     "written_metadata",
     "exits",
+    "state_shapes",
 )
 SECTIONS: dict[str, tuple[str, ...]] = {
     "Loading and converting": ("load", "convert", "export", "Model"),

@@ -64,20 +64,31 @@ class Model:
     @property
     def inputs(self) -> dict[str, TensorInfo]:
         """The public inputs in the source's order."""
-        return self._describe(self.graph.inputs)
+        return self._describe(self._public.inputs)
 
     @property
     def outputs(self) -> dict[str, TensorInfo]:
         """The public outputs in the source's order."""
-        return self._describe(self.graph.outputs)
+        return self._describe(self._public.outputs)
 
     def input_name(self, name: str) -> str:
         """The graph's name of an input given by name or alias; InputError where there is none."""
-        return named("input", name, self.graph.inputs, self.metadata.input_aliases)
+        return named("input", name, self._public.inputs, self.metadata.input_aliases)
 
     def output_name(self, name: str) -> str:
         """The graph's name of an output given by name or alias; InputError where there is none."""
-        return named("output", name, self.graph.outputs, self.metadata.output_aliases)
+        return named("output", name, self._public.outputs, self.metadata.output_aliases)
+
+    @property
+    def _public(self) -> Graph:
+        """A graph with the same inputs and outputs, but for what is kept from one run to the next."""
+        states = self.metadata.states
+        if not states:
+            return self.graph
+        kept = {state.output for state in states.values()}
+        inputs = [name for name in self.graph.inputs if name not in states]
+        outputs = [name for name in self.graph.outputs if name not in kept]
+        return Graph(self.graph.values, [], inputs, outputs, self.graph.name)
 
     @property
     def parts(self) -> Sequence[Model]:
@@ -95,7 +106,7 @@ class Model:
         """
         from .file.write import serialize, write  # a device that only runs models never writes one
 
-        cases = in_order(self.self_test, self.graph)
+        cases = in_order(self.self_test, self._public)
         write(path, serialize(self.graph, self.written_metadata(), self_test=cases))
 
     def written_metadata(self) -> Metadata:
@@ -120,7 +131,7 @@ class Model:
                 from .cascade.file import decode
 
                 model = decode(stages, contents.cascade)
-            model.self_test = by_name(contents.self_test, model.graph)
+            model.self_test = by_name(contents.self_test, model._public)
         except ModelError as error:
             raise ModelError(f"{os.fspath(path)}: {error}") from None
         model.release_pages()  # which the checksum has made resident
@@ -156,7 +167,14 @@ class Model:
             )
         return found
 
+    @property
+    def state_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs that hold what is kept from one run to the next."""
+        shapes = {name: self.graph.values[name].shape or () for name in self.metadata.states}
+        return {name: tuple(int(size) for size in shape) for name, shape in shapes.items()}
+
     def _check_metadata(self) -> None:
+        self._check_states()
         symbols = {dim for info in self.inputs.values() for dim in info.shape or () if isinstance(dim, str)}
         for name in self.metadata.default_sizes:
             if name not in symbols:
@@ -169,6 +187,21 @@ class Model:
             for alias, name in aliases.items():
                 if name not in names or (alias in names and alias != name):
                     raise ModelError(f"alias {alias!r} of {side} {name!r} names nothing, or something else too")
+
+    def _check_states(self) -> None:
+        states, graph = self.metadata.states, self.graph
+        if len({state.output for state in states.values()}) != len(states):
+            raise ModelError("two states are kept in one output")
+        for name, state in states.items():
+            if name not in graph.inputs or state.output not in graph.outputs:
+                raise ModelError(f"state {name!r} is no input that an output {state.output!r} is kept for")
+            a, b = graph.values[name], graph.values[state.output]
+            fits = a.shape is not None and all(isinstance(dim, int) for dim in a.shape)
+            if not fits or (a.dtype, a.shape, a.quant) != (b.dtype, b.shape, b.quant):
+                raise ModelError(f"state {name!r} is not what output {state.output!r} is")
+            kind = np.iinfo(a.dtype) if a.dtype.kind in "iu" else None
+            if kind is not None and not (isinstance(state.fill, int) and kind.min <= state.fill <= kind.max):
+                raise ModelError(f"state {name!r} cannot be filled with {state.fill}")
 
 
 def named(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:

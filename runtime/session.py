@@ -18,6 +18,7 @@ from .engine.engine import Engine, Shapes
 from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
 from .engine.staging import Staged
+from .engine.stream import Link, Stream, link
 from .engine.workspace import Plan, Workspace
 from .errors import Error, InputError
 from .model import Model, TensorInfo
@@ -47,6 +48,9 @@ def load(
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
     if not isinstance(model, Model):
         model = Model.load(model, verify=verify)
+    if model.metadata.states and (memory is not None or reuse_inputs):
+        asked = "memory" if memory is not None else "reuse_inputs"
+        raise InputError(f"the model keeps state from one run to the next, which {asked} does not go with")
     engine = Engine(model, threads, profile, target, kernels, progress, reuse_inputs)
     if type(model) is not Model:
         from .cascade.cascade import Cascade
@@ -67,6 +71,9 @@ class Session:
 
     `run` may be called from several threads at once. `inputs`, `invoke` and `outputs` belong to one thread; another
     thread takes a `clone`, which shares the weights and the code. Once closed, everything but `close` raises Error.
+
+    A session whose model keeps state, or of which an output is bound to an input, is a stream: every `run` and `invoke`
+    begins with the state that the one before it left, and `run` belongs to one thread, too.
     """
 
     def __init__(self, engine: Engine, shelf: Shelf | None = None) -> None:
@@ -80,6 +87,10 @@ class Session:
         self._spare = max(2, usable_cpus())
         self._latest: tuple[int, Shapes] | None = None
         self._closed = False
+        states = engine.model.metadata.states
+        self._stream: Stream | None = None
+        if states:
+            self._flow({name: Link(state.output, state.fill, hidden=True) for name, state in states.items()})
 
     def __repr__(self) -> str:
         if self._closed:
@@ -133,12 +144,43 @@ class Session:
         What is written there stays from one `invoke` to the next, unless the model was loaded with reuse_inputs.
         InputError before any `run` or `resize` where a dimension is symbolic and has no default size.
         """
-        return Arrays(self._bound().inputs, self.model.input_name)
+        return Arrays(self._public(self._bound().inputs), self.model.input_name)
 
     @property
     def outputs(self) -> Mapping[str, np.ndarray]:
         """Views of the outputs' memory, which the next `invoke` overwrites."""
-        return Arrays(self._bound().outputs, self.model.output_name)
+        return Arrays(self._public(self._bound().outputs), self.model.output_name)
+
+    def bind(self, output: str, input: str, initial: Any = None) -> None:
+        """Makes the session a stream: what a run gives as this output, the next one gets as this input, both by name or
+        alias. So neither is copied through Python: `run` takes the input no more, but may, and gives the output only
+        where `outputs` asks for it.
+
+        initial: the array that the first run gets, zeros by default. InputError where output and input are not of one
+        dtype, quantization and shape, or the session remembers answers.
+        """
+        self._check_open()
+        if self._shelf is not None or type(self) is not Session:
+            raise InputError("a session that looks answers up, or that is a cascade, cannot be a stream")
+        if self._engine.reuses_inputs:
+            raise InputError("a session that was loaded with reuse_inputs cannot be a stream")
+        links = {} if self._stream is None else self._stream.links
+        name, found = link(self.model, links, output, input, initial)
+        self._flow({**links, name: found})
+
+    def reset(self) -> None:
+        """Begins the stream anew: the next run gets the state that the first one had. Nothing where it is none."""
+        self._check_open()
+        if self._stream is None:
+            return
+        self._take_turn()
+        try:
+            self._stream.reset()
+            if self._own is not None and self._own.plan is not None:
+                self._own.bind(self._engine.plan(self._stream.shapes(self.model, self._fed()), ()))
+                self._stream.pour(self._own)
+        finally:
+            self._turn.release()
 
     def resize(self, shapes: Mapping[str, Sequence[int]]) -> None:
         """Plans for these input shapes, by name or alias; inputs not named keep theirs, but for the symbolic dimensions
@@ -157,6 +199,8 @@ class Session:
             if workspace is None or self._latest is not None or self._closed or workspace.plan is None:
                 workspace = self._bound()
             workspace.execute()
+            if self._stream is not None:
+                self._stream.carry(workspace)
         finally:
             turn.release()
 
@@ -224,10 +268,66 @@ class Session:
         """What `run` gives for arrays that were checked, whatever may be remembered."""
         wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
         names = tuple(dict.fromkeys(found.value for found in wanted.values()))
+        if self._stream is not None:
+            found = self._advance(self._stream, arrays, names)
+            return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
         shapes = shapes_of(arrays)
         found, _ = self._execute(self._engine.plan(shapes, names), arrays)
         self._latest = get_ident(), shapes
         return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+
+    def _advance(
+        self, stream: Stream, arrays: Mapping[str, np.ndarray], names: tuple[str, ...]
+    ) -> dict[str, np.ndarray]:
+        """Runs the stream on with arrays that were checked. names: what to return, as of `Engine.plan`."""
+        self._take_turn()
+        try:
+            workspace, asked = self._own, stream.same(arrays, names)
+            if workspace is None or asked is None or workspace.plan is not asked[0]:
+                wanted = tuple(dict.fromkeys((*names, *stream.outputs))) if names else ()
+                plan = self._engine.plan(stream.shapes(self.model, shapes_of(arrays)), wanted)
+                workspace = self._settle(plan)
+                asked = plan, names or tuple(name for name in workspace.outputs if name not in stream.outputs)
+                stream.remember(arrays, names, *asked)
+            for name, array in arrays.items():
+                workspace.inputs[name][...] = array
+            workspace.execute()
+            found = {name: workspace.outputs[name].copy() for name in asked[1]}
+            stream.carry(workspace)
+            self._latest = None
+            return found
+        finally:
+            self._turn.release()
+
+    def _settle(self, plan: Plan | Staged) -> Workspace:
+        """The session's own workspace, bound to the plan, with the state that the stream has reached."""
+        if self._own is None:
+            self._own = self._take()
+        if self._own.plan is not plan:
+            if self._stream is not None:
+                self._stream.take(self._own)
+            self._own.bind(plan)
+            if self._stream is not None:
+                self._stream.pour(self._own)
+        return self._own
+
+    def _flow(self, links: Mapping[str, Link]) -> None:
+        """Makes the session the stream that these links say, at its beginning."""
+        self._stream = Stream(links)
+        self._check = FeedCheck(self._engine.model, links)
+        if self._own is not None:
+            self._own.close()
+            self._own = None
+        self._latest = None
+
+    def _fed(self) -> Shapes:
+        """Shapes of the inputs that are not the stream's."""
+        linked = () if self._stream is None else self._stream.links
+        return {name: shape for name, shape in self._shapes().items() if name not in linked}
+
+    def _public(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        hidden = set[str]() if self._stream is None else self._stream.hidden()
+        return {name: array for name, array in arrays.items() if name not in hidden} if hidden else arrays
 
     def _execute(
         self, plan: Plan | Staged, arrays: Mapping[str, np.ndarray], shelf: Shelf | None = None
@@ -245,9 +345,12 @@ class Session:
             self._give_back(workspace)
 
     def clone(self) -> Session:
-        """Another session on the same weights and code, for another thread."""
+        """Another session on the same weights and code, for another thread; of a stream another, at its beginning."""
         self._check_open()
-        return Session(self._engine)
+        other = Session(self._engine)
+        if self._stream is not None:
+            other._flow(self._stream.links)
+        return other
 
     def close(self) -> None:
         """Ends the helper threads and lets go of the memory; what runs in other threads meanwhile still ends well.
@@ -305,9 +408,7 @@ class Session:
         plan = self._engine.plan(shapes, ())
         self._take_turn()
         try:
-            if self._own is None:
-                self._own = self._take()
-            self._own.bind(plan)
+            self._settle(plan)
             self._latest = None
         finally:
             self._turn.release()

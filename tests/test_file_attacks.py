@@ -268,6 +268,14 @@ def refer(op: str, reference: int | str) -> Attack:
     return change
 
 
+def states(version: int, **named: Any) -> Attack:
+    def change(parts: Parts) -> None:
+        parts.record["version"] = version
+        parts.record["metadata"]["states"] = named
+
+    return change
+
+
 def sizes(version: int, **symbols: Any) -> Attack:
     def change(parts: Parts) -> None:
         parts.record["version"] = version
@@ -308,6 +316,9 @@ def sizes(version: int, **symbols: Any) -> Attack:
         (lambda parts: parts.record["metadata"]["preprocessing"].update(std=[0.0]), "std"),
         (lambda parts: parts.record["metadata"]["input_aliases"].update(a="b"), "alias"),
         (sizes(1, N=1), "version 1 of the format has no default sizes"),
+        (states(5, x={"output": "y"}), "version 5 of the format has no state"),
+        (states(6, x={"output": "nowhere"}), "is no input that an output 'nowhere' is kept for"),
+        (states(6, x={"output": 1}), "states"),
         (sizes(2, M=1), "default size of 'M', which is no symbolic dimension of an input"),
         (sizes(2, N=-1), "default_sizes"),
         (sizes(2, N=2**31), "default_sizes"),

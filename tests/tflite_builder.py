@@ -71,6 +71,7 @@ class Model:
     signatures: list[tuple[dict[str, int], dict[str, int]]] = field(default_factory=list)
     metadata: bytes | None = None
     version: int = 3
+    subgraphs: list[Model] = field(default_factory=list)
 
     def to_bytes(self) -> bytes:
         return _Writer(self).write()
@@ -84,15 +85,10 @@ class _Writer:
 
     def write(self) -> bytes:
         b, model = self.b, self.model
-        tensors = self.offsets([self.tensor(tensor) for tensor in model.tensors])
-        codes, operators = self.operators()
-        inputs, outputs = self.numbers(model.inputs, np.int32), self.numbers(model.outputs, np.int32)
-        tflite.SubGraphStart(b)
-        tflite.SubGraphAddTensors(b, tensors)
-        tflite.SubGraphAddInputs(b, inputs)
-        tflite.SubGraphAddOutputs(b, outputs)
-        tflite.SubGraphAddOperators(b, operators)
-        subgraphs = self.offsets([tflite.SubGraphEnd(b)])
+        graphs = [model, *model.subgraphs]
+        kinds = list(dict.fromkeys(operator.kind for graph in graphs for operator in graph.operators))
+        codes = self.offsets([self.code(kind) for kind in kinds])
+        subgraphs = self.offsets([self.subgraph(graph, kinds) for graph in graphs])
         signatures = self.offsets([self.signature(*signature) for signature in model.signatures])
         metadata = self.metadata()
         buffers = self.offsets([self.buffer(content) for content in self.buffers])
@@ -108,6 +104,18 @@ class _Writer:
             tflite.ModelAddMetadata(b, metadata)
         b.Finish(tflite.ModelEnd(b), b"TFL3")
         return bytes(b.Output())
+
+    def subgraph(self, graph: Model, kinds: list[str]) -> int:
+        b = self.b
+        tensors = self.offsets([self.tensor(tensor) for tensor in graph.tensors])
+        operators = self.operators(graph, kinds)
+        inputs, outputs = self.numbers(graph.inputs, np.int32), self.numbers(graph.outputs, np.int32)
+        tflite.SubGraphStart(b)
+        tflite.SubGraphAddTensors(b, tensors)
+        tflite.SubGraphAddInputs(b, inputs)
+        tflite.SubGraphAddOutputs(b, outputs)
+        tflite.SubGraphAddOperators(b, operators)
+        return tflite.SubGraphEnd(b)
 
     def numbers(self, values: Sequence[float] | np.ndarray, dtype: type) -> int:
         return self.b.CreateNumpyVector(np.asarray(values, dtype).reshape(-1))
@@ -196,12 +204,10 @@ class _Writer:
         tflite.QuantizationParametersAddQuantizedDimension(self.b, tensor.axis)
         return tflite.QuantizationParametersEnd(self.b)
 
-    def operators(self) -> tuple[int, int]:
+    def operators(self, graph: Model, kinds: list[str]) -> int:
         b = self.b
-        kinds = list(dict.fromkeys(operator.kind for operator in self.model.operators))
-        codes = self.offsets([self.code(kind) for kind in kinds])
         written = []
-        for operator in self.model.operators:
+        for operator in graph.operators:
             inputs, outputs = self.numbers(operator.inputs, np.int32), self.numbers(operator.outputs, np.int32)
             options = None if operator.options is None else self.options(*operator.options)
             custom = b.CreateByteVector(operator.custom_options) if operator.custom_options else None
@@ -220,7 +226,7 @@ class _Writer:
             if custom is not None:
                 tflite.OperatorAddCustomOptions(b, custom)
             written.append(tflite.OperatorEnd(b))
-        return codes, self.offsets(written)
+        return self.offsets(written)
 
     def code(self, kind: str) -> int:
         custom = self.b.CreateString(kind.removeprefix("CUSTOM ")) if kind.startswith("CUSTOM ") else None
@@ -234,14 +240,16 @@ class _Writer:
         return tflite.OperatorCodeEnd(self.b)
 
     def options(self, table: str, fields: dict[str, Any]) -> int:
-        vectors = {
-            name: self.vector(value) if isinstance(value, (list, tuple, np.ndarray)) else value
-            for name, value in fields.items()
-        }
+        vectors = {name: self.option(value) for name, value in fields.items()}
         getattr(tflite, f"{table}Start")(self.b)
         for name, value in vectors.items():
             getattr(tflite, f"{table}Add{name}")(self.b, value)
         return getattr(tflite, f"{table}End")(self.b)
+
+    def option(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.b.CreateString(value)
+        return self.vector(value) if isinstance(value, (list, tuple, np.ndarray)) else value
 
     def vector(self, values: Sequence[int] | np.ndarray) -> int:
         """Numbers of an array's own dtype; int32 of a list."""

@@ -7,15 +7,13 @@ import os
 from ...runtime.errors import ModelError
 from ...runtime.ops.meaning import check as check_meanings
 from ..imported import Imported
-from ..refusal import Refused, refusal
+from ..refusal import refusal
 from . import metadata, tensors
-from .handlers import Unsupported, find
 from .importer import Importer
 from .names import aliases
-from .operator import Operator
 from .prune import prune
 from .reader import read
-from .records import ModelRecord, OperatorRecord
+from .subgraph import check_order, convert_operators
 
 
 def convert(path: str | os.PathLike[str]) -> Imported:
@@ -25,14 +23,16 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     tells of all. So does one that takes quantized tensors for plain integers, or these for those.
     """
     model = read(path)
-    _check_order(model)
+    for subgraph in model.subgraphs:
+        check_order(subgraph)
     importer = Importer(model)
     importer.enter()
-    refused = [problem for record in model.operators for problem in _convert_operator(importer, record)]
-    if refused:
-        raise model.error(refusal(refused))
+    convert_operators(importer)
+    if importer.refused:
+        raise model.error(refusal(importer.refused))
     importer.leave()
     graph = importer.graph
+    states = importer.variables.finish(importer)
     graph.name = os.path.splitext(os.path.basename(model.path))[0]
     prune(graph)
     try:
@@ -47,48 +47,5 @@ def convert(path: str | os.PathLike[str]) -> Imported:
         notes.preprocessing,
         notes.description,
         tensors.default_sizes(model, importer.names),
+        states,
     )
-
-
-def _convert_operator(importer: Importer, record: OperatorRecord) -> list[Refused]:
-    """Why the operator cannot be converted; empty where it was."""
-    handler = find(record.kind)
-    where = _where(importer.model, record)
-    if handler is None:
-        return [Refused(record.kind, where)]
-    try:
-        handler(Operator(importer, record))
-    except Unsupported as reason:
-        return [Refused(record.kind, where, str(reason))]
-    return []
-
-
-def _where(model: ModelRecord, record: OperatorRecord) -> str:
-    output = model.tensors[record.outputs[0]].name if record.outputs else ""
-    return f"at position {record.index}" + (f", which makes '{output}'" if output else "")
-
-
-def _check_order(model: ModelRecord) -> None:
-    """ModelError where an index is out of range, a tensor is made twice, or read before it is made."""
-    count = len(model.tensors)
-    known = {*model.inputs, *(record.index for record in model.tensors if record.data is not None)}
-    for where, indices in (("input", model.inputs), ("output", model.outputs)):
-        if any(not 0 <= index < count for index in indices):
-            raise model.error(f"the TFLite file is damaged: it names an {where} that does not exist")
-    made: set[int] = set(model.inputs)
-    for record in model.operators:
-        where = f"the TFLite file is damaged: {record.kind} at position {record.index}"
-        for index in (*record.inputs, *record.outputs):
-            if not -1 <= index < count or (index < 0 and index in record.outputs):
-                raise model.error(f"{where} names tensor {index}, but there are {count}")
-        for index in record.outputs:
-            if index in made:
-                raise model.error(f"{where} makes tensor '{model.tensors[index].name}', which exists already")
-            made.add(index)
-        missing = [index for index in record.inputs if index >= 0 and index not in known]
-        if missing and not model.tensors[missing[0]].problem:
-            raise model.error(f"{where} reads tensor '{model.tensors[missing[0]].name}', which nothing has made yet")
-        known.update(record.outputs)
-    for index in model.outputs:
-        if index not in known and not model.tensors[index].problem:
-            raise model.error(f"the TFLite file is damaged: nothing makes output '{model.tensors[index].name}'")

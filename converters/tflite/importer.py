@@ -2,31 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 
 import numpy as np
 
 from ...runtime.graph import Graph, Node, Quantization, Value
+from ..refusal import Refused
 from . import tensors
 from .handlers import Unsupported
 from .names import value_names
 from .records import ModelRecord, TensorRecord
+from .variables import Variables
+
+DEPTH = 16
+"""Subgraphs within subgraphs, at most."""
+OPERATORS = 1 << 17
+"""Of all subgraphs at all places that call them: a small file may call one very often."""
 
 
 class Importer:
     """names: the public Value of each tensor. `use` gives the one that operators read and write, which differs where
-    a public tensor is uint8: it stays so, and a Requantize node connects it with an int8 Value."""
+    a public tensor is uint8: it stays so, and a Requantize node connects it with an int8 Value. refused: what cannot be
+    converted. resources: the variable that a tensor leads to."""
 
     def __init__(self, model: ModelRecord) -> None:
-        self.model = model
-        self.graph = Graph()
-        self.names = value_names(model)
-        self._inner: dict[int, str] = {}
+        self.model = self.whole = model
+        self.prefix, self.depth = "", 0
+        self.variables = Variables(model)
+        self.refused: list[Refused] = []
+        self.resources: dict[int, str] = {}
+        self._count = [0]
+        self._begin(Graph(), {}, public={*model.inputs, *model.outputs})
+
+    def _begin(self, graph: Graph, bound: Mapping[int, str], public: set[int]) -> None:
+        """bound: the Values that stand for inputs of a subgraph."""
+        self.graph = graph
+        self.names = value_names(self.model, self.prefix, graph.values)
+        self._inner: dict[int, str] = dict(bound)
         self._dequantized = self._dequantized_constants()
         self._rearranged: dict[tuple[int, tuple[int, ...]], str] = {}
         self._real: dict[str, str] = {}
         self._scalars: dict[tuple[float, str, str], str] = {}
-        self._declare()
+        self._count[0] += len(self.model.operators)
+        if self.depth > DEPTH or self._count[0] > OPERATORS:
+            raise self.model.error("its subgraphs call each other too often")
+        self._declare(public)
+
+    def nested(
+        self, model: ModelRecord, prefix: str, graph: Graph, bound: Mapping[int, str], variables: Variables
+    ) -> Importer:
+        """What imports a subgraph into a graph, which may be this one's. bound: the Values that are its inputs."""
+        inner = copy(self)
+        inner.model, inner.prefix, inner.depth, inner.variables = model, prefix, self.depth + 1, variables
+        inner.resources = {}
+        inner._begin(graph, bound, public=set())
+        return inner
 
     def _dequantized_constants(self) -> dict[int, int]:
         """Output -> input of each DEQUANTIZE whose input is a constant."""
@@ -38,10 +69,9 @@ class Importer:
                     found[operator.outputs[0]] = source
         return found
 
-    def _declare(self) -> None:
-        public = {*self.model.inputs, *self.model.outputs}
+    def _declare(self, public: set[int]) -> None:
         for record, name in zip(self.model.tensors, self.names, strict=True):
-            if tensors.problem(record):
+            if tensors.problem(record) or record.index in self._inner:
                 continue
             if record.data is None:
                 self.graph.add_value(tensors.variable(self.model, record, name, record.index in public))
@@ -84,7 +114,7 @@ class Importer:
 
     def enter(self) -> None:
         """Public inputs, before the first operator."""
-        self.graph.inputs = [self.names[index] for index in dict.fromkeys(self.model.inputs)]
+        self.graph.inputs += [self.names[index] for index in dict.fromkeys(self.model.inputs)]
         for index in dict.fromkeys(self.model.inputs):
             if index in self._inner:
                 self._append("Requantize", [self.names[index]], self._inner[index], to="int8")
@@ -133,10 +163,10 @@ class Importer:
 
     def shared(self, hint: str, data: np.ndarray) -> str:
         if data.ndim:
-            return self.graph.add_constant(hint, data)
+            return self.graph.add_constant(self.prefix + hint, data)
         key = (data.item(), data.dtype.name, hint)
         if key not in self._scalars:
-            self._scalars[key] = self.graph.add_constant(hint, data)
+            self._scalars[key] = self.graph.add_constant(self.prefix + hint, data)
         return self._scalars[key]
 
     def real(self, name: str, node_name: str) -> str:

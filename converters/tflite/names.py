@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from .records import ModelRecord
 
 
-def value_names(model: ModelRecord) -> list[str]:
-    """One name per tensor. Public inputs and outputs keep theirs; others that repeat a name get ".1", ".2", ...."""
+def value_names(model: ModelRecord, prefix: str = "", others: Container[str] = ()) -> list[str]:
+    """One name per tensor. Public inputs and outputs keep theirs; others that repeat a name get ".1", ".2", ....
+    prefix: of the names within a subgraph; others: names that are taken already."""
     names = [""] * len(model.tensors)
     taken: set[str] = set()
     for index in _public_first(model):
-        wanted = model.tensors[index].name or f"tensor_{index}"
+        wanted = prefix + (model.tensors[index].name or f"tensor_{index}")
         name, n = wanted, 0
-        while name in taken:
+        while name in taken or name in others:
             n += 1
             name = f"{wanted}.{n}"
         taken.add(name)

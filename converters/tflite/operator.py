@@ -12,7 +12,7 @@ from ...runtime.graph import Attribute, Node, Quantization, Value
 from ...runtime.ops.registry import find
 from . import tensors
 from .handlers import Unsupported
-from .records import OperatorRecord, OptionValue, TensorRecord
+from .records import ModelRecord, OperatorRecord, OptionValue, TensorRecord
 from .schema import ACTIVATIONS
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ class Operator:
         if value is None:
             raise self.error(f"its options lack {name}")
         return value
+
+    def subgraph(self, index: int) -> ModelRecord:
+        """A subgraph of the file; ModelError where there is none."""
+        subgraphs = self.importer.whole.subgraphs
+        if not 0 <= index < len(subgraphs):
+            raise self.error(f"there is no subgraph {index}")
+        return subgraphs[index]
 
     def shape(self, position: int) -> tuple[int | None, ...]:
         return self.tensor(position).shape

@@ -10,6 +10,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ class _Reader:
         self.content = content
         self.budget = len(content) + 4096
         self.root = tflite.Model.GetRootAs(content, 0)
+        self.codes: list[str] = []
 
     def error(self, problem: str) -> ModelError:
         return ModelError(f"{self.label}: {problem}")
@@ -106,7 +108,17 @@ class _Reader:
             raise self.error(f"TFLite schema version {self.root.Version()}; supported is 3")
         if self.root.SubgraphsLength() < 1:
             raise self.error("the TFLite file holds no graph")
-        graph = self.root.Subgraphs(0)
+        self.codes = [self.kind(code) for code in self.each(self.root.OperatorCodesLength(), self.root.OperatorCodes)]
+        subgraphs = tuple(self.subgraph(graph) for graph in self.each(self.root.SubgraphsLength(), self.root.Subgraphs))
+        return replace(
+            subgraphs[0],
+            signatures=tuple(self.signatures()),
+            metadata=self.metadata(),
+            content=self.content,
+            subgraphs=subgraphs,
+        )
+
+    def subgraph(self, graph: Any) -> ModelRecord:
         operators = tuple(self.operators(graph))
         inputs = tuple(self.vector(graph.InputsLength(), graph.InputsAsNumpy).tolist())
         outputs = tuple(self.vector(graph.OutputsLength(), graph.OutputsAsNumpy).tolist())
@@ -115,17 +127,7 @@ class _Reader:
             self.tensor(index, tensor, index in produced)
             for index, tensor in enumerate(self.each(graph.TensorsLength(), graph.Tensors))
         )
-        tensors, operators = sparse.densified(tensors, operators)
-        return ModelRecord(
-            self.label,
-            tensors,
-            operators,
-            inputs,
-            outputs,
-            tuple(self.signatures()),
-            self.metadata(),
-            self.content,
-        )
+        return ModelRecord(self.label, *sparse.densified(tensors, operators), inputs, outputs)
 
     def tensor(self, index: int, tensor: Any, produced: bool) -> TensorRecord:
         name = self.text(tensor.Name())
@@ -146,13 +148,16 @@ class _Reader:
             elif raw is not None or 0 in shape:
                 data = elements(self.error, name, type_name, tuple(sizes), raw if raw is not None else b"")
                 dtype = data.dtype
-            elif tensor.IsVariable():
-                problem = "is a variable that keeps its value between runs"
         if scale is not None and zero_point is not None and not scale.all():
             if data is None or len(scale) == 1 or data.shape[axis] != len(scale):
                 raise self.error(f"tensor '{name}' has a scale that is not a positive number")
             data, scale = without_dead_channels(data, scale, zero_point, axis)
-        return TensorRecord(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem, tuple(sizes))
+        variable = data is None and not produced and bool(tensor.IsVariable())
+        return TensorRecord(
+            *(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem),
+            sizes=tuple(sizes),
+            variable=variable,
+        )
 
     def sparse(self, name: str, type_name: str, shape: tuple[int, ...], raw: memoryview, table: Any) -> np.ndarray:
         """A constant of which only some elements are stored, the others zero."""
@@ -205,7 +210,7 @@ class _Reader:
         return memoryview(self.content)[offset : offset + size]
 
     def operators(self, graph: Any) -> Iterator[OperatorRecord]:
-        codes = [self.kind(code) for code in self.each(self.root.OperatorCodesLength(), self.root.OperatorCodes)]
+        codes = self.codes
         for index, operator in enumerate(self.each(graph.OperatorsLength(), graph.Operators)):
             code = operator.OpcodeIndex()
             if code >= len(codes):

@@ -18,8 +18,8 @@ class TensorRecord:
     """shape: sizes, None where the size is dynamic. dtype: None for types that hold no numbers (strings, resources),
     of which type_name tells more; float32 for complex numbers, which are pairs of these, and int8 for int4. scale,
     zero_point: as stored, None where the tensor is not quantized; axis: the quantized dimension. data: a constant's
-    elements, in its shape.
-    sizes: the shape as stored, with a size for every dynamic dimension too."""
+    elements, in its shape. sizes: the shape as stored, with a size for every dynamic dimension too. variable: it keeps
+    its elements from one run to the next."""
 
     index: int
     name: str
@@ -32,6 +32,7 @@ class TensorRecord:
     data: np.ndarray | None = None
     problem: str = ""
     sizes: tuple[int, ...] = ()
+    variable: bool = False
 
     @property
     def complex(self) -> bool:
@@ -57,8 +58,9 @@ class OperatorRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """The main subgraph of a model. path: how errors call the file. signatures: per SignatureDef its alias names of
-    inputs and outputs, mapped to tensor indices. metadata: the packed TFLITE_METADATA flatbuffer, if any."""
+    """One subgraph of a model. path: how errors call the file. signatures: per SignatureDef its alias names of inputs
+    and outputs, mapped to tensor indices. metadata: the packed TFLITE_METADATA flatbuffer, if any. subgraphs: of the
+    main one, all that the file holds, itself the first, without what concerns the file as a whole."""
 
     path: str
     tensors: tuple[TensorRecord, ...]
@@ -68,6 +70,7 @@ class ModelRecord:
     signatures: tuple[tuple[dict[str, int], dict[str, int]], ...] = ()
     metadata: bytes | None = None
     content: bytes = b""
+    subgraphs: tuple[ModelRecord, ...] = ()
 
     def error(self, problem: str) -> ModelError:
         return ModelError(f"{self.path}: {problem}")

@@ -35,6 +35,9 @@ class Linked:
 def link(stages: Sequence[Model], gate: Gate) -> Linked:
     """ModelError where a model is no classifier or two have other classes; InputError where the gate is for another
     number of stages. Everything of stage k bears names that begin with `k/`, but for the inputs that stages share."""
+    for number, stage in enumerate(stages):
+        if stage.metadata.states:
+            raise ModelError(f"stage {number} keeps state from one run to the next, so it cannot be left out of some")
     heads = [find_head(stage, f"stage {number}") for number, stage in enumerate(stages)]
     _check_classes(stages, heads)
     thresholds = (*gate.thresholds(len(stages)), 0.0 if gate.abstain is None else gate.abstain)

@@ -114,7 +114,7 @@ class Engine:
                     f"call run, or resize({{'{name}': (...)}}), first"
                 )
             found[name] = tuple(int(n) for n in shape)
-        return found
+        return found | self.model.state_shapes
 
     def warm_up(self) -> None:
         """Makes the plan for the shapes that the model itself names, if it names all.
@@ -134,6 +134,11 @@ class Engine:
         except (InputError, ModelError):
             if not self.model.metadata.default_sizes:
                 raise
+
+    @property
+    def reuses_inputs(self) -> bool:
+        """Whether the memory of inputs is others' once they are read."""
+        return self._reuse_inputs
 
     def find_value(self, name: str) -> Found:
         return find_value(self.model, self._graph, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,25 @@ Feeds = Mapping[str, Any]
 """What is fed to each input: anything that NumPy takes for an array of the input's dtype."""
 
 
-def check_feeds(model: Model, feeds: Feeds | Any) -> dict[str, np.ndarray]:
+def check_feeds(model: Model, feeds: Feeds | Any, optional: Container[str] = ()) -> dict[str, np.ndarray]:
     """The arrays by graph name; InputError where a name, shape or dtype is not the model's.
 
-    feeds: arrays by input name or alias, or the one array of a model with one input.
+    feeds: arrays by input name or alias, or the one array of a model with one input. optional: inputs that need not be
+    fed.
     """
     if not isinstance(feeds, Mapping):
-        if len(model.inputs) != 1:
-            listed = ", ".join(f"'{name}': ..." for name in model.inputs)
-            raise InputError(
-                f"the model has {len(model.inputs)} inputs: arrays by name are wanted, as in run({{{listed}}})"
-            )
-        feeds = {next(iter(model.inputs)): feeds}
+        needed = [name for name in model.inputs if name not in optional]
+        if len(needed) != 1:
+            listed = ", ".join(f"'{name}': ..." for name in needed)
+            raise InputError(f"the model has {len(needed)} inputs: arrays by name are wanted, as in run({{{listed}}})")
+        feeds = {needed[0]: feeds}
     arrays: dict[str, np.ndarray] = {}
     for given, value in feeds.items():
         name = model.input_name(given)
         if name in arrays:
             raise InputError(f"input '{name}' is given twice")
         arrays[name] = check_array(model.inputs[name], value)
-    missing = [f"input {info}" for name, info in model.inputs.items() if name not in arrays]
+    missing = [f"input {info}" for name, info in model.inputs.items() if name not in arrays and name not in optional]
     if missing:
         raise InputError(f"missing {', '.join(missing)}")
     return arrays
@@ -41,9 +41,10 @@ def check_feeds(model: Model, feeds: Feeds | Any) -> dict[str, np.ndarray]:
 class FeedCheck:
     """check_feeds of one model, in a tenth of its time for arrays of the shapes and dtypes of those before."""
 
-    def __init__(self, model: Model) -> None:
-        self._model = model
-        self._only = model.graph.inputs[0] if len(model.graph.inputs) == 1 else None
+    def __init__(self, model: Model, optional: Container[str] = ()) -> None:
+        self._model, self._optional = model, optional
+        needed = [name for name in model.inputs if name not in optional]
+        self._only = needed[0] if len(needed) == 1 else None
         # One object, which no thread changes.
         self._passed: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
 
@@ -60,7 +61,7 @@ class FeedCheck:
                     break
             else:
                 return feeds
-        arrays = check_feeds(self._model, feeds)
+        arrays = check_feeds(self._model, feeds, self._optional)
         self._passed = {name: (array.shape, array.dtype) for name, array in arrays.items()}
         return arrays
 

@@ -30,7 +30,9 @@ def decode_record(text: str) -> schema.ModelRecord:
         raise ModelError(f"the graph's record is not sound: {error}") from None
     needed = schema.version_for(record.metadata, record.gate, record.self_test)
     if record.version < needed:
-        lacking = {2: "default sizes", 3: "cascades", 4: "self-test", 5: "memory for similar images"}[needed]
+        lacking = {2: "default sizes", 3: "cascades", 4: "self-test", 5: "memory for similar images", 6: "state"}[
+            needed
+        ]
         raise ModelError(f"version {record.version} of the format has no {lacking}")
     # msgspec takes the last of two equal keys; another reader might take the first.
     container.parse(text, "graph's record")

@@ -54,10 +54,19 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     description: str = ""
 
 
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """output: of the graph, whose elements the input that this is filed under has in the next run. fill: all its
+    elements in the first run, as stored."""
+
+    output: str
+    fill: float | int = 0
+
+
 class Metadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """input_aliases, output_aliases: further names of public inputs and outputs (TFLite signature names), each mapped
     to the graph's name. labels: class names in the order of the scores. producer: what wrote the file. default_sizes:
-    of symbolic dimensions of the inputs, for when nobody gives another."""
+    of symbolic dimensions of the inputs, for when nobody gives another. states: what the model keeps from one run to
+    the next, by the graph's input; neither these inputs nor their outputs are public."""
 
     source: Source = Source()
     input_aliases: dict[str, str] = {}
@@ -66,3 +75,4 @@ class Metadata(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, omit_de
     preprocessing: Preprocessing | None = None
     producer: str = ""
     default_sizes: dict[str, Annotated[int, msgspec.Meta(ge=0, le=MAX_DIM)]] = {}
+    states: dict[str, State] = {}

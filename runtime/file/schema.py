@@ -13,7 +13,7 @@ from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
 from .self_test import MOST_CASES
 
-VERSION: Final = 5
+VERSION: Final = 6
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
@@ -181,13 +181,17 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1, 2, 3, 4, 5]
+    version: Literal[1, 2, 3, 4, 5, 6]
     gate: GateRecord | None = None
     self_test: Annotated[list[CaseRecord], Meta(max_length=MOST_CASES)] = []
 
 
-def version_for(metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]) -> Literal[1, 2, 3, 4, 5]:
+def version_for(
+    metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]
+) -> Literal[1, 2, 3, 4, 5, 6]:
     """The first version of the format that can hold this."""
+    if metadata.states:
+        return 6
     if gate is not None and gate.memory is not None and gate.memory.similar is not None:
         return 5
     if self_test:

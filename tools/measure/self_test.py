@@ -106,6 +106,7 @@ def run_self_test(session: Session) -> list[OutputResult]:
     exact = exact_values(model.graph)
     results = {name: OutputResult(name, name in exact, info.quant) for name, info in model.outputs.items()}
     for number, case in enumerate(model.self_test):
+        session.reset()
         session.resize({name: array.shape for name, array in case.inputs.items()})
         for name, array in case.inputs.items():
             session.inputs[name][...] = array

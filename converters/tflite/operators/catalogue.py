@@ -1,6 +1,7 @@
 """Imports every family of handlers, each of which registers its own. Sorted; one line per file."""
 
 from . import bits as bits
+from . import control as control
 from . import conv as conv
 from . import dense as dense
 from . import detection as detection
@@ -20,4 +21,5 @@ from . import signal as signal
 from . import slicing as slicing
 from . import space as space
 from . import unary as unary
+from . import variables as variables
 from . import window as window
