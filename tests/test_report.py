@@ -7,6 +7,7 @@ import csv
 import html.parser
 import io
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from report_runs import HOSTILE, bench, energy
 
 from millijoule.tools.report.contents import named
 from millijoule.tools.report.markdown import write_markdown
-from millijoule.tools.report.page.chart import across
+from millijoule.tools.report.page.chart import LETTER, across, chart
 from millijoule.tools.report.page.markup import tag
 from millijoule.tools.report.page.page import write_page
 from millijoule.tools.report.page.power import COLUMNS, power_trace
@@ -210,3 +211,13 @@ def test_a_report_does_not_replace_its_runs(tmp_path: Path) -> None:
     path = path.rename(tmp_path / "small.csv")
     done = mj("report", path, "-o", path)
     assert done.exit_code == 2 and "would replace" in done.stderr
+
+
+@pytest.mark.parametrize(("low", "high"), [(8e-5, 2e-2), (1e-6, 1.2e-6), (3e-4, 0.5), (1e-9, 10.0)])
+def test_labels_of_ticks_do_not_cover_each_other(low: float, high: float) -> None:
+    axis = across("time", low, high, log=True, write=lambda value: f"{1e6 * value:.6g} microseconds")
+    picture = str(chart("said", axis, None, []))
+    found = re.findall(r'class="tick" x="([\d.]+)"[^>]*>([^<]*)<', picture)
+    assert found
+    ends = [(float(x) - LETTER * len(label) / 2, float(x) + LETTER * len(label) / 2) for x, label in found]
+    assert all(end < start for (_, end), (start, _) in pairwise(ends))

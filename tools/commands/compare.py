@@ -134,7 +134,7 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
 
 
 def _show_one(report: Mapping[str, Any]) -> None:
-    from ..report.display import emit_sentence, shorten, table
+    from ..report.display import counted, emit_sentence, shorten, table
 
     for title, rows in _parts(report["tensors"]):
         quantized = any(row["max_quanta"] is not None for row in rows)
@@ -146,9 +146,8 @@ def _show_one(report: Mapping[str, Any]) -> None:
         table(title, ["operator", *numbers, "", "name"], cells)
     if report["layers_left_out"] is not None:
         emit_sentence(f"layers are left out: {report['layers_left_out']}")
-    emit_sentence(
-        f"{report['model']} on {report['target']} beside {report['oracle']}, {report['inputs_compared']} input(s)"
-    )
+    inputs = counted(report["inputs_compared"], "input")
+    emit_sentence(f"{report['model']} on {report['target']} beside {report['oracle']}, {inputs}")
     if report["note"] is not None:
         emit_sentence(report["note"])
     first = next((row["name"] for row in report["tensors"] if not row["within"]), None)

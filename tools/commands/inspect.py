@@ -136,7 +136,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
     from ..measure.fallback import sentence
     from ..measure.profile import show_steps
     from ..models.facts import tensor_rows
-    from ..report.display import emit, size, table
+    from ..report.display import counted, emit, size, table
 
     source = report["source"]["name"]
     origin = f", from {source}" if source and not report["model"].endswith(source) else ""
@@ -154,7 +154,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
     scratch = size(arena["scratch_bytes_per_thread"])
     shapes = ", ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in report["planned_shapes"].items())
     rows = [
-        ["planned for", f"{report['target']}, {report['threads']} thread(s), {shapes}"],
+        ["planned for", f"{report['target']}, {counted(report['threads'], 'thread')}, {shapes}"],
         ["multiply-adds", f"{report['macs']:,}"],
         ["weights", f"{size(weights['bytes'])} stored ({dtypes or 'none'}), "
                     f"{size(report['packed_weight_bytes'])} packed for the target"],

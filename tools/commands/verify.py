@@ -78,7 +78,7 @@ def _where(session: Session, kernels: str | None) -> dict[str, Any]:
 
 
 def _show(report: Mapping[str, Any], as_json: bool) -> None:
-    from ..report.display import emit_json, emit_sentence, shorten, table
+    from ..report.display import counted, emit_json, emit_sentence, shorten, table
 
     if as_json:
         # JSON has no infinities, nor NaN.
@@ -95,9 +95,8 @@ def _show(report: Mapping[str, Any], as_json: bool) -> None:
     for row in report["outputs"]:
         if row["verdict"] == "differs":
             emit_sentence(_difference(row))
-    emit_sentence(
-        f"{report['model']} on {report['target']}, {report['threads']} thread(s), {report['inputs']} input(s)"
-    )
+    threads, inputs = counted(report["threads"], "thread"), counted(report["inputs"], "input")
+    emit_sentence(f"{report['model']} on {report['target']}, {threads}, {inputs}")
     emit_sentence(_summary(report))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ...runtime.compiler.abi import WEIGHTS
 from ...runtime.lowering.tile_choice import tile_cost
 from ...runtime.program.program import Call, PythonStep
-from ...runtime.program.view import Place, Storage
+from ...runtime.program.view import Storage
 from ...runtime.simd.tile_layout import TileLayout
 from ..measure.profile import describe_steps
 
@@ -79,12 +79,11 @@ def _bytes(call: Call) -> tuple[int, int]:
     """(weights, activations): of every memory that the call is given, once. A part of one counts as far as its work
     can have touched it."""
     found: dict[int, Storage] = {}
-    for value in call.arguments.values():
-        if isinstance(value, Place):
-            found[id(value.storage)] = value.storage
+    for place in call.places.values():
+        found[id(place.storage)] = place.storage
     weights = sum(storage.size for storage in found.values() if storage.base == WEIGHTS)
     data = sum(storage.size for storage in found.values() if storage.base != WEIGHTS)
-    return weights, min(data, _gaps(call)) if "images" in call.arguments else data
+    return weights, min(data, _gaps(call)) if "images" in call.numbers else data
 
 
 def _gaps(call: Call) -> int:
@@ -117,6 +116,6 @@ def _tiles(call: Call, element: str, target: Target) -> float:
 
 
 def _number(call: Call, name: str) -> int:
-    value = call.arguments[name]
+    value = call.numbers[name]
     assert isinstance(value, int)
     return value

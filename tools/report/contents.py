@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .bench_run import BenchRun
-from .display import duration, shape, size
+from .display import counted, duration, shape, size
 from .energy_run import EnergyRun
 from .run_file import AnyRun
 from .run_parts import Interval, Latency, Layer
@@ -17,10 +17,12 @@ DASH = "-"
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """text: for people. value: the run file's own number, in SI units, for programs; None where it is none."""
+    """text: for people. value: the run file's own number, in SI units, for programs; None where it is none. short: what
+    a page shows of a long text, whose whole a pointer that rests on it sees."""
 
     text: str
     value: float | None = None
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,8 @@ def _layers(layers: Sequence[Layer]) -> Table:
     columns = [">step", "operator", "node", "kernel", ">time", ">share", ">energy", ">MACs", ">weights", ">activations"]
     rows = [
         [
-            Cell(str(layer.index), layer.index), Cell(layer.operator), plain(layer.node), Cell(layer.kernel or "NumPy"),
+            Cell(str(layer.index), layer.index), Cell(layer.operator), plain(layer.node),
+            Cell(layer.kernel or "NumPy", short=layer.kernel.partition("(")[0]),
             seconds(layer.seconds),
             number((layer.seconds or 0) / whole if whole else None, f"{(layer.seconds or 0) / (whole or 1):.1%}"),
             number(layer.joules_above_idle, f"{1e6 * (layer.joules_above_idle or 0):.4g} uJ"),
@@ -318,7 +321,8 @@ def _provenance(run: AnyRun) -> Table:
     if model is not None:
         shapes = ", ".join(f"{name} {shape(dims)}" for name, dims in model.shapes.items())
         rows += [
-            ("model", model.path), ("SHA-256", model.sha256), ("target", f"{model.target}, {model.threads} thread(s)"),
+            ("model", model.path), ("SHA-256", model.sha256),
+            ("target", f"{model.target}, {counted(model.threads, 'thread')}"),
             ("profile", model.profile or ""), ("input shapes", shapes),
             ("seed", "" if model.seed is None else str(model.seed)),
         ]  # fmt: skip

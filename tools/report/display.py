@@ -99,6 +99,11 @@ def size(count: int) -> str:
     return f"{count / (1 << 20):.2f} MiB"
 
 
+def counted(number: int, what: str) -> str:
+    """ "1 thread", "2 threads"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def shape(dims: Sequence[int | str] | None) -> str:
     if dims is None:
         return "any"

@@ -10,6 +10,8 @@ from .markup import Content, Markup, tag
 
 WIDTH, HEIGHT = 400.0, 250.0
 LEFT, RIGHT, TOP, BOTTOM = 62.0, 12.0, 10.0, 44.0
+LETTER = 6.5
+"""The width of one in a label."""
 TICKS = 5
 COLORS = 6
 """Classes c0, c1, ... of the page's style."""
@@ -56,14 +58,18 @@ def upward(
     return Axis(label, *_apart(low, high, log), height - BOTTOM, TOP, log, write or (lambda value: f"{value:g}"))
 
 
-def chart(label: str, x: Axis, y: Axis | None, marks: Sequence[Content], height: float = HEIGHT) -> Markup:
-    """label: what a screen reader says in place of the picture."""
+def chart(said: str, x: Axis, y: Axis | None, marks: Sequence[Content], height: float = HEIGHT) -> Markup:
+    """said: what a screen reader says in place of the picture."""
     bottom = height - BOTTOM
     lines: list[Content] = []
+    taken = 0.0
     for value in x.ticks():
-        place = x.at(value)
+        place, label = x.at(value), x.write(value)
         lines.append(tag("line", class_="grid", x1=place, x2=place, y1=TOP, y2=bottom))
-        lines.append(tag("text", x.write(value), class_="tick", x=place, y=bottom + 15, text_anchor="middle"))
+        half = LETTER * len(label) / 2
+        if place - half >= taken:
+            lines.append(tag("text", label, class_="tick", x=place, y=bottom + 15, text_anchor="middle"))
+            taken = place + half + LETTER
     for value in y.ticks() if y is not None else ():
         assert y is not None
         place = y.at(value)
@@ -76,7 +82,7 @@ def chart(label: str, x: Axis, y: Axis | None, marks: Sequence[Content], height:
         lines.append(
             tag("text", y.label, class_="label", x=12, y=(TOP + bottom) / 2, transform=turn, text_anchor="middle")
         )
-    return tag("svg", lines, marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=label)
+    return tag("svg", lines, marks, viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", aria_label=said)
 
 
 def title(text: str) -> Markup:

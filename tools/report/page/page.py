@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..bench_run import BenchRun
 from ..contents import DASH, Cell, Named, Section, Table, energy, sections, typical_seconds
-from ..display import duration, size
+from ..display import counted, duration, size
 from ..energy_run import EnergyRun
 from .latency import distribution, over_minutes
 from .markup import Content, Markup, tag
@@ -18,6 +18,8 @@ from .tradeoff import tradeoff
 
 MOST_ROWS = 60
 """Of a table of layers, the longest; all of them are in the run file, and in the report as CSV."""
+WHOLE = 28
+"""Characters of a text that is not broken into lines, such as a target's name at its hyphens."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page may load: nothing."""
 
@@ -54,9 +56,7 @@ def _head(runs: Sequence[Named]) -> str:
     machines = sorted({each.run.machine.cpu for each in runs if each.run.machine is not None})
     dates = sorted({each.run.created[:10] for each in runs})
     when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
-    return f"{len(runs)} run{'s' if len(runs) > 1 else ''}, {when}" + (
-        f", on {', '.join(machines)}" if machines else ""
-    )
+    return f"{counted(len(runs), 'run')}, {when}" + (f", on {', '.join(machines)}" if machines else "")
 
 
 def _section(part: Section, anchor: str, runs: Sequence[Named]) -> Markup:
@@ -81,7 +81,7 @@ def _tiles(each: Named) -> Markup:
     found: list[tuple[str, str]] = []
     if run.model is not None:
         found.append(("model", run.model.name))
-        found.append(("target", f"{run.model.target}, {run.model.threads} thread(s)"))
+        found.append(("target", f"{run.model.target}, {counted(run.model.threads, 'thread')}"))
     typical = typical_seconds(run)
     if typical is not None:
         found.append(("latency, median" if run.latency else "time of an inference", duration(typical)))
@@ -163,12 +163,13 @@ def _table(table: Table, rows: Sequence[Sequence[Cell]]) -> Markup:
         cells = []
         for place, (cell, right) in enumerate(zip(row, numbers, strict=True)):
             value = None if cell.value is None else repr(cell.value)
-            kind = "n" if right else None
+            kind = "n" if right else "w" if len(cell.text) <= WHOLE else None
             if place == 0:
                 cells.append(tag("th", cell.text, scope="row", class_=kind, data_value=value))
                 continue
             bar = _bar(cell.value) if table.columns[place] == ">share" and cell.text != DASH else None
-            cells.append(tag("td", cell.text, bar, class_=kind, data_value=value))
+            text = tag("span", cell.short, title=cell.text) if cell.short else cell.text
+            cells.append(tag("td", text, bar, class_=kind, data_value=value))
         body.append(tag("tr", cells))
     return tag("table", tag("thead", tag("tr", heads)), tag("tbody", body))
 

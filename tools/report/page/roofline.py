@@ -12,6 +12,10 @@ from .markup import Content, Markup, tag
 
 MOST = 80
 LABELLED = 5
+LEAST = 0.05
+"""Of the time."""
+APART = 15.0
+"""Between two numbers, in the chart's units."""
 
 
 def roofline(layers: Sequence[Layer], bounds: Bounds | None) -> Markup | None:
@@ -34,19 +38,32 @@ def roofline(layers: Sequence[Layer], bounds: Bounds | None) -> Markup | None:
         marks.append(tag("text", said, class_="name", x=x.end - 4, y=y.at(peak) - 4, text_anchor="end"))
     if bounds is not None:
         marks += _memory_roof(bounds.bytes_per_second, x.low, x.high, top, x.at, y.at, y.low)
-    for place, layer in enumerate(reversed(timed)):
+    longest: list[tuple[float, float, int]] = []
+    for layer in reversed(timed):
         share = _seconds(layer) / whole
         cx, cy = x.at(_density(layer)), y.at(layer.macs / _seconds(layer))
         said = f"step {layer.index} {layer.operator} {layer.node}: {duration(_seconds(layer))}, {share:.1%} of the time"
         marks.append(tag("circle", title(said), class_="dot c0", cx=cx, cy=cy, r=3 + 14 * math.sqrt(share)))
-        if place >= len(timed) - LABELLED:
-            marks.append(tag("text", str(layer.index), class_="point", x=cx, y=cy + 4, text_anchor="middle"))
+        if share >= LEAST:  # a number would hide a smaller dot
+            longest.append((cx, cy, layer.index))
+    marks += _numbers(longest[::-1])
     slowest = timed[0]
     said = (
         f"the longest is step {slowest.index}, {slowest.operator}, with {_giga(slowest.macs / _seconds(slowest))} "
         f"multiply-adds a second at {_density(slowest):.3g} per byte"
     )
     return chart(f"Roofline of {len(timed)} layers: {said}", x, y, marks)
+
+
+def _numbers(points: Sequence[tuple[float, float, int]]) -> list[Content]:
+    """Of the first points, the longest, as far as the numbers do not cover each other."""
+    written: list[tuple[float, float]] = []
+    found: list[Content] = []
+    for x, y, index in points:
+        if len(found) < LABELLED and all(abs(x - left) > APART or abs(y - top) > APART for left, top in written):
+            written.append((x, y))
+            found.append(tag("text", str(index), class_="point", x=x, y=y + 4, text_anchor="middle"))
+    return found
 
 
 def _memory_roof(

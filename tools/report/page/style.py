@@ -20,10 +20,10 @@ h3{font-size:1rem;margin:0 0 .4rem}
 .soft,figcaption{color:var(--soft);font-size:.875rem}
 nav ul{display:flex;flex-wrap:wrap;gap:.3rem 1rem;list-style:none;padding:0}
 nav a{overflow-wrap:anywhere}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9rem,1fr));gap:.6rem;margin:0 0 1rem;padding:0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(10.5rem,1fr));gap:.6rem;margin:0 0 1rem;padding:0}
 .tiles div{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.5rem .7rem}
 .tiles dt{color:var(--soft);font-size:.8rem}
-.tiles dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
+.tiles dd{margin:0;overflow-wrap:anywhere;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
 .grid-of{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1rem;align-items:start;margin-bottom:1rem}
 figure,.card{margin:0;background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem;min-width:0}
 .card{margin-bottom:1rem}
@@ -35,9 +35,9 @@ thead th{color:var(--soft);font-weight:600;white-space:nowrap;vertical-align:bot
 tbody th{font-weight:600}
 tr>th:first-child{position:sticky;left:0;background:var(--panel)}
 .narrow table{width:auto;min-width:min(100%,24rem)}
-.n{text-align:right;white-space:nowrap}
-td,tbody th{max-width:26rem;overflow-wrap:anywhere}
-:is(td,tbody th):not(.n){min-width:8.5rem}
+.n{text-align:right}
+.n,.w{white-space:nowrap}
+td,tbody th{max-width:min(26rem,60vw);overflow-wrap:break-word}
 .bar{display:inline-block;width:6rem;height:.6rem;margin-left:.5rem;background:var(--line);border-radius:2px}
 .bar i{display:block;height:100%;background:var(--c0);border-radius:2px}
 .warn{border-left:4px solid var(--warn);padding:.4rem .8rem;background:var(--panel);margin:0 0 1rem}
@@ -45,8 +45,8 @@ td,tbody th{max-width:26rem;overflow-wrap:anywhere}
 details summary{cursor:pointer;font-weight:600;padding:.3rem 0}
 text{fill:var(--fg);font:12px system-ui,sans-serif}
 .tick,.label{fill:var(--soft)}
-.name{font-size:12px}
-.point{font-size:11px;font-weight:700;fill:var(--fg);paint-order:stroke;stroke:var(--panel);stroke-width:3px}
+.name,.point{font-size:12px;paint-order:stroke;stroke:var(--panel);stroke-width:3px}
+.point{font-size:11px;font-weight:700;fill:var(--fg)}
 .grid{stroke:var(--line);stroke-width:1}
 .c0{--c:var(--c0)}.c1{--c:var(--c1)}.c2{--c:var(--c2)}.c3{--c:var(--c3)}.c4{--c:var(--c4)}.c5{--c:var(--c5)}
 .line{fill:none;stroke:var(--c);stroke-width:2}
