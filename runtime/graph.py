@@ -149,6 +149,8 @@ def subgraphs(node: Node) -> Iterator[Graph]:
 def outer_reads(node: Node) -> set[str]:
     """Names that the node's subgraphs read from the graphs around them."""
     names: set[str] = set()
+    if not node.attrs:
+        return names
     for graph in subgraphs(node):
         used = {name for inner in graph.nodes for name in (*inner.inputs, *outer_reads(inner))}
         names |= (used | set(graph.outputs)) - set(graph.values) - {""}

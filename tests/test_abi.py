@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from millijoule.runtime.compiler.abi import Address, Bases, Float, Int, Ptr, encode, signature, words
+from millijoule.runtime.compiler.abi import Address, Bases, Block, Float, Int, Ptr, encode, signature, words
 
 
 def kernel(start: Int, stop: Int, x: Ptr, own: Bases, count: Int, factor: Float) -> None:
@@ -30,3 +30,20 @@ def test_what_does_not_fit_is_refused(name: str, value: object) -> None:
     arguments = {"x": Address(0, 0), "count": 0, "factor": 0.0, name: value}
     with pytest.raises(OverflowError, match=f"parameter {name}"):
         encode(signature(kernel), arguments)
+
+
+@pytest.mark.parametrize("offset", [0, 1, (1 << 31) - 1, 1 << 31, (1 << 32) - 1])
+def test_calls_that_differ_in_their_addresses_share_the_rest(offset: int) -> None:
+    block = Block(signature(kernel), {"count": -3, "factor": -0.0}, ["x"])
+    assert block.placed([("x", 2, 64)]).tolist() == encode(
+        signature(kernel), {"x": Address(2, 64), "count": -3, "factor": -0.0}
+    )
+    arguments = {"x": Address(1, offset), "count": -3, "factor": -0.0}
+    assert block.placed([("x", 1, offset)]).tolist() == encode(signature(kernel), arguments)
+
+
+@pytest.mark.parametrize("offset", [-1, 1 << 32])
+def test_an_address_that_does_not_fit_is_refused(offset: int) -> None:
+    block = Block(signature(kernel), {"count": 1, "factor": 1.0}, ["x"])
+    with pytest.raises(OverflowError, match="parameter x"):
+        block.placed([("x", 0, offset)])

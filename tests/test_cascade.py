@@ -108,8 +108,8 @@ def test_the_second_stage_does_not_run_where_the_first_is_sure() -> None:
         workspace.inputs["image"][...] = images(1)
         cascade.invoke()
         gates = [step for step in workspace.plan.program.steps if step.node.startswith("ConfidenceGate")]
-        untouched = gates[1].arguments["y"]  # type: ignore[union-attr]
-        at = untouched.storage.offset + untouched.offset  # type: ignore[union-attr]
+        untouched = gates[1].places["y"]  # type: ignore[union-attr]
+        at = untouched.storage.offset + untouched.offset
         assert (workspace._memory[at : at + 20] == 77).all()
         assert cascade.outputs["answer"][4] == 1
 

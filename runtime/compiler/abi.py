@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import inspect
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -45,6 +46,7 @@ class Address(NamedTuple):
     offset: int
 
 
+LAST_OFFSET = 2**32 - 1
 ARENA, WEIGHTS, SCRATCH = 0, 1, 2
 """Base registers: activations; packed constants; memory private to the worker."""
 
@@ -68,7 +70,7 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
     Raises TypeError where the arguments are not exactly the signature's, OverflowError where one does not fit.
     """
-    in_order, names, block = _block(signature)
+    in_order, names, block, _ = _layout(signature)
     if len(names) != len(arguments) or not arguments.keys() >= names:
         raise TypeError(f"kernel takes ({', '.join(in_order)}), got ({', '.join(arguments)})")
     flat: list[Any] = []
@@ -84,13 +86,52 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
         raise OverflowError(_misfit(signature, arguments)) from None
 
 
+WORD = "i"
+"""Of `array`: an int32."""
+
+
+class Block:
+    """The parameter blocks of calls that differ in their addresses alone."""
+
+    def __init__(self, signature: str, numbers: Mapping[str, int | float], addresses: Iterable[str]) -> None:
+        """Raises as `encode`."""
+        self._words = array(WORD, encode(signature, {**numbers, **dict.fromkeys(addresses, Address(0, 0))}))
+        self._at = _layout(signature)[3]
+
+    def placed(self, addresses: Iterable[tuple[str, int, int]]) -> array[int]:
+        """The words of one call's block. addresses: names, bases and offsets. OverflowError where one does not fit."""
+        words = self._words[:]
+        for name, base, offset in addresses:
+            if not 0 <= offset <= LAST_OFFSET:
+                raise OverflowError(f"parameter {name} = {offset}: not a 32-bit offset")
+            at = self._at[name]
+            words[at] = base
+            words[at + 1] = offset if offset <= LAST_OFFSET // 2 else offset - LAST_OFFSET - 1
+        return words
+
+
+class _Layout(NamedTuple):
+    """names: of the parameters that have words in the block, in order. addresses: the first word of each address."""
+
+    in_order: tuple[str, ...]
+    names: frozenset[str]
+    block: struct.Struct
+    addresses: dict[str, int]
+
+
 @cache
-def _block(signature: str) -> tuple[tuple[str, ...], frozenset[str], struct.Struct]:
-    """Names of the parameters that have words in the block, in order and as a set, and its layout."""
+def _layout(signature: str) -> _Layout:
     items = [item.rpartition(":") for item in signature.split()]
-    layout = "".join({"p": "iI", "b": ""}.get(code, code) for _, _, code in items)
-    names = tuple(name for name, _, code in items if code != "b")
-    return names, frozenset(names), struct.Struct("<" + layout)
+    names, addresses, layout, at = [], {}, "<", 0
+    for name, _, code in items:
+        if code == "b":
+            continue
+        names.append(name)
+        if code == "p":
+            addresses[name] = at
+        layout += "iI" if code == "p" else code
+        at += 2 if code == "p" else 1
+    return _Layout(tuple(names), frozenset(names), struct.Struct(layout), addresses)
 
 
 def _misfit(signature: str, arguments: Mapping[str, Any]) -> str:

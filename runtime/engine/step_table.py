@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from ..compiler.abi import Address, encode
+from ..compiler.abi import WORD, Block
 from ..kernels.execute import RECORD_WORDS
 from ..program.bounds import OutOfBounds, check_int32
 from ..program.program import Call, Jump, Program, PythonStep
-from ..program.view import Place
 from ..system.collection import no_collection
 
 
@@ -38,22 +39,28 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
     OverflowError, naming the node, where a number does not fit the table.
     """
     steps = program.steps
+    assert all(storage.offset >= 0 for storage in program.storages), "a storage without its place in the arena"
     calls = [(index, step) for index, step in enumerate(steps) if isinstance(step, Call)]
-    records: list[int] = []
-    params: list[int] = []
+    records, params = array(WORD), array(WORD)
+    blocks: dict[tuple[Any, ...], Block] = {}
     first = len(calls) * RECORD_WORDS
     for index, call in calls:
         grains = -(-call.chunks // call.grain) if call.grain else 1
-        record = [offsets[call.name], 4 * (first + len(params)), call.chunks, call.grain, grains, 0]
+        name = call.name
+        record = [offsets[name], 4 * (first + len(params)), call.chunks, call.grain, grains, 0]
         try:
             for number in record:
                 check_int32("a field of the table of steps", number)
             if call.jump is not None and not _leaves(steps, index, call.jump):
                 flag = call.jump.flag.storage.offset + call.jump.flag.offset
                 record[3:] = int(np.array([flag], np.uint32).view(np.int32)[0]), 1, call.jump.to - index - 1
-            records += record
-            places = {name: _address(value) for name, value in call.arguments.items() if type(value) is Place}
-            params += encode(signatures[call.name], {**call.arguments, **places})
+            records.extend(record)
+            key = (name, id(call.numbers), *call.places)
+            if key not in blocks:
+                blocks[key] = Block(signatures[name], call.numbers, call.places)
+            params += blocks[key].placed(
+                (name, place.storage.base, place.storage.offset + place.offset) for name, place in call.places.items()
+            )
         except (OverflowError, OutOfBounds) as problem:
             raise OverflowError(f"{call.node}: {problem}") from problem
     assert len(records) == first
@@ -63,11 +70,6 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
 def _leaves(steps: Sequence[Call | PythonStep], index: int, jump: Jump) -> bool:
     """Whether Python has to see to a jump, as it is made by a step of NumPy's or leads past one."""
     return any(isinstance(step, PythonStep) for step in steps[index : jump.to])
-
-
-def _address(place: Place) -> Address:
-    assert place.storage.offset >= 0, "a storage without its place in the arena"
-    return Address(place.storage.base, place.storage.offset + place.offset)
 
 
 def _segments(steps: Sequence[Call | PythonStep]) -> list[Segment]:

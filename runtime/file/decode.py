@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -12,6 +13,7 @@ from ..graph import Attribute, Graph, Node, Quantization, Value
 from . import container, schema
 from .self_test import Arrays
 
+T = TypeVar("T")
 _decoder = msgspec.json.Decoder(schema.ModelRecord)
 _version_decoder = msgspec.json.Decoder(schema.VersionRecord)
 
@@ -74,14 +76,14 @@ class _Decoder:
         if self.depth > schema.MAX_DEPTH:
             raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
         graph = Graph(name=record.name)
-        for value in record.values:
+        for value in _taken(record.values):
             if value.name in graph.values:
                 raise ModelError(f"value {value.name!r} is declared twice")
             graph.add_value(self.value(value))
         names = _Names(graph.values)
         graph.inputs = [names.resolve("an input of the graph", reference) for reference in record.inputs]
         graph.outputs = [names.resolve("an output of the graph", reference) for reference in record.outputs]
-        graph.nodes = [self.node(node, names) for node in record.nodes]
+        graph.nodes = [self.node(node, names) for node in _taken(record.nodes)]
         self.depth -= 1
         return graph
 
@@ -141,6 +143,14 @@ class _Decoder:
             raise ModelError(f"{what}: the file has no tensor {key!r}")
         self.used.add(key)
         return self.tensors[key]
+
+
+def _taken(records: list[T]) -> Iterator[T]:
+    """The records in order, each let go of before the next: a graph of many nodes and its records need not both be
+    held whole."""
+    records.reverse()
+    while records:
+        yield records.pop()
 
 
 class _Names:

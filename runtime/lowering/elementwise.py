@@ -45,8 +45,10 @@ PARAMS: dict[str, Params] = {"Celu": _celu, "Clip": _clip}
 
 
 def is_float(ctx: Context) -> bool:
-    tensors = [t for t in (*ctx.inputs, *ctx.outputs) if t is not None]
-    return all(t.dtype == np.float32 and t.quant is None for t in tensors) and OperandRows.fit(ctx.outputs[0])
+    for tensor in (*ctx.inputs, *ctx.outputs):
+        if tensor is not None and (tensor.dtype != np.float32 or tensor.quant is not None):
+            return False
+    return OperandRows.fit(ctx.outputs[0])
 
 
 @lowers(where=lambda op: op.elementwise and op.quantized is not None)

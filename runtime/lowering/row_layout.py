@@ -100,13 +100,14 @@ class OperandRows:
     def call(self, kernel: Kernel, constants: Mapping[str, Any], work: int, p: Place | None = None) -> None:
         """Appends the kernel's call. work: multiply-adds for one element."""
         absent = OPERANDS - len(self.operands)
-        views, strides = [self.y, *self.operands, *[self.y] * absent], (*self.strides, *(self.strides[0],) * absent)
-        places: dict[str, Place | int] = {
-            name: view.start().touching(*extent(self.sizes, pitches, view.itemsize))
-            for name, view, pitches in zip("yabc", views, strides, strict=True)
-        }
+        strides = (*self.strides, *(self.strides[0],) * absent)
+        own, *operands = (
+            view.start().touching(*extent(self.sizes, pitches, view.itemsize))
+            for view, pitches in zip((self.y, *self.operands), self.strides, strict=True)
+        )
+        a, b, c = (*operands, *(own,) * absent)
         chunks, loops = _loops(self.sizes, strides)
-        self.b.call(kernel, constants, chunks, work=work * self.y.size, p=p or self.y.at(), **places, **loops)
+        self.b.call(kernel, constants, chunks, loops, work=work * self.y.size, p=p or own, y=own, a=a, b=b, c=c)
 
 
 @lru_cache(1 << 12)

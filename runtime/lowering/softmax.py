@@ -51,7 +51,7 @@ def softmax(ctx: Context, b: Builder) -> bool:
 
 def alternatives(call: Call) -> list[Mapping[str, Any]]:
     """The constants of the call's kernel on any device, for kernel files, which must serve them all."""
-    if call.kernel is not softmax_f32 or call.constants["log"] or 8 * int(call.arguments["n"]) <= SMALL:  # type: ignore[arg-type]
+    if call.kernel is not softmax_f32 or call.constants["log"] or 8 * call.numbers["n"] <= SMALL:
         return [call.constants]
     return [{**call.constants, "algorithm": algorithm} for algorithm in ALGORITHMS]
 

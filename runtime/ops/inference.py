@@ -77,7 +77,7 @@ def size_problem(tensor: Tensor) -> str | None:
     shape = tensor.shape
     if len(shape) > RANK_LIMIT:
         return f"'{tensor.name}' has {len(shape)} dimensions; at most {RANK_LIMIT} are supported"
-    if any(dim < 0 for dim in shape):
+    if shape and min(shape) < 0:
         return f"'{tensor.name}' has a negative dimension: {shape}"
     # A tensor without elements may not have huge dimensions either: NumPy cannot count them.
     if prod(max(dim, 1) for dim in shape) * tensor.dtype.itemsize >= TENSOR_LIMIT:

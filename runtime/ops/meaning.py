@@ -54,14 +54,14 @@ def problem(node: Node, lookup: Lookup) -> str | None:
 
 def _uniform_problem(op: Op, node: Node, inputs: Found, outputs: Found) -> str | None:
     """Integers that belong together are all plain or all quantized."""
+    quantized = next((value for value in (*inputs, *outputs) if value is not None and value.quant is not None), None)
+    if quantized is None:
+        return None
     numbers = [value for value in (*inputs, *outputs) if value is not None and value.dtype in NARROW]
     if op.macs is not None:
         numbers += _wide(inputs)
     elif op.broadcasts or op.arity[1] is None:
         numbers += _wide([value for value in inputs if value is not None and value.name in op.data_inputs(node)])
-    quantized = next((value for value in (*inputs, *outputs) if value is not None and value.quant is not None), None)
-    if quantized is None:
-        return None
     numbers += [value for value in _wide(outputs) if value.dtype == quantized.dtype]
     plain = next((value for value in numbers if value.quant is None), None)
     if plain is not None:

@@ -208,6 +208,8 @@ class Op:
         if "" in node.inputs[:fewest]:
             raise ModelError(f"{node}: input {node.inputs.index('')} is missing, which {self.name} needs")
         attrs = dict(self.defaults)
+        if not attrs and not node.attrs:
+            return attrs
         for name, value in node.attrs.items():
             if name not in attrs:
                 raise ModelError(f"{node}: unknown attribute '{name}'; {self.name} takes {sorted(attrs) or 'none'}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from sys import intern
 
 import numpy as np
 
@@ -49,8 +50,8 @@ def plan(
     """
     names = list(outputs) or graph.outputs
     instance = instantiate(graph, shapes, names, known=known)
-    node_macs = {str(step.node): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
-    node_elements = {str(step.node): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
+    node_macs = {intern(str(step.node)): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
+    node_elements = {intern(str(step.node)): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
     limits = Limits(kernels=target is not None)
     limits.without_inputs(instance.steps, graph.inputs)

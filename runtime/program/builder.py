@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import prod
-from typing import Any
+from sys import intern
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compiler.abi import SCRATCH, WEIGHTS, Kernel
+from ..compiler.abi import SCRATCH, WEIGHTS, Kernel, kernel_name
 from ..evaluate.reference import evaluate
 from ..graph import Node
 from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
 from ..ops.registry import Context, Op, Tensor
 from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
-from .bounds import LARGEST, LEAST, MOST, OutOfBounds, check_int32
+from .bounds import LARGEST, OutOfBounds, check_int32
 from .copies import move
 from .program import Call, PythonStep
-from .view import Border, Place, Start, Storage, View, channels_last, dense, levels
+from .view import NO_BORDER, Border, Place, Start, Storage, View, channels_last, dense, levels
 from .weights import Weights
 
 SHARED_WORK, LARGE_WORK = 15_000, 500_000
 """Multiply-adds, or bytes that are moved, below which a step is run by one thread; and from which on each thread's part
 is cut finer, so that one that was held up leaves less to wait for."""
 CHUNKS_PER_THREAD = 4
+NOTHING: Mapping[str, int] = MappingProxyType({})
 SOFTMAX_BYTES = 16 << 20
 """Bytes of a row's input and output from which on a softmax of two passes reads it again, where no device says more."""
 
 
 def _any(op: Op, ctx: Context) -> None:
     """Refuses nothing."""
+
+
+class _Alike(NamedTuple):
+    """Numbers and sizes as they were given, and both merged. Holding the sizes keeps their id from being reused."""
+
+    constants: Mapping[str, Any]
+    numbers: Mapping[str, int | float]
+    sizes: Mapping[str, int]
+    merged: Mapping[str, int | float]
 
 
 class Builder:
@@ -41,6 +53,7 @@ class Builder:
     ) -> None:
         """in_numpy: called for a step that runs its reference, before its memory is laid out; may refuse it."""
         self._target = target
+        self._flipping = target is not None and target.family == "x86"
         self._in_numpy = in_numpy
         self.threads = threads
         self.weights = weights
@@ -50,9 +63,11 @@ class Builder:
         self.borders: dict[str, tuple[Border, float]] = {}
         self.softmax_bytes = SOFTMAX_BYTES
         self.ctx = Context(Node("Identity", [], []), [])
+        self._name = ""
         self._views: dict[str, View] = {}
         self._copies: dict[tuple[int, Any], View] = {}
         self._pending: list[tuple[View, View]] = []
+        self._calls: dict[tuple[Any, ...], _Alike] = {}
 
     @property
     def target(self) -> Target:
@@ -72,17 +87,17 @@ class Builder:
     def output(self, index: int = 0, *, contiguous: bool = False) -> View:
         """A new view for an output. Unless contiguous is asked for, it may have a border and so gaps between rows."""
         tensor = self.ctx.outputs[index]
-        border, fill = self.borders.get(tensor.name, (Border(), 0))
-        if border and not contiguous:
-            view = self.bordered(tensor.shape, tensor.dtype, border, fill, self._flips(tensor))
-        else:
-            view = self.temporary(tensor.shape, tensor.dtype, self._flips(tensor))
-        if border and contiguous:
-            final = self.bordered(tensor.shape, tensor.dtype, border, fill, self._flips(tensor))
-            self._pending.append((view, final))
-            self._views[tensor.name] = final
-        else:
-            self._views[tensor.name] = view
+        flips = self._flips(tensor)
+        border, fill = self.borders.get(tensor.name, (NO_BORDER, 0))
+        if not border or contiguous:
+            view = final = self.temporary(tensor.shape, tensor.dtype, flips)
+        if border:
+            final = self.bordered(tensor.shape, tensor.dtype, border, fill, flips)
+            if contiguous:
+                self._pending.append((view, final))
+            else:
+                view = final
+        self._views[tensor.name] = final
         return view
 
     def contiguous(self, view: View) -> View:
@@ -95,9 +110,9 @@ class Builder:
 
     def temporary(self, shape: tuple[int, ...], dtype: Any, flipped: bool = False) -> View:
         """A contiguous view of new memory."""
-        dtype = np.dtype(dtype)
+        dtype, shape = np.dtype(dtype), tuple(shape)
         size = prod(shape) * dtype.itemsize
-        return View(self._storage(size), 0, tuple(shape), dense(shape, dtype.itemsize), dtype, flipped=flipped)
+        return View(self._storage(size), 0, shape, dense(shape, dtype.itemsize), dtype, flipped=flipped)
 
     def bordered(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
         """A channels-last view of new memory inside a border that a step of its own fills.
@@ -136,11 +151,14 @@ class Builder:
         kernel: Kernel,
         constants: Mapping[str, Any],
         chunks: int,
+        sizes: Mapping[str, int] = NOTHING,
+        /,
         *,
         work: int = 0,
         **arguments: Place | int | float,
     ) -> None:
-        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them.
+        """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them. sizes:
+        more of its arguments, which never change.
 
         OutOfBounds where a number does not fit the table of steps.
         """
@@ -152,12 +170,16 @@ class Builder:
             parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
             grain = max(1, chunks // (self.threads * parts))
         step = len(self.steps)
+        places: dict[str, Place] = {}
+        numbers: dict[str, int | float] = {}
         for name, value in arguments.items():
             if isinstance(value, Place):
                 value.storage.touch(step)
-            elif not isinstance(value, float) and not LEAST <= value <= MOST:
-                check_int32(name, value)
-        self.steps.append(Call(kernel, constants, chunks, dict(arguments), str(self.ctx.node), grain, work))
+                places[name] = value
+            else:
+                numbers[name] = value
+        alike = self._alike(kernel, constants, numbers, sizes)
+        self.steps.append(Call(kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work))
 
     def fill(self, view: View, value: np.ndarray) -> None:
         """Writes one element's bytes to every element of a view."""
@@ -195,12 +217,9 @@ class Builder:
         A node that takes or gives a tensor without elements runs its reference: kernels have at least one of anything.
         ModelError where the node's memory cannot be addressed.
         """
-        self.ctx = ctx
-        empty = any(0 in t.shape for t in ctx.outputs) or any(
-            t is not None and t.data is None and 0 in t.shape for t in ctx.inputs
-        )
+        self.ctx, self._name = ctx, intern(str(ctx.node))
         try:
-            if lower is None or self._target is None or empty or not self._try(lower, ctx):
+            if lower is None or self._target is None or _has_empty(ctx) or not self._try(lower, ctx):
                 self._python(op, ctx)
             for source, destination in self._pending:
                 self.copy(source, destination)
@@ -234,7 +253,24 @@ class Builder:
         for view in (*inputs, *outputs):
             if view is not None:
                 view.storage.touch(len(self.steps))
-        self.steps.append(PythonStep(lambda arrays: evaluate(op, ctx, arrays), inputs, outputs, str(ctx.node)))
+        self.steps.append(PythonStep(lambda arrays: evaluate(op, ctx, arrays), inputs, outputs, self._name))
+
+    def _alike(
+        self, kernel: Kernel, constants: Mapping[str, Any], numbers: Mapping[str, int | float], sizes: Mapping[str, int]
+    ) -> _Alike:
+        """What a call shares with earlier ones that differ from it in their places alone."""
+        values: Iterable[Any] = numbers.values()
+        if not set(map(type, values)) <= {int}:  # equal floats may differ, as zeros of both signs do
+            values = map(repr, values)
+        key = (kernel_name(kernel, constants), id(sizes), *values)
+        found = self._calls.get(key)
+        if found is None or found.numbers.keys() != numbers.keys():
+            merged = {**numbers, **sizes}
+            for name, value in merged.items():
+                if not isinstance(value, float):
+                    check_int32(name, value)
+            self._calls[key] = found = _Alike(constants, numbers, sizes, merged)
+        return found
 
     def _storage(self, size: int) -> Storage:
         if size > LARGEST:
@@ -244,12 +280,7 @@ class Builder:
         return storage
 
     def _flips(self, tensor: Tensor) -> bool:
-        return (
-            self._target is not None
-            and self._target.family == "x86"
-            and tensor.dtype == np.int8
-            and tensor.quant is not None
-        )
+        return tensor.quant is not None and self._flipping and tensor.dtype == np.int8
 
     def _canonical(self, tensor: Tensor) -> View:
         view = self._views.get(tensor.name)
@@ -262,7 +293,7 @@ class Builder:
                         tensor.dtype, flipped=flips)  # fmt: skip
             self._views[tensor.name] = view
         elif flips != view.flipped:
-            border, fill = self.borders.get(tensor.name, (Border(), 0))
+            border, fill = self.borders.get(tensor.name, (NO_BORDER, 0))
             canonical = (
                 self.bordered(tensor.shape, tensor.dtype, border, fill, flips)
                 if border
@@ -290,6 +321,14 @@ class Builder:
             self._copies[key] = made
             self._copies[id(made), "source"] = view
         return self._copies[key]
+
+
+def _has_empty(ctx: Context) -> bool:
+    """Whether a node takes or gives a tensor without elements; constants do not count."""
+    for tensor in ctx.outputs:
+        if 0 in tensor.shape:
+            return True
+    return any(t is not None and t.data is None and 0 in t.shape for t in ctx.inputs)
 
 
 def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:

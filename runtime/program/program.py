@@ -21,14 +21,16 @@ class Jump(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct):
-    """One kernel call. arguments: Place, int or float by parameter name. chunks: units of work that threads share.
-    grain: fewest chunks worth handing to another thread, 0 where the step is too small to share. work: multiply-adds or
-    bytes that are moved in all chunks together, as far as its lowering says."""
+    """One kernel call. places, numbers: its arguments by parameter name; calls that have the same numbers may share
+    them. chunks: units of work that threads share. grain: fewest chunks worth handing to another thread, 0 where the
+    step is too small to share. work: multiply-adds or bytes that are moved in all chunks together, as far as its
+    lowering says."""
 
     kernel: Kernel
     constants: Mapping[str, Any]
     chunks: int
-    arguments: dict[str, Place | int | float]
+    places: dict[str, Place]
+    numbers: Mapping[str, int | float]
     node: str
     grain: int = 0
     work: int = 0

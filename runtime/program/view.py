@@ -25,8 +25,10 @@ class Storage(msgspec.Struct, eq=False):
     last: int = -1
 
     def touch(self, step: int) -> None:
-        self.first = min(self.first, step)
-        self.last = max(self.last, step)
+        if step < self.first:
+            self.first = step
+        if step > self.last:
+            self.last = step
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -75,7 +77,10 @@ class Border(NamedTuple):
         return all(a >= b for a, b in zip(self, other, strict=True))
 
     def __bool__(self) -> bool:
-        return any(self)
+        return self != (0, 0, 0, 0)
+
+
+NO_BORDER = Border()
 
 
 class View(msgspec.Struct, frozen=True):
@@ -91,7 +96,7 @@ class View(msgspec.Struct, frozen=True):
     shape: Shape
     strides: Shape
     dtype: np.dtype
-    border: Border = Border()
+    border: Border = NO_BORDER
     fill: float = 0
     flipped: bool = False
 
@@ -133,6 +138,9 @@ class View(msgspec.Struct, frozen=True):
 
     def at(self, *index: int) -> Place:
         """For a kernel that touches all elements, or those of these first indices."""
+        if not index:
+            first, end = self._extent()
+            return Place(self.storage, self.offset, self.offset + first, self.offset + end)
         kept = len(index)
         return self.start(*index).touching(*extent(self.shape[kept:], self.strides[kept:], self.itemsize))
 
@@ -191,6 +199,7 @@ def channels_last(shape: Shape) -> tuple[int, int, int, int]:
     return n, h, w, c
 
 
+@lru_cache(1 << 12)
 def dense(shape: Shape, itemsize: int) -> Shape:
     """Strides of a contiguous array."""
     strides = []

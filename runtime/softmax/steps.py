@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..compiler.abi import Kernel
@@ -55,7 +56,7 @@ def _grain(rows: int, n: int, threads: int) -> int:
 def statistics_steps(key: StatisticsKey) -> list[Call]:
     rows, n, k, threads = key
     x, y = _whole(X, 4 * rows * n), _whole(Y, rows * (HEAD + ITEM * k))
-    return [Call(statistics, {}, rows, {"x": x, "y": y, "n": n, "k": k}, "softmax", _grain(rows, n, threads))]
+    return [Call(statistics, {}, rows, {"x": x, "y": y}, {"n": n, "k": k}, "softmax", _grain(rows, n, threads))]
 
 
 def softmax_steps(key: Key) -> tuple[list[Call], int]:
@@ -64,7 +65,8 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
     x, y = _whole(X, 4 * rows * n), _whole(Y, 4 * rows * n)
     if log or not is_split(rows, n, threads):
         constants = {"algorithm": algorithm, "log": log, "streaming": streaming, "in_place": True}
-        return [Call(softmax_f32, constants, rows, {"x": x, "y": y, "n": n}, "softmax", _grain(rows, n, threads))], 0
+        places, grain = {"x": x, "y": y}, _grain(rows, n, threads)
+        return [Call(softmax_f32, constants, rows, places, {"n": n}, "softmax", grain)], 0
     part = max(LEAST_PART, -(-n // (threads * PARTS_PER_THREAD)))
     part = -(-part // 64) * 64
     parts = -(-n // part)
@@ -75,26 +77,27 @@ def softmax_steps(key: Key) -> tuple[list[Call], int]:
     cut = {"n": n, "part": part, "parts": parts}
     grain = max(1, chunks // (threads * PARTS_PER_THREAD))
 
-    def over_parts(kernel: Kernel, constants: dict[str, Any], **arguments: Place) -> Call:
-        return Call(kernel, constants, chunks, {**arguments, **cut}, "softmax", grain)
+    def over_parts(kernel: Kernel, constants: dict[str, Any], **places: Place) -> Call:
+        return Call(kernel, constants, chunks, places, cut, "softmax", grain)
 
-    def over_rows(kernel: Kernel, **arguments: Place | int) -> Call:
-        return Call(kernel, {}, rows, {**arguments, "records": records, "rows": of_rows, "parts": parts}, "softmax")
+    def over_rows(kernel: Kernel, numbers: Mapping[str, int], **places: Place) -> Call:
+        places = {**places, "records": records, "rows": of_rows}
+        return Call(kernel, {}, rows, places, {**numbers, "parts": parts}, "softmax")
 
     where: dict[str, Place] = {"x": x, "y": y, "rows": of_rows}
     if algorithm.startswith("two-pass"):
         steps = [
             over_parts(split.totals, {}, x=x, records=records),
-            over_rows(split.join_totals, x=x, n=n),
+            over_rows(split.join_totals, {"n": n}, x=x),
             over_parts(split.write, {"streaming": streaming}, **where),
         ]
     else:
         keep = algorithm == "three-pass-reload"
         steps = [
             over_parts(split.peaks, {}, x=x, records=records),
-            over_rows(split.join_peaks),
+            over_rows(split.join_peaks, {}),
             over_parts(split.totals_below, {"keep": keep, "streaming": streaming}, records=records, **where),
-            over_rows(split.join_below),
+            over_rows(split.join_below, {}),
         ]
         if keep:
             steps.append(over_parts(split.scale, {"streaming": streaming}, y=y, rows=of_rows))
