@@ -6,6 +6,7 @@ import mmap
 import os
 import platform
 from collections.abc import Iterable
+from functools import cache
 from math import floor
 from pathlib import Path
 from typing import Final
@@ -58,7 +59,7 @@ def detect(root: Path = SYSTEM, affinity: Iterable[int] | None = None) -> Profil
     Only CPUs of the affinity mask count, and of hardware threads that share a core only the first.
     """
     allowed = _affinity() if affinity is None else set(affinity)
-    clusters = _clusters(root, allowed)
+    clusters = list(_own_clusters(frozenset(allowed))) if root == SYSTEM else _clusters(root, allowed)
     return Profile(
         name="host",
         title=_title(root),
@@ -86,7 +87,13 @@ def _affinity() -> set[int]:
     return set(range(os.cpu_count() or 1))
 
 
-def _clusters(root: Path, allowed: set[int]) -> list[Cluster]:
+@cache
+def _own_clusters(allowed: frozenset[int]) -> tuple[Cluster, ...]:
+    """Of this system, whose cores stay what they are; dozens of files say so."""
+    return tuple(_clusters(SYSTEM, allowed))
+
+
+def _clusters(root: Path, allowed: Iterable[int]) -> list[Cluster]:
     """Cores of one kind together; the kind that Linux rates highest, then the one that clocks highest, first."""
     kinds: dict[tuple[int, str], list[int]] = {}
     seen: set[int] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -332,3 +333,10 @@ def test_names_that_are_no_profiles(tmp_path: Path) -> None:
     for wrong in ("huge", "binary"):
         with pytest.raises(ProfileError, match=wrong):
             load(tmp_path / f"{wrong}.toml")
+
+
+def test_cores_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which every load of a model would do anew."""
+    first = detect()
+    monkeypatch.setattr(import_module("millijoule.device_profiles.detect"), "_caches", None)
+    assert detect().clusters == first.clusters

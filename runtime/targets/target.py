@@ -6,7 +6,6 @@ A target is a set of features; the CPU's name only steers LLVM's scheduling. Fea
 from __future__ import annotations
 
 import os
-from difflib import get_close_matches
 from typing import Final, Literal
 
 import msgspec
@@ -196,6 +195,8 @@ def named(name: str) -> Target:
             if target is None:
                 raise TargetError(f"there are no kernels for {key}: NumPy runs every operator there (target numpy)")
     if target is None:
+        from difflib import get_close_matches  # which a right name does not need
+
         known, devices = ("host", *TARGETS, *ALIASES), [device for device in devices if device not in TARGETS]
         close = get_close_matches(key, (*known, *devices), n=1)
         meant = f"did you mean {close[0]}? Known" if close else "known"
