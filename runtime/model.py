@@ -6,18 +6,21 @@ import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from . import summary
 from .errors import InputError, ModelError
-from .fidelity import Fidelity
 from .file.metadata import Metadata
 from .file.read import read
 from .file.self_test import Case, by_name, in_order
 from .graph import Dim, Graph, Quantization
 from .program.program import Exits
+
+if TYPE_CHECKING:
+    from .fidelity import Fidelity
 
 
 @dataclass(frozen=True, slots=True)
