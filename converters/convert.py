@@ -63,11 +63,7 @@ def convert(
     where the self-test's inputs are not the model's, or too large; where a model or samples are unfit to be quantized.
     """
     name = os.fspath(source)
-    kind = FORMATS.get(Path(name).suffix.lower())
-    if kind is None:
-        raise ModelError(f"{name}: not a source that can be converted; known are {', '.join(FORMATS)} (and .mj to run)")
-    if not os.path.isfile(name):
-        raise ModelError(f"{name}: no such file")
+    kind = _kind(name)
     names = None if labels is None else given_labels(labels)
     settings = None
     if quantize is not None:
@@ -103,6 +99,33 @@ def convert(
 
         model.self_test = make_self_test(model, self_test)
     return model
+
+
+def float_original(source: str | os.PathLike[str], quantized: Model) -> Model:
+    """The source as the quantizer sees it, with its tensors apart, to hold a model that was quantized from it against.
+
+    ModelError as `convert` raises it; InputError where the source is quantized itself, or its inputs are others.
+    """
+    from .quantize.prepare import prepare
+
+    name = os.fspath(source)
+    graph = prepare(_import(_kind(name), name).graph)
+    original = Model(graph, quantized.metadata)
+    for info in original.inputs.values():
+        known = quantized.inputs.get(info.name)
+        if known is None or known.shape != info.shape:
+            raise InputError(f"{name} has an input {info}, and the quantized model {known or 'has none of that name'}")
+    return original
+
+
+def _kind(name: str) -> str:
+    """Of the source; ModelError where it is none, or not there."""
+    kind = FORMATS.get(Path(name).suffix.lower())
+    if kind is None:
+        raise ModelError(f"{name}: not a source that can be converted; known are {', '.join(FORMATS)} (and .mj to run)")
+    if not os.path.isfile(name):
+        raise ModelError(f"{name}: no such file")
+    return kind
 
 
 def _import(kind: str, name: str) -> Imported:

@@ -20,8 +20,8 @@ import click
 from ..runtime.errors import Error
 
 COMMANDS = (
-    *("convert", "export", "run", "inspect", "compare", "verify", "bench", "energy"),
-    *("report", "compile", "pair", "tune", "estimate", "profiles", "doctor"),
+    *("convert", "export", "debug", "run", "inspect", "compare", "verify", "bench"),
+    *("energy", "report", "compile", "pair", "tune", "estimate", "profiles", "doctor"),
 )
 OBJECTS = 50_000
 """So many new ones are made before they are looked through."""
