@@ -32,7 +32,7 @@ KINDS: Final = _kinds(
         "UNIDIRECTIONAL_SEQUENCE_RNN",
         STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch com.microsoft.Tokenizer "
         "LSH_PROJECTION SKIP_GRAM",
-        TABLES: "ai.onnx.ml.LabelEncoder ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
+        TABLES: "ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
         "HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",
         SEQUENCES: "SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
         "SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement",

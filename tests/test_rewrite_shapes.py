@@ -138,6 +138,7 @@ CASES: dict[str, list[Case]] = {
     "PRelu": [of(("n", "w"), ("w",)), of(("n", 4), (4,))],
     "PaddedNonMaxSuppression": [of(("n", 4), ("n",), constant(5), (), (), outputs=3)],
     "Pad": [of(("n", 4), constant(0, 1, 0, 1)), of(("n", 4), late(0, 1, 2, 3), computed=2)],
+    "PairwiseVotes": [of(("n", 3), classes=3)],
     "QuantizeLinear": [of(("n", 4), (), Input((), "int8"))],
     "DequantizeLinear": [of(Input(("n", 4), "int8"), (), Input((), "int8"))],
     "Range": [of(*(Input((), "int64", np.array(number)) for number in (0, 9, 2)), computed=1)],
@@ -164,7 +165,11 @@ CASES: dict[str, list[Case]] = {
         of(("n", 8), outputs=2, axis=0, num_outputs=2, computed=2),
     ],
     "Squeeze": [of(("n", 1, 4), constant(1))],
+    "SupportVectors": [of(("n", 4), (5, 4), kernel="RBF")],
     "TensorScatter": [of(("n", "w", 4), ("n", 1, 4), ints("n"))],
+    "TreeEnsemble": [
+        of(("n", 4), ints(3), (3,), *[ints(3)] * 2, Input((3,), "int8"), ints(3), (2, 5), ints(1)),
+    ],
     "TfIdfVectorizer": [
         of(
             ints("n", "w"),

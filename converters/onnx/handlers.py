@@ -9,6 +9,7 @@ from .call import Call
 Handler = Callable[[Call], None]
 
 MICROSOFT = "com.microsoft"
+LEARNED = "ai.onnx.ml"
 
 _handlers: dict[tuple[str, str], list[tuple[int, Handler]]] = {}
 

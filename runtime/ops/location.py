@@ -24,6 +24,7 @@ FAMILIES: Final = (
         "roi_align",
         "control_flow",
         "non_max_suppression",
+        "svm",
     ),
 )
 """Files of several operators, those that most models have first, as they are searched in this order."""

@@ -4,7 +4,9 @@ from . import constants as constants
 from . import control as control
 from . import convolution as convolution
 from . import elementwise as elementwise
+from . import features as features
 from . import integer_products as integer_products
+from . import learned as learned
 from . import microsoft as microsoft
 from . import normalization as normalization
 from . import pooling as pooling

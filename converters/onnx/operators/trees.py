@@ -1,0 +1,214 @@
+"""Tree ensembles of ai.onnx.ml -> the lists of nodes that TreeEnsemble takes, each node before its children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....runtime.ops.tree_ensemble import LEAF, MODES
+from ..call import Call
+from ..job import Unsupported
+
+MAX_WEIGHTS = 1 << 26
+"""Of all leaves and targets together: a small file may name many of both."""
+NAN_IS_TRUE = 16
+
+
+@dataclass(slots=True)
+class TreeTables:
+    """Of each node the feature, the threshold, the nodes that come next, the mode and, of a leaf, its row of weights;
+    see runtime/ops/tree_ensemble.py."""
+
+    features: np.ndarray
+    thresholds: np.ndarray
+    yes: np.ndarray
+    no: np.ndarray
+    modes: np.ndarray
+    leaves: np.ndarray
+    weights: np.ndarray
+    roots: np.ndarray
+
+    def node(self, call: Call, x: str, aggregate: str = "SUM") -> str:
+        """The node's result, float32 (rows, targets)."""
+        if call.value(x).dtype != self.thresholds.dtype:
+            x = call.make("Cast", [x], {"to": self.thresholds.dtype.name})
+        lists = {
+            "features": self.features.astype(np.int32),
+            "thresholds": self.thresholds,
+            "yes": self.yes.astype(np.int32),
+            "no": self.no.astype(np.int32),
+            "modes": self.modes.astype(np.int8),
+            "leaves": self.leaves.astype(np.int32),
+            "weights": self.weights,
+            "roots": self.roots.astype(np.int32),
+        }
+        names = [call.add_constant(data, what) for what, data in lists.items()]
+        return call.make("TreeEnsemble", [x, *names], {"aggregate": aggregate})
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row gets a weight for every target: from a tree, all of whose leaves have one for it."""
+        tree = np.zeros(len(self.modes), np.int64)
+        tree[self.roots] = np.arange(len(self.roots))
+        for node in range(len(self.modes)):
+            if self.modes[node] % NAN_IS_TRUE != LEAF:
+                tree[[self.yes[node], self.no[node]]] = tree[node]
+        leaves = self.modes % NAN_IS_TRUE == LEAF
+        full = np.ones((len(self.roots), self.weights.shape[1]), np.bool_)
+        np.logical_and.at(full, tree[leaves], self.weights[self.leaves[leaves]] != 0)
+        return bool(full.any(0).all())
+
+    def laid_out(self) -> TreeTables:
+        """The same trees level by level. Unsupported where a walk may not end."""
+        order, yes, no = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
+        level, first = self.roots, 0
+        while len(level):
+            if first + len(level) > 2 * len(self.modes) + len(self.roots):
+                raise Unsupported("its trees lead back to where they came from")
+            inner = self.modes[level] % NAN_IS_TRUE != LEAF
+            children = first + len(level) + 2 * (np.cumsum(inner) - 1)
+            order.append(level)
+            yes.append(np.where(inner, children, 0))
+            no.append(np.where(inner, children + 1, 0))
+            first += len(level)
+            level = np.stack([self.yes[level][inner], self.no[level][inner]], 1).reshape(-1)
+        nodes = np.concatenate(order)
+        return TreeTables(
+            np.where(self.modes[nodes] % NAN_IS_TRUE == LEAF, 0, self.features[nodes]),
+            self.thresholds[nodes],
+            np.concatenate(yes),
+            np.concatenate(no),
+            self.modes[nodes],
+            self.leaves[nodes],
+            self.weights,
+            np.arange(len(self.roots)),
+        )
+
+
+def array_of(call: Call, name: str, dtype: np.dtype | type) -> np.ndarray:
+    """An attribute's numbers; those of `name_as_tensor`, in their own dtype, where it is there."""
+    as_tensor = call.attrs.get(f"{name}_as_tensor")
+    if as_tensor is not None:
+        return np.asarray(as_tensor).reshape(-1)
+    found = call.attrs.get(name, [])
+    if isinstance(found, np.ndarray):
+        return found.reshape(-1)
+    try:
+        return np.array(found, dtype).reshape(-1)
+    except (TypeError, ValueError):
+        raise Unsupported(f"attribute '{name}' must be a list of numbers") from None
+
+
+def dense(rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, count: int, width: int) -> np.ndarray:
+    """(count, width): the weights of each leaf for each target."""
+    if count * width > MAX_WEIGHTS:
+        raise Unsupported(f"{count} leaves with weights for {width} targets are too many")
+    if targets.size and not 0 <= targets.min() <= targets.max() < width:
+        raise Unsupported(f"its targets {targets.min()}..{targets.max()} are not {width}")
+    found = np.zeros((count, width), np.float32)
+    np.add.at(found, (rows, targets), weights.astype(np.float32))
+    return found
+
+
+def old_tables(call: Call, side: str, width: int, only: int | None = None) -> TreeTables:
+    """Of TreeEnsembleRegressor and TreeEnsembleClassifier, whose nodes are named by tree and number. side: "target" or
+    "class". only: the one class that has weights, as target 0."""
+    trees, ids, features, yes, no = (
+        array_of(call, f"nodes_{name}", np.int64)
+        for name in ("treeids", "nodeids", "featureids", "truenodeids", "falsenodeids")
+    )
+    thresholds = array_of(call, "nodes_values", np.float32)
+    names = call.attrs.get("nodes_modes", [])
+    missing = array_of(call, "nodes_missing_value_tracks_true", np.int64)
+    count = len(trees)
+    missing = missing if len(missing) else np.zeros(count, np.int64)
+    if not count or {len(item) for item in (ids, features, yes, no, thresholds, names, missing)} != {count}:
+        raise Unsupported("its lists of nodes are empty or not equally long")
+    numbers = {f"BRANCH_{name}" if name != "LEAF" else name: number for number, name in enumerate(MODES)}
+    unknown = [name for name in dict.fromkeys(names) if name not in numbers]
+    if unknown:
+        raise Unsupported(f"nodes of mode '{unknown[0]}' are not supported")
+    modes = np.array([numbers[name] for name in names]) + np.where(missing != 0, NAN_IS_TRUE, 0)
+    find = _Places(trees, ids)
+    inner = modes % NAN_IS_TRUE != LEAF
+    yes, no = (np.where(inner, find.of(trees, np.where(inner, child, ids)), 0) for child in (yes, no))
+    led_to = np.zeros(count, np.bool_)
+    led_to[np.concatenate([yes[inner], no[inner]])] = True
+    roots = np.flatnonzero(~led_to)
+    if len(roots) != len(np.unique(trees)):
+        raise Unsupported("not each of its trees has one root")
+    places = find.of(array_of(call, f"{side}_treeids", np.int64), array_of(call, f"{side}_nodeids", np.int64))
+    leaves = np.where(inner, 0, np.cumsum(~inner) - 1)
+    targets = array_of(call, f"{side}_ids", np.int64) - (only or 0)
+    weights = array_of(call, f"{side}_weights", np.float32)
+    if not len(places) == len(targets) == len(weights) or inner[places].any():
+        raise Unsupported("its weights are not those of leaves")
+    table = dense(leaves[places], targets, weights, int((~inner).sum()), width)
+    found = TreeTables(features, thresholds, yes, no, modes, leaves, table, roots).laid_out()
+    if len(found.modes) != count:
+        raise Unsupported("not each node of its trees is reached once")
+    return found
+
+
+class _Places:
+    """Where the node of a tree and number is in the lists."""
+
+    def __init__(self, trees: np.ndarray, ids: np.ndarray) -> None:
+        self._width = int(max(ids.max(), 0)) + 1
+        keys = trees * self._width + ids
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+        if trees.min() < 0 or ids.min() < 0 or (np.diff(self._keys) == 0).any():
+            raise Unsupported("two nodes of its trees have one number")
+
+    def of(self, trees: np.ndarray, ids: np.ndarray) -> np.ndarray:
+        wanted = trees * self._width + ids
+        at = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)
+        if (self._keys[at] != wanted).any() or (ids >= self._width).any():
+            raise Unsupported("its trees name nodes that are not there")
+        return self._order[at]
+
+
+NEW_MODES = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
+NEW_AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
+
+
+def new_tables(call: Call) -> TreeTables:
+    """Of TreeEnsemble, which has lists of inner nodes and of leaves: leaf k is node n + k here."""
+    codes = array_of(call, "nodes_modes", np.int64).astype(np.int64)
+    features, yes, no, yes_leaf, no_leaf = (
+        array_of(call, f"nodes_{name}", np.int64)
+        for name in ("featureids", "truenodeids", "falsenodeids", "trueleafs", "falseleafs")
+    )
+    splits, missing = array_of(call, "nodes_splits", np.float32), call.attrs.get("nodes_missing_value_tracks_true", [])
+    targets = array_of(call, "leaf_targetids", np.int64)
+    weights = array_of(call, "leaf_weights", np.float32)
+    count, width, last = len(codes), call.integer("n_targets"), len(targets)
+    tracks = np.array(missing or [0] * count, np.int64)
+    if not count or {len(item) for item in (features, yes, no, yes_leaf, no_leaf, splits, tracks)} != {count}:
+        raise Unsupported("its lists of nodes are empty or not equally long")
+    if codes.min() < 0 or codes.max() >= len(NEW_MODES):
+        raise Unsupported("nodes that look for members of a set are not supported")
+    if not last or len(weights) != last:
+        raise Unsupported("its lists of leaves are empty or not equally long")
+    branches = []
+    for child, is_leaf in ((yes, yes_leaf != 0), (no, no_leaf != 0)):
+        if (child < 0).any() or (child >= np.where(is_leaf, last, count)).any():
+            raise Unsupported("its trees name nodes that are not there")
+        branches.append(np.concatenate([np.where(is_leaf, child + count, child), np.zeros(last, np.int64)]))
+    modes = np.array([MODES.index(name) for name in NEW_MODES])[codes] + np.where(tracks != 0, NAN_IS_TRUE, 0)
+    roots = np.array(call.integers("tree_roots"), np.int64)
+    if not len(roots) or roots.min() < 0 or roots.max() >= count:
+        raise Unsupported("its roots are no nodes")
+    none = np.zeros(last, np.int64)
+    return TreeTables(
+        np.concatenate([features, none]),
+        np.concatenate([splits, none.astype(splits.dtype)]),
+        branches[0],
+        branches[1],
+        np.concatenate([modes, none + LEAF]),
+        np.concatenate([np.zeros(count, np.int64), np.arange(last)]),
+        dense(np.arange(last), targets, weights, last, width),
+        roots,
+    ).laid_out()
