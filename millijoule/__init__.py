@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from os.path import dirname
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -82,11 +83,14 @@ _HOME = {
     "softmax_statistics": ".runtime.softmax.statistics",
 }
 
-# setup.cfg maps the folders beside this one to subpackages, which only an installation knows.
+# setup.cfg maps the folders beside this one to subpackages, which an installation knows. Python that runs in the
+# checkout finds this folder before any installation.
+if find_spec(f"{__name__}.runtime") is None:
+    __path__.append(dirname(__path__[0]))
 if find_spec(f"{__name__}.runtime") is None:
     raise ImportError(
-        f"'{__path__[0]}' belongs to a checkout of millijoule that is not installed, so that its parts cannot be "
-        "found. Run 'pip install -e .' in the checkout, or use an installed millijoule from another folder.",
+        f"'{__path__[0]}' is a part of millijoule without its others, which are not beside it: install millijoule "
+        "(in a checkout: pip install -e .), or run from another folder.",
         name=__name__,
         path=__file__,
     )

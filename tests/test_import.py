@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,14 @@ import pytest
 import millijoule
 from millijoule.runtime import errors
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 HEAVY = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "matplotlib", "PIL", "click", "numpy")
 
 
 def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, timeout=120)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120)
 
 
 def test_import_is_light(tmp_path: Path) -> None:
@@ -47,7 +51,22 @@ def test_unknown_names_are_attribute_errors() -> None:
         _ = millijoule.sofmax  # type: ignore[attr-defined]
 
 
-def test_bare_checkout_says_what_to_do(tmp_path: Path) -> None:
+def test_python_in_the_checkout_finds_all_parts(tmp_path: Path) -> None:
+    """Where ./millijoule comes before the installation, for which its parts are elsewhere."""
+    for folder in ("millijoule", "runtime", "converters", "device_profiles", "tools"):
+        shutil.copytree(CHECKOUT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (
+        "import millijoule as mj; from millijoule.tools import main; from millijoule.converters import convert;"
+        "print(mj.__file__, main.__file__, mj.Error.__name__, mj.load.__name__, mj.__version__)"
+    )
+    done = python(code, tmp_path)
+    assert done.returncode == 0, done.stderr
+    package, tool, *names = done.stdout.split()
+    assert Path(package).parent.parent == Path(tool).parent.parent == tmp_path.resolve()
+    assert names == ["Error", "load", millijoule.__version__]
+
+
+def test_a_part_alone_says_what_to_do(tmp_path: Path) -> None:
     package = tmp_path / "millijoule"
     package.mkdir()
     shutil.copy(Path(millijoule.__file__), package)
