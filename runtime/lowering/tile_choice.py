@@ -21,7 +21,8 @@ class TileCost(msgspec.Struct, frozen=True):
     busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.
     latency: of a step, at least. epilogue: per accumulator, by columns; the last number holds for all wider tiles.
     overhead: per tile.
-    room: rows * columns + row_room * rows + columns is at most that, or accumulators are spilled.
+    room: rows * columns + row_room * rows + columns is at most that, and rows at most tallest, or accumulators are
+    spilled.
     """
 
     busy: tuple[tuple[float, float, float], ...]
@@ -30,9 +31,10 @@ class TileCost(msgspec.Struct, frozen=True):
     overhead: float
     room: int
     row_room: int = 1
+    tallest: int = 32
 
     def fits(self, rows: int, columns: int) -> bool:
-        return rows * columns + self.row_room * rows + columns <= self.room
+        return rows <= self.tallest and rows * columns + self.row_room * rows + columns <= self.room
 
     def cycles(self, rows: int, columns: int, steps: int) -> float:
         """One tile of `steps` steps."""
@@ -71,9 +73,11 @@ def tile_cost(target: Target, element: str) -> TileCost:
     """element: "f32" or "i8"."""
     if target.family == "arm":
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
-    # Without VNNI a register holds the products before they are added.
-    room = target.vector_registers - (4 if target.avx512 and not target.vnni and element == "i8" else 3)
-    return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0)
+    room, tallest = target.vector_registers - 3, 32
+    if target.avx512 and not target.vnni and element == "i8":
+        # A register holds the products before they are added.
+        room, tallest = room - 1, 25
+    return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0, tallest)
 
 
 def choose_tile(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
