@@ -110,3 +110,22 @@ def test_what_is_no_pool(pool: Path, tmp_path: Path) -> None:
     ):
         done = mj("pair", *arguments, *NUMPY)
         assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr, (arguments, done.stderr)
+
+
+def test_a_picture(pool: Path, tmp_path: Path) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    ask = ("pair", *files(pool), "--samples", pool / "samples.npz", "--picture", tmp_path / "pairs.svg", *NUMPY)
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        report = mj_json(*ask, "--by", "macs")
+        text = (tmp_path / "pairs.svg").read_text()
+        assert mj(*ask, "--accuracy", 0.999).exit_code == 0
+    share = report["complementarity"][0][1]
+    chosen = report["chosen"]
+    for part in (
+        f"{share:.1%}",
+        "b alone",
+        f"chosen: {chosen['first']},",
+        "multiply-adds, millions, mean of an inference",
+    ):
+        assert part in text
+    assert "chosen" not in (tmp_path / "pairs.svg").read_text()

@@ -173,13 +173,21 @@ def test_a_picture(folder: Path, tmp_path: Path) -> None:
     done = mj(*ask, tmp_path / "curve.gif")
     assert done.exit_code == 2 and "has to end in" in done.stderr
     try:
-        import matplotlib  # noqa: F401
+        import matplotlib
     except ImportError:
         done = mj(*ask, tmp_path / "curve.svg")
         assert done.exit_code == 2 and one_line(done.stderr) and "pip install matplotlib" in done.stderr
-    else:
-        assert "wrote" in mj(*ask, tmp_path / "curve.svg").stdout
-        assert "<svg" in (tmp_path / "curve.svg").read_text()
+        return
+    with matplotlib.rc_context({"svg.fonttype": "none"}):
+        for more, wanted in (
+            (("--accuracy", 0.55), ["accuracy &gt;= 0.55 at the least cost", "chosen: ", "threshold"]),
+            (("--answered", 0.8, "--guarantee"), ["the curves: of the 60 samples that tuned", "answered"]),
+            (("--accuracy", 0.99), ["last stage asked"]),
+        ):
+            assert "wrote" in mj(*ask, tmp_path / "curve.svg", *more).stdout
+            text = (tmp_path / "curve.svg").read_text()
+            assert [part for part in wanted if part not in text] == []
+        assert "chosen" not in text
 
 
 def test_what_cannot_be_tuned(folder: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import stat
@@ -363,23 +364,31 @@ FULL = os.environ.get("MILLIJOULE_MEMORY_FULL_DISK")
 
 
 @pytest.mark.skipif(not FULL, reason="MILLIJOULE_MEMORY_FULL_DISK names no folder on a small disk, 1 MB or so")
-def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+@pytest.mark.parametrize("free", [0, 24, 96, 256, 1024])
+def test_a_disk_that_is_really_full(free: int) -> None:
+    """free: KiB that are left. What was written before the disk was full is there afterwards, too."""
     assert FULL is not None
-    path = Path(FULL, f"{os.getpid()}.db")
-    memory = mj.Memory(path=path)
+    folder = Path(FULL, f"{os.getpid()}-{free}")
+    folder.mkdir()
+    space = os.statvfs(folder)
+    (folder / "others").write_bytes(bytes(max(0, space.f_bavail * space.f_frsize - free * 1024)))
+    written = 0
     with pytest.warns(RuntimeWarning, match="not written any more: .*(full|I/O)"):
-        for first in range(0, 100_000, 500):
-            ask(memory, range(first, first + 500))
+        memory = mj.Memory(path=folder / "answers.db")
+        for first in range(0, 100_000, 100):
+            ask(memory, range(first, first + 100))
             memory.flush()
             if memory.disk is None or memory.disk._database is None:
                 break
+            written = first + 100
     ask(memory, range(100))
     memory.close()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        hits(path, range(100))
-        hits(Path(FULL, "another.db"), range(100))
-    assert all("disk" in str(warning.message) for warning in said)
+        assert hits(folder / "answers.db", range(written)) == written
+        hits(folder / "another.db", range(100))
+    assert all("disk" in str(warning.message) for warning in said) and (written or free < 100)
+    shutil.rmtree(folder)
 
 
 @pytest.mark.parametrize("after", [64 * (1 + 13 * kill % 150) for kill in range(KILLS)])

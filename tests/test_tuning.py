@@ -229,6 +229,16 @@ def test_every_pair_is_looked_at_and_the_front_is_what_nothing_beats() -> None:
     assert not chosen
 
 
+def test_a_pair_whose_second_is_never_asked_is_its_first_alone() -> None:
+    """Sums of many costs round, and must not make it look cheaper."""
+    logits, labels = _pool()
+    members = [member(f"m{i}", z, labels, 1, 1e-3 * 1.7**i, None) for i, z in enumerate(logits)]
+    found = search(members, labels, "margin", True, "latency", 0.0)
+    assert all(point.asked > 0 for point in found.front if point.second is not None)
+    assert found.front[0] == (0, None, None, members[0].accuracy, 0.0, members[0].seconds)
+    assert found.pairings[0].point is not None and found.pairings[0].point.cost == members[0].seconds
+
+
 def test_the_binomial_is_exact() -> None:
     for n, p in ((1, 0.5), (10, 0.3), (50, 0.02), (200, 0.97)):
         for k in (-1, 0, n // 3, n - 1, n):

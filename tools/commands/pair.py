@@ -72,7 +72,8 @@ def command(
     from ..report.display import emit_json
     from ..report.output import check_output
     from ..report.picture import check_picture
-    from ..tuning.pair_report import draw, pair_report, show
+    from ..tuning.complementarity import matrix
+    from ..tuning.pair_report import pair_report, show
     from ..tuning.pairs import search
     from ..tuning.samples import read_labelled
 
@@ -92,7 +93,8 @@ def command(
     measure = _measure(by, members, device)
     found = search(members, data.labels, score, post_check, measure, accuracy)
     chosen = found.pairings[0]
-    report = pair_report(members, found, data, device, measure, accuracy, score, post_check)
+    covers = matrix([each.right for each in members])
+    report = pair_report(members, found, covers, data, device, measure, accuracy, score, post_check)
     report |= {"output": None, "self_tests_left_out": []}
     if output is not None and chosen.point is not None:
         assert chosen.point.threshold is not None
@@ -102,7 +104,9 @@ def command(
         report["output"] = output
         report["self_tests_left_out"] = [names[at] for at in two if pool[at].self_test]
     if picture is not None:
-        draw(members, found, measure, picture)
+        from ..tuning.pictures import draw_pairs
+
+        draw_pairs(members, found, covers, measure, picture)
         report["picture"] = picture
     if as_json:
         emit_json(report)

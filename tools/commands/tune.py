@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,7 @@ def command(
     from ..models.sources import open_model
     from ..report.output import check_output
     from ..report.picture import check_picture
+    from ..tuning.report import DRAWN, SHOWN
     from ..tuning.samples import read_labelled
 
     model = open_model(pair)
@@ -102,8 +103,10 @@ def command(
     data = read_labelled(samples, model.metadata.labels, _classes(model))
     said = _ask(model, pair, data, threads, target)
     drawn = _drawn(len(data), share, seed) if guarantee else None
-    report = _found(model, said, data.labels, _claim(accuracy, loss, answered), drawn, delta, keep_temperatures)
+    claim = _claim(accuracy, loss, answered)
+    report, curve = _found(model, said, data.labels, claim, drawn, delta, keep_temperatures)
     report |= {
+        "curve": curve(SHOWN),
         "cascade": pair,
         "samples": len(data),
         "folders": data.folders,
@@ -119,7 +122,9 @@ def command(
         tuned.save(output)
         report |= {"output": output, "self_test": len(tuned.self_test)}
     if picture is not None:
-        _draw(report, picture)
+        from ..tuning.pictures import draw_thresholds
+
+        draw_thresholds(report, curve(DRAWN), picture)
         report["picture"] = picture
     _show(report, as_json)
 
@@ -168,7 +173,8 @@ def _drawn(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]
 def _found(
     model: CascadeModel, said: list[Said], labels: np.ndarray, claim: Claim | None,
     drawn: tuple[np.ndarray, np.ndarray] | None, delta: float, keep_temperatures: bool,
-) -> dict[str, Any]:  # fmt: skip
+) -> tuple[dict[str, Any], Callable[[int], list[dict[str, Any]]]]:  # fmt: skip
+    """What there is to say, and so many points at most of what other settings would do."""
     import numpy as np
 
     from ..tuning.claims import Accuracy, Answered
@@ -192,11 +198,12 @@ def _found(
     else:
         least = claim.least if isinstance(claim, Accuracy) else None
         setting, wanted, text = on_samples(whole, costs, least, abstain)
-    return {
+    report = {
         "claim": wanted, "text": text, "temperatures": list(gate.temperatures(len(said))),
         "temperatures_fitted": not keep_temperatures, **numbers(shown, setting, costs), **proof,
-        "curve": points(whole.take(tuning), costs, abstain, isinstance(claim, Answered)),
     }  # fmt: skip
+    answering, others = isinstance(claim, Answered), whole.take(tuning)
+    return report, lambda most: points(others, costs, abstain, answering, most)
 
 
 def _calibrated(gate: Gate, said: list[Said], labels: np.ndarray, tuning: np.ndarray) -> Gate:
@@ -244,21 +251,6 @@ def _self_test(tuned: CascadeModel, cases: Sequence[Case], pair: str) -> Sequenc
         return ()
     with busy(f"running the self-test of {pair}"):
         return make_self_test(tuned, [case.inputs for case in cases])
-
-
-def _draw(report: dict[str, Any], picture: str) -> None:
-    from ..report.picture import accuracy_and_share, axes, save
-
-    curve = [point for point in report["curve"] if point["accuracy"] is not None]
-    figure, (axis,) = axes(1)
-    single = len(report["alone"]) == 2
-    x = [min(point["thresholds"][0], 1.0) if single else point["macs"] / 1e6 for point in curve]
-    accuracy_and_share(axis, x, [point["accuracy"] for point in curve], [point["asked"][-1] for point in curve])
-    axis.set_xlabel("threshold" if single else "mean multiply-adds, millions")
-    if report["thresholds"] is not None:
-        axis.axvline(report["thresholds"][0] if single else report["macs"] / 1e6, color="gray", linestyle=":")
-    axis.set_title(report["claim"], fontsize="medium")
-    save(figure, picture)
 
 
 def _show(report: dict[str, Any], as_json: bool) -> None:

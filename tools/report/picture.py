@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +31,6 @@ def axes(count: int, width: float = 6.0, height: float = 4.0) -> tuple[Figure, l
     """A figure of so many axes side by side. width, height: of each, in inches."""
     figure = _figure(count * width, height)
     return figure, list(figure.subplots(1, count, squeeze=False)[0])
-
-
-def accuracy_and_share(axis: Any, x: Sequence[float], accuracy: Sequence[float], share: Sequence[float]) -> None:
-    """Both over the same axis, with a scale each: accuracy on the left, the share asked on the right."""
-    axis.plot(x, accuracy, color="tab:blue")
-    axis.set_ylabel("accuracy", color="tab:blue")
-    other = axis.twinx()
-    other.plot(x, share, color="tab:orange")
-    other.set_ylabel("last stage asked", color="tab:orange")
-    other.set_ylim(0, 1.02)
 
 
 def _figure(width: float, height: float) -> Figure:

@@ -1,4 +1,4 @@
-"""What `mj pair` found, as plain data, as tables and as a picture."""
+"""What `mj pair` found, as plain data and as tables."""
 
 from __future__ import annotations
 
@@ -6,25 +6,22 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..report.display import duration, emit, emit_sentence, table
-from .complementarity import matrix
 from .samples import Samples
 
 if TYPE_CHECKING:
     from ...device_profiles import Profile
+    from .complementarity import Cover
     from .pairs import Found, Member, Point
 
 SHOWN, FRONT = 30, 12
 """Rows of the tables of pairs and of the front, at most; --json has all pairs."""
-UNITS = {"energy": "mJ", "latency": "us", "macs": "MMAC"}
-SCALES = {"energy": 1e3, "latency": 1e6, "macs": 1e-6}
 COST_COLUMNS = (">multiply-\nadds", ">latency\nmeasured", ">mJ\nmodelled")
 
 
 def pair_report(
-    members: Sequence[Member], found: Found, data: Samples, device: Profile, by: str, accuracy: float | None,
-    score: str, post_check: bool,
+    members: Sequence[Member], found: Found, covers: Sequence[Sequence[Cover]], data: Samples, device: Profile, by: str,
+    accuracy: float | None, score: str, post_check: bool,
 ) -> dict[str, Any]:  # fmt: skip
-    covers = matrix([each.right for each in members])
     pairs = []
     for each in found.pairings:
         cover = covers[each.first][each.second]
@@ -63,32 +60,6 @@ def _point(point: Point | None, members: Sequence[Member]) -> dict[str, Any]:
         "accuracy": point.accuracy, "asked": point.asked, "macs": a.macs + (0 if b is None else point.asked * b.macs),
         "seconds": a.seconds + (0 if b is None else point.asked * b.seconds), "joules": joules,
     }  # fmt: skip
-
-
-def draw(members: Sequence[Member], found: Found, by: str, picture: str) -> None:
-    from ..report.picture import axes, save
-
-    figure, (left, right) = axes(2)
-    covers = [[cover.complementarity for cover in row] for row in matrix([each.right for each in members])]
-    names = [each.name for each in members]
-    image = left.imshow(covers, cmap="viridis")
-    figure.colorbar(image, ax=left)
-    left.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    left.set_yticks(range(len(names)), names)
-    left.set_title("complementarity", fontsize="medium")
-    scale = SCALES[by]
-    right.plot(
-        [p.cost * scale for p in found.front], [p.accuracy for p in found.front], drawstyle="steps-post", label="front"
-    )
-    points = [each.point for each in found.pairings if each.point is not None]
-    right.scatter([p.cost * scale for p in points], [p.accuracy for p in points], s=12, label="pairs, for the goal")
-    right.scatter(
-        [each.cost(by) * scale for each in members], [each.accuracy for each in members], marker="x", label="alone"
-    )
-    right.set_xlabel(f"mean {by} of an inference, {UNITS[by]}")
-    right.set_ylabel("accuracy")
-    right.legend()
-    save(figure, picture)
 
 
 def show(report: Mapping[str, Any]) -> None:

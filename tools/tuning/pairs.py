@@ -112,6 +112,8 @@ def _rank(pairing: Pairing, accuracy: float | None) -> tuple[float, float, float
 def _point(first: int, second: int, whole: Curve, at: int, costs: Sequence[float]) -> Point:
     cost = float(whole.cost[at] / whole.samples)
     asked = round((cost - costs[0]) / costs[1] * whole.samples) / whole.samples if costs[1] else 0.0
+    # Without the rounding of the sums, so that a pair whose second is never asked costs what its first does.
+    cost = costs[0] + asked * costs[1]
     return Point(first, second, float(whole.thresholds[at]), float(whole.right[at] / whole.samples), asked, cost)
 
 

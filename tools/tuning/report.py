@@ -11,8 +11,8 @@ from .claims import Claim
 from .outcomes import NEVER, Outcomes, Setting
 from .search import best, cost_of, curve, frontier
 
-SHOWN = 12
-"""Points of a curve that a table shows, at most."""
+SHOWN, DRAWN = 12, 200
+"""Points of a curve that a table shows and that a picture has, at most."""
 
 
 def on_samples(
@@ -59,18 +59,20 @@ def numbers(found: Outcomes, setting: Setting | None, costs: Sequence[float]) ->
     }
 
 
-def points(found: Outcomes, costs: Sequence[float], abstain: float | None, answering: bool) -> list[dict[str, Any]]:
-    """What other settings do on these samples. answering: of a cascade that abstains, levels from which on every stage
-    answers; else from the last stage always asked down to the first alone."""
+def points(
+    found: Outcomes, costs: Sequence[float], abstain: float | None, answering: bool, most: int
+) -> list[dict[str, Any]]:
+    """What so many other settings do on these samples, at most. answering: of a cascade that abstains, levels from
+    which on every stage answers; else from the last stage always asked down to the first alone."""
     if answering:
-        levels = np.unique(np.quantile(found.best, np.linspace(0, 1, SHOWN)))[::-1].tolist()
+        levels = np.unique(np.quantile(found.best, np.linspace(0, 1, most)))[::-1].tolist()
         settings = [Setting((level,) * (found.stages - 1), level) for level in levels]
     elif found.stages == 2:
         whole = curve(found, costs, setting=Setting((NEVER,), abstain))
         settings = [Setting((float(t),), abstain) for t in whole.thresholds]
     else:
         settings = frontier(found, costs, abstain)
-    places = np.unique(np.linspace(0, len(settings) - 1, SHOWN).round().astype(int))
+    places = np.unique(np.linspace(0, len(settings) - 1, most).round().astype(int))
     keys = ("thresholds", "abstain", "accuracy", "answered", "asked", "macs")
     shown = [numbers(found, settings[place], costs) for place in places]
     return [{key: point[key] for key in keys} for point in shown]
