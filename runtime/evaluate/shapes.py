@@ -181,7 +181,9 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
 
 
 def _reads(node: Node) -> set[str]:
-    return {*node.inputs, *outer_reads(node)} - {""}
+    names = {*node.inputs, *outer_reads(node)} if node.attrs else set(node.inputs)
+    names.discard("")
+    return names
 
 
 def _refuse_unknown(graph: Graph) -> None:
@@ -192,11 +194,12 @@ def _refuse_unknown(graph: Graph) -> None:
 
 
 def _unknown(graph: Graph) -> list[Node]:
-    found = []
+    found, known = [], {op: find(op) is not None for op in {node.op for node in graph.nodes}}
     for node in graph.nodes:
-        if find(node.op) is None:
+        if not known[node.op]:
             found.append(node)
-        found += [inner for subgraph in subgraphs(node) for inner in _unknown(subgraph)]
+        if node.attrs:
+            found += [inner for subgraph in subgraphs(node) for inner in _unknown(subgraph)]
     return found
 
 

@@ -38,7 +38,7 @@ def infer_node(node: Node, inputs: Sequence[Tensor | None]) -> Step:
     if len(node.outputs) > len(found):
         raise ctx.error(f"has {len(node.outputs)} outputs, but {op.name} gives {len(found)}")
     ctx.outputs = [
-        Tensor(name, tuple(int(dim) for dim in shape), np.dtype(dtype))
+        Tensor(name, tuple(map(int, shape)), np.dtype(dtype))
         for name, (shape, dtype) in zip(node.outputs, found, strict=False)
     ]
     for tensor in ctx.outputs:
@@ -80,6 +80,7 @@ def size_problem(tensor: Tensor) -> str | None:
     if shape and min(shape) < 0:
         return f"'{tensor.name}' has a negative dimension: {shape}"
     # A tensor without elements may not have huge dimensions either: NumPy cannot count them.
-    if prod(max(dim, 1) for dim in shape) * tensor.dtype.itemsize >= TENSOR_LIMIT:
+    elements = prod(max(dim, 1) for dim in shape) if 0 in shape else prod(shape)
+    if elements * tensor.dtype.itemsize >= TENSOR_LIMIT:
         return f"'{tensor.name}' of shape {shape} ({tensor.dtype}) takes 2 GiB or more"
     return None

@@ -25,15 +25,17 @@ Found = Sequence["Value | None"]
 Lookup = Callable[[str], "Value | None"]
 
 
-def check(graph: Graph, outer: Lookup = lambda name: None) -> None:
+def check(graph: Graph, outer: Lookup | None = None) -> None:
     """ModelError that names the first node, in this graph or one within, that takes one meaning for another. outer:
     gives the values of the graphs around it."""
 
     def lookup(name: str) -> Value | None:
-        return graph.values.get(name) or outer(name)
+        return graph.values.get(name) or (None if outer is None else outer(name))
 
+    # Without quantized integers none can be taken for others, but by an operator that makes them or reads them.
+    plain = outer is None and all(value.quant is None for value in graph.values.values())
     for node in graph.nodes:
-        found = problem(node, lookup)
+        found = None if plain and node.op not in _CONVERSIONS else problem(node, lookup)
         if found is not None:
             raise ModelError(f"{node}: {found}")
         for inner in subgraphs(node):
