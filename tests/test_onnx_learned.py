@@ -47,12 +47,22 @@ def floats(*shape: int) -> list[float]:
 
 @pytest.mark.parametrize("transform", TRANSFORMS)
 def test_linear_regressor(transform: str) -> None:
-    attrs = {"coefficients": floats(3, 4), "intercepts": floats(3), "targets": 3, "post_transform": transform}
+    attrs: dict[str, Any] = {
+        "coefficients": floats(3, 4),
+        "intercepts": floats(3),
+        "targets": 3,
+        "post_transform": transform,
+    }
     agree(model_of("LinearRegressor", version=1, **attrs))
 
 
 def test_probit() -> None:
-    attrs = {"coefficients": [0.0] * 12, "intercepts": [0.2, 0.5, 0.9], "targets": 3, "post_transform": "PROBIT"}
+    attrs: dict[str, Any] = {
+        "coefficients": [0.0] * 12,
+        "intercepts": [0.2, 0.5, 0.9],
+        "targets": 3,
+        "post_transform": "PROBIT",
+    }
     agree(model_of("LinearRegressor", version=1, **attrs))
 
 
@@ -60,7 +70,11 @@ def test_probit() -> None:
 @pytest.mark.parametrize("classes", [1, 2, 3])
 def test_linear_classifier(transform: str, classes: int) -> None:
     """One row of coefficients tells two classes apart."""
-    attrs = {"coefficients": floats(classes, 4), "intercepts": floats(classes), "post_transform": transform}
+    attrs: dict[str, Any] = {
+        "coefficients": floats(classes, 4),
+        "intercepts": floats(classes),
+        "post_transform": transform,
+    }
     if classes == 1 and transform.startswith("SOFTMAX"):
         pytest.skip("of one score there is nothing to normalize")
     agree(model_of("LinearClassifier", "label scores", 1, classlabels_ints=[5, 7, 9][: max(classes, 2)], **attrs))
@@ -123,7 +137,7 @@ def test_new_trees(aggregate: int) -> None:
     def tensor(values: list[float], dtype: type) -> onnx.TensorProto:
         return onnx.numpy_helper.from_array(np.array(values, dtype))
 
-    attrs = {
+    attrs: dict[str, Any] = {
         "n_targets": 2,
         "aggregate_function": aggregate,
         "tree_roots": [0, 2],
@@ -154,7 +168,7 @@ def test_new_trees(aggregate: int) -> None:
     ],
 )
 def test_trees_that_are_none(change: dict[str, Any], problem: str) -> None:
-    attrs = {**trees("target", [0] * 6, floats(6), n_targets=1), **change}
+    attrs: dict[str, Any] = {**trees("target", [0] * 6, floats(6), n_targets=1), **change}
     with pytest.raises(ModelError, match=problem):
         run_all(graph_from(model_of("TreeEnsembleRegressor", **attrs)), feeds_for({"x": (X, "float32")}))
 
@@ -190,7 +204,7 @@ def test_support_vector_probabilities(classes: int) -> None:
 @pytest.mark.parametrize("kernel", ["LINEAR", "RBF"])
 @pytest.mark.parametrize("one_class", [0, 1])
 def test_support_vector_regressor(kernel: str, one_class: int) -> None:
-    attrs = {
+    attrs: dict[str, Any] = {
         "kernel_type": kernel,
         "kernel_params": [0.4, 0.3, 2.0],
         "support_vectors": floats(5, 4),
@@ -222,7 +236,7 @@ def test_binarizer() -> None:
 def test_imputer(replaced: float) -> None:
     x = feeds_for({"x": (X, "float32")})["x"]
     x[::2, ::3] = replaced
-    attrs = {"imputed_value_floats": floats(4), "replaced_value_float": replaced}
+    attrs: dict[str, Any] = {"imputed_value_floats": floats(4), "replaced_value_float": replaced}
     agree(model_of("Imputer", version=1, **attrs), x)
 
 
@@ -234,7 +248,7 @@ def test_one_hot_encoder() -> None:
 def test_label_encoder(keys: str, values: str) -> None:
     kinds = {"int64s": ([0, 2, 3], "int64"), "floats": ([0.5, 2.0, 3.25], "float32")}
     default = {"default_int64": -7} if values == "int64s" else {"default_float": -7.5}
-    attrs = {f"keys_{keys}": kinds[keys][0], f"values_{values}": kinds[values][0], **default}
+    attrs: dict[str, Any] = {f"keys_{keys}": kinds[keys][0], f"values_{values}": kinds[values][0], **default}
     x = np.array([0, 3, 1, 2, 2, 3.25]).astype(kinds[keys][1])
     agree(model_of("LabelEncoder", version=2, dtype=kinds[keys][1], x=(6,), **attrs), x)
 
@@ -247,6 +261,10 @@ def test_columns() -> None:
 
 
 def test_text_is_refused() -> None:
-    attrs = {"coefficients": floats(3, 4), "intercepts": floats(3), "classlabels_strings": ["a", "b", "c"]}
+    attrs: dict[str, Any] = {
+        "coefficients": floats(3, 4),
+        "intercepts": floats(3),
+        "classlabels_strings": ["a", "b", "c"],
+    }
     with pytest.raises(ModelError, match="classes are text"):
         graph_from(model_of("LinearClassifier", "label scores", 1, **attrs))

@@ -289,7 +289,7 @@ def _layers(layers: Sequence[Layer]) -> Table:
     rows = [
         [
             Cell(str(layer.index), layer.index), Cell(layer.operator), plain(layer.node),
-            Cell(layer.kernel or "NumPy", short=layer.kernel.partition("(")[0]),
+            Cell(layer.kernel or "NumPy", short=(layer.kernel or "").partition("(")[0]),
             seconds(layer.seconds),
             number((layer.seconds or 0) / whole if whole else None, f"{(layer.seconds or 0) / (whole or 1):.1%}"),
             number(layer.joules_above_idle, f"{1e6 * (layer.joules_above_idle or 0):.4g} uJ"),
