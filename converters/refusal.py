@@ -27,9 +27,7 @@ def _kinds(names: Mapping[str, str]) -> dict[str, str]:
 KINDS: Final = _kinds(
     {
         CONTROL: "SequenceMap STABLEHLO_WHILE",
-        RECURRENCE: "com.microsoft.AttnLSTM com.microsoft.DynamicQuantizeLSTM SVDF "
-        "BIDIRECTIONAL_SEQUENCE_LSTM BIDIRECTIONAL_SEQUENCE_RNN UNIDIRECTIONAL_SEQUENCE_LSTM "
-        "UNIDIRECTIONAL_SEQUENCE_RNN",
+        RECURRENCE: "com.microsoft.AttnLSTM",
         STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch com.microsoft.Tokenizer "
         "LSH_PROJECTION SKIP_GRAM",
         TABLES: "ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "

@@ -106,6 +106,8 @@ class Importer:
         numbers are taken, as pairs of real ones in the last dimension."""
         record = self.record(index)
         problem = tensors.problem(record)
+        if record.variable:
+            problem = "is a variable that keeps its value between runs"
         if record.complex and not pairs:
             problem = "holds complex numbers, which it does not take"
         if problem:
@@ -153,11 +155,20 @@ class Importer:
         self._rearranged[key] = name
         return name
 
-    def parameters(self, quant: Quantization) -> tuple[str, str]:
-        """Constants that hold a quantization's scale and int8 zero point: scalars where it is per tensor."""
+    def quantized(self, name: str, like: Value, node_name: str) -> str:
+        """Real numbers as the integers that stand for them in `like`."""
+        output = self.graph.unique(f"{name}/{like.dtype}")
+        self.graph.add_value(Value(output, like.dtype, None, like.quant))
+        assert like.quant is not None
+        self._append("QuantizeLinear", [name, *self.parameters(like.quant, like.dtype)], output, node_name)
+        return output
+
+    def parameters(self, quant: Quantization, dtype: np.dtype) -> tuple[str, str]:
+        """Constants that hold a quantization's scale and zero point, which has the dtype: scalars where it is per
+        tensor."""
         per_tensor = quant.axis is None
         scale = quant.scale.reshape(()) if per_tensor else quant.scale
-        zero_point = quant.zero_point.astype(np.int8)
+        zero_point = quant.zero_point.astype(dtype)
         zero_point = zero_point.reshape(()) if per_tensor else zero_point
         return self.shared("scale", scale), self.shared("zero_point", zero_point)
 
@@ -181,7 +192,9 @@ class Importer:
                 self._append("Cast", [name], output, node_name, to="float32")
             else:
                 axis = {} if value.quant.axis is None else {"axis": value.quant.axis}
-                self._append("DequantizeLinear", [name, *self.parameters(value.quant)], output, node_name, **axis)
+                self._append(
+                    "DequantizeLinear", [name, *self.parameters(value.quant, value.dtype)], output, node_name, **axis
+                )
             self._real[name] = output
         return self._real[name]
 

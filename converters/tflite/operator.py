@@ -178,6 +178,25 @@ class Operator:
             self.node(op, inputs, [raw], **attrs)
             self.node(activation, [raw], [self.output()])
 
+    # ---- what is kept ----
+
+    def state(self, position: int) -> str:
+        """The Value of an input that is a variable: what the run before left, or what was assigned since."""
+        record = self.tensor(position)
+        if not record.variable:
+            raise self.unsupported(f"its state '{record.name}' is no variable")
+        return self.importer.variables.read(self._state_key(position), record, self.importer)
+
+    def keep(self, position: int, name: str) -> None:
+        """The Value becomes that of an input that is a variable. Real numbers are quantized as it is."""
+        value = self.value(self.state(position))
+        if value.quant is not None and self.value(name).quant is None:
+            name = self.importer.quantized(name, value, self.name)
+        self.importer.variables.assign(self._state_key(position), name, self.importer)
+
+    def _state_key(self, position: int) -> str:
+        return f"/{self.importer.prefix}{self.importer.names[self.record.inputs[position]]}"
+
     # ---- meanings and dtypes ----
 
     def plain_input(self, position: int) -> str:
@@ -216,7 +235,8 @@ class Operator:
             name = self.new(activation, [name])
         target = self.value(self.output())
         if target.quant is not None:
-            self.node("QuantizeLinear", [name, *self.importer.parameters(target.quant)], [target.name])
+            parameters = self.importer.parameters(target.quant, target.dtype)
+            self.node("QuantizeLinear", [name, *parameters], [target.name])
         elif target.dtype != self.value(name).dtype:
             self.node("Cast", [name], [target.name], to=target.dtype.name)
         else:

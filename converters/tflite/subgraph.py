@@ -31,7 +31,8 @@ def _where(importer: Importer, record: OperatorRecord) -> str:
 def check_order(model: ModelRecord) -> None:
     """ModelError where an index is out of range, a tensor is made twice, or read before it is made."""
     count = len(model.tensors)
-    known = {*model.inputs, *(record.index for record in model.tensors if record.data is not None)}
+    lasting = (record.index for record in model.tensors if record.data is not None or record.variable)
+    known = {*model.inputs, *lasting}
     for where, indices in (("input", model.inputs), ("output", model.outputs)):
         if any(not 0 <= index < count for index in indices):
             raise model.error(f"the TFLite file is damaged: it names an {where} that does not exist")

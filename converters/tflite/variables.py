@@ -41,9 +41,9 @@ class Variables:
         return dict(self._current)
 
     def read(self, key: str, record: TensorRecord, importer: Importer) -> str:
-        """The Value of a variable. record: a tensor of its shape and type."""
+        """The Value of a variable. record: a tensor of its shape and type, or the variable itself."""
         if key not in self._current:
-            if self._written is not None and key not in self._written:
+            if self._written is not None and key not in self._written and not record.variable:
                 return self._constant(key, record, importer)
             self._check_place(importer, key)
             self._current[key] = self._begin(key, record, importer)

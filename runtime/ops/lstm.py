@@ -25,6 +25,7 @@ def lstm(
     activations: Sequence[str] = (),
     activation_alpha: Sequence[float] = (),
     activation_beta: Sequence[float] = (),
+    cell_clip: float | None = None,
     clip: float | None = None,
     direction: str = "forward",
     hidden_size: int = 0,
@@ -34,7 +35,8 @@ def lstm(
     """x (T, B, I), w (directions, 4 * units, I), r (directions, 4 * units, units), b (directions, 8 * units): of w, of
     r; rows in the order input, output, forget and cell gate. p (directions, 3 * units): input, output, forget.
     Y (T, directions, B, units), the last hidden and the last cell state (directions, B, units). layout 1: the batch
-    first. input_forget: the forget gate is one less the input gate."""
+    first. input_forget: the forget gate is one less the input gate. cell_clip: the largest magnitude of the cell's
+    state, as TFLite has it."""
     units, chosen = r.shape[-1], functions(KIND, direction, activations, activation_alpha, activation_beta)
     wide = np.result_type(x.dtype, np.float32)
     peepholes = np.zeros((len(r), 3 * units), wide) if p is None else p.astype(wide)
@@ -49,7 +51,7 @@ def lstm(
             i, o, forget, c = np.split(products + hidden @ recurrent, 4, -1)
             i = f(clipped(i + peep_i * cell, clip))
             forget = 1 - i if input_forget else f(clipped(forget + peep_f * cell, clip))
-            cell = forget * cell + i * g(clipped(c, clip))
+            cell = clipped(forget * cell + i * g(clipped(c, clip)), cell_clip)
             return f(clipped(o + peep_o * cell, clip)) * h(cell), cell
 
         return step

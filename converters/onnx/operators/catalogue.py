@@ -1,5 +1,6 @@
 """Imports every file of handlers, each of which registers its own. Sorted; one line per file."""
 
+from . import attention as attention
 from . import constants as constants
 from . import control as control
 from . import convolution as convolution
@@ -8,6 +9,7 @@ from . import features as features
 from . import integer_products as integer_products
 from . import learned as learned
 from . import microsoft as microsoft
+from . import microsoft_products as microsoft_products
 from . import normalization as normalization
 from . import pooling as pooling
 from . import quantization as quantization

@@ -12,6 +12,7 @@ from . import matrix as matrix
 from . import padding as padding
 from . import pool as pool
 from . import quantize as quantize
+from . import recurrent as recurrent
 from . import reduce as reduce
 from . import resize as resize
 from . import scatter as scatter

@@ -23,7 +23,7 @@ def quantize(op: Operator) -> None:
         x = op.real_input(0)
         if op.value(x).dtype != np.float32:
             raise op.unsupported(f"its input '{x}' is {op.value(x).dtype}, not float")
-        op.node("QuantizeLinear", [x, *op.importer.parameters(target.quant)], [target.name])
+        op.node("QuantizeLinear", [x, *op.importer.parameters(target.quant, target.dtype)], [target.name])
 
 
 @handles("DEQUANTIZE")
@@ -37,7 +37,9 @@ def dequantize(op: Operator) -> None:
         op.node("Cast", [source.name], [target.name], to=target.dtype.name)
         return
     axis = {} if source.quant.axis is None else {"axis": source.quant.axis}
-    op.node("DequantizeLinear", [source.name, *op.importer.parameters(source.quant)], [target.name], **axis)
+    op.node(
+        "DequantizeLinear", [source.name, *op.importer.parameters(source.quant, source.dtype)], [target.name], **axis
+    )
 
 
 @handles("DENSIFY")
