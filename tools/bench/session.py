@@ -19,6 +19,7 @@ from ..measure.machine import PACKAGES, describe, versions
 from ..models.cascades import one_row
 from ..models.memory_map import memory_map
 from ..models.sources import find_source
+from ..peers.held import hold, sentence
 from ..peers.registry import distribution
 from ..report.bench_run import BenchRun
 from ..report.progress import busy
@@ -63,6 +64,8 @@ def bench(request: Request) -> BenchRun:
     created = now()
     with opened(request.paths, request.settings, request.inputs) as entries:
         first = entries[0]
+        target = first.session.engine.target
+        held = hold(target)
         peers, refused = _peers(request, first)
         contenders = [*(entry.contender for entry in entries), *peers]
         threads = max(entry.session.threads for entry in entries)
@@ -99,7 +102,7 @@ def bench(request: Request) -> BenchRun:
                 None if starts is None else starts.warm.peak_bytes, numpy_bytes,
             ),
             accuracy=request.accuracy,
-            bounds=measure_bounds(first.session.engine.target) if request.bounds else None,
+            bounds=measure_bounds(target) if request.bounds else None,
             stability=timed.stability(),
             paired=[timed.paired(name) for name in names[1:]],
             refused=refused,
@@ -107,6 +110,7 @@ def bench(request: Request) -> BenchRun:
             start=starts,
             sustained=minutes,
             duty=duty,
+            held=sentence((peer.name for peer in peers), held, first.session.target),
             warnings=meddling.sentences(),
         )  # fmt: skip
     return msgspec.structs.replace(run, warnings=[*run.warnings, *remarks(run)])

@@ -54,6 +54,8 @@ def show(run: BenchRun, *, layers: bool) -> None:
             emit_sentence(text)
     for name, reason in run.refused.items():
         emit_sentence(f"left out: {name}: {reason}")
+    if run.held:
+        emit_sentence(f"peers: {run.held}")
     emit_sentence(
         provenance({"machine": msgspec.to_builtins(run.machine), "versions": run.versions, "target": run.model.target})
     )

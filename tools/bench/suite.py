@@ -47,7 +47,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Suite(msgspec.Struct, frozen=True, kw_only=True):
-    """means: geometric, by kind and of all, of models that are not brief. failed: why a model could not be run."""
+    """means: geometric, by kind and of all, of models that are not brief. failed: why a model could not be run. held:
+    which peers keep to the target's instructions, where the CPU has more."""
 
     results: list[Result]
     means: dict[str, float]
@@ -56,6 +57,7 @@ class Suite(msgspec.Struct, frozen=True, kw_only=True):
     versions: dict[str, str | None]
     target: str
     bounds: Bounds | None
+    held: list[str] = []
 
 
 def listed(paths: Iterable[str]) -> list[str]:
@@ -91,6 +93,7 @@ def run_suite(request: Request, progress: Callable[[str], None] = lambda _: None
     return Suite(
         results=results, means=means(results), failed=failed, machine=msgspec.to_builtins(last.machine),
         versions=versions, target=last.model.target, bounds=bounds,
+        held=list(dict.fromkeys(run.held for run in runs.values() if run.held)),
     )  # fmt: skip
 
 
@@ -178,6 +181,8 @@ def show(suite: Suite) -> None:
     for each in suite.results:
         for name, reason in each.refused.items():
             emit_sentence(f"left out: {name} of {each.model}: {reason}")
+    for held in suite.held:
+        emit_sentence(f"peers: {held}")
     emit_sentence(provenance({"machine": suite.machine, "versions": suite.versions, "target": suite.target}))
 
 

@@ -84,11 +84,13 @@ class Duty(msgspec.Struct, frozen=True, kw_only=True):
 
 class BenchRun(Run, frozen=True, kw_only=True, tag="bench"):
     """stability: of the model's median. paired: everything else against it. refused: peers that could not run it, and
-    why. numpy: steps that NumPy runs. sustained: minute by minute."""
+    why. held: which peers keep to the target's instructions, where the CPU has more. numpy: steps that NumPy runs.
+    sustained: minute by minute."""
 
     stability: Stability | None = None
     paired: list[Paired] = msgspec.field(default_factory=list)
     refused: dict[str, str] = msgspec.field(default_factory=dict)
+    held: str | None = None
     numpy: dict[str, object] | None = None
     start: Starts | None = None
     sustained: list[Minute] = msgspec.field(default_factory=list)

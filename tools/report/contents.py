@@ -171,6 +171,8 @@ def _without_empty(columns: list[str], rows: list[list[Cell]]) -> tuple[list[str
 def _of_run(each: Named) -> Section:
     run = each.run
     found = Section(each.name, each, notes=list(run.warnings))
+    if isinstance(run, BenchRun) and run.held:
+        found.notes.append(f"peers: {run.held}")
     if run.latency:
         found.tables.append(_latency(run))
     if isinstance(run, EnergyRun):
