@@ -19,11 +19,15 @@ from ...runtime.ops.integer import dequantize, quantize
 from ...runtime.ops.registry import find
 from .gate import quantized_feeds
 from .lanes import compute
+from .links import by_channel, divided, links
 from .running import Runner
 from .samples import Feeds
 
 ROUNDED = frozenset({"QuantizeLinear", "Requantize"})
 """What gives the same real numbers, rounded; its own part is what rounding and cutting off lose of a tensor."""
+ROUNDING = 0.01
+"""Share of the energy of weights that rounding them to 8 bits changes at most, about."""
+ONE = np.float32(1)
 EXACT = 90.0
 """Decibels from which on a layer in float adds nothing, as sums are rounded in another order by every engine."""
 SAME = ROUNDED | {"DequantizeLinear", "Reinterpret"}
@@ -74,11 +78,13 @@ def blame(original: Model, quantized: Model, samples: Iterable[Feeds], progress:
             "nothing of the quantized model is found in the float one: no tensor of integers has the name of one of "
             "its tensors. Is it the model that was quantized?"
         )
+    factors = lookup.factors()
     sums = {name: _Sums() for name in layers}
     with Runner(original, sorted(lookup.read)) as wanted, Runner(quantized, list(layers)) as found:
         for place, feeds in enumerate(samples):
             progress(place)
-            exact, given = wanted.run(feeds), found.run(quantized_feeds(quantized, feeds))
+            given = found.run(quantized_feeds(quantized, feeds))
+            exact = {name: array * factors.get(name, ONE) for name, array in wanted.run(feeds).items()}
             for name, node in layers.items():
                 quant = quantized.graph.values[name].quant
                 numbers = given[name] if quant is None else dequantize(given[name], quant)
@@ -98,6 +104,7 @@ class _Lookup:
         self._layers = {output: node for node in original.nodes for output in node.outputs}
         self._constants: dict[str, np.ndarray | None] = {}
         self.read: set[str] = set()
+        self._products = {self.tensor(name): node for name, node in self._producers.items() if node.op not in SAME}
 
     def tensor(self, name: str) -> str:
         """The float graph's name of what a value stands for, or nothing."""
@@ -148,6 +155,30 @@ class _Lookup:
         made = inputs[0] if node.op in ROUNDED else compute(node, inputs)[0]
         assert made is not None
         return made if value.quant is None else dequantize(quantize(made, value.quant, value.dtype), value.quant)
+
+    def factors(self) -> dict[str, np.ndarray]:
+        """By tensor of the float graph, what equalization multiplied its channels by: the powers of two by which the
+        weights that make it are larger than the float model's, where those that read it are as much smaller."""
+        found: dict[str, np.ndarray] = {}
+        for link in links(self._original):
+            nodes = [link.maker, *(reader.node for reader in link.readers)]
+            pairs = [self._weights(node) for node in nodes]
+            weights = [pair for pair in pairs if pair is not None]
+            if len(weights) < len(pairs):
+                continue
+            made = _exponents(link.maker, *weights[0], reading=False)
+            read = _exponents(link.readers[0].node, *weights[1], reading=True)
+            factor = np.exp2(np.where(np.isnan(made), np.where(np.isnan(read), 0, -read), made)).astype(np.float32)
+            expected = [divided(node, pair[0], factor) for node, pair in zip(nodes[1:], weights[1:], strict=True)]
+            if all(_alike(each, pair[1]) for each, pair in zip(expected, weights[1:], strict=True)):
+                found |= dict.fromkeys(link.tensors, factor)
+        return found
+
+    def _weights(self, node: Node) -> tuple[np.ndarray, np.ndarray] | None:
+        """A product's weights in the float graph, and what they are in the quantized one."""
+        other, w = self._products.get(node.outputs[0]), self._original.constant(node.inputs[1])
+        found = None if other is None or other.op != node.op else self._constant(other.inputs[1])
+        return None if w is None or found is None or found.shape != w.shape else (w, found)
 
     def described(self, node: Node, sums: _Sums) -> Blame:
         name = node.outputs[0]
@@ -210,6 +241,18 @@ class _Lookup:
 def _plain(tensor: str) -> str:
     parts = CHANNELS_LAST.fullmatch(tensor)
     return parts[1] if parts is not None else tensor
+
+
+def _exponents(node: Node, w: np.ndarray, found: np.ndarray, reading: bool) -> np.ndarray:
+    """Of two, by which the weights for each channel are larger than w; NaN where there are none."""
+    before, after = (by_channel(node, array, reading) for array in (w, found))
+    usable = (before > 0) & (after > 0)
+    return np.where(usable, np.rint(np.log2(np.where(usable, after, 1) / np.where(usable, before, 1))), np.nan)
+
+
+def _alike(wanted: np.ndarray, found: np.ndarray) -> bool:
+    """Whether they differ by no more than rounding to integers explains."""
+    return float(np.square(found - wanted).sum()) <= ROUNDING * float(np.square(wanted).sum())
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +43,16 @@ class _Sums:
 
 
 def measure(
-    original: Model, quantized: Model, tensors: Iterable[str], samples: Samples, held_out: bool, progress: Progress
+    original: Model,
+    quantized: Model,
+    tensors: Iterable[str],
+    samples: Samples,
+    held_out: bool,
+    progress: Progress,
+    factors: Mapping[str, np.ndarray] | None = None,
 ) -> Fidelity:
     """original: the float model before its last rewrites, whose tensors have the names that the quantized one's have.
-    tensors: those that became integers."""
+    tensors: those that became integers. factors: what the quantized one multiplies their channels by."""
     operators = {output: node.op for node in original.graph.nodes for output in node.outputs}
     inner = {name: integers_of(quantized.graph, name) for name in tensors if name in operators}
     layers = {name: held for name, held in inner.items() if held is not None and name not in original.graph.outputs}
@@ -65,7 +71,7 @@ def measure(
                 quant = quantized.graph.values[held].quant
                 numbers = given[held] if quant is None else dequantize(given[held], quant)
                 if numbers.shape == exact[name].shape:
-                    sums[name].add(exact[name], numbers)
+                    sums[name].add(exact[name] * factors[name] if factors and name in factors else exact[name], numbers)
             count += 1
     return Fidelity(
         count,

@@ -31,7 +31,8 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
     if settings.min_agreement is not None:
         kept = fewest_in_float(quantizer, settings.min_agreement, settings.say)
     model, plan = quantizer.model(kept)
-    found = measure(original, model, plan.rounded, quantizer.judges, settings.validation is None, settings.say)
+    held_out = settings.validation is None
+    found = measure(original, model, plan.rounded, quantizer.judges, held_out, settings.say, quantizer.factors)
     names = {node.outputs[0]: node.name or node.outputs[0] for node in original.graph.nodes}
     model.fidelity = replace(found, kept=[names[name] for name in kept], notes=quantizer.notes)
     if settings.min_agreement is not None and found.agreement < settings.min_agreement:

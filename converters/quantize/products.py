@@ -102,3 +102,10 @@ def rows(node: Node, x: np.ndarray, w: np.ndarray) -> np.ndarray:
     positions, taps = prod(seen.shape[: rank + 1]), prod(window.kernel)
     grouped = seen.reshape(positions, taps, group, x.shape[-1] // group)
     return np.ascontiguousarray(grouped.transpose(2, 0, 1, 3)).reshape(group, positions, -1)
+
+
+def without_activation(node: Node) -> Node:
+    """The sums of a product, with room for a bias."""
+    attrs = {key: value for key, value in node.attrs.items() if not key.startswith("activation")}
+    bias = node.inputs[2] if len(node.inputs) > 2 else ""
+    return Node(node.op, [*node.inputs[:2], bias or "bias"], node.outputs, attrs, node.name)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from itertools import islice
 
+import numpy as np
+
 from ...runtime.evaluate.shapes import instantiate
 from ...runtime.graph import Graph
 from ...runtime.model import Model
@@ -12,8 +14,11 @@ from ...runtime.ops.meaning import check as check_meanings
 from ..rewrites.pipeline import rewrite
 from .decisions import Decisions
 from .emit import emit
+from .equalize import Equalized, equalize
+from .links import links
 from .observe import observe, spread_over
 from .plan import Plan, make_plan
+from .running import Runner, as_model
 from .samples import HELD_OUT, Samples, held_out, read_samples
 from .screening import screen
 from .settings import Settings
@@ -22,6 +27,8 @@ from .walk import Walk
 
 WALKED = 64
 """Samples that the walk through the layers sees, at most."""
+EVENED = 4
+"""Samples on which it is tried whether channels that are evened out lose less."""
 MEMORY = 768 << 20
 """Bytes that its tensors may take, about, which may make the samples fewer."""
 FEW = 32
@@ -29,7 +36,8 @@ FEW = 32
 
 
 class Quantizer:
-    """original: the float model, as `prepare` makes its graph. judges: samples that the result is measured on, and
+    """original: the float model, as `prepare` makes its graph. factors: by tensor, what its channels are multiplied by
+    in the quantized model, and divided by where they are read. judges: samples that the result is measured on, and
     nothing is chosen by. notes: what a user should know of the samples. InputError where they are of no use."""
 
     def __init__(self, original: Model, settings: Settings) -> None:
@@ -47,12 +55,15 @@ class Quantizer:
         few = f"only {self.count} samples to calibrate with; a hundred are a good number"
         self.notes = [few] if self.count < FEW else []
         self._shapes = {name: array.shape for name, array in next(iter(self.samples)).items()}
+        found = Equalized(original.graph) if settings.fast else self._equalized()
+        self.factors = found.factors
+        self._float = as_model(found.graph, original)
         self.plan = self._planned(())
-        self._histograms = observe(original, self.plan.rounded, self.samples, self.count, settings.say)
+        self._histograms = observe(self._float, self.plan.rounded, self.samples, self.count, settings.say)
 
     def model(self, kept: Collection[str] = ()) -> tuple[Model, Plan]:
         """Quantized but for the layers kept in float, beside those that the settings keep."""
-        plan, graph = self._planned(kept), self.original.graph
+        plan, graph = self._planned(kept), self._float.graph
         # What a mover makes of a tensor that was integers is rounded by itself where that one stays in float.
         roots = {**self.plan.carried, **plan.carried}
         histograms = {
@@ -72,7 +83,17 @@ class Quantizer:
 
     def _planned(self, kept: Collection[str]) -> Plan:
         settings = self._settings
-        return make_plan(self.original.graph, self._shapes, {*settings.keep_float, *kept}, settings.integer_io)
+        return make_plan(self._float.graph, self._shapes, {*settings.keep_float, *kept}, settings.integer_io)
+
+    def _equalized(self) -> Equalized:
+        """With the channels of tensors evened out where that helps."""
+        names = [link.tensor for link in links(self.original.graph)]
+        tensors: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        with Runner(self.original, names) as runner:
+            for feeds in spread_over(self.samples, self.count, min(EVENED, self._affordable())):
+                for name, array in runner.run(feeds).items():
+                    tensors[name].append(array)
+        return equalize(self.original.graph, tensors)
 
     def _affordable(self) -> int:
         """How many samples the walk may hold at once: both lanes of what is alive together, estimated by the largest

@@ -18,7 +18,7 @@ from .decisions import Decisions
 from .histogram import Histogram
 from .lanes import Batch, Lanes, compute
 from .plan import Plan
-from .products import bias_of, has_matrix, is_product, matrix, rows
+from .products import bias_of, has_matrix, is_product, matrix, rows, without_activation
 from .products import weights as unfold
 from .ranges import candidates, quantization, rounded, squared_error
 from .rounding import MOST_WORK, Moments, best_rounding, work
@@ -155,13 +155,6 @@ class Walk:
         """What a product's weights make of the numbers."""
         plain = without_activation(node)
         return [compute(plain, [x, self._graph.constant(node.inputs[1]), None])[0] for x in batch]
-
-
-def without_activation(node: Node) -> Node:
-    """The sums of a product, with room for a bias."""
-    attrs = {key: value for key, value in node.attrs.items() if not key.startswith("activation")}
-    bias = node.inputs[2] if len(node.inputs) > 2 else ""
-    return Node(node.op, [*node.inputs[:2], bias or "bias"], node.outputs, attrs, node.name)
 
 
 def mean_difference(wanted: Batch, found: Batch) -> np.ndarray:
