@@ -99,9 +99,12 @@ def describe(name: str, thing: Any) -> None:
 def fields(thing: Any) -> list[str]:
     """What an object is made of, with the defaults of those that a caller makes."""
     if hasattr(thing, "__struct_fields__"):
-        return [
-            f"{field}: {kind(thing, field)} = {written(getattr(thing(), field))}" for field in thing.__struct_fields__
-        ]
+        names, defaults = thing.__struct_fields__, thing.__struct_defaults__
+        said = [f"{name}: {kind(thing, name)}" for name in names]
+        # What cannot be made of nothing is not made by callers, who need no defaults.
+        if len(defaults) < len(names):
+            return said
+        return [f"{text} = {written(getattr(thing(), name))}" for text, name in zip(said, names, strict=True)]
     if hasattr(thing, "_fields"):
         hints = thing.__annotations__
         return [f"{field}: {getattr(hints[field], '__forward_arg__', hints[field])}" for field in thing._fields]

@@ -8,9 +8,9 @@ hold activations channels-last (N, spatial..., C); every other operator is layou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 
 Dim = int | str
@@ -20,8 +20,7 @@ Attribute = Any
 """int, float, str, bool, None, a list of those, a numpy array, or a Graph."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Quantization:
+class Quantization(msgspec.Struct, frozen=True, eq=False):
     """real = scale * (q - zero_point), per tensor (axis None, arrays of length 1) or per index along axis.
 
     scale: float32 array, finite and > 0. zero_point: int32 array of the same length.
@@ -44,6 +43,9 @@ class Quantization:
             and np.array_equal(self.zero_point, other.zero_point)
         )
 
+    def __ne__(self, other: object) -> bool:  # which msgspec would answer by identity
+        return not self == other
+
     def __str__(self) -> str:
         if self.axis is None:
             return f"scale {float(self.scale[0]):.6g}, zero point {int(self.zero_point[0])}"
@@ -61,8 +63,7 @@ class Quantization:
         return self.scale.reshape(shape), self.zero_point.reshape(shape)
 
 
-@dataclass(slots=True)
-class Value:
+class Value(msgspec.Struct):
     """One tensor. shape None: of unknown rank until shapes are inferred. data: set for constants only."""
 
     name: str
@@ -72,28 +73,26 @@ class Value:
     data: np.ndarray | None = None
 
 
-@dataclass(slots=True)
-class Node:
+class Node(msgspec.Struct):
     """One operation. An absent optional input is the empty string."""
 
     op: str
     inputs: list[str]
     outputs: list[str]
-    attrs: dict[str, Attribute] = field(default_factory=dict)
+    attrs: dict[str, Attribute] = msgspec.field(default_factory=dict)
     name: str = ""
 
     def __str__(self) -> str:
         return f"{self.op} '{self.name or (self.outputs[0] if self.outputs else '')}'"
 
 
-@dataclass(slots=True, repr=False)
-class Graph:
+class Graph(msgspec.Struct):
     """Nodes in an order in which every value is produced before it is used (a subgraph may use outer values)."""
 
-    values: dict[str, Value] = field(default_factory=dict)
-    nodes: list[Node] = field(default_factory=list)
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
+    nodes: list[Node] = msgspec.field(default_factory=list)
+    inputs: list[str] = msgspec.field(default_factory=list)
+    outputs: list[str] = msgspec.field(default_factory=list)
     name: str = ""
 
     def __repr__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from ...runtime.graph import Node
 from .framework.indexed import IndexedGraph

@@ -3,9 +3,8 @@ meets a Reinterpret. uint8 becomes int8 inside."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
+from msgspec.structs import replace
 
 from ...runtime.graph import Node, Quantization, Value
 from .framework.indexed import IndexedGraph

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ..errors import ModelError
@@ -94,7 +95,7 @@ def _include(graph: Graph, stage: Graph, number: int, inputs: Inputs) -> None:
     for value in stage.values.values():
         if name(value.name) not in graph.values:
             shape = None if value.shape is None else tuple(_dim(dim, number, inputs) for dim in value.shape)
-            graph.add_value(replace(value, name=name(value.name), shape=shape))
+            graph.add_value(msgspec.structs.replace(value, name=name(value.name), shape=shape))
     for node in stage.nodes:
         reads, writes = [name(own) for own in node.inputs], [name(own) for own in node.outputs]
         graph.nodes.append(Node(node.op, reads, writes, dict(node.attrs), f"{number}/{node.name or node.outputs[0]}"))

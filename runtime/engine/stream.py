@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from ..errors import InputError
@@ -16,8 +16,7 @@ from .workspace import Plan, Workspace
 Shapes = dict[str, tuple[int, ...]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Link:
+class Link(msgspec.Struct, frozen=True, eq=False):
     """output: whose elements the input has in the next run. first: those that it has in the first one, or the number
     that they all are. hidden: whether neither is public."""
 

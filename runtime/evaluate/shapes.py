@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
 import numpy as np
@@ -25,8 +24,7 @@ __all__ = ["Instance", "Later", "Step", "fold_constants", "infer_node", "instant
 Scope = dict[str, Tensor]
 
 
-@dataclass(slots=True)
-class Instance:
+class Instance(msgspec.Struct):
     """A graph for given input shapes.
 
     tensors: the graph's inputs and outputs and all that the steps name; those with data are constants.
@@ -34,9 +32,9 @@ class Instance:
     symbols: the size of each symbolic dimension of the inputs.
     """
 
-    tensors: dict[str, Tensor] = field(default_factory=dict)
-    steps: list[Step] = field(default_factory=list)
-    symbols: dict[str, int] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = msgspec.field(default_factory=dict)
+    steps: list[Step] = msgspec.field(default_factory=list)
+    symbols: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Later(msgspec.Struct):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from math import prod
@@ -112,8 +111,7 @@ class Cost(NamedTuple):
     scratch: int = 0
 
 
-@dataclass(frozen=True)
-class Op:
+class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One operator, and all that rewrites, shape rules and lowerings have to know of it.
 
     reference: NumPy implementation on real numbers (or on any dtype that the operator takes).
@@ -170,7 +168,7 @@ class Op:
     def __post_init__(self) -> None:
         for flag, implied in (("elementwise", "keeps_shape"), ("rearranges", "moves_data")):
             if getattr(self, flag):
-                object.__setattr__(self, implied, True)
+                msgspec.structs.force_setattr(self, implied, True)
 
     @property
     def fuses_activation(self) -> bool:
