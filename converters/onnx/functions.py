@@ -17,6 +17,8 @@ from .reader import MAX_OPSET, opsets
 from .schemas import find_schema
 from .scope import Scope
 
+DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview")
+"""Whose operators ONNX itself may define in terms of others."""
 ImportNodes = Callable[[Scope, Iterable[onnx.NodeProto], Iterable[str]], None]
 
 
@@ -66,7 +68,7 @@ def local_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.
 
 def schema_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.FunctionProto, onnx.NodeProto] | None:
     """ONNX's definition of the node's operator in terms of others, if there is one."""
-    schema: Any = find_schema(node.op_type, call.version, domain) if domain in ("", "ai.onnx.ml") else None
+    schema: Any = find_schema(node.op_type, call.version, domain) if domain in DOMAINS else None
     if schema is None or any(attr.name not in schema.attributes for attr in node.attribute):
         return None
     if not domain and call.version > defs.onnx_opset_version():
