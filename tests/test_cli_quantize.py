@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli import mj, mj_json, one_line
+from cli import EXAMPLE, mj, mj_json, one_line
 
 pytest.importorskip("onnx")
 from quantized_models import convolutional, images, save
@@ -21,6 +21,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save(made / "float.onnx", *convolutional())
     np.savez(made / "samples.npz", x=images(20))
     np.savez(made / "wrong.npz", y=images(20))
+    np.savez(made / "few.npz", x=images(3))
+    np.savez(made / "shape.npz", x=images(20, shape=(3, 9, 8)))
+    np.savez(made / "constant.npz", x=np.ones_like(images(20)))
+    for name, number in (("nan", np.nan), ("inf", np.inf)):
+        broken = images(20)
+        broken[7, 0, 0, 0] = number
+        np.savez(made / f"{name}.npz", x=broken)
     return made
 
 
@@ -54,6 +61,14 @@ def test_report_for_programs(folder: Path, tmp_path: Path, monkeypatch: pytest.M
         (["--calibrate", "samples.npz"], "--calibrate goes with --quantize int8"),
         (["--keep-float", "c1"], "--keep-float goes with --quantize int8"),
         (["--quantize", "int8", "--calibrate", "wrong.npz"], "no array for input 'x'; there are 'y'"),
+        (["--quantize", "int8", "--calibrate", "few.npz"], "few.npz: 3 samples, and at least 5 are needed"),
+        (["--quantize", "int8", "--calibrate", "shape.npz"], "expected, got shape (3, 9, 8)"),
+        (["--quantize", "int8", "--calibrate", "constant.npz"], "input 'x' is 1 throughout"),
+        (["--quantize", "int8", "--calibrate", "nan.npz"], "nan.npz, sample 7: input 'x' holds NaN"),
+        (
+            ["--quantize", "int8", "--calibrate", "samples.npz", "--validate", "inf.npz"],
+            "sample 7: input 'x' holds inf",
+        ),
         (["--quantize", "int8", "--calibrate", "nothing.npz"], "no such file or folder of samples"),
         (["--quantize", "int8", "--calibrate", "samples.npz", "--keep-float", "c9"], "no layer 'c9' to keep in float"),
         (["--quantize", "int8", "--min-agreement", "0.9"], "take samples to calibrate with"),
@@ -65,4 +80,23 @@ def test_what_makes_no_sense(
     monkeypatch.chdir(folder)
     done = mj("convert", "float.onnx", "-o", tmp_path / "out.mj", *options, MILLIJOULE_TARGET="numpy")
     assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_model_that_is_quantized_already(folder: Path, tmp_path: Path) -> None:
+    options = ("--quantize", "int8", "--calibrate", folder / "samples.npz")
+    done = mj("convert", EXAMPLE / "fashion_mnist_int8.onnx", "-o", tmp_path / "out.mj", *options)
+    assert done.exit_code == 2 and one_line(done.stderr) and "the model is quantized already" in done.stderr
+
+
+def test_a_full_disk(folder: Path, tmp_path: Path) -> None:
+    """No file may become larger than a page."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        done = mj("convert", folder / "float.onnx", "-o", tmp_path / "out.mj", "--quantize", "int8")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert done.exit_code == 2 and one_line(done.stderr) and f"cannot write {tmp_path / 'out.mj'}: " in done.stderr
     assert os.listdir(tmp_path) == []

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from millijoule import InputError, Preprocessing, PreprocessingWarning
+from millijoule import Error, InputError, Preprocessing, PreprocessingWarning
 from millijoule.converters.quantize.histogram import Histogram
 from millijoule.converters.quantize.ranges import METHODS, candidates, quantization, rounded
 from millijoule.converters.quantize.samples import held_out, read_samples
@@ -74,6 +74,22 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     assert [(array.shape, array[0, :, 0, 0].tolist()) for array in found] == [
         (IMAGE, [index / 2, 1.0, 1.5]) for index in range(3)
     ]
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """No file may become larger than a page."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_generator_that_no_disk_can_keep(full_disk: None) -> None:
+    with pytest.raises(Error, match=r"cannot be kept in .*TMPDIR names another folder; or give a callable") as caught:
+        read_samples(model_with(), ({"x": each} for each in numbers(100)))
+    assert "\n" not in str(caught.value)
 
 
 def test_a_file_is_read_sample_by_sample(tmp_path: Path) -> None:

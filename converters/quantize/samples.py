@@ -11,7 +11,7 @@ from typing import IO, Any, Union
 
 import numpy as np
 
-from ...runtime.errors import InputError
+from ...runtime.errors import Error, InputError
 from ...runtime.model import Model, TensorInfo
 from . import archive
 
@@ -126,12 +126,20 @@ def _given(model: Model, what: str, source: Iterable[Mapping[str, Any]]) -> Iter
 
 
 def _spooled(model: Model, what: str, source: Iterable[Mapping[str, Any]]) -> Samples:
-    """What can be gone through once is written to a temporary file, as several passes need it."""
+    """What can be gone through once is written to a temporary file, as several passes need it. Error where the disk is
+    full."""
     file: IO[bytes] = tempfile.TemporaryFile(prefix="millijoule-samples-")  # noqa: SIM115  as long as the samples live
     count = 0
     for feeds in _given(model, what, source):
-        for name in model.inputs:
-            np.save(file, feeds[name], allow_pickle=False)
+        try:
+            for name in model.inputs:
+                np.save(file, feeds[name], allow_pickle=False)
+            file.flush()
+        except OSError as problem:
+            raise Error(
+                f"sample {count} cannot be kept in {tempfile.gettempdir()}: {problem.strerror or problem}. TMPDIR "
+                "names another folder; or give a callable that makes the iterable anew, which keeps nothing"
+            ) from None
         count += 1
 
     def opened() -> Iterator[Feeds]:
