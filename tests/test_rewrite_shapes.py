@@ -114,6 +114,18 @@ CASES: dict[str, list[Case]] = {
     "GlobalMaxPool": [of(IMAGE)],
     "GridSample": [of(IMAGE, ("n", "w", 7, 2))],
     "InstanceNormalization": [of(("n", "w", 3), (3,), (3,))],
+    "LandmarksToTransformMatrix": [
+        of(
+            (1, "n", 3),
+            left=0,
+            right=1,
+            subset=[0, 1],
+            target_rotation=0.0,
+            output_width=8,
+            output_height=8,
+            scale=[1.0, 1.0],
+        )
+    ],
     "LSTM": [of(("h", "n", 5), (2, 16, 5), (2, 16, 4), outputs=3, direction="bidirectional")],
     "LRN": [of(IMAGE, size=3)],
     "LayerNormalization": [of(("n", "w", 8), (8,), outputs=3), of(("n", "w"), ("w",), ("w",), outputs=3, axis=1)],

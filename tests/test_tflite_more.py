@@ -344,3 +344,12 @@ def test_sparse_weights_out_of_place(broken: Sparsity, tmp_path: Path) -> None:
     operators = [Operator("DENSIFY", [1], [2]), Operator("FULLY_CONNECTED", [0, 2, -1], [3], MATMUL.options)]
     with pytest.raises(ModelError, match="'held' is stored sparse"):
         converted(chained(*operators, tensors=tensors), tmp_path)
+
+
+@pytest.mark.parametrize(("code", "function"), [(4, np.tanh), (5, np.signbit)])
+def test_fused_activations_that_litert_leaves_out(code: int, function: Any, tmp_path: Path) -> None:
+    """Its kernels compute the sum alone; the schema and the delegates mean what they say."""
+    options = ("AddOptions", {"FusedActivationFunction": code})
+    model = one_operator("ADD", [real((3, 8)), real((3, 8), "b")], [real((3, 8), "y")], options)
+    a, b = floats(3, 8), floats(3, 8)
+    np.testing.assert_allclose(run_converted(model, tmp_path, [a, b])[0], function(a + b), rtol=1e-6)

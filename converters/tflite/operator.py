@@ -20,7 +20,16 @@ if TYPE_CHECKING:
 
 INT64_MAX = int(np.iinfo(np.int64).max)
 
-_FUSED = {"NONE": None, "RELU": "Relu", "RELU_N1_TO_1": "ReluN1To1", "RELU6": "Relu6"}
+_FUSED = {
+    "NONE": None,
+    "RELU": "Relu",
+    "RELU_N1_TO_1": "ReluN1To1",
+    "RELU6": "Relu6",
+    "TANH": "Tanh",
+    "SIGN_BIT": "SignBit",
+}
+_APART = ("Tanh", "SignBit")
+"""Activations that LiteRT's own kernels leave out, though its schema and its delegates know them: nodes of their own."""
 
 
 class Operator:
@@ -158,7 +167,7 @@ class Operator:
         return output
 
     def activation(self) -> str | None:
-        """The fused activation's name in the graph. LiteRT itself ignores TANH and SIGN_BIT here."""
+        """The fused activation's name in the graph, or "SignBit" for what `activate` makes of several nodes."""
         code = self.option("FusedActivationFunction", 0)
         name = ACTIVATIONS.get(code, f"function {code}")
         if name not in _FUSED:
@@ -170,13 +179,23 @@ class Operator:
         activation, known = self.activation(), find(op)
         if activation is None:
             self.node(op, inputs, [self.output()], **attrs)
-        elif known is not None and known.fuses_activation:
+        elif known is not None and known.fuses_activation and activation not in _APART:
             self.node(op, inputs, [self.output()], **attrs, activation=activation)
         else:
             target = self.value(self.output())
+            if target.quant is not None and activation in _APART:
+                raise self.unsupported(f"fused {activation} of quantized numbers, whose range before it nothing says")
             raw = self.temporary(op.lower(), target.dtype, target.quant)
             self.node(op, inputs, [raw], **attrs)
-            self.node(activation, [raw], [self.output()])
+            self.node("Identity", [self.activate(activation, raw)], [self.output()])
+
+    def activate(self, activation: str, name: str) -> str:
+        """The Value that the activation makes of another. SignBit: 1 where it is negative, else 0."""
+        if activation != "SignBit":
+            return self.new(activation, [name])
+        dtype = self.value(name).dtype
+        zero = self.importer.shared("zero", np.zeros((), dtype))
+        return self.cast(self.new("Less", [name, zero], bool), dtype)
 
     # ---- what is kept ----
 
@@ -232,7 +251,7 @@ class Operator:
         """Stores a float32 value as output 0: activation, then quantization where the output is quantized."""
         activation = self.activation()
         if activation is not None:
-            name = self.new(activation, [name])
+            name = self.activate(activation, name)
         target = self.value(self.output())
         if target.quant is not None:
             parameters = self.importer.parameters(target.quant, target.dtype)

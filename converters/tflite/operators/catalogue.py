@@ -9,6 +9,7 @@ from . import elementwise as elementwise
 from . import gather as gather
 from . import joining as joining
 from . import matrix as matrix
+from . import media_pipe as media_pipe
 from . import padding as padding
 from . import pool as pool
 from . import quantize as quantize

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from flatbuffers import flexbuffers
 
 from ....runtime.graph import Attribute
+from ..custom import flexible
 from ..handlers import handles
 from ..operator import Operator
 
@@ -27,7 +27,7 @@ SCALES = ("y_scale", "x_scale", "h_scale", "w_scale")
 def detection_post_process(op: Operator) -> None:
     """Inputs: encoded boxes, class scores, anchors. Outputs: boxes, classes, scores, how many. Its options are a
     flexbuffer map."""
-    options = _flexible(op)
+    options = _numbers(op)
     attrs: dict[str, Attribute] = {
         "max_detections": int(options["max_detections"]),
         "max_classes_per_detection": int(options["max_classes_per_detection"]),
@@ -45,15 +45,9 @@ def detection_post_process(op: Operator) -> None:
     op.node("DetectionPostProcess", inputs, outputs, **attrs)
 
 
-def _flexible(op: Operator) -> dict[str, bool | int | float]:
-    """The numbers of a flexbuffer map. ModelError where it is damaged or lacks one that is needed."""
-    try:
-        found = flexbuffers.Loads(op.record.custom_options)
-    except Exception as problem:  # the library raises whatever Python does at a bad offset
-        raise op.error(f"its options are damaged: {problem!s:.80}") from None
-    if not isinstance(found, dict):
-        raise op.error("its options are no map")
-    options = {name: value for name, value in found.items() if isinstance(value, (bool, int, float))}
+def _numbers(op: Operator) -> dict[str, bool | int | float]:
+    """The options that are numbers. ModelError where one that is needed is not there."""
+    options = {name: value for name, value in flexible(op).items() if isinstance(value, (bool, int, float))}
     needed = ("max_detections", "max_classes_per_detection", "num_classes", "nms_score_threshold", "nms_iou_threshold")
     missing = [name for name in (*needed, *SCALES) if name not in options]
     if missing:

@@ -234,5 +234,5 @@ def svdf(op: Operator) -> None:
     if op.present(3):
         y = op.new("Add", [y, numbers(op, 3)])
     if activation is not None:
-        y = op.new(activation, [y])
+        y = op.activate(activation, y)
     _store(op, y)
