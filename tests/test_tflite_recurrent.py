@@ -41,13 +41,20 @@ def compare(model: Model, folder: Path, runs: int = 2) -> None:
     with mj.load(mj.convert(path), target="numpy") as session:
         names = list(session.input_info)
         for _ in range(runs):
-            feeds = [rng.uniform(-1, 1, model.tensors[index].shape).astype(np.float32) for index in model.inputs]
+            feeds = [drawn(rng, model.tensors[index]) for index in model.inputs]
             for details, feed in zip(lite.get_input_details(), feeds, strict=True):
                 lite.set_tensor(details["index"], feed)
             lite.invoke()
             found = session.run(dict(zip(names, feeds, strict=True)))
             for got, details in zip(found.values(), lite.get_output_details(), strict=True):
-                np.testing.assert_allclose(got, lite.get_tensor(details["index"]), rtol=1e-4, atol=1e-5)
+                atol = 1 if got.dtype == np.int8 else 1e-5
+                np.testing.assert_allclose(got, lite.get_tensor(details["index"]), rtol=1e-4, atol=atol)
+
+
+def drawn(rng: np.random.Generator, tensor: Tensor) -> np.ndarray:
+    if tensor.dtype == "int8":
+        return rng.integers(-128, 128, tensor.shape).astype(np.int8)
+    return rng.uniform(-1, 1, tensor.shape).astype(np.float32)
 
 
 def model_of(

@@ -29,7 +29,7 @@ _FUSED = {
     "SIGN_BIT": "SignBit",
 }
 _APART = ("Tanh", "SignBit")
-"""Activations that LiteRT's own kernels leave out, though its schema and its delegates know them: nodes of their own."""
+"""Activations that LiteRT's own kernels leave out, though its schema and delegates know them: nodes of their own."""
 
 
 class Operator:

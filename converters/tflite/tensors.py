@@ -15,8 +15,8 @@ UINT8_SHIFT = 128
 
 
 def quantized(record: TensorRecord) -> bool:
-    """Whether the tensor stands for real numbers in 8 bits."""
-    return record.scale is not None and record.dtype in (np.int8, np.uint8)
+    """Whether the tensor stands for real numbers in 8 bits, or in 16 as activations of 16x8 models do."""
+    return record.scale is not None and record.dtype in (np.int8, np.uint8, np.int16)
 
 
 def problem(record: TensorRecord) -> str:
@@ -27,15 +27,13 @@ def problem(record: TensorRecord) -> str:
         return f"holds {record.type_name} elements"
     if record.data is not None or record.scale is None:
         return ""
-    if record.dtype == np.int16:
-        return "is a quantized int16 activation (16x8 quantization); quantize the model to int8 activations"
     if quantized(record) and len(record.scale) > 1:
         return "is an activation with a scale per channel"
     return ""
 
 
 def quantization(model: ModelRecord, record: TensorRecord, shift: int = 0) -> Quantization | None:
-    """The quantization of an 8-bit tensor, its zero point moved down by shift; None where it has none.
+    """The quantization of such a tensor, its zero point moved down by shift; None where it has none.
 
     ModelError where the zero point lies outside the dtype, or there is not one scale per index of the axis.
     """

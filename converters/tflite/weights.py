@@ -10,6 +10,8 @@ from ...runtime.graph import Quantization
 from .importer import permuted
 from .operator import Operator
 
+INT32_MAX = int(np.iinfo(np.int32).max)
+
 
 def weights(op: Operator, position: int, data: str, perm: Sequence[int], hint: str) -> str:
     """The weights at this input, their axes permuted, fit to multiply the Value `data`.
@@ -45,7 +47,8 @@ def _permuted(op: Operator, position: int, perm: Sequence[int], hint: str) -> st
 def bias(op: Operator, position: int, data: str, weight: str) -> str:
     """The bias at this input, one number per output channel; the empty string where it is absent.
 
-    For quantized operators it is int32 with the scale of the accumulator.
+    For quantized operators it is int32 with the scale of the accumulator, also where the file has int64, as it does for
+    16-bit data.
     """
     if not op.present(position):
         return ""
@@ -57,8 +60,11 @@ def bias(op: Operator, position: int, data: str, weight: str) -> str:
     x, w = op.value(data).quant, op.value(weight).quant
     if x is None:
         return name if value.dtype == op.value(data).dtype else op.real(name)
+    if value.dtype == np.int64 and value.data is not None and (np.abs(value.data) <= INT32_MAX).all():
+        name = op.constant(value.data.astype(np.int32), "bias")
+        value = op.value(name)
     if w is None or value.dtype != np.int32:
-        raise op.unsupported(f"its input is quantized but the bias '{name}' is {value.dtype}, not int32")
+        raise op.unsupported(f"its input is quantized but the bias '{name}' is {value.dtype} and not within int32")
     scale = (x.scale * w.scale).astype(np.float32)
     value.quant = Quantization(scale, np.zeros(len(scale), np.int32), 0 if len(scale) > 1 else None)
     return name

@@ -11,6 +11,7 @@ from ..errors import InputError, ModelError
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops import integer
 from ..ops.inference import context_of, infer_node
+from ..ops.meaning import CONVERSIONS
 from ..ops.registry import Context, Op, Tensor, find
 from . import control
 
@@ -44,7 +45,7 @@ def _array(result: object, tensor: Tensor) -> np.ndarray:
 
 
 def _integers(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> object:
-    if op.quantized is not None:
+    if op.quantized is not None and (ctx.narrow or op.name in CONVERSIONS):
         result = op.quantized(ctx, *arrays)
         if result is not NotImplemented:
             return result

@@ -125,3 +125,5 @@ _CONVERSIONS = {
     "Requantize": _requantize_problem,
     "Reinterpret": _reinterpret_problem,
 }
+CONVERSIONS = frozenset(_CONVERSIONS)
+"""Operators that lead from one meaning to another."""

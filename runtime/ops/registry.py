@@ -37,6 +37,9 @@ class DataNeeded(ModelError):
 Inferred = tuple[Shape, np.dtype]
 
 
+SIXTEEN = np.dtype(np.int16)
+
+
 class Tensor(msgspec.Struct):
     """What is known of a value once every dimension is a number. data: set where the value is a constant."""
 
@@ -98,6 +101,14 @@ class Context(msgspec.Struct):
     def quantized(self) -> bool:
         """Whether the node computes on quantized integers (some data input or output carries a scale)."""
         return any(t is not None and t.quant is not None for t in (*self.inputs, *self.outputs))
+
+    @property
+    def narrow(self) -> bool:
+        """Whether all quantized data are of 8 bits, as integer implementations and kernels compute with. Those of 16
+        bits are computed as real numbers."""
+        return not any(
+            t is not None and t.quant is not None and t.dtype == SIXTEEN for t in (*self.inputs, *self.outputs)
+        )
 
 
 Infer = Callable[[Context], Sequence[Inferred]]

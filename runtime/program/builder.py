@@ -14,6 +14,7 @@ from ..compiler.abi import SCRATCH, WEIGHTS, Kernel, kernel_name
 from ..evaluate.reference import evaluate
 from ..graph import Node
 from ..kernels.copy import FILL_LEVELS, fill_border, fill_rows
+from ..ops.meaning import CONVERSIONS
 from ..ops.registry import Context, Op, Tensor
 from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
@@ -219,7 +220,9 @@ class Builder:
         """
         self.ctx, self._name = ctx, intern(str(ctx.node))
         try:
-            if lower is None or self._target is None or _has_empty(ctx) or not self._try(lower, ctx):
+            able = lower is not None and self._target is not None and not _has_empty(ctx)
+            able = able and (ctx.narrow or op.moves_data or op.name in CONVERSIONS)
+            if not able or lower is None or not self._try(lower, ctx):
                 self._python(op, ctx)
             for source, destination in self._pending:
                 self.copy(source, destination)
