@@ -146,3 +146,22 @@ def test_svdf(rank: int, tmp_path: Path) -> None:
     ]  # fmt: skip
     options = ("SVDFOptions", {"Rank": rank, "FusedActivationFunction": RELU})
     compare(model_of("SVDF", inputs, [Tensor("y", (BATCH, UNITS), "float32")], options), tmp_path, 4)
+
+
+def test_quantized_svdf(tmp_path: Path) -> None:
+    """State and weights of time have 16 bits."""
+    rng, filters, time = np.random.default_rng(9), UNITS * 2, 3
+
+    def integers(name: str, shape: tuple[int, ...], dtype: str, limit: int, scale: float) -> Tensor:
+        return Tensor(name, shape, dtype, rng.integers(-limit, limit, shape).astype(dtype), scale)
+
+    inputs = [
+        Tensor("x", (BATCH, FEATURES), "int8", scale=0.02, zero_point=3),
+        integers("wf", (filters, FEATURES), "int8", 120, 0.01),
+        integers("wt", (filters, time), "int16", 30000, 2.0**-15),
+        integers("b", (UNITS,), "int32", 20000, 2.0**-12 * 2.0**-15),
+        Tensor("state", (BATCH, filters * time), "int16", scale=2.0**-12, variable=True),
+    ]
+    output = Tensor("y", (BATCH, UNITS), "int8", scale=0.1, zero_point=-7)
+    options = ("SVDFOptions", {"Rank": 2, "FusedActivationFunction": RELU})
+    compare(model_of("SVDF", inputs, [output], options), tmp_path, 4)

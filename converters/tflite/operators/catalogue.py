@@ -22,6 +22,7 @@ from . import shape as shape
 from . import signal as signal
 from . import slicing as slicing
 from . import space as space
+from . import stablehlo as stablehlo
 from . import unary as unary
 from . import variables as variables
 from . import window as window

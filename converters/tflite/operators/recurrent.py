@@ -233,6 +233,7 @@ def svdf(op: Operator) -> None:
     y = op.new("ReduceSum", [units, last], keepdims=0)
     if op.present(3):
         y = op.new("Add", [y, numbers(op, 3)])
-    if activation is not None:
+    # LiteRT clamps integers by the output's range alone.
+    if activation is not None and op.value(op.output()).quant is None:
         y = op.activate(activation, y)
     _store(op, y)
