@@ -36,7 +36,7 @@ def landmarks_to_transform_matrix(
 ) -> np.ndarray:
     """x (1, count, 2 or 3) -> (1, 4, 4). left, right: landmarks on a line that lies at target_rotation (radians) in the
     crop. subset: those that the rectangle is around, before its sides are multiplied by scale (width, height)."""
-    points = x[0, :, :2].astype(np.float64)
+    points: np.ndarray = x[0, :, :2].astype(np.float64)
     along = points[right] - points[left]
     angle = target_rotation - np.arctan2(along[1], along[0])
     turned = points[list(subset)] @ rotation(angle).T

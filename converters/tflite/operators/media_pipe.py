@@ -117,8 +117,8 @@ def transform_tensor(op: Operator) -> None:
     if len(target) != 4 or None in target or min(h, w) < 2:
         raise op.unsupported("the sizes of its image and of its output must be known, and 2 or more")
     rows, columns = int(target[1] or 0), int(target[2] or 0)
-    y, x = np.meshgrid(np.arange(rows) + 0.5, np.arange(columns) + 0.5, indexing="ij")
-    places = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3).astype(np.float32)
+    middles: np.ndarray = np.indices((rows, columns)) + 0.5
+    places = np.stack([middles[1], middles[0], np.ones((rows, columns))], -1).reshape(-1, 3).astype(np.float32)
     matrix = op.real_input(1)
     turn, move = _part(op, matrix, [1, 2], [0, 0], [2, 2]), _part(op, matrix, [1, 2], [0, 3], [2, 4])
     both = op.new("Transpose", [op.new("Concat", [turn, move], axis=2)], perm=[0, 2, 1])
