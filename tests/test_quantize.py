@@ -103,6 +103,16 @@ def test_without_samples_weights_alone_are_integers(source: Path) -> None:
     assert sqnr(run(source, fresh), run(model, fresh)) > 30
 
 
+def test_weights_of_16_bits(source: Path, tmp_path: Path) -> None:
+    model = mj.convert(source, quantize="float16")
+    model.save(tmp_path / "half.mj")
+    halves = {v.data.shape for v in model.graph.values.values() if v.data is not None and v.data.dtype == np.float16}
+    assert {(8, 3, 3, 3), (8, 3, 3, 1)} <= halves and dtypes(model.graph, "Conv") == {"float32": 3}
+    fresh = images(8, seed=9)
+    wanted, found = run(source, fresh), run(tmp_path / "half.mj", fresh)
+    assert 50 < sqnr(wanted, found) < 100
+
+
 def test_integers_outside_too(source: Path) -> None:
     model = mj.convert(source, quantize="int8", calibration={"x": images(24)}, io="int8")
     assert [info.dtype for info in (*model.inputs.values(), *model.outputs.values())] == [np.int8, np.int8]
@@ -162,6 +172,7 @@ def test_a_quantized_model_is_refused(source: Path, tmp_path: Path) -> None:
     ("options", "problem"),
     [
         ({"quantize": "int4"}, "nothing is quantized to 'int4'"),
+        ({"quantize": "float16", "calibration": {}}, "float16 is for weights alone"),
         ({"quantize": "int8", "method": "best"}, "no calibration method 'best'"),
         ({"quantize": "int8", "io": "uint8"}, "io='uint8'"),
         ({"quantize": "int8", "min_agreement": 0.9}, "take samples to calibrate with"),

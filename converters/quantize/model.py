@@ -10,8 +10,9 @@ from ...runtime.file.metadata import Metadata
 from ...runtime.graph import Graph
 from ...runtime.model import Model
 from .gate import measure
+from .halved import halved
 from .prepare import prepare
-from .quantizer import Quantizer, weights_only
+from .quantizer import Quantizer, finished, weights_only
 from .search import fewest_in_float
 from .settings import Settings
 
@@ -22,6 +23,8 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
     """imported: is rewritten in place. InputError where the model or the samples are not fit to be quantized, Error
     where the agreement that is asked for is not reached on the samples that judge."""
     original = Model(prepare(imported), metadata)
+    if settings.mode == "float16":
+        return finished(original, halved(original.graph))
     if settings.calibration is None:
         model = weights_only(original, settings)
         model.fidelity = Fidelity(0, False, notes=[UNJUDGED])

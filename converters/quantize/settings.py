@@ -9,18 +9,20 @@ from ...runtime.errors import InputError
 from . import ranges
 from .samples import Source
 
-MODES = ("int8",)
+MODES = ("int8", "float16")
 IO = ("float32", "int8")
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """calibration: samples; None for weights alone. validation: samples that judge, None for a fifth of the others.
+    """mode: of MODES. calibration: samples; None for weights alone. validation: samples that judge, None for a fifth of
+    the others.
     method: of ranges.METHODS, or "auto". keep_float: layers that stay in float. fast: histograms' least and largest
     number, nearest rounding and no more. integer_io: inputs and outputs become int8. min_agreement: what the result has
     to reach, as `Fidelity.agreement`, with as few further layers in float as that takes."""
 
+    mode: str = "int8"
     calibration: Source | None = None
     validation: Source | None = None
     method: str = ranges.AUTO
@@ -45,6 +47,8 @@ class Settings:
         """As `mj.convert` is given them; InputError where they make no sense."""
         if mode not in MODES:
             raise InputError(f"nothing is quantized to {mode!r}; known is {', '.join(MODES)}")
+        if mode == "float16" and (calibration is not None or keep_float or fast):
+            raise InputError("float16 is for weights alone, which takes no samples, keep_float or fast")
         if method not in (ranges.AUTO, *ranges.METHODS):
             known = ", ".join([ranges.AUTO, *ranges.METHODS])
             raise InputError(f"no calibration method '{method}'; known are {known}")
@@ -55,7 +59,7 @@ class Settings:
         if calibration is None and (io != IO[0] or min_agreement is not None or validation is not None):
             raise InputError("io, min_agreement and validation take samples to calibrate with")
         kept = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
-        return Settings(calibration, validation, method, kept, fast, io != IO[0], min_agreement, progress)
+        return Settings(mode, calibration, validation, method, kept, fast, io != IO[0], min_agreement, progress)
 
     def say(self, done: int, total: int, what: str) -> None:
         if self.progress is not None:

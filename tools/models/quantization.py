@@ -21,7 +21,11 @@ WORST = 5
 """Layers that are shown."""
 
 _OPTIONS = (
-    click.option("--quantize", type=click.Choice(["int8"]), help="Make a float model compute on integers."),
+    click.option(
+        "--quantize",
+        type=click.Choice(["int8", "float16"]),
+        help="Make a float model compute on integers; float16 stores its weights in half the bytes and nothing more.",
+    ),
     click.option(
         "--calibrate",
         "calibration",

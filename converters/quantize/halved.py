@@ -1,0 +1,27 @@
+"""Weights stored as float16: half the file, and a model that computes in float32 as before."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...runtime.graph import Graph, Node, Value
+from .prepare import copied
+from .products import is_product
+
+LARGEST = float(np.finfo(np.float16).max)
+
+
+def halved(source: Graph) -> Graph:
+    """A new graph whose products read their weights through a Cast; weights beyond float16's range stay."""
+    graph = copied(source)
+    nodes: list[Node] = []
+    for node in graph.nodes:
+        w = graph.constant(node.inputs[1]) if is_product(source, node) else None
+        if w is not None and float(np.abs(w).max()) <= LARGEST:
+            stored = graph.add_constant(f"{node.inputs[1]}.float16", w.astype(np.float16))
+            real = graph.add_value(Value(graph.unique(f"{node.inputs[1]}.real"), np.dtype(np.float32), w.shape))
+            nodes.append(Node("Cast", [stored], [real], {"to": "float32"}, real))
+            node.inputs[1] = real
+        nodes.append(node)
+    graph.nodes = nodes
+    return graph
