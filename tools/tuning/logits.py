@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 import numpy as np
 
 from ...runtime.cascade.gate import Gate
@@ -54,7 +54,7 @@ def ask(
         return Said(known["logits"], float(known["seconds"]), int(known["macs"]), first)
     linked = CascadeModel.of([model], Gate())
     logits = next(node.inputs[0] for node in linked.graph.nodes if node.outputs == [linked.linked.probabilities])
-    graph = replace(linked.graph, outputs=[*linked.graph.outputs, logits])
+    graph = msgspec.structs.replace(linked.graph, outputs=[*linked.graph.outputs, logits])
     found, times, macs = _run(
         Model(graph, linked.metadata), logits, feed, len(samples), what, threads, target, progress
     )
