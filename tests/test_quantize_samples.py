@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from millijoule import Error, InputError, Preprocessing, PreprocessingWarning
-from millijoule.converters.quantize.histogram import Histogram
+from millijoule.converters.quantize.histogram import HALF, Histogram
 from millijoule.converters.quantize.ranges import METHODS, candidates, quantization, rounded
 from millijoule.converters.quantize.samples import held_out, read_samples
 from millijoule.converters.quantize.screening import screen
@@ -196,3 +196,11 @@ def test_zero_is_exact_and_ends_are_near(limits: tuple[float, float]) -> None:
     ends = np.array([0.0, *limits], np.float32)
     found = rounded(ends, quant)
     assert found[0] == 0 and np.abs(found - ends).max() <= 0.51 * quant.scale[0]
+
+
+@pytest.mark.parametrize("numbers", [[0.0, 0.0], [1e-44, -1e-44], [0.0, 1e-38]])
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_nearly_nothing_are_counted_at_the_middle(numbers: list[float]) -> None:
+    histogram = Histogram()
+    assert histogram.add(np.array(numbers, np.float32))
+    assert histogram.counts[HALF - 1 : HALF + 1].sum() == 2

@@ -30,7 +30,8 @@ class Histogram:
             return False
         self.low, self.high = min(self.low, low), max(self.high, high)
         self.count += numbers.size
-        self._widen(max(-low, high, float(np.finfo(np.float32).tiny)))
+        # The least reach for which bins to a unit are a float32.
+        self._widen(max(-low, high, HALF * float(np.finfo(np.float32).tiny)))
         places = (numbers.reshape(-1) * np.float32(HALF / self.reach)).astype(np.int32)
         # Truncation rounds towards zero; numbers below it belong one bin lower.
         places[numbers.reshape(-1) < 0] -= 1
