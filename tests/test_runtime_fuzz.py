@@ -67,7 +67,7 @@ def test_a_graph_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_counts_as_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fuzz_operators.reference.run", lambda graph, feeds: {"y0": np.full((), np.nan)})
     graphs = [number for number in range(200) if judge(number, "numpy")[0] == DIFFERS]
-    assert graphs and REFUSED in {judge(number, "numpy")[0] for number in range(30)}
+    assert graphs and any(judge(number, "numpy")[0] == REFUSED for number in range(200))
     monkeypatch.setattr("fuzz_operators.load", lambda *_, **__: [][0])
     assert judge(graphs[0], "numpy")[0] == UNCLEAR
 
