@@ -70,18 +70,18 @@ def encode(signature: str, arguments: Mapping[str, Any]) -> list[int]:
 
     Raises TypeError where the arguments are not exactly the signature's, OverflowError where one does not fit.
     """
-    in_order, names, block, _ = _layout(signature)
-    if len(names) != len(arguments) or not arguments.keys() >= names:
-        raise TypeError(f"kernel takes ({', '.join(in_order)}), got ({', '.join(arguments)})")
+    layout = _layout(signature)
+    if len(layout.names) != len(arguments) or not arguments.keys() >= layout.names:
+        raise TypeError(f"kernel takes ({', '.join(layout.in_order)}), got ({', '.join(arguments)})")
     flat: list[Any] = []
-    for name in in_order:
+    for name in layout.in_order:
         value = arguments[name]
         if type(value) is Address:
             flat += value
         else:
             flat.append(value)
     try:
-        return list(struct.unpack(f"<{len(flat)}i", block.pack(*flat)))
+        return list(struct.unpack(f"<{len(flat)}i", layout.block.pack(*flat)))
     except struct.error:
         raise OverflowError(_misfit(signature, arguments)) from None
 
@@ -96,7 +96,7 @@ class Block:
     def __init__(self, signature: str, numbers: Mapping[str, int | float], addresses: Iterable[str]) -> None:
         """Raises as `encode`."""
         self._words = array(WORD, encode(signature, {**numbers, **dict.fromkeys(addresses, Address(0, 0))}))
-        self._at = _layout(signature)[3]
+        self._at = _layout(signature).addresses
 
     def placed(self, addresses: Iterable[tuple[str, int, int]]) -> array[int]:
         """The words of one call's block. addresses: names, bases and offsets. OverflowError where one does not fit."""
@@ -111,7 +111,7 @@ class Block:
 
 
 class _Layout(NamedTuple):
-    """names: of the parameters that have words in the block, in order. addresses: the first word of each address."""
+    """in_order, names: of the parameters that have words in the block. addresses: the first word of each address."""
 
     in_order: tuple[str, ...]
     names: frozenset[str]
@@ -150,7 +150,7 @@ def _misfit(signature: str, arguments: Mapping[str, Any]) -> str:
 
 def words(signature: str) -> int:
     """Length of the parameter block."""
-    return sum({"p": 2, "b": 0}.get(code, 1) for code in codes(signature))
+    return _layout(signature).block.size // 4
 
 
 Kernel = Callable[..., Callable[..., None]]

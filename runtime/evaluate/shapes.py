@@ -179,9 +179,7 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
 
 
 def _reads(node: Node) -> set[str]:
-    names = {*node.inputs, *outer_reads(node)} if node.attrs else set(node.inputs)
-    names.discard("")
-    return names
+    return {*node.inputs, *outer_reads(node)} - {""}
 
 
 def _refuse_unknown(graph: Graph) -> None:
@@ -196,8 +194,7 @@ def _unknown(graph: Graph) -> list[Node]:
     for node in graph.nodes:
         if not known[node.op]:
             found.append(node)
-        if node.attrs:
-            found += [inner for subgraph in subgraphs(node) for inner in _unknown(subgraph)]
+        found += [inner for subgraph in subgraphs(node) for inner in _unknown(subgraph)]
     return found
 
 

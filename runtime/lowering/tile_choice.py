@@ -13,6 +13,8 @@ from ..targets.target import Target
 WIDEST = 8
 WIDEST_OF_SEVERAL_ROWS = 4
 """Columns of a tile."""
+TALLEST = 32
+"""Rows of a tile."""
 
 
 class TileCost(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ class TileCost(msgspec.Struct, frozen=True):
     overhead: float
     room: int
     row_room: int = 1
-    tallest: int = 32
+    tallest: int = TALLEST
 
     def fits(self, rows: int, columns: int) -> bool:
         return rows <= self.tallest and rows * columns + self.row_room * rows + columns <= self.room
@@ -73,10 +75,9 @@ def tile_cost(target: Target, element: str) -> TileCost:
     """element: "f32" or "i8"."""
     if target.family == "arm":
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
-    room, tallest = target.vector_registers - 3, 32
-    if target.avx512 and not target.vnni and element == "i8":
-        # A register holds the products before they are added.
-        room, tallest = room - 1, 25
+    # Without VNNI a register holds the products before they are added.
+    apart = target.avx512 and not target.vnni and element == "i8"
+    room, tallest = target.vector_registers - (4 if apart else 3), 25 if apart else TALLEST
     return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0, tallest)
 
 

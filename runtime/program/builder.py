@@ -159,7 +159,7 @@ class Builder:
         **arguments: Place | int | float,
     ) -> None:
         """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them. sizes:
-        more of its arguments, which never change.
+        more of its arguments, in a mapping that nobody changes.
 
         OutOfBounds where a number does not fit the table of steps.
         """
@@ -220,9 +220,7 @@ class Builder:
         """
         self.ctx, self._name = ctx, intern(str(ctx.node))
         try:
-            able = lower is not None and self._target is not None and not _has_empty(ctx)
-            able = able and (ctx.narrow or op.moves_data or op.name in CONVERSIONS)
-            if not able or lower is None or not self._try(lower, ctx):
+            if lower is None or not self._may_have_kernel(op, ctx) or not self._try(lower, ctx):
                 self._python(op, ctx)
             for source, destination in self._pending:
                 self.copy(source, destination)
@@ -238,6 +236,13 @@ class Builder:
             self.copy(view, plain)
             return plain
         return view
+
+    def _may_have_kernel(self, op: Op, ctx: Context) -> bool:
+        """Not for a tensor without elements, a constant apart, nor to compute with quantized integers of 16 bits."""
+        given = [t for t in ctx.inputs if t is not None and t.data is None]
+        if self._target is None or any(0 in t.shape for t in (*given, *ctx.outputs)):
+            return False
+        return ctx.narrow or op.moves_data or op.name in CONVERSIONS
 
     def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
         mark = len(self.steps)
@@ -324,14 +329,6 @@ class Builder:
             self._copies[key] = made
             self._copies[id(made), "source"] = view
         return self._copies[key]
-
-
-def _has_empty(ctx: Context) -> bool:
-    """Whether a node takes or gives a tensor without elements; constants do not count."""
-    for tensor in ctx.outputs:
-        if 0 in tensor.shape:
-            return True
-    return any(t is not None and t.data is None and 0 in t.shape for t in ctx.inputs)
 
 
 def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:

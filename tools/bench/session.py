@@ -65,8 +65,7 @@ def bench(request: Request) -> BenchRun:
     with opened(request.paths, request.settings, request.inputs) as entries:
         first = entries[0]
         target = first.session.engine.target
-        held = hold(target)
-        peers, refused = _peers(request, first)
+        peers, refused, held = _peers(request, first)
         contenders = [*(entry.contender for entry in entries), *peers]
         threads = max(entry.session.threads for entry in entries)
         before, watch = read_state(request.root), Watch()
@@ -110,7 +109,7 @@ def bench(request: Request) -> BenchRun:
             start=starts,
             sustained=minutes,
             duty=duty,
-            held=sentence((peer.name for peer in peers), held, first.session.target),
+            held=held,
             warnings=meddling.sentences(),
         )  # fmt: skip
     return msgspec.structs.replace(run, warnings=[*run.warnings, *remarks(run)])
@@ -139,11 +138,14 @@ def remarks(run: BenchRun) -> list[str]:
     return found
 
 
-def _peers(request: Request, first: Entry) -> tuple[list[Any], dict[str, str]]:
+def _peers(request: Request, first: Entry) -> tuple[list[Any], dict[str, str], str | None]:
+    """The peers that were asked for, why others do not take part, and what keeps which to the target."""
     if not request.peers and not request.chosen:
-        return [], {}
+        return [], {}, None
     source = find_source(first.path, request.source, first.model, "name it with --source SRC")
-    return open_peers(source, first.feeds, first.session.threads, request.chosen)
+    isa = hold(first.session.engine.target)
+    peers, refused = open_peers(source, first.feeds, first.session.threads, request.chosen)
+    return peers, refused, sentence((peer.name for peer in peers), isa, first.session.target)
 
 
 def _names(entries: Sequence[Entry]) -> set[str]:

@@ -9,7 +9,7 @@ import msgspec
 from ..measure.device_state import hottest, slowest
 from ..measure.fallback import sentence
 from ..report.bench_run import BenchRun, Paired
-from ..report.display import duration, emit_sentence, provenance, shorten, size, table
+from ..report.display import counted, duration, emit_sentence, provenance, shorten, size, table
 
 Report = dict[str, Any]
 
@@ -71,7 +71,7 @@ def _latencies(run: BenchRun) -> None:
             [each.name, *times, "" if each.cpu_s is None else duration(each.cpu_s), *_against(pairs.get(each.name))]
         )
     threads, rounds = run.model.threads, len(run.latency[0].round_medians)
-    title = f"{run.model.path}: {threads} thread{'s' if threads > 1 else ''}, {rounds} rounds"
+    title = f"{run.model.path}: {counted(threads, 'thread')}, {rounds} rounds"
     columns = ["engine", ">median", ">p90", ">p99", ">CPU time"]
     if run.paired:
         first = "ours" if any(each.kind == "peer" for each in run.latency) else "the first"

@@ -36,7 +36,7 @@ def command(runs: tuple[str, ...], output: str, as_json: bool) -> None:
     from ...runtime.errors import InputError
     from ...runtime.file.atomic import replacing
     from ..report.contents import named
-    from ..report.display import emit, emit_json, size
+    from ..report.display import counted, emit, emit_json, size
     from ..report.output import check_output
     from ..report.run_file import read_run
 
@@ -51,7 +51,7 @@ def command(runs: tuple[str, ...], output: str, as_json: bool) -> None:
     if as_json:
         emit_json({"output": output, "output_bytes": len(data), "runs": [each.name for each in found]})
     else:
-        emit(f"wrote {output}, {size(len(data))}, of {len(found)} run{'s' if len(found) > 1 else ''}")
+        emit(f"wrote {output}, {size(len(data))}, of {counted(len(found), 'run')}")
 
 
 def _writer(suffix: str) -> Callable[[Sequence[Named]], str]:

@@ -213,13 +213,13 @@ def _number(score: float | str) -> str:
 
 def _finish(report: Mapping[str, Any], output: str | None, as_json: bool) -> None:
     from ..measure.fallback import sentence
-    from ..report.display import duration, emit, emit_json, emit_sentence
+    from ..report.display import counted, duration, emit, emit_json, emit_sentence
 
     if as_json:
         emit_json(report)
         return
     latency = report["latency"]
-    threads = f"{report['threads']} thread{'s' if report['threads'] > 1 else ''}"
+    threads = counted(report["threads"], "thread")
     calls = f"median of {latency['calls']} calls" if latency["calls"] > 1 else "one call"
     emit(f"{duration(latency['seconds'])} ({calls}, {threads}, {report['target']})")
     if sentence(report["numpy"]):

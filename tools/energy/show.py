@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..report.display import duration, emit_sentence, table
+from ..report.display import counted, duration, emit_sentence, table
 from ..report.energy_run import EnergyRun, Life
 from ..report.run_parts import Interval
 from ..sensors.registry import Finding
@@ -67,7 +67,7 @@ def _title(run: EnergyRun) -> str:
     seconds = sum(each.end_s - each.start_s for each in windows)
     count = f"{run.inferences} inferences" if run.inferences is not None else duration(seconds)
     name = run.source.what if run.model is None else run.model.path
-    return f"{name}: {count} in {len(windows)} window{'s' if len(windows) > 1 else ''}"
+    return f"{name}: {count} in {counted(len(windows), 'window')}"
 
 
 def _rows(run: EnergyRun) -> list[list[str]]:

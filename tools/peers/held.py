@@ -17,9 +17,9 @@ ISAS: Final = {
     "x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "x86-64-v4": "AVX512_CORE", "x86-64-v4-vnni": "AVX512_CORE_VNNI",
 }  # fmt: skip
 """oneDNN's names (its "CPU Dispatcher Control"), by the target's base."""
-VARIABLES: Final = {"openvino": ("openvino", ("ONEDNN_MAX_CPU_ISA", "OV_CPU_MAX_ISA"))}
-"""By peer: the module that reads them when it is first imported, and their names. oneDNN reads the first, OpenVINO's
-own kernels the second since the releases of late 2026. ONNX Runtime and LiteRT have nothing of the kind."""
+VARIABLES: Final = {"openvino": ("ONEDNN_MAX_CPU_ISA", "OV_CPU_MAX_ISA")}
+"""By peer, whose module reads them when it is first imported. oneDNN reads the first, OpenVINO's own kernels the second
+since the releases of late 2026. ONNX Runtime and LiteRT have nothing of the kind."""
 
 
 def hold(target: Target | None) -> str | None:
@@ -34,8 +34,8 @@ def hold(target: Target | None) -> str | None:
     if not own.features > target.features:
         return None
     isa = ISAS[target.base]
-    for module, names in VARIABLES.values():
-        if module not in sys.modules:
+    for peer, names in VARIABLES.items():
+        if peer not in sys.modules:
             os.environ.update(dict.fromkeys(names, isa))
     return isa
 
@@ -45,7 +45,7 @@ def sentence(peers: Iterable[str], isa: str | None, target: str) -> str | None:
     names = list(peers)
     if isa is None or not names:
         return None
-    kept = [name for name in names if name in VARIABLES and os.environ.get(VARIABLES[name][1][0]) == isa]
+    kept = [name for name in names if name in VARIABLES and os.environ.get(VARIABLES[name][0]) == isa]
     free = [name for name in names if name not in kept]
     parts = [f"{' and '.join(kept)} kept to {isa}"] if kept else []
     if free:

@@ -100,7 +100,7 @@ def size(count: int) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """ "1 thread", "2 threads"."""
+    """How many there are of something: 1 thread, 2 threads."""
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 

@@ -163,7 +163,7 @@ def _table(table: Table, rows: Sequence[Sequence[Cell]]) -> Markup:
         cells = []
         for place, (cell, right) in enumerate(zip(row, numbers, strict=True)):
             value = None if cell.value is None else repr(cell.value)
-            kind = "n" if right else "w" if len(cell.text) <= WHOLE else None
+            kind = "n" if right else "w" if len(cell.short or cell.text) <= WHOLE else None
             if place == 0:
                 cells.append(tag("th", cell.text, scope="row", class_=kind, data_value=value))
                 continue
