@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 FIT, DOUBTFUL, UNFIT = "fit", "doubtful", "not fit"
@@ -9,6 +10,13 @@ AGREEMENT = (0.98, 0.9)
 """From which share of samples with the same best class a classifier is fit, and from which it is doubtful."""
 SIGNAL = (20.0, 10.0)
 """The same for other outputs: decibels of signal to quantization noise."""
+
+
+def decibels(signal: float, noise: float) -> float:
+    """Of two energies; infinite where there is no noise, or else nothing but noise."""
+    if not noise:
+        return math.inf
+    return 10 * math.log10(signal / noise) if signal and noise < math.inf else -math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import numpy as np
 import onnx
 from onnx_models import model_of, node
 
+import millijoule as mj
+
 SIZE, CLASSES = 8, 4
 IMAGE = (1, 3, SIZE, SIZE)
 
@@ -60,3 +62,14 @@ def images(count: int, seed: int = 1, shape: tuple[int, ...] = IMAGE[1:]) -> np.
     rng = np.random.default_rng(seed)
     found = rng.standard_normal((count, *shape)).cumsum(-1) * 0.3 + rng.standard_normal((count, *[1] * len(shape)))
     return (2 * np.tanh(found)).astype(np.float32)
+
+
+def run(model: Any, x: np.ndarray, name: str = "scores") -> np.ndarray:
+    """The output for each sample, (samples, elements)."""
+    with mj.load(model) as session:
+        return np.concatenate([session.run({"x": each[None]})[name].reshape(1, -1) for each in x])
+
+
+def sqnr(wanted: np.ndarray, found: np.ndarray) -> float:
+    """In dB."""
+    return float(10 * np.log10(np.square(wanted).sum() / np.square(wanted - found).sum()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import resource
 import shutil
 import stat
 import sys
@@ -18,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from full_disk import full_disk
 from kernel_files import adder_file, call, least_target, needing, python
 
 from millijoule.runtime.compiler import cache as cache_module
@@ -40,17 +40,6 @@ def no_warning() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
-
-
-@contextlib.contextmanager
-def full_disk() -> Iterator[None]:
-    """No file may grow: what a full disk or quota looks like to a writer."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli import EXAMPLE, mj, mj_json, one_line
+from full_disk import PAGE, full_disk
 
 pytest.importorskip("onnx")
 from quantized_models import convolutional, images, save
@@ -90,13 +91,7 @@ def test_a_model_that_is_quantized_already(folder: Path, tmp_path: Path) -> None
 
 
 def test_a_full_disk(folder: Path, tmp_path: Path) -> None:
-    """No file may become larger than a page."""
-    resource = pytest.importorskip("resource")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    try:
+    with full_disk(PAGE):
         done = mj("convert", folder / "float.onnx", "-o", tmp_path / "out.mj", "--quantize", "int8")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert done.exit_code == 2 and one_line(done.stderr) and f"cannot write {tmp_path / 'out.mj'}: " in done.stderr
     assert os.listdir(tmp_path) == []

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("onnx")
 from onnx_models import node
-from quantized_models import convolutional, images, save, weights
+from quantized_models import convolutional, images, run, save, sqnr, weights
 
 import millijoule as mj
 from millijoule.converters.quantize.search import search
@@ -29,15 +29,6 @@ def numpy_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return save(tmp_path / "float.onnx", *convolutional())
-
-
-def run(model: Any, x: np.ndarray, name: str = "scores") -> np.ndarray:
-    with mj.load(model) as session:
-        return np.concatenate([session.run({"x": each[None]})[name].reshape(1, -1) for each in x])
-
-
-def sqnr(wanted: np.ndarray, found: np.ndarray) -> float:
-    return float(10 * np.log10(np.square(wanted).sum() / np.square(wanted - found).sum()))
 
 
 def dtypes(graph: Graph, op: str) -> Counter[str]:

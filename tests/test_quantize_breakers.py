@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("onnx")
 from onnx_models import node
-from quantized_models import convolutional, images, save, weights
+from quantized_models import convolutional, images, run, save, sqnr, weights
 
 import millijoule as mj
 
@@ -152,15 +152,6 @@ DECIBELS: dict[Callable[[np.random.Generator], Network], float] = {
 """What has to be left at the output; a collapse is 10 and less."""
 IN_FLOAT = 2
 """Products that may stay in float at the end."""
-
-
-def run(model: Any, x: np.ndarray) -> np.ndarray:
-    with mj.load(model) as session:
-        return np.concatenate([session.run({"x": each[None]})["scores"].reshape(1, -1) for each in x])
-
-
-def sqnr(wanted: np.ndarray, found: np.ndarray) -> float:
-    return float(10 * np.log10(np.square(wanted).sum() / np.square(wanted - found).sum()))
 
 
 @pytest.mark.parametrize("network", DECIBELS, ids=lambda network: network.__name__)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from full_disk import PAGE, full_disk
 
 from millijoule import Error, InputError, Preprocessing, PreprocessingWarning
 from millijoule.converters.quantize.histogram import HALF, Histogram
@@ -76,18 +77,9 @@ def test_a_folder_of_images(tmp_path: Path) -> None:
     ]
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """No file may become larger than a page."""
-    resource = pytest.importorskip("resource")
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-
-
-def test_a_generator_that_no_disk_can_keep(full_disk: None) -> None:
-    with pytest.raises(Error, match=r"cannot be kept in .*TMPDIR names another folder; or give a callable") as caught:
+def test_a_generator_that_no_disk_can_keep() -> None:
+    said = r"cannot be kept in .*TMPDIR names another folder; or give a callable"
+    with full_disk(PAGE), pytest.raises(Error, match=said) as caught:
         read_samples(model_with(), ({"x": each} for each in numbers(100)))
     assert "\n" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""What a fused activation is as ONNX nodes of its own."""
+"""What an activation is as ONNX nodes, fused or by itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...runtime.errors import ModelError
+from ...runtime.ops.activation import CLAMPS
 from .writer import Writer
 
 _PLAIN = ("Relu", "HardSwish", "Sigmoid", "Tanh", "Softplus")
 
 
-def clip(writer: Writer, x: str, y: str, low: float, high: float, dtype: np.dtype) -> None:
+def _clip(writer: Writer, x: str, y: str, low: float, high: float, dtype: np.dtype) -> None:
     limits = [
         writer.constant(f"{y}.{what}", np.array(limit, dtype)) if np.isfinite(limit) else ""
         for what, limit in (("min", low), ("max", high))
@@ -20,7 +21,7 @@ def clip(writer: Writer, x: str, y: str, low: float, high: float, dtype: np.dtyp
     writer.emit("Clip", [x, *limits], [y])
 
 
-def silu(writer: Writer, x: str, y: str, alpha: float, dtype: np.dtype) -> None:
+def _silu(writer: Writer, x: str, y: str, alpha: float, dtype: np.dtype) -> None:
     scaled = x
     if alpha != 1:
         scaled = writer.new(f"{y}.scaled")
@@ -31,20 +32,19 @@ def silu(writer: Writer, x: str, y: str, alpha: float, dtype: np.dtype) -> None:
 
 
 def activate(writer: Writer, name: str, params: Sequence[float], x: str, y: str, dtype: np.dtype) -> None:
-    """Nodes that make y of x. name, params: as runtime/ops/activation.py has them."""
+    """Nodes that make y of x. name, params: as runtime/ops/activation.py has them, and SiLU's alpha."""
     makers: dict[str, Callable[[], None]] = {
-        "Relu6": lambda: clip(writer, x, y, 0, 6, dtype),
-        "ReluN1To1": lambda: clip(writer, x, y, -1, 1, dtype),
-        "Clip": lambda: clip(writer, x, y, params[0], params[1], dtype),
         "LeakyRelu": lambda: writer.emit("LeakyRelu", [x], [y], {"alpha": float((*params, 0.01)[0])}),
         "HardSigmoid": lambda: writer.emit(
             "HardSigmoid", [x], [y], dict(zip(("alpha", "beta"), map(float, params or (0.2, 0.5)), strict=True))
         ),
         "Gelu": lambda: writer.emit("Gelu", [x], [y], {"approximate": "tanh" if any(params) else "none"}),
-        "SiLU": lambda: silu(writer, x, y, 1.0, dtype),
+        "SiLU": lambda: _silu(writer, x, y, (*params, 1.0)[0], dtype),
     }
     if name in _PLAIN:
         writer.emit(name, [x], [y])
+    elif name in CLAMPS:
+        _clip(writer, x, y, *CLAMPS[name](*params), dtype)
     elif name in makers:
         makers[name]()
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..onnx.layout import to_first
@@ -14,11 +12,11 @@ def place(axis: int, rank: int) -> int:
     return to_first(rank).index(axis % rank)
 
 
+def places(axes: np.ndarray, rank: int) -> np.ndarray:
+    """The same of several, int64."""
+    return np.array([place(int(axis), rank) for axis in axes.reshape(-1)], np.int64)
+
+
 def moved(array: np.ndarray) -> np.ndarray:
     """A channels-last array with its channels second."""
     return np.ascontiguousarray(array.transpose(to_first(array.ndim)))
-
-
-def reordered(of_axes: Sequence[int]) -> list[int]:
-    """One number for each axis of a channels-last tensor, in ONNX's order."""
-    return [of_axes[axis] for axis in to_first(len(of_axes))]

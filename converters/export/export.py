@@ -22,10 +22,11 @@ MOST_BYTES = (1 << 31) - (1 << 20)
 
 
 def export(model: Model, path: str | os.PathLike[str]) -> None:
-    """Writes the model as an ONNX file, which other engines run with the same results: quantized layers between
-    QuantizeLinear and DequantizeLinear, images with their channels second, inputs and outputs as they are.
+    """Writes the model as an ONNX file for other engines: quantized layers between QuantizeLinear and DequantizeLinear,
+    images with their channels second, inputs and outputs as they are.
 
-    ModelError, naming the node, where ONNX cannot say what it does. InputError where path does not end in .onnx. Error
+    ModelError, naming the node, where ONNX cannot say what it does, and where the model is a cascade or keeps state
+    from one run to the next. InputError where path does not end in .onnx. Error
     where it cannot be written, or the onnx package is missing.
     """
     name = os.fspath(path)
@@ -42,6 +43,9 @@ def as_onnx(model: Model) -> onnx.ModelProto:
         raise Error("writing ONNX files takes the onnx package: pip install 'millijoule[onnx]'")
     if isinstance(model, CascadeModel):
         raise ModelError("a cascade decides while it runs which stage to ask, which ONNX cannot say: export its stages")
+    if model.metadata.states:
+        kept = ", ".join(f"'{name}'" for name in model.metadata.states)
+        raise ModelError(f"the model keeps state from one run to the next, which ONNX cannot say: {kept}")
     if model.graph.constant_bytes() > MOST_BYTES:
         raise ModelError("the weights take more than the 2 GB that one ONNX file holds")
     from .graph import model_of

@@ -44,8 +44,7 @@ def _channels_second(writer: Writer, node: Node, op: Op) -> Reading | None:
     if node.op in _WITH_AXES:
         return _WITH_AXES[node.op](writer, node, rank)
     if op.along_axis:
-        axis = axes.place(int(node.attrs.get("axis", op.defaults["axis"]) or 0), rank)
-        return Reading([writer.read(node.inputs[0], True), *map(writer.read, node.inputs[1:])], True, {"axis": axis})
+        return _along_axis(writer, node, rank, int(node.attrs.get("axis", op.defaults["axis"]) or 0))
     if op.reduces:
         return _reduction(writer, node, rank)
     return None
@@ -66,9 +65,12 @@ def _concat(writer: Writer, node: Node, rank: int) -> Reading | None:
 
 
 def _split(writer: Writer, node: Node, rank: int) -> Reading | None:
+    return _along_axis(writer, node, rank, node.attrs.get("axis", 0))
+
+
+def _along_axis(writer: Writer, node: Node, rank: int, axis: int) -> Reading:
     x, *others = node.inputs
-    axis = axes.place(node.attrs.get("axis", 0), rank)
-    return Reading([writer.read(x, True), *map(writer.read, others)], True, {"axis": axis})
+    return Reading([writer.read(x, True), *map(writer.read, others)], True, {"axis": axes.place(axis, rank)})
 
 
 def _slice(writer: Writer, node: Node, rank: int) -> Reading | None:
@@ -77,8 +79,7 @@ def _slice(writer: Writer, node: Node, rank: int) -> Reading | None:
     if (chosen and listed is None) or (not chosen and count is None):
         return None
     moved = listed if listed is not None else np.arange(count.size if count is not None else 0)
-    places = np.array([axes.place(int(axis), rank) for axis in moved.reshape(-1)], np.int64)
-    named = writer.constant(f"{node.outputs[0]}.axes", places)
+    named = writer.constant(f"{node.outputs[0]}.axes", axes.places(moved, rank))
     others = [writer.read(starts), writer.read(ends), named, *map(writer.read, steps)]
     return Reading([writer.read(x, True), *others], True)
 
@@ -90,8 +91,8 @@ def _pad(writer: Writer, node: Node, rank: int) -> Reading | None:
     if widths is None or (chosen and listed is None):
         return None
     if listed is not None:
-        places = np.array([axes.place(int(axis), rank) for axis in listed.reshape(-1)], np.int64)
-        given = [writer.read(pads), writer.read(value), writer.constant(f"{node.outputs[0]}.axes", places)]
+        named = writer.constant(f"{node.outputs[0]}.axes", axes.places(listed, rank))
+        given = [writer.read(pads), writer.read(value), named]
     else:
         begin, end = widths.reshape(2, rank)[:, to_first(rank)]
         given = [writer.constant(f"{node.outputs[0]}.pads", np.concatenate([begin, end])), writer.read(value)]
@@ -102,12 +103,12 @@ def _reduction(writer: Writer, node: Node, rank: int) -> Reading | None:
     listed = writer.graph.constant(node.inputs[1]) if len(node.inputs) > 1 else None
     if listed is None or not listed.size:
         return None
-    places = [axes.place(int(axis), rank) for axis in listed.reshape(-1)]
+    places = axes.places(listed, rank)
     kept = bool(node.attrs.get("keepdims", 1))
-    left = [axis for axis in to_first(rank) if axis not in {int(axis) % rank for axis in listed.reshape(-1)}]
+    left = [axis for place, axis in enumerate(to_first(rank)) if place not in places]
     if not kept and left != sorted(left):
         return None
-    named = writer.constant(f"{node.outputs[0]}.axes", np.array(places, np.int64))
+    named = writer.constant(f"{node.outputs[0]}.axes", places)
     return Reading([writer.read(node.inputs[0], True), named], kept)
 
 

@@ -12,7 +12,7 @@ from ...runtime.errors import ModelError
 from ...runtime.graph import Graph, Node
 from ..onnx.layout import to_first, to_last
 from . import axes
-from .activations import activate, clip, silu
+from .activations import activate
 from .layouts import Reading, reading
 from .writer import Writer
 
@@ -260,23 +260,14 @@ def _reinterpret(writer: Writer, node: Node) -> None:
         writer.set_real(y, False, stored)
 
 
-def _clamp(low: float, high: float) -> Callable[[Writer, Node], None]:
-    def write_clamp(writer: Writer, node: Node) -> None:
-        _alone(writer, node, lambda x, y, dtype: clip(writer, x, y, low, high, dtype))
-
-    return write_clamp
-
-
-def _silu(writer: Writer, node: Node) -> None:
-    _alone(writer, node, lambda x, y, dtype: silu(writer, x, y, float(node.attrs.get("alpha", 1)), dtype))
-
-
-def _alone(writer: Writer, node: Node, make: Callable[[str, str, np.dtype], None]) -> None:
-    """A function of one tensor, made of several nodes."""
+def _activation(writer: Writer, node: Node) -> None:
+    """Of a node of its own that ONNX has no operator for."""
+    params = [float(node.attrs["alpha"])] if "alpha" in node.attrs else []
     x, y = node.inputs[0], node.outputs[0]
     first, quantized = writer.is_first(x), _is_quantized(writer, y)
     made = writer.new(f"{y}.exact") if quantized else writer.named(y, first)
-    make(writer.read(x, first), made, np.dtype(np.float32) if quantized else writer.graph.values[y].dtype)
+    dtype = np.dtype(np.float32) if quantized else writer.graph.values[y].dtype
+    activate(writer, node.op, params, writer.read(x, first), made, dtype)
     writer.define(y, first, made)
 
 
@@ -296,7 +287,5 @@ _HANDLERS: dict[str, Callable[[Writer, Node], None]] = {
     "DequantizeLinear": _dequantize,
     "Requantize": _requantize,
     "Reinterpret": _reinterpret,
-    "Relu6": _clamp(0, 6),
-    "ReluN1To1": _clamp(-1, 1),
-    "SiLU": _silu,
+    **dict.fromkeys(("Relu6", "ReluN1To1", "SiLU"), _activation),
 }

@@ -15,8 +15,9 @@ from onnx import helper, numpy_helper
 
 from ...runtime.engine.names import CHANNELS_LAST
 from ...runtime.errors import ModelError
-from ...runtime.graph import Graph, Quantization
+from ...runtime.graph import Graph, Quantization, Value
 from ..onnx.layout import to_first, to_last
+from ..rewrites.framework.permutation import permute_quant
 from . import axes
 
 QUANTIZED = ("int8", "uint8", "int16", "uint16")
@@ -170,25 +171,22 @@ class Writer:
             raise ModelError(f"'{name}' is quantized to {value.dtype}, which ONNX's QuantizeLinear does not make")
         public = self.outer is None and name in self.graph.outputs and not first
         made = name if public and name not in self._integers.values() else self.new(f"{name}.{value.dtype}")
-        self.emit(
-            "QuantizeLinear", [exact, *self._parameters(name, quant, value.dtype, zeros=True)], [made], _along(quant)
-        )
+        self.emit("QuantizeLinear", [exact, *self._parameters(name, quant, value.dtype)], [made], _along(quant))
         return made
 
     def _dequantize(self, name: str, integers: str, quant: Quantization, dtype: np.dtype, first: bool) -> str:
         made = self.named(f"{name}.real" if name in self._taken else name, first)
-        self.emit(
-            "DequantizeLinear", [integers, *self._parameters(name, quant, dtype, zeros=False)], [made], _along(quant)
-        )
+        self.emit("DequantizeLinear", [integers, *self._parameters(name, quant, dtype)], [made], _along(quant))
         return made
 
-    def _parameters(self, name: str, quant: Quantization, dtype: np.dtype, zeros: bool) -> list[str]:
-        """zeros: whether a zero point is written that is 0 throughout."""
+    def _parameters(self, name: str, quant: Quantization, dtype: np.dtype) -> list[str]:
+        """The zero point, too, where it is 0 throughout: onnxruntime's optimisations give weights without one a scalar
+        beside scales for each channel, and then refuse that."""
         shape = () if quant.axis is None else quant.scale.shape
-        found = [self._shared(f"{name}.scale", quant.scale.reshape(shape))]
-        if zeros or quant.zero_point.any():
-            found.append(self._shared(f"{name}.zero_point", quant.zero_point.astype(dtype).reshape(shape)))
-        return found
+        return [
+            self._shared(f"{name}.scale", quant.scale.reshape(shape)),
+            self._shared(f"{name}.zero_point", quant.zero_point.astype(dtype).reshape(shape)),
+        ]
 
     def _shared(self, name: str, array: np.ndarray) -> str:
         key = (f"{array.dtype}{array.shape}", array.tobytes())
@@ -205,9 +203,7 @@ class Writer:
 
     def _placed(self, quant: Quantization, name: str) -> Quantization:
         rank = self.rank(name)
-        if quant.axis is None or rank is None:
-            return quant
-        return Quantization(quant.scale, quant.zero_point, axes.place(quant.axis, rank))
+        return (None if rank is None else permute_quant(quant, tuple(to_first(rank)))) or quant
 
     def _known(self, name: str, first: bool) -> str | None:
         found = self._real.get((name, first))
@@ -216,7 +212,7 @@ class Writer:
     def _holder(self, name: str) -> Writer:
         return self if name in self.graph.values or self.outer is None else self.outer._holder(name)
 
-    def _value(self, name: str) -> Any:
+    def _value(self, name: str) -> Value:
         return self._holder(name).graph.values[name]
 
 

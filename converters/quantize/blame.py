@@ -13,11 +13,13 @@ import numpy as np
 
 from ...runtime.engine.names import CHANNELS_LAST
 from ...runtime.errors import InputError
+from ...runtime.fidelity import decibels
 from ...runtime.graph import Graph, Node
 from ...runtime.model import Model
 from ...runtime.ops.integer import dequantize, quantize
 from ...runtime.ops.registry import find
-from .gate import quantized_feeds
+from .emit import INTEGERS
+from .gate import ONE, quantized_feeds
 from .lanes import compute
 from .links import by_channel, divided, links
 from .running import Runner
@@ -27,12 +29,9 @@ ROUNDED = frozenset({"QuantizeLinear", "Requantize"})
 """What gives the same real numbers, rounded; its own part is what rounding and cutting off lose of a tensor."""
 ROUNDING = 0.01
 """Share of the energy of weights that rounding them to 8 bits changes at most, about."""
-ONE = np.float32(1)
 EXACT = 90.0
 """Decibels from which on a layer in float adds nothing, as sums are rounded in another order by every engine."""
 SAME = ROUNDED | {"DequantizeLinear", "Reinterpret"}
-SUFFIX = ".int8"
-"""`emit`'s mark of a tensor's integers, where others read the tensor as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ class _Lookup:
 
     def tensor(self, name: str) -> str:
         """The float graph's name of what a value stands for, or nothing."""
-        for each in (name, name.removesuffix(SUFFIX)):
+        for each in (name, name.removesuffix(INTEGERS)):
             if each in self._layers or each in self._original.inputs:
                 return each
         producer = self._producers.get(name)
@@ -191,9 +190,9 @@ class _Lookup:
             name=_plain(tensor),
             operator=node.op if layer is None or node.op not in ROUNDED else layer.op,
             layer=None if layer is None else layer.name or layer.outputs[0],
-            own=_decibels(sums.signal, sums.own),
-            inherited=_decibels(sums.signal, sums.inherited),
-            total=_decibels(sums.signal, sums.total),
+            own=decibels(sums.signal, sums.own),
+            inherited=decibels(sums.signal, sums.inherited),
+            total=decibels(sums.signal, sums.total),
             steps=steps,
         )
 
@@ -234,7 +233,7 @@ class _Lookup:
             bool(name)
             and producer is not None
             and producer.op == "DequantizeLinear"
-            and (self._quantized.values[producer.inputs[0]].data is not None)
+            and self._quantized.values[producer.inputs[0]].data is not None
         )
 
 
@@ -253,7 +252,3 @@ def _exponents(node: Node, w: np.ndarray, found: np.ndarray, reading: bool) -> n
 def _alike(wanted: np.ndarray, found: np.ndarray) -> bool:
     """Whether they differ by no more than rounding to integers explains."""
     return float(np.square(found - wanted).sum()) <= ROUNDING * float(np.square(wanted).sum())
-
-
-def _decibels(signal: float, noise: float) -> float:
-    return float(10 * np.log10(signal / noise)) if noise else float("inf")

@@ -15,6 +15,9 @@ from .prepare import copied
 from .products import is_product
 from .weights import IntegerWeights
 
+INTEGERS = ".int8"
+"""Behind a tensor's name, that of its integers, where others read the tensor as it is."""
+
 
 def emit(graph: Graph, plan: Plan, decisions: Decisions) -> Graph:
     """A new graph; the one given is not changed."""
@@ -66,9 +69,9 @@ class _Emitter:
         if name in self._plan.public:
             before = graph.unique(f"{name}.float")
         elif self._plan.rounded[name]:
-            integers = graph.unique(f"{name}.int8")
+            integers = graph.unique(f"{name}{INTEGERS}")
         elif name in graph.outputs:
-            before, integers, after = graph.unique(f"{name}.float"), graph.unique(f"{name}.int8"), name
+            before, integers, after = graph.unique(f"{name}.float"), graph.unique(f"{name}{INTEGERS}"), name
         else:
             before = graph.unique(f"{name}.float")
         if after != name:
@@ -108,7 +111,7 @@ class _Emitter:
     def _stored(self, name: str, chosen: IntegerWeights) -> str:
         """int8 integers under the constant's name, and what makes real numbers of them."""
         graph = self._graph
-        integers = graph.add_constant(f"{name}.int8", chosen.data)
+        integers = graph.add_constant(f"{name}{INTEGERS}", chosen.data)
         scale = chosen.scale if chosen.axis is not None else chosen.scale.reshape(())
         parameters = self._parameters(name, scale, 0, np.int8)
         real = graph.unique(f"{name}.real")

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...runtime.fidelity import Fidelity, LayerFidelity, OutputFidelity
+from ...runtime.fidelity import Fidelity, LayerFidelity, OutputFidelity, decibels
 from ...runtime.graph import Graph
 from ...runtime.model import Model
 from ...runtime.ops.integer import dequantize
+from .emit import INTEGERS
 from .running import Runner
 from .samples import Samples
 
 Progress = Callable[[int, int, str], None]
+ONE = np.float32(1)
+"""The factor of a tensor that was not equalized."""
 
 
 @dataclass(slots=True)
@@ -37,9 +40,7 @@ class _Sums:
 
     @property
     def sqnr(self) -> float:
-        if not self.noise:
-            return float("inf")
-        return float(10 * np.log10(self.signal / self.noise)) if self.signal else float("-inf")
+        return decibels(self.signal, self.noise)
 
 
 def measure(
@@ -49,7 +50,7 @@ def measure(
     samples: Samples,
     held_out: bool,
     progress: Progress,
-    factors: Mapping[str, np.ndarray] | None = None,
+    factors: Mapping[str, np.ndarray],
 ) -> Fidelity:
     """original: the float model before its last rewrites, whose tensors have the names that the quantized one's have.
     tensors: those that became integers. factors: what the quantized one multiplies their channels by."""
@@ -71,7 +72,7 @@ def measure(
                 quant = quantized.graph.values[held].quant
                 numbers = given[held] if quant is None else dequantize(given[held], quant)
                 if numbers.shape == exact[name].shape:
-                    sums[name].add(exact[name] * factors[name] if factors and name in factors else exact[name], numbers)
+                    sums[name].add(exact[name] * factors.get(name, ONE), numbers)
             count += 1
     return Fidelity(
         count,
@@ -93,7 +94,7 @@ def quantized_feeds(model: Model, feeds: dict[str, np.ndarray]) -> dict[str, np.
 
 def integers_of(graph: Graph, name: str) -> str | None:
     """The value that holds a tensor as integers, of the two names that `emit` gives."""
-    for each in (name, f"{name}.int8"):
+    for each in (name, f"{name}{INTEGERS}"):
         value = graph.values.get(each)
         if value is not None and value.quant is not None and value.dtype == np.int8:
             return each

@@ -58,7 +58,7 @@ def links(graph: Graph) -> Iterator[Link]:
         if node.op == "ConvTranspose" and int(node.attrs.get("group", 1)) > 1:
             continue
         found = Link(node, node.outputs[0])
-        if _follow(graph, consumers, found, node.outputs[0], ()) and _spread(graph, node, w):
+        if outputs(node, w) > 1 and _follow(graph, consumers, found, node.outputs[0], ()):
             yield found
 
 
@@ -94,11 +94,6 @@ def _keeps_channels(graph: Graph, node: Node) -> bool:
         return False
     # It leaves the last axis alone, as behind a global pool.
     return isinstance(before[-1], int) and before[-1] == after[-1]
-
-
-def _spread(graph: Graph, node: Node, w: np.ndarray) -> bool:
-    """Whether the maker has outputs that differ, so that there is anything to even out."""
-    return outputs(node, w) > 1
 
 
 def is_depthwise(node: Node, w: np.ndarray) -> bool:

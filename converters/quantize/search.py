@@ -25,7 +25,7 @@ def fewest_in_float(quantizer: Quantizer, wanted: float, say: Callable[[int, int
 
     def measured(kept: Sequence[str]) -> Fidelity:
         model, _ = quantizer.model(kept)
-        return measure(quantizer.original, model, [], samples, False, say)
+        return measure(quantizer.original, model, [], samples, False, say, quantizer.factors)
 
     layers = [name for name in quantizer.plan.macs if name in quantizer.plan.integer]
     return search(layers, measured, wanted, say)

@@ -90,6 +90,8 @@ def _found(original: Model, quantized: Model, feeds: Sequence[Feeds]) -> list[Bl
 
 
 def _report(model: str, source: str, data: str, found: Sequence[Blame], count: int) -> dict[str, Any]:
+    from ..report.display import finite
+
     ordered = sorted(found, key=lambda each: each.own)
     worst = next((each for each in ordered if each.layer is not None), None)
     return {
@@ -101,7 +103,7 @@ def _report(model: str, source: str, data: str, found: Sequence[Blame], count: i
                 "name": each.name,
                 "operator": each.operator,
                 "layer": each.layer,
-                **{part: _finite(getattr(each, part)) for part in ("own", "inherited", "total", "steps")},
+                **{part: finite(getattr(each, part)) for part in ("own", "inherited", "total", "steps")},
             }
             for each in ordered
         ],
@@ -154,8 +156,7 @@ def _draw(found: Sequence[Blame], picture: str) -> None:
     figure, (axis,) = axes(1, width=max(6.0, min(24.0, 0.25 * len(found))), height=5.0)
     places = range(len(found))
     for part, color in (("own", "tab:orange"), ("inherited", "tab:gray"), ("total", "tab:blue")):
-        axis.plot(places, [_finite(getattr(each, part)) or float("nan") for each in found], color=color, marker=".",
-                  label=part)  # fmt: skip
+        axis.plot(places, [getattr(each, part) for each in found], color=color, marker=".", label=part)
     axis.set_ylabel("signal to noise, dB")
     if len(found) <= NAMED:
         axis.set_xticks(list(places), [each.name for each in found], rotation=90, fontsize="small")
@@ -163,10 +164,6 @@ def _draw(found: Sequence[Blame], picture: str) -> None:
         axis.set_xlabel("layer")
     axis.legend()
     save(figure, picture)
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _decibels(value: float | None) -> str:

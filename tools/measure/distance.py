@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...runtime.fidelity import decibels
 from ...runtime.graph import Quantization
 from ...runtime.ops import integer
 
@@ -80,11 +81,7 @@ def _between(found: np.ndarray, wanted: np.ndarray) -> Distance:
     difference = np.where(np.isfinite(difference), difference, np.inf)
     finite = wanted[np.isfinite(wanted)]
     noise, signal = float(np.square(difference).sum()), float(np.square(finite).sum())
-    if noise == 0:
-        snr = float("inf")
-    else:
-        snr = 10 * float(np.log10(signal / noise)) if signal and noise < np.inf else float("-inf")
-    return Distance(float(np.abs(difference).max()), float(np.abs(finite).max(initial=0.0)), snr)
+    return Distance(float(np.abs(difference).max()), float(np.abs(finite).max(initial=0.0)), decibels(signal, noise))
 
 
 def _in_quanta(found: Distance, difference: np.ndarray) -> Distance:

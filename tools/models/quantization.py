@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -100,16 +99,18 @@ def converted(source: str, quantization: Mapping[str, Any], preparation: Mapping
 
 def described(fidelity: Fidelity) -> dict[str, Any]:
     """For programs."""
+    from ..report.display import finite
+
     return {
         "verdict": fidelity.verdict if fidelity.samples else None,
         "samples": fidelity.samples,
         "held_out": fidelity.held_out,
         "agreement": fidelity.agreement if fidelity.samples else None,
         "outputs": [
-            {"name": o.name, "sqnr": _finite(o.sqnr), "cosine": o.cosine, "agreed": o.agreed, "verdict": o.verdict}
+            {"name": o.name, "sqnr": finite(o.sqnr), "cosine": o.cosine, "agreed": o.agreed, "verdict": o.verdict}
             for o in fidelity.outputs
         ],
-        "layers": [{"name": x.name, "operator": x.operator, "sqnr": _finite(x.sqnr)} for x in fidelity.layers],
+        "layers": [{"name": x.name, "operator": x.operator, "sqnr": finite(x.sqnr)} for x in fidelity.layers],
         "kept": list(fidelity.kept),
         "notes": list(fidelity.notes),
     }
@@ -154,11 +155,6 @@ def show(report: Mapping[str, Any]) -> None:
         emit_sentence(f"kept in float: {', '.join(report['kept'])}")
     for note in report["notes"]:
         emit_sentence(f"note: {note}")
-
-
-def _finite(value: float) -> float | None:
-    """None where nothing differs, or nothing is the same."""
-    return value if math.isfinite(value) else None
 
 
 def _decibels(value: float | None) -> str:

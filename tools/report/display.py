@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,11 @@ def emit_sentence(text: str) -> None:
 
     for line in text.split("\n"):
         emit(textwrap.fill(line, room(), break_long_words=False, break_on_hyphens=False))
+
+
+def finite(value: float | None) -> float | None:
+    """What JSON has no number for, as null."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def emit_json(value: Any) -> None:
