@@ -1,11 +1,13 @@
 """Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part. And puts guard pages
-around the memory of what compiles and runs kernels."""
+around the memory of what compiles and runs kernels, and draws each test's random numbers anew."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 # Profiles of whoever runs the tests are none of theirs.
@@ -39,3 +41,12 @@ def guard_pages(request: pytest.FixtureRequest) -> Iterator[None]:
         if request.path.name.startswith(GUARDED) and os.name == "posix":
             patch.setenv("MILLIJOULE_GUARD", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def drawn_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's RNG starts from the test's name, so that what is drawn does not depend on which tests ran before it in
+    the same process. MILLIJOULE_DRAW, a number, draws others."""
+    if isinstance(getattr(request.module, "RNG", None), np.random.Generator):
+        seed = [zlib.crc32(request.node.name.encode()), int(os.environ.get("MILLIJOULE_DRAW", "0"))]
+        monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))

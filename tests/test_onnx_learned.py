@@ -80,6 +80,14 @@ def test_linear_classifier(transform: str, classes: int) -> None:
     agree(model_of("LinearClassifier", "label scores", 1, classlabels_ints=[5, 7, 9][: max(classes, 2)], **attrs))
 
 
+@pytest.mark.parametrize("transform", ["NONE", "LOGISTIC"])
+def test_two_classes_part_where_the_score_is_zero(transform: str) -> None:
+    """Which is where the probability is a half."""
+    attrs: dict[str, Any] = {"coefficients": [1.0], "intercepts": [0.0], "post_transform": transform}
+    x = np.linspace(-1, 1, 41, dtype=np.float32)[:, None]
+    agree(model_of("LinearClassifier", "label scores", 1, x=x.shape, classlabels_ints=[5, 7], **attrs), x)
+
+
 def trees(side: str, targets: list[int], weights: list[float], **more: Any) -> dict[str, Any]:
     """Two trees of three leaves each: 0 -> (1 -> (3, 4), 2)."""
     ids = {"treeids": [0] * 5 + [1] * 5, "nodeids": [0, 1, 2, 3, 4] * 2}
@@ -196,6 +204,7 @@ def test_support_vector_classifier(kernel: str, classes: int) -> None:
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_support_vector_probabilities(classes: int) -> None:
+    """Also where the class that wins most decisions is not the most probable one."""
     pairs = classes * (classes - 1) // 2
     more = {"prob_a": [-1.2, -0.7, -2.0][:pairs], "prob_b": [0.1, -0.2, 0.0][:pairs]}
     agree(model_of("SVMClassifier", "label scores", 1, **machine("RBF", classes, **more)), atol=1e-3)

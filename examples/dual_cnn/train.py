@@ -25,7 +25,7 @@ import torch
 from data import SOURCES, Images, Labels, Views, prepared, read, split
 from networks import NETWORKS
 from numpy.typing import NDArray
-from recipes import VIEWS, Recipe, recipe, state_folder
+from recipes import LARGE, VIEWS, Recipe, recipe, state_folder
 from torch import nn
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -36,19 +36,23 @@ def on_device(images: NDArray[np.float32]) -> torch.Tensor:
     return torch.from_numpy(images).to(DEVICE).permute(0, 3, 1, 2)
 
 
-def answer(network: nn.Module, batch: NDArray[np.float32]) -> torch.Tensor:
-    """The scores, float32. A GPU computes in bfloat16; a CPU without instructions for it would be slower so."""
-    with torch.autocast("cuda", torch.bfloat16, enabled=DEVICE.type == "cuda"):
+HAS_BFLOAT16 = DEVICE.type == "cuda" or bool(torch.cpu.get_capabilities().get("avx512_bf16"))
+"""Whether the processor has instructions for it: without them bfloat16 would be slower than float32."""
+
+
+def answer(network: nn.Module, batch: NDArray[np.float32], bfloat16: bool) -> torch.Tensor:
+    """The scores, float32, computed in bfloat16 where that is asked for and there are instructions for it."""
+    with torch.autocast(DEVICE.type, torch.bfloat16, enabled=bfloat16 and HAS_BFLOAT16):
         scores: torch.Tensor = network(on_device(batch))
     return scores.float()
 
 
 def scores_of(name: str, network: nn.Module, images: Images) -> NDArray[np.float32]:
-    """(N, classes), as in use: without augmentation."""
+    """(N, classes), as in use: without augmentation, in float32."""
     network.eval()
+    batches = [prepared(name, images[at : at + 256]) for at in range(0, len(images), 256)]
     with torch.inference_mode():
-        parts = [answer(network, prepared(name, images[at : at + 256])).cpu() for at in range(0, len(images), 256)]
-    return torch.cat(parts).numpy()
+        return torch.cat([answer(network, batch, bfloat16=False).cpu() for batch in batches]).numpy()
 
 
 def save_atomically(path: Path, content: Any) -> None:
@@ -103,7 +107,8 @@ def teacher_scores(folder: Path, dataset: str, views: Views, view: int) -> torch
         teacher = finished_network(folder, dataset, "large").eval()
         with torch.inference_mode():
             batches = np.array_split(np.arange(views.count), max(1, views.count // 256))
-            save_atomically(path, torch.cat([answer(teacher, views.take(batch)).cpu() for batch in batches]))
+            asked = [answer(teacher, views.take(batch), LARGE[dataset].bfloat16).cpu() for batch in batches]
+            save_atomically(path, torch.cat(asked))
     scores: torch.Tensor = load(path)
     return scores
 
@@ -179,7 +184,7 @@ class Training:
                 group["lr"] = self.how.rate_at(self.epoch * steps + self.step, self.how.epochs * steps)
             wanted = torch.from_numpy(labels[chosen]).to(DEVICE)
             theirs = None if taught is None else taught[torch.from_numpy(chosen)].to(DEVICE)
-            loss = loss_of(answer(self.network, views.take(chosen)), wanted, theirs, self.how)
+            loss = loss_of(answer(self.network, views.take(chosen), self.how.bfloat16), wanted, theirs, self.how)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()

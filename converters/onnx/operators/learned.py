@@ -142,7 +142,7 @@ def linear_classifier(call: Call) -> None:
     scores = _linear(call, rows, intercepts)
     kind = call.text("post_transform", "NONE")
     if rows == 1 and len(labels) == 2:
-        label = either(call, labels, scores, 0.5 if kind == "LOGISTIC" else 0)
+        label = either(call, labels, scores, 0)
         finish_classes(call, label, both(call, scores, kind, positive=True))
         return
     if len(labels) != rows:
@@ -243,7 +243,8 @@ def svm_regressor(call: Call) -> None:
 
 @handles("SVMClassifier", domain=LEARNED)
 def svm_classifier(call: Call) -> None:
-    """Of each two classes a machine of its own, whose coefficients lie in rows by the other class."""
+    """Of each two classes a machine of its own, whose coefficients lie in rows by the other class. The label is that
+    of the most decisions won, as in libsvm, which may be another than the one of the highest probability."""
     labels = class_labels(call, "classlabels_ints")
     counts, rho = call.integers("vectors_per_class", []), np.array(numbers(call, "rho"), np.float32)
     classes, kind = len(labels), call.text("post_transform", "NONE")
@@ -257,11 +258,10 @@ def svm_classifier(call: Call) -> None:
     alike = _kernel(call, _vectors(call, sum(counts)))
     scores = call.make("Gemm", [alike, call.add_constant(decide, "decisions"), call.add_constant(rho, "rho")])
     slopes, offsets = numbers(call, "prob_a"), numbers(call, "prob_b")
-    attrs = {"classes": classes, "slopes": slopes, "offsets": offsets}
-    votes = call.make("PairwiseVotes", [scores], attrs)
-    label = chosen(call, labels, votes)
+    label = chosen(call, labels, call.make("PairwiseVotes", [scores], {"classes": classes}))
     if slopes:
-        finish_classes(call, label, transformed(call, votes, kind))
+        attrs = {"classes": classes, "slopes": slopes, "offsets": offsets}
+        finish_classes(call, label, transformed(call, call.make("PairwiseVotes", [scores], attrs), kind))
     elif classes == 2:
         finish_classes(call, label, both(call, scores, kind, positive=kind != "NONE"))
     else:
