@@ -96,6 +96,15 @@ def test_powers_of_powers_of_constants_do_not_overflow_a_search_for_patterns() -
     assert_same(graph, apply_all(graph))
 
 
+def test_a_weight_that_a_factor_makes_denormal_may_be_fed_what_is_large() -> None:
+    sketch = Sketch()
+    x = sketch.node("Mul", sketch.input((1, 2)), sketch.constant(np.float32([1e30, 2.9e-38])))
+    graph = sketch.output(sketch.node("Gemm", x, sketch.constant(np.float32([[0.3, 1e-5]])), transB=1))
+    feeds = {graph.inputs[0]: np.float32([[1e-35, 7e37]])}
+    (found,) = reference.run(apply_all(graph), feeds).values()
+    np.testing.assert_allclose(found, [[0.3e-5 + 2.03e-5]], rtol=1e-5)
+
+
 @pytest.mark.parametrize(("alpha", "weight", "x"), [(1e-20, 1e-25, 1e30), (1e20, 1e25, 1e-30), (0.1, 3, 7)])
 def test_a_gemm_of_any_alpha_runs_as_its_reference_does(alpha: float, weight: float, x: float) -> None:
     sketch = Sketch()

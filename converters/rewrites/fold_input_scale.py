@@ -6,7 +6,6 @@ from ...runtime.graph import Node
 from .framework.constants import channel_vector, is_fixed, scaled
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
-from .framework.products import output_axis
 from .framework.reassociation import scales
 from .framework.rewriter import rewrite_of
 
@@ -34,7 +33,7 @@ def fold_input_scale(graph: IndexedGraph, node: Node) -> Patch | None:
         along = -1 if node.op == "Conv" or node.attrs.get("transB") else -2
         sizes = [1] * len(shape)
         sizes[along] = factor.size
-        if not scales(graph, w, factor.reshape(sizes), output_axis(node)):
+        if not scales(graph, w, factor.reshape(sizes), None):
             return None
         patch = Patch(graph, [node])
         weights = scaled(patch, w, factor.reshape(sizes))

@@ -61,11 +61,12 @@ def powers_of_two(data: np.ndarray) -> bool:
 def scales_exactly_enough(w: np.ndarray, factor: np.ndarray | float, outputs: int | None) -> bool:
     """Whether sums of products with w * factor, rounded to w's type, are as good as the same sums with w, scaled.
 
-    factor: float64, broadcasts to w. outputs: the axis of w along which each index makes a sum of its own; None where
-    that is no axis. float32 rounds each product anyway, so that one more rounding of its weight costs as much again.
-    What falls below the normal numbers would lose digits, unless it is below u**2 times the largest weight of its sum,
-    or was denormal before, as dead channels are, and becomes smaller by DEAD at most. Sums of float16 are made in
-    float32, so that nothing may be rounded there.
+    factor: float64, broadcasts to w. outputs: the axis of w along which each index makes a sum of its own, where there
+    is one factor for each sum; else None. float32 rounds each product anyway, so that one more rounding of its weight
+    costs as much again. What falls below the normal numbers would lose digits, unless it is below u**2 times the
+    largest weight of its sum, as the weights themselves are (a factor within a sum says nothing: what it makes small
+    may be fed what is as much larger), or was denormal before, as dead channels are, and becomes smaller by DEAD at
+    most. Sums of float16 are made in float32, so that nothing may be rounded there.
     """
     with np.errstate(all="ignore"):
         wide = w.astype(np.float64) * factor
