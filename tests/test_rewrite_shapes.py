@@ -57,6 +57,10 @@ def constant_scalar(number: int) -> Input:
     return Input((), "int64", np.array(number), constant=True)
 
 
+def zeros(*shape: int) -> Input:
+    return Input(shape, "float32", np.zeros(shape, np.float32), constant=True)
+
+
 def late(*numbers: int) -> Input:
     """A vector that is known at run time only."""
     return Input((len(numbers),), "int64", np.array(numbers))
@@ -180,7 +184,17 @@ CASES: dict[str, list[Case]] = {
     "SupportVectors": [of(("n", 4), (5, 4), kernel="RBF")],
     "TensorScatter": [of(("n", "w", 4), ("n", 1, 4), ints("n"))],
     "TreeEnsemble": [
-        of(("n", 4), ints(3), (3,), *[ints(3)] * 2, Input((3,), "int8"), ints(3), (2, 5), ints(1)),
+        of(
+            ("n", 4),
+            constant(0, 0, 0),
+            zeros(3),
+            constant(1, 0, 0),
+            constant(2, 0, 0),
+            constant(1, 0, 0),
+            constant(0, 0, 1),
+            zeros(2, 5),
+            constant(0),
+        ),
     ],
     "TfIdfVectorizer": [
         of(

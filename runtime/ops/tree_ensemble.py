@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .checks import FLOATS, INTEGERS, NUMBERS, require_kind
 from .registry import Context, Cost, Inferred, Op, register
 
 MODES = ("LEAF", "LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
-"""By their numbers in `modes`: how a node compares the feature with its threshold; a leaf does not."""
+"""By their numbers in `Trees.modes`: how a node compares the feature with its threshold; a leaf does not."""
 LEAF = MODES.index("LEAF")
+NAN_IS_TRUE = 16
+"""Added to a node's mode where the comparison holds for NaN."""
 AGGREGATES = ("SUM", "AVERAGE", "MIN", "MAX")
 AT_ONCE = 1 << 20
 """Elements of the weights of all trees' leaves that are held at once, about."""
@@ -24,6 +28,26 @@ _COMPARE = {
 }
 
 
+class Trees(NamedTuple):
+    """Of each node: the feature that it looks at, the threshold, the nodes that come next where the comparison holds
+    and where not, how it compares (MODES; plus NAN_IS_TRUE where NaN counts as true), and of a leaf its row of weights
+    (leaves, targets). roots: the first node of each tree."""
+
+    features: np.ndarray
+    thresholds: np.ndarray
+    yes: np.ndarray
+    no: np.ndarray
+    modes: np.ndarray
+    leaves: np.ndarray
+    weights: np.ndarray
+    roots: np.ndarray
+
+    @property
+    def inner(self) -> np.ndarray:
+        """Which nodes are no leaves."""
+        return self.modes % NAN_IS_TRUE != LEAF
+
+
 def infer(ctx: Context) -> list[Inferred]:
     x, weights, roots = ctx.input(0), ctx.input(7), ctx.input(8)
     require_kind(ctx, x, NUMBERS)
@@ -32,41 +56,30 @@ def infer(ctx: Context) -> list[Inferred]:
         require_kind(ctx, ctx.input(index), FLOATS if index == 2 else INTEGERS)
         if len(nodes) != 1 or ctx.input(index).shape != nodes:
             raise ctx.error(f"its lists of nodes have shapes {nodes} and {ctx.input(index).shape}")
+    require_kind(ctx, weights, FLOATS)
+    require_kind(ctx, roots, INTEGERS)
     if len(x.shape) != 2 or len(weights.shape) != 2 or len(roots.shape) != 1 or not nodes[0]:
         raise ctx.error(f"an input of shape {x.shape} or weights of shape {weights.shape} are no matrix")
     if ctx.attrs["aggregate"] not in AGGREGATES:
         raise ctx.error(f"aggregate '{ctx.attrs['aggregate']}' is none of {', '.join(AGGREGATES)}")
-    data = [ctx.input(index).data for index in (1, 3, 4, 5, 6, 7, 8)]
-    if all(array is not None for array in data):
-        features, yes, no, modes, leaves, _, first = (np.asarray(array) for array in data)
-        _check(ctx, features, yes, no, modes, leaves, first, x.shape[1], weights.shape[0])
+    _check(ctx, Trees(*(ctx.constant(index) for index in range(1, 9))), x.shape[1])
     return [((x.shape[0], weights.shape[1]), weights.dtype)]
 
 
-def _check(
-    ctx: Context,
-    features: np.ndarray,
-    yes: np.ndarray,
-    no: np.ndarray,
-    modes: np.ndarray,
-    leaves: np.ndarray,
-    roots: np.ndarray,
-    width: int,
-    rows: int,
-) -> None:
+def _check(ctx: Context, trees: Trees, width: int) -> None:
     """Every node leads on to one behind it, so that each walk ends."""
-    inner, count = modes % 16 != LEAF, len(modes)
-    places = np.arange(count)
+    inner, count = trees.inner, len(trees.modes)
+    yes, no, places = trees.yes[inner], trees.no[inner], np.flatnonzero(inner)
     for name, array, low, high in (
-        ("features", features[inner], 0, width),
-        ("branches", np.concatenate([yes[inner], no[inner]]), 0, count),
-        ("leaves", leaves[~inner], 0, rows),
-        ("roots", roots, 0, count),
-        ("modes", modes % 16, 0, len(MODES)),
+        ("features", trees.features[inner], 0, width),
+        ("branches", np.concatenate([yes, no]), 0, count),
+        ("leaves", trees.leaves[~inner], 0, len(trees.weights)),
+        ("roots", trees.roots, 0, count),
+        ("modes", trees.modes % NAN_IS_TRUE, 0, len(MODES)),
     ):
         if array.size and not low <= array.min() <= array.max() < high:
             raise ctx.error(f"its {name} lie in {array.min()}..{array.max()}, not in {low}..{high - 1}")
-    if (yes[inner] <= places[inner]).any() or (no[inner] <= places[inner]).any():
+    if (yes <= places).any() or (no <= places).any():
         raise ctx.error("a node of its trees leads back to itself or to one before it")
 
 
@@ -83,17 +96,12 @@ def tree_ensemble(
     *,
     aggregate: str = "SUM",
 ) -> np.ndarray:
-    """x (rows, features) -> (rows, targets). Of each node: the feature that it looks at, the threshold, the nodes that
-    come next where the comparison holds and where not, how it compares (MODES; plus 16 where NaN counts as true), and
-    of a leaf its row of weights (leaves, targets). roots: the first node of each tree."""
-    targets = weights.shape[1]
-    at_once = max(1, AT_ONCE // max(1, len(roots) * targets))
-    parts = [
-        _walk(x[first : first + at_once], features, thresholds, yes, no, modes, roots)
-        for first in range(0, len(x), at_once)
-    ]
+    """x (rows, features) -> (rows, targets). The others: see Trees."""
+    trees = Trees(features, thresholds, yes, no, modes, leaves, weights, roots)
+    at_once = max(1, AT_ONCE // max(1, len(roots) * weights.shape[1]))
+    parts = [_walk(x[first : first + at_once], trees) for first in range(0, len(x), at_once)]
     found = [_gathered(weights[leaves[part]], aggregate) for part in parts]
-    whole = np.concatenate(found) if found else np.zeros((0, targets))
+    whole = np.concatenate(found) if found else np.zeros((0, weights.shape[1]))
     return whole.astype(weights.dtype)
 
 
@@ -104,30 +112,22 @@ def _gathered(weights: np.ndarray, aggregate: str) -> np.ndarray:
     return weights.sum(1, dtype=np.float64) / (weights.shape[1] if aggregate == "AVERAGE" else 1)
 
 
-def _walk(
-    x: np.ndarray,
-    features: np.ndarray,
-    thresholds: np.ndarray,
-    yes: np.ndarray,
-    no: np.ndarray,
-    modes: np.ndarray,
-    roots: np.ndarray,
-) -> np.ndarray:
+def _walk(x: np.ndarray, trees: Trees) -> np.ndarray:
     """The leaf that each row comes to in each tree (rows, trees)."""
-    at = np.broadcast_to(roots, (len(x), len(roots))).copy()
-    used = [number for number in np.unique(modes % 16).tolist() if number != LEAF]
+    at = np.broadcast_to(trees.roots, (len(x), len(trees.roots))).copy()
+    used = [number for number in np.unique(trees.modes % NAN_IS_TRUE).tolist() if number != LEAF]
     rows = np.arange(len(x))[:, None]
     while True:
-        inner = modes[at] % 16 != LEAF
+        inner = trees.inner[at]
         if not inner.any():
             return at
-        values, limits, kinds = x[rows, np.where(inner, features[at], 0)], thresholds[at], modes[at]
+        values, limits, kinds = x[rows, np.where(inner, trees.features[at], 0)], trees.thresholds[at], trees.modes[at]
         holds = np.zeros(at.shape, np.bool_)
         for number in used:
-            holds |= (kinds % 16 == number) & _COMPARE[MODES[number]](values, limits)
+            holds |= (kinds % NAN_IS_TRUE == number) & _COMPARE[MODES[number]](values, limits)
         if values.dtype.kind == "f":
-            holds |= (kinds >= 16) & np.isnan(values)
-        at = np.where(inner, np.where(holds, yes[at], no[at]), at)
+            holds |= (kinds >= NAN_IS_TRUE) & np.isnan(values)
+        at = np.where(inner, np.where(holds, trees.yes[at], trees.no[at]), at)
 
 
 def cost(ctx: Context) -> Cost:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -205,7 +204,7 @@ def _scored(call: Call, tables: TreeTables, x: str, scores: str) -> str:
     """A class that no leaf of a row says anything of is not chosen, though its score of 0 be the highest."""
     if (tables.weights >= 0).all() or tables.complete:
         return scores
-    hits = replace(tables, weights=(tables.weights != 0).astype(np.float32)).node(call, x)
+    hits = tables._replace(weights=(tables.weights != 0).astype(np.float32)).node(call, x)
     least = scalar(call, -np.inf)
     return call.make("Where", [call.make("Greater", [hits, scalar(call, 0)]), scores, least])
 

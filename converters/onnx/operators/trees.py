@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from ....runtime.ops.tree_ensemble import LEAF, MODES
+from ....runtime.ops.tree_ensemble import LEAF, MODES, NAN_IS_TRUE, Trees
 from ..call import Call
 from ..job import Unsupported
 
 MAX_WEIGHTS = 1 << 26
 """Of all leaves and targets together: a small file may name many of both."""
-NAN_IS_TRUE = 16
 
 
-@dataclass(slots=True)
-class TreeTables:
-    """Of each node the feature, the threshold, the nodes that come next, the mode and, of a leaf, its row of weights;
-    see runtime/ops/tree_ensemble.py."""
+class TreeTables(Trees):
+    """What a node of ai.onnx.ml says of its trees."""
 
-    features: np.ndarray
-    thresholds: np.ndarray
-    yes: np.ndarray
-    no: np.ndarray
-    modes: np.ndarray
-    leaves: np.ndarray
-    weights: np.ndarray
-    roots: np.ndarray
+    __slots__ = ()
 
     def node(self, call: Call, x: str, aggregate: str = "SUM") -> str:
         """The node's result, float32 (rows, targets)."""
         if call.value(x).dtype != self.thresholds.dtype:
             x = call.make("Cast", [x], {"to": self.thresholds.dtype.name})
-        lists = {
-            "features": self.features.astype(np.int32),
-            "thresholds": self.thresholds,
-            "yes": self.yes.astype(np.int32),
-            "no": self.no.astype(np.int32),
-            "modes": self.modes.astype(np.int8),
-            "leaves": self.leaves.astype(np.int32),
-            "weights": self.weights,
-            "roots": self.roots.astype(np.int32),
-        }
-        names = [call.add_constant(data, what) for what, data in lists.items()]
+        small = self._asdict()
+        for what in ("features", "yes", "no", "leaves", "roots"):
+            small[what] = small[what].astype(np.int32)
+        small["modes"] = small["modes"].astype(np.int8)
+        names = [call.add_constant(data, what) for what, data in small.items()]
         return call.make("TreeEnsemble", [x, *names], {"aggregate": aggregate})
 
     @property
@@ -51,10 +33,11 @@ class TreeTables:
         """Whether every row gets a weight for every target: from a tree, all of whose leaves have one for it."""
         tree = np.zeros(len(self.modes), np.int64)
         tree[self.roots] = np.arange(len(self.roots))
+        inner = self.inner
         for node in range(len(self.modes)):
-            if self.modes[node] % NAN_IS_TRUE != LEAF:
+            if inner[node]:
                 tree[[self.yes[node], self.no[node]]] = tree[node]
-        leaves = self.modes % NAN_IS_TRUE == LEAF
+        leaves = ~inner
         full = np.ones((len(self.roots), self.weights.shape[1]), np.bool_)
         np.logical_and.at(full, tree[leaves], self.weights[self.leaves[leaves]] != 0)
         return bool(full.any(0).all())
@@ -66,7 +49,7 @@ class TreeTables:
         while len(level):
             if first + len(level) > 2 * len(self.modes) + len(self.roots):
                 raise Unsupported("its trees lead back to where they came from")
-            inner = self.modes[level] % NAN_IS_TRUE != LEAF
+            inner = self.inner[level]
             children = first + len(level) + 2 * (np.cumsum(inner) - 1)
             order.append(level)
             yes.append(np.where(inner, children, 0))
@@ -75,7 +58,7 @@ class TreeTables:
             level = np.stack([self.yes[level][inner], self.no[level][inner]], 1).reshape(-1)
         nodes = np.concatenate(order)
         return TreeTables(
-            np.where(self.modes[nodes] % NAN_IS_TRUE == LEAF, 0, self.features[nodes]),
+            np.where(self.inner[nodes], self.features[nodes], 0),
             self.thresholds[nodes],
             np.concatenate(yes),
             np.concatenate(no),

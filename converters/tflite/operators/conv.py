@@ -25,26 +25,36 @@ def auto_pad(op: Operator, code: int) -> str:
     return _AUTO_PAD[name]
 
 
-def strides(op: Operator) -> list[int]:
-    return [op.option("StrideH"), op.option("StrideW")]
+def strides(op: Operator, sides: str = "HW") -> list[int]:
+    return [op.option(f"Stride{side}") for side in sides]
 
 
-def dilations(op: Operator) -> list[int]:
-    return [op.option("DilationHFactor", 1), op.option("DilationWFactor", 1)]
+def dilations(op: Operator, sides: str = "HW") -> list[int]:
+    return [op.option(f"Dilation{side}Factor", 1) for side in sides]
 
 
 @handles("CONV_2D")
 def conv_2d(op: Operator) -> None:
+    """Weights (O, H, W, C)."""
+    _conv(op, weights(op, 1, op.input(0), AS_STORED, "weights"), op.shape(1)[-1], "HW")
+
+
+@handles("CONV_3D")
+def conv_3d(op: Operator) -> None:
+    """Weights (D, H, W, C, O)."""
+    _conv(op, weights(op, 1, op.input(0), FILTERS_FIRST, "odhwc"), op.shape(1)[-2], "DHW")
+
+
+def _conv(op: Operator, w: str, per_group: int | None, sides: str) -> None:
     x = op.input(0)
-    w = weights(op, 1, x, AS_STORED, "weights")
-    channels, per_group = op.shape(0)[-1] if op.rank(0) else None, op.shape(1)[-1]
+    channels = op.shape(0)[-1] if op.rank(0) else None
     if channels is None or not per_group or channels % per_group:
         raise op.error(f"weights of shape {op.shape(1)} do not fit an input of shape {op.shape(0)}")
     op.finish(
         "Conv",
         [x, w, *_bias(op, 2, x, w)],
-        strides=strides(op),
-        dilations=dilations(op),
+        strides=strides(op, sides),
+        dilations=dilations(op, sides),
         group=channels // per_group,
         auto_pad=auto_pad(op, op.option("Padding")),
     )
@@ -105,27 +115,6 @@ def _transposed(op: Operator, data: int, kernel: int, addend: int, padding: int,
     )
 
 
-def _three(op: Operator, name: str) -> list[int]:
-    return [op.option(name.replace("?", side), 1) for side in "DHW"]
-
-
-@handles("CONV_3D")
-def conv_3d(op: Operator) -> None:
-    x = op.input(0)
-    w = weights(op, 1, x, FILTERS_FIRST, "odhwc")
-    channels, per_group = op.shape(0)[-1] if op.rank(0) else None, op.shape(1)[-2]
-    if channels is None or not per_group or channels % per_group:
-        raise op.error(f"weights of shape {op.shape(1)} do not fit an input of shape {op.shape(0)}")
-    op.finish(
-        "Conv",
-        [x, w, *_bias(op, 2, x, w)],
-        strides=_three(op, "Stride?"),
-        dilations=_three(op, "Dilation?Factor"),
-        group=channels // per_group,
-        auto_pad=auto_pad(op, op.option("Padding", 0)),
-    )
-
-
 @handles("CONV_3D_TRANSPOSE")
 def conv_3d_transpose(op: Operator) -> None:
     """Inputs: the output's shape, weights (D, H, W, O, C), data, and bias where there is one."""
@@ -134,8 +123,8 @@ def conv_3d_transpose(op: Operator) -> None:
     op.finish(
         "ConvTranspose",
         [x, w, *_bias(op, 3, x, w)],
-        strides=_three(op, "Stride?"),
-        dilations=_three(op, "Dilation?Factor"),
+        strides=strides(op, "DHW"),
+        dilations=dilations(op, "DHW"),
         output_shape=op.integers(0, "the output's shape")[1:-1],
-        auto_pad=auto_pad(op, op.option("Padding", 0)),
+        auto_pad=auto_pad(op, op.option("Padding")),
     )
