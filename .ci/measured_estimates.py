@@ -1,7 +1,7 @@
 """Compares predictions with measurements of models on this computer, once `mj profiles --measure` has run on it.
 
-Usage: measured_estimates.py MODEL... Needs an idle computer. No model is among what `--measure` times. A model with
-symbolic shapes, or that cannot be run, is named and left out.
+Usage: measured_estimates.py MODEL[:INPUT=SIZExSIZE...]... Needs an idle computer. No model is among what `--measure`
+times. A model with symbolic shapes that are not given, or that cannot be run, is named and left out.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ def main(paths: list[str]) -> int:
     return 0 if within >= 0.9 * len(errors) else 1
 
 
-def compare(path: str) -> tuple[float, float]:
+def compare(argument: str) -> tuple[float, float]:
     """(predicted, measured) seconds of one inference on one thread."""
+    path, *given = argument.split(":")
+    named = (shape.split("=", 1) for shape in given)
     model = open_model(path)
-    shapes = concrete_shapes(model, {})
+    shapes = concrete_shapes(model, {name: tuple(map(int, sizes.split("x"))) for name, sizes in named})
     predicted = estimate(model, shapes, load_profile(), 1).seconds
     feeds = random_inputs(model, shapes, 0)
     with load(model, 1) as session:

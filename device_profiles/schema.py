@@ -99,10 +99,18 @@ class Thermal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class KernelCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a kind of kernel takes beside the estimate from its loops: `compute` times that, nanoseconds for each chunk
-    and for each call."""
+    """What a kind of kernel takes. compute and ends: how many times the cycles estimated for its loops, and for what
+    comes after each of them (a register tile's epilogue). Nanoseconds: place_ns for each loop, function_ns for each
+    result that goes through an exponential, panel_ns for each KiB of weights that loops read again from beyond the
+    first cache, spill_ns for each KiB of activations beyond the second, chunk_ns for each chunk and call_ns for each
+    call."""
 
     compute: Amount = 1.0
+    ends: Amount = 1.0
+    place_ns: Amount = 0.0
+    function_ns: Amount = 0.0
+    panel_ns: Amount = 0.0
+    spill_ns: Amount = 0.0
     chunk_ns: Amount = 0.0
     call_ns: Amount = 0.0
 
@@ -115,7 +123,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     nothing else is asked for. memory_mib: None where not known; system_mib: what of it others need. page_bytes: the
     size of a page of memory. memory_gbps: 10^9 bytes a second that all cores together read. spin_us: how long an idle
     helper thread looks for work before it sleeps. share_us: what it takes to share a step with helpers.
-    softmax_share: input and output of a softmax over the last cache, from where on two passes that read it again are
+    invoke_us: what an inference takes besides its steps, and each state that it keeps again. cached_kib: of the last
+    cache, what one program was seen to keep in it; None: all of it. softmax_share: input and output of a softmax over
+    the last cache, from where on two passes that read it again are
     the faster. match: what the system says that such a device is, see board.py. measured_on: the CPU on which `mj
     profiles --measure` made the profile.
     """
@@ -131,6 +141,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     memory_gbps: Figure | None = None
     spin_us: Amount = 50.0
     share_us: Amount = 2.0
+    invoke_us: Amount = 0.0
+    cached_kib: Positive | None = None
     softmax_share: Annotated[float, msgspec.Meta(gt=0)] = 0.5
     rails: list[Rail] = []
     energy: Energy | None = None
@@ -169,6 +181,14 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def free_memory(self) -> int | None:
         """Bytes of memory that one process may take, or None where not known."""
         return None if self.memory_mib is None else (self.memory_mib - self.system_mib) << 20
+
+    @property
+    def cached(self) -> int:
+        """Bytes that one program keeps in the last cache."""
+        if self.cached_kib is not None:
+            return self.cached_kib << 10
+        last = self.cluster.last_cache
+        return UNKNOWN_CACHE if last is None else last.size
 
     @property
     def softmax_bytes(self) -> int:

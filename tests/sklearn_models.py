@@ -1,6 +1,6 @@
 """scikit-learn's estimators through skl2onnx and mj.convert, held against scikit-learn itself.
 
-    python tests/sklearn_models.py          one line for each estimator and data set, exit status 1 where one differs
+python tests/sklearn_models.py          one line for each estimator and data set, exit status 1 where one differs
 """
 
 from __future__ import annotations

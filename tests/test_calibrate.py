@@ -6,39 +6,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from cli import mj, mj_json
 
 from millijoule import Model
-from millijoule.device_profiles import detect, load
+from millijoule.device_profiles import KernelCost, detect, load
 from millijoule.runtime.targets.target import detect as detect_target
 from millijoule.tools.estimate import calibrate
 from millijoule.tools.estimate.estimate import estimate
-from millijoule.tools.estimate.fit import Timing, fit, predicted
-from millijoule.tools.estimate.latency import clock
+from millijoule.tools.estimate.fit import FEW, Timing, fit
+from millijoule.tools.estimate.latency import features, predicted
 from millijoule.tools.estimate.microbenchmarks import networks
 from millijoule.tools.estimate.network import Network
-from millijoule.tools.measure import profile
+
+COST = KernelCost(compute=1.4, ends=0.7, place_ns=3, function_ns=0.5, panel_ns=2, spill_ns=4, chunk_ns=30, call_ns=200)
+
+
+def amounts(loops: float, chunks: float, **more: float) -> KernelCost:
+    """What the costs are multiplied by: seconds of loops, and nanoseconds of the rest."""
+    return KernelCost(compute=loops, ends=0.0, chunk_ns=1e-9 * chunks, call_ns=1e-9, **more)
 
 
 def test_costs_are_found_again() -> None:
     rng = np.random.default_rng(0)
-    work = [
-        (float(ideal), int(chunks)) for ideal, chunks in zip(rng.uniform(1e-6, 1e-3, 12), range(1, 13), strict=True)
-    ]
-    timings = [Timing("conv", i, c, 1.4 * i + 30e-9 * c + 200e-9) for i, c in work]
+    names = KernelCost.__struct_fields__
+    drawn = [KernelCost(**dict(zip(names, 1e-6 * rng.uniform(0, 30, len(names)), strict=True))) for _ in range(40)]
+    timings = [Timing("conv", one, predicted(one, COST)) for one in drawn]
     cost = fit(timings)
+    assert msgspec.structs.astuple(cost) == pytest.approx(msgspec.structs.astuple(COST), rel=1e-4)
+
+
+def test_of_few_timings_only_the_common_costs_are_told_apart() -> None:
+    rng = np.random.default_rng(1)
+    drawn = [amounts(loops, chunks + 1) for chunks, loops in enumerate(rng.uniform(1e-6, 1e-3, FEW - 1))]
+    cost = fit([Timing("conv", one, predicted(one, COST)) for one in drawn])
     assert (cost.compute, cost.chunk_ns, cost.call_ns) == pytest.approx((1.4, 30.0, 200.0), rel=1e-4)
-    assert [predicted(t, cost) for t in timings] == pytest.approx([t.seconds for t in timings])
+    assert not any((cost.ends, cost.place_ns, cost.function_ns, cost.panel_ns, cost.spill_ns))
 
 
 def test_costs_are_never_negative() -> None:
     """Longer steps that take less per chunk than shorter ones are fitted as well as such costs can."""
-    cost = fit([Timing("conv", 1e-6, 10, 1e-6), Timing("conv", 1e-5, 1, 2e-5), Timing("conv", 1e-4, 10, 1e-4)])
-    assert min(cost.compute, cost.chunk_ns, cost.call_ns) >= 0 and cost.compute == pytest.approx(1, rel=0.5)
-    alone = fit([Timing("conv", 1e-6, 10, 3e-6)])
-    assert predicted(Timing("conv", 1e-6, 10, 0), alone) == pytest.approx(3e-6)
+    steps = ((1e-6, 10, 1e-6), (1e-5, 1, 2e-5), (1e-4, 10, 1e-4))
+    cost = fit([Timing("conv", amounts(loops, chunks), seconds) for loops, chunks, seconds in steps])
+    assert min(msgspec.structs.astuple(cost)) >= 0 and cost.compute == pytest.approx(1, rel=0.5)
+    alone = fit([Timing("conv", amounts(1e-6, 10), 3e-6)])
+    assert predicted(amounts(1e-6, 10), alone) == pytest.approx(3e-6)
+
+
+def test_one_disturbed_timing_hardly_counts() -> None:
+    timings = [Timing("conv", amounts(1e-6 * n, 1), 2e-6 * n) for n in range(1, 31)]
+    spoilt = [Timing("conv", one.amounts, one.seconds * (9 if at == 20 else 1)) for at, one in enumerate(timings)]
+    assert fit(spoilt).compute == pytest.approx(2, rel=0.1)
 
 
 def test_what_is_timed_covers_the_kernels_of_convolutional_networks() -> None:
@@ -47,9 +67,10 @@ def test_what_is_timed_covers_the_kernels_of_convolutional_networks() -> None:
         shape = model.inputs["x"].shape
         assert shape is not None
         steps = estimate(model, {"x": tuple(int(size) for size in shape)}, load("x86-64-v3"), 1).steps
-        found |= {step.work.kernel for step in steps}
-    assert found >= {"conv_f32", "conv_int8", "depthwise_f32", "depthwise_int8", "depthwise_scan_int8", "pool", "copy",
-                     "fill_border", "add_int8", "binary_f32"}  # fmt: skip
+        found |= {step.work.kind for step in steps}
+    assert found >= {"conv_f32", "conv_int8", "depthwise_f32", "depthwise_int8", "depthwise_scan_int8", "pool",
+                     "copy.1", "copy.4", "fill_border", "add_int8", "binary_f32", "conv_f32.vector", "conv_int8.vector",
+                     "depthwise_f32.strided", "depthwise_int8.strided"}  # fmt: skip
 
 
 @pytest.fixture
@@ -63,10 +84,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Model:
         yield net.model()
 
     monkeypatch.setattr(calibrate, "networks", one)
-    monkeypatch.setattr(calibrate, "COPIED", 1 << 16)
+    monkeypatch.setattr(calibrate, "READ", 1 << 16)
     monkeypatch.setattr(calibrate, "SHARES", (0.001,))
-    monkeypatch.setattr(calibrate, "SHORTEST", 0.0)
-    monkeypatch.setattr(profile, "SECONDS", 0.0)
+    monkeypatch.setattr(calibrate, "FEWEST", 1)
+    monkeypatch.setattr(calibrate, "SECONDS", 0.0)
     return next(one())
 
 
@@ -81,8 +102,9 @@ def test_this_computers_own_profile(small: Model, tmp_path: Path, monkeypatch: p
     found = estimate(small, {"x": (1, 12, 12, 8)}, mine, 1)
     steps = [step for step in found.steps if step.work.kernel == "conv_f32"]
     cost = mine.kernels["conv_f32"]
-    timing = Timing("", steps[0].work.loops / clock(mine), steps[0].work.chunks, 0)
-    assert steps[0].seconds == pytest.approx(predicted(timing, cost))
+    assert steps[0].seconds == pytest.approx(predicted(features(steps[0].work, mine), cost))
+    assert mine.cached_kib is not None and mine.cached_kib << 10 <= plain.cached
+    assert found.seconds == pytest.approx(1e-6 * mine.invoke_us + sum(step.seconds for step in found.steps))
     small.save(tmp_path / "small.mj")
     assert "timed there" in mj("estimate", tmp_path / "small.mj").stdout
 

@@ -70,15 +70,51 @@ def test_threads_share_and_sharing_costs() -> None:
 
 def test_kernels_that_were_measured() -> None:
     plain = of(PI)
-    kernels = {"conv_f32": KernelCost(compute=2.7, chunk_ns=100.0, call_ns=5000.0)}
+    kernels = {"conv_f32": KernelCost(compute=2.7, ends=2.0, place_ns=3.0, chunk_ns=100.0, call_ns=5000.0)}
     measured = of(changed(PI, kernels=kernels))
     for before, after in zip(plain.steps, measured.steps, strict=True):
-        if after.work.kernel == "conv_f32":
-            loops = after.work.loops / 1.8e9
-            assert after.seconds == pytest.approx(2.7 * loops + 1e-7 * after.work.chunks + 5e-6)
+        work = after.work
+        if work.kernel == "conv_f32":
+            cycles = 2.7 * work.loops + 2.0 * work.ends
+            rest = 3e-9 * work.places + 1e-7 * work.chunks + 5e-6
+            assert after.seconds == pytest.approx(cycles / 1.8e9 + rest)
         else:
-            assert after.seconds == before.seconds
+            # What was not measured is taken to be as what was.
+            assert after.seconds == pytest.approx(2.7 * work.loops / 1.8e9 + 5e-6) != before.seconds
     assert sum(step.work.kernel == "conv_f32" for step in measured.steps) >= 3
+
+
+def test_activations_weights_and_results_beyond_the_caches() -> None:
+    """Each cost adds to the steps that have of it: an exponential's results, panels of weights that the first cache
+    does not keep, activations that the second does not."""
+    net = Network("f32", 1, 64, 64, 128)
+    net.conv(128, 3, activation="SiLU")
+    model, shapes = net.model(), {"x": (1, 64, 64, 128)}
+
+    def seconds(**cost: float) -> float:
+        kernels = {"conv_f32": KernelCost(compute=1.0, **cost)}
+        return estimate(model, shapes, changed(PI, kernels=kernels), 1).seconds
+
+    plain = seconds()
+    assert seconds(function_ns=1.0) - plain == pytest.approx(1e-9 * 64 * 64 * 128)
+    steps = estimate(model, shapes, PI, 1).steps
+    second = PI.cluster.cache(2)
+    assert second is not None
+    spilt = sum(step.work.data_bytes for step in steps if step.work.data_bytes >= second.size)
+    assert spilt >= 2 * 64 * 64 * 128 * 4
+    assert seconds(spill_ns=1.0) - plain == pytest.approx(1e-9 * spilt / 1024, rel=0.01)
+    assert seconds(panel_ns=1.0) > plain
+
+
+def test_what_an_inference_takes_besides_its_steps() -> None:
+    assert of(changed(PI, invoke_us=50.0)).seconds - of(PI).seconds == pytest.approx(50e-6)
+
+
+def test_what_the_last_cache_keeps() -> None:
+    """Weights and arena that outgrow it come from memory."""
+    slow = changed(PI, memory_gbps=Figure(value=0.05, source="test"))
+    assert PI.cached == PI.cluster.caches[-1].size
+    assert estimate(float_network(), FLOAT, changed(slow, cached_kib=16), 1).seconds > 2 * of(slow).seconds
 
 
 def test_a_warm_device_is_slower() -> None:

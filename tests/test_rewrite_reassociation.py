@@ -98,9 +98,9 @@ def test_powers_of_powers_of_constants_do_not_overflow_a_search_for_patterns() -
 
 def test_a_weight_that_a_factor_makes_denormal_may_be_fed_what_is_large() -> None:
     sketch = Sketch()
-    x = sketch.node("Mul", sketch.input((1, 2)), sketch.constant(np.float32([1e30, 2.9e-38])))
-    graph = sketch.output(sketch.node("Gemm", x, sketch.constant(np.float32([[0.3, 1e-5]])), transB=1))
-    feeds = {graph.inputs[0]: np.float32([[1e-35, 7e37]])}
+    x = sketch.node("Mul", sketch.input((1, 2)), sketch.constant(np.array([1e30, 2.9e-38], np.float32)))
+    graph = sketch.output(sketch.node("Gemm", x, sketch.constant(np.array([[0.3, 1e-5]], np.float32)), transB=1))
+    feeds = {graph.inputs[0]: np.array([[1e-35, 7e37]], np.float32)}
     (found,) = reference.run(apply_all(graph), feeds).values()
     np.testing.assert_allclose(found, [[0.3e-5 + 2.03e-5]], rtol=1e-5)
 

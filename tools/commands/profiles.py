@@ -82,7 +82,7 @@ def _show(name: str, as_json: bool) -> None:
 
 
 def _tables(profile: Profile) -> None:
-    from ..report.display import size, table
+    from ..report.display import emit, size, table
 
     rows = [
         ["target", profile.target, ""],
@@ -91,6 +91,8 @@ def _tables(profile: Profile) -> None:
         ["pages", size(profile.page_bytes), ""],
         ["helpers spin", f"{profile.spin_us:g} us", ""],
         ["sharing a step", f"{profile.share_us:g} us", ""],
+        ["an inference besides", f"{profile.invoke_us:g} us", ""],
+        ["kept in the last cache", size(profile.cached), ""],
         ["softmax reads again", f"above {size(profile.softmax_bytes)}", f"{profile.softmax_share:g} of the last cache"],
     ]
     if profile.measured_on:
@@ -115,9 +117,10 @@ def _tables(profile: Profile) -> None:
         rails = [[rail.sensor, rail.label, _role(rail.total, rail in chosen)] for rail in profile.rails]
         table("Power rails", ["sensor", "label", ""], rails)
     if profile.kernels:
-        kernels = [[name, f"{cost.compute:.3g}", f"{cost.chunk_ns:.1f}", f"{cost.call_ns:.1f}"]
+        kernels = [[name, f"{cost.compute:.3g}", f"{cost.ends:.3g}", f"{cost.chunk_ns:.1f}", f"{cost.call_ns:.1f}"]
                    for name, cost in sorted(profile.kernels.items())]  # fmt: skip
-        table("Kernels", ["kernel", ">of its estimate", ">ns a chunk", ">ns a call"], kernels)
+        table("Kernels", ["kernel", ">loops", ">their ends", ">ns a chunk", ">ns a call"], kernels)
+        emit("loops, ends: times the cycles that are estimated for them; the file has all that was measured")
 
 
 def _detected(as_json: bool) -> None:

@@ -7,7 +7,8 @@ import re
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,25 +18,30 @@ import numpy as np
 
 from ...device_profiles import KernelCost, Profile, detect, usable_cpus, user_folder
 from ...device_profiles.catalogue import HOST, SUFFIX
-from ..measure.bounds import streamed
 from ..measure.profile import profile_steps
 from ..models.devices import described
 from ..models.feeds import random_inputs
-from .fit import Timing, fit, predicted
-from .latency import BALANCE, clock
+from .fit import Timing, fit
+from .latency import BALANCE, features, predicted
 from .microbenchmarks import networks
 from .work import NUMPY, work_of
 
 if TYPE_CHECKING:
     from ...runtime.model import Model
+    from ...runtime.session import Session
 
-COPIED: Final = 64 << 20
-"""Bytes that are copied to measure memory; beyond any cache of a small device."""
+READ: Final = 128 << 20
+"""Bytes that are read to measure memory; beyond any cache of a small device."""
 SHARES: Final = (0.25, 0.5, 1.0, 2.0, 4.0)
 """Of the last cache, at which the algorithms of softmax are compared."""
 REPEATS: Final = 7
-SHORTEST = 0.3e-6
-"""Seconds below which a step's time is mostly what it takes to read the clock."""
+SECONDS: Final = 0.1
+"""For how long each small network is timed."""
+INFERENCES: Final = 50
+FEWEST: Final = 3
+"""Timings of a kind of kernel, below which its costs are taken from the other kinds."""
+SHORTEST: Final = 8
+"""So many of the networks hardly do more than start."""
 
 
 def measure_device(output: str | None) -> dict[str, Any]:
@@ -47,19 +53,22 @@ def measure_device(output: str | None) -> dict[str, Any]:
         warnings.warn(f"load average {load:.1f}: other programs are busy, so that what is measured is too slow",
                       RuntimeWarning, stacklevel=2)  # fmt: skip
     models = list(networks())
-    alone = time_steps(models, here, 1)
+    timed = time_networks(models, here, 1)
+    alone = [step for network in timed for step in network.steps]
     costs = fit_all(alone)
     measured: dict[str, Any] = {
         "measured_on": here.cluster.core,
-        "memory_gbps": {"value": round(memory_speed() * 1e-9, 2), "source": "measured: a copy beyond the caches"},
+        "memory_gbps": {"value": round(read_speed(READ) * 1e-9, 2), "source": "measured: reading beyond the caches"},
+        "cached_kib": cached_bytes(here) >> 10,
+        "invoke_us": round(1e6 * invoke_cost(timed, costs), 3),
         "share_us": round(share_cost(alone, models, here), 2),
         "softmax_share": softmax_share(here),
         "kernels": msgspec.to_builtins(costs),
     }
     path = Path(output) if output is not None else user_folder() / (HOST + SUFFIX)
     _write(path, {"extends": HOST, "name": HOST, "title": here.title} if output is None else _whole(path), measured)
-    known = [timing for timing in alone if timing.kernel in costs]
-    wrong = sorted(100 * abs(predicted(timing, costs[timing.kernel]) / timing.seconds - 1) for timing in known)
+    known = [timing for timing in alone if timing.kind in costs]
+    wrong = sorted(100 * abs(predicted(timing.amounts, costs[timing.kind]) / timing.seconds - 1) for timing in known)
     return {
         "output": str(path), "kernels": sorted(costs), "memory_gbps": measured["memory_gbps"]["value"],
         "share_us": measured["share_us"], "softmax_share": measured["softmax_share"], "steps": len(known),
@@ -68,28 +77,52 @@ def measure_device(output: str | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def time_steps(models: Iterable[Model], profile: Profile, threads: int) -> list[Timing]:
-    """Every step of the models that a kernel runs, in their order. ideal: without what sharing would save."""
+@dataclass(frozen=True)
+class Timed:
+    """A network's steps, and the seconds of a whole inference."""
+
+    steps: list[Timing]
+    whole: float
+
+
+def time_networks(models: Iterable[Model], profile: Profile, threads: int) -> list[Timed]:
     from ..models.sources import load
 
     found = []
     for model in models:
         feeds = random_inputs(model, {"x": model.inputs["x"].shape}, 0)  # type: ignore[dict-item]
         with load(model, threads) as session:
-            steps = profile_steps(session, feeds)
+            session.run(feeds)
+            whole = _inference(session, feeds)
+            timed = profile_steps(session, feeds, SECONDS)
             shapes = {name: array.shape for name, array in feeds.items()}
             works = work_of(session.engine.plan(shapes, ()).program, session.engine.target)
-        for work, step in zip(works, steps, strict=True):
-            found.append(Timing(work.kernel, work.loops / clock(profile), work.chunks, max(step["seconds"], 1e-9)))
+        steps = [
+            Timing(work.kind, features(work, profile), max(step["seconds"], 1e-9))
+            for work, step in zip(works, timed, strict=True)
+        ]
+        found.append(Timed(steps, whole))
     return found
+
+
+def _inference(session: Session, feeds: Mapping[str, np.ndarray]) -> float:
+    """Median seconds of an inference, without those of putting the inputs in place before it."""
+    times = []
+    for _ in range(INFERENCES):
+        for name, array in feeds.items():
+            session.inputs[name][...] = array
+        began = time.perf_counter()
+        session.invoke()
+        times.append(time.perf_counter() - began)
+    return float(np.median(times))
 
 
 def fit_all(timings: Iterable[Timing]) -> dict[str, KernelCost]:
     groups: dict[str, list[Timing]] = defaultdict(list)
     for timing in timings:
-        if timing.kernel != NUMPY and timing.seconds >= SHORTEST:
-            groups[timing.kernel].append(timing)
-    return {kernel: fit(group) for kernel, group in groups.items()}
+        if timing.kind != NUMPY:
+            groups[timing.kind].append(timing)
+    return {kind: fit(group) for kind, group in groups.items() if len(group) >= FEWEST}
 
 
 def share_cost(alone: list[Timing], models: Iterable[Model], profile: Profile) -> float:
@@ -98,18 +131,43 @@ def share_cost(alone: list[Timing], models: Iterable[Model], profile: Profile) -
     threads = profile.threads
     if threads == 1:
         return profile.share_us
-    together = time_steps(models, profile, threads)
+    together = [step for network in time_networks(models, profile, threads) for step in network.steps]
     extra = [
         b.seconds - a.seconds / (1 + (threads - 1) * BALANCE)
         for a, b in zip(alone, together, strict=True)
-        if a.kernel == b.kernel and a.seconds > 20e-6
+        if a.kind == b.kind and a.seconds > 20e-6
     ]
     return max(0.0, 1e6 * float(np.median(extra))) if extra else profile.share_us
 
 
-def memory_speed() -> float:
-    """Bytes a second, read and written, of a copy that no cache holds."""
-    return streamed(2 * COPIED)
+def cached_bytes(profile: Profile) -> int:
+    """Of the last cache, what is read over and over at more than the mean of its speed in a quarter of that cache and
+    in memory. Other programs, and other computers that share it, have the rest."""
+    last = profile.cached
+    inside, outside = read_speed(last // 4), read_speed(READ)
+    found = last // 4
+    for eighths in range(3, 9):
+        if read_speed(last * eighths // 8) < (inside * outside) ** 0.5:
+            break
+        found = last * eighths // 8
+    return found
+
+
+def read_speed(count: int) -> float:
+    """Bytes a second."""
+    # Memory that was never written is one page of zeros, which the first cache holds.
+    return count / _shortest(np.ones(count // 4, np.float32).max)
+
+
+def invoke_cost(timed: Iterable[Timed], costs: dict[str, KernelCost]) -> float:
+    """Seconds of an inference besides its steps: what is left of the shortest."""
+    shortest = sorted(timed, key=lambda network: network.whole)[:SHORTEST]
+    left = [
+        network.whole - sum(predicted(step.amounts, costs[step.kind]) for step in network.steps)
+        for network in shortest
+        if all(step.kind in costs for step in network.steps)
+    ]
+    return max(0.0, float(np.median(left))) if left else 0.0
 
 
 def softmax_share(profile: Profile) -> float:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...device_profiles.schema import UNKNOWN_CACHE
 from ...runtime.engine.fitting import memory_of
 from ..models.plans import any_target, plan_program
 from .latency import Load, memory_bytes, seconds_of
@@ -64,14 +63,17 @@ def estimate(
     target = any_target(profile.target)
     count = min(threads or profile.threads, profile.cores)
     program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes)
-    return estimate_program(program, packed, profile, target, count)
+    return estimate_program(program, packed, profile, target, count, len(model.metadata.states))
 
 
-def estimate_program(program: Program, packed: int, profile: Profile, target: Target | None, threads: int) -> Estimate:
-    """Of a program that was planned for the target and so many threads. packed: bytes of its weights."""
-    last = profile.cluster.last_cache
-    load = Load(packed, program.arena_bytes, UNKNOWN_CACHE if last is None else last.size)
-    steps, sustained, energy = [], 0.0, profile.energy
+def estimate_program(
+    program: Program, packed: int, profile: Profile, target: Target | None, threads: int, states: int = 0
+) -> Estimate:
+    """Of a program that was planned for the target and so many threads. packed: bytes of its weights. states: how many
+    it keeps from one inference to the next."""
+    load = Load(packed, program.arena_bytes, profile.cached)
+    around = 1e-6 * profile.invoke_us * (1 + states)
+    steps, sustained, energy = [], around, profile.energy
     for work in work_of(program, target):
         seconds = seconds_of(work, profile, threads, load)
         sustained += seconds_of(work, profile, threads, load, sustained=True)
@@ -80,7 +82,7 @@ def estimate_program(program: Program, packed: int, profile: Profile, target: Ta
             cores = min(threads, work.parts)
             joules = joules_above_idle(work, energy, seconds, cores, memory_bytes(work, load))
         steps.append(StepEstimate(work, seconds, joules))
-    whole = sum(step.seconds for step in steps)
+    whole = around + sum(step.seconds for step in steps)
     above = None if energy is None else sum(step.joules or 0.0 for step in steps)
     total = None if energy is None or above is None else above + energy.idle_watts.value * whole
     memory = {**memory_of(program, packed, threads), "interpreter": INTERPRETER}

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import mul
+from statistics import median
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from ...device_profiles import KernelCost
 from .work import NUMPY
 
 if TYPE_CHECKING:
-    from ...device_profiles import Profile
+    from ...device_profiles import Cache, Profile
     from .work import Work
 
 REFERENCE_MHZ: Final = 3000
@@ -29,7 +33,7 @@ class Load:
     weights: int
     arena: int
     cache: int
-    """Bytes of the last cache."""
+    """Bytes that stay in the last cache."""
 
     @property
     def weights_from_memory(self) -> float:
@@ -50,14 +54,41 @@ def clock(profile: Profile, sustained: bool = False) -> float:
     return mhz * 1e6
 
 
-def cost_of(profile: Profile, kernel: str) -> KernelCost:
-    """As measured, else from cycles that are alike on all devices."""
-    found = profile.kernels.get(kernel)
+def cost_of(profile: Profile, work: Work) -> KernelCost:
+    """As measured of its kind or its kernel; else as of those that were, or from cycles that are alike on all
+    devices."""
+    found = profile.kernels.get(work.kind) or profile.kernels.get(work.kernel)
     if found is not None:
         return found
     cycle_ns = 1e9 / clock(profile)
-    call = NUMPY_CALL_CYCLES if kernel == NUMPY else CALL_CYCLES
-    return KernelCost(compute=COMPUTE, chunk_ns=CHUNK_CYCLES * cycle_ns, call_ns=call * cycle_ns)
+    if work.kernel == NUMPY:
+        return KernelCost(compute=1.0 if profile.kernels else COMPUTE, call_ns=NUMPY_CALL_CYCLES * cycle_ns)
+    if profile.kernels:
+        alike = list(profile.kernels.values())
+        compute, spill, call = (median(getattr(c, name) for c in alike) for name in ("compute", "spill_ns", "call_ns"))
+        return KernelCost(compute=compute, spill_ns=spill, call_ns=call)
+    return KernelCost(compute=COMPUTE, ends=COMPUTE, chunk_ns=CHUNK_CYCLES * cycle_ns, call_ns=CALL_CYCLES * cycle_ns)
+
+
+def features(work: Work, profile: Profile) -> KernelCost:
+    """What each cost of the work's kind is multiplied by, in seconds, of one thread and without memory."""
+    hz = clock(profile)
+    first, second = (profile.cluster.cache(level) for level in (1, 2))
+    return KernelCost(
+        compute=work.loops / hz,
+        ends=work.ends / hz,
+        place_ns=1e-9 * work.places,
+        function_ns=1e-9 * work.functions,
+        panel_ns=1e-9 * work.panels / 1024 * _beyond(work.panel, first),
+        spill_ns=1e-9 * work.data_bytes / 1024 * _beyond(work.data_bytes, second),
+        chunk_ns=1e-9 * work.chunks,
+        call_ns=1e-9,
+    )
+
+
+def _beyond(size: int, cache: Cache | None) -> float:
+    """The part that a cache does not keep: none of half its size, and all of its size."""
+    return 0.0 if cache is None else min(1.0, max(0.0, 2.0 * size / cache.size - 1.0))
 
 
 def memory_bytes(work: Work, load: Load) -> float:
@@ -67,9 +98,10 @@ def memory_bytes(work: Work, load: Load) -> float:
 
 def seconds_of(work: Work, profile: Profile, threads: int, load: Load, sustained: bool = False) -> float:
     """threads: of the program; a step that is not shared has one."""
-    cost, hz = cost_of(profile, work.kernel), clock(profile, sustained)
-    slower = clock(profile) / hz
-    loops = cost.compute * work.loops / hz + slower * cost.chunk_ns * 1e-9 * work.chunks
+    cost, amounts = cost_of(profile, work), features(work, profile)
+    slower = clock(profile) / clock(profile, sustained)
+    call = cost.call_ns * amounts.call_ns
+    loops = predicted(amounts, cost) - call
     sharers = min(threads, work.parts)
     gbps = DEFAULT_GBPS if profile.memory_gbps is None else profile.memory_gbps.value
     memory = memory_bytes(work, load) / (gbps * 1e9)
@@ -77,4 +109,9 @@ def seconds_of(work: Work, profile: Profile, threads: int, load: Load, sustained
     if sharers > 1:
         loops /= 1 + (sharers - 1) * BALANCE
         shared = profile.share_us * 1e-6
-    return max(loops, memory) + slower * cost.call_ns * 1e-9 + shared
+    return slower * (loops + call) + memory + shared
+
+
+def predicted(amounts: KernelCost, cost: KernelCost) -> float:
+    """Seconds of work whose features are `amounts`."""
+    return float(sum(map(mul, msgspec.structs.astuple(amounts), msgspec.structs.astuple(cost))))

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...device_profiles.catalogue import HOST
-from ...device_profiles.schema import UNKNOWN_CACHE
 from ..measure.profile import profile_steps
 from ..models.devices import described
 from ..report.run_parts import Layer
@@ -28,8 +27,7 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     engine = session.engine
     plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
     profile = described(HOST)[0] if engine.profile.name == HOST else engine.profile
-    last = profile.cluster.last_cache
-    load = Load(engine.weights.used, plan.program.arena_bytes, UNKNOWN_CACHE if last is None else last.size)
+    load = Load(engine.weights.used, plan.program.arena_bytes, profile.cached)
     timed = profile_steps(session, feeds)
     found = []
     for work, step in zip(work_of(plan.program, engine.target), timed, strict=True):

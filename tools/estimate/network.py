@@ -12,6 +12,8 @@ from ...runtime.model import Model
 
 Element = Literal["f32", "i8"]
 QUANT = Quantization.per_tensor(0.05, 0)
+POSITIVE = Quantization.per_tensor(0.05, -128)
+"""Of what no number is negative in: then a Relu costs nothing, as in models that are quantized."""
 
 
 class Network:
@@ -36,9 +38,10 @@ class Network:
         stride: int = 1,
         *,
         depthwise: bool = False,
-        relu: bool = True,
+        activation: str = "Relu",
         at: str = "",
     ) -> str:
+        """activation: what the kernel computes of its results besides, "" for nothing; in int8 only "Relu"."""
         x = at or self.latest
         inputs = self.channels[x]
         group = inputs if depthwise else 1
@@ -48,12 +51,12 @@ class Network:
             "pads": [(height - 1) // 2, (width - 1) // 2, height // 2, width // 2],
             "strides": [stride, stride], "group": group,
         }  # fmt: skip
-        if relu:
-            attributes["activation"] = "Relu"
-        return self._node("Conv", [x, *names], channels, attributes)
+        if activation:
+            attributes["activation"] = activation
+        return self._node("Conv", [x, *names], channels, attributes, POSITIVE if activation else QUANT)
 
-    def depthwise(self, kernel: int = 3, stride: int = 1) -> str:
-        return self.conv(self.channels[self.latest], kernel, stride, depthwise=True)
+    def depthwise(self, kernel: int | tuple[int, int] = 3, stride: int = 1, activation: str = "Relu") -> str:
+        return self.conv(self.channels[self.latest], kernel, stride, depthwise=True, activation=activation)
 
     def max_pool(self, kernel: int = 3, stride: int = 2) -> str:
         sizes: dict[str, Attribute] = {"kernel_shape": [kernel, kernel], "strides": [stride, stride]}
@@ -63,14 +66,14 @@ class Network:
         return self._node("GlobalAveragePool", [self.latest], self.channels[self.latest], {})
 
     def add(self, other: str) -> str:
-        return self._node("Add", [self.latest, other], self.channels[other], {"activation": "Relu"})
+        return self._node("Add", [self.latest, other], self.channels[other], {"activation": "Relu"}, POSITIVE)
 
     def add_shortcut(self, begin: str, stride: int = 1) -> str:
         """Adds what the latest value was computed from, with that stride, through a projection where it has another
         shape."""
         end = self.latest
         if stride > 1 or self.channels[begin] != self.channels[end]:
-            begin = self.conv(self.channels[end], 1, stride, relu=False, at=begin)
+            begin = self.conv(self.channels[end], 1, stride, activation="", at=begin)
         self.latest = end
         return self.add(begin)
 
@@ -80,18 +83,28 @@ class Network:
     def unary(self, op: str) -> str:
         return self._node(op, [self.latest], self.channels[self.latest], {})
 
-    def _node(self, op: str, inputs: list[str], channels: int, attributes: dict[str, Attribute]) -> str:
+    def _node(
+        self,
+        op: str,
+        inputs: list[str],
+        channels: int,
+        attributes: dict[str, Attribute],
+        quant: Quantization | None = None,
+    ) -> str:
+        """quant: the first input's by default."""
         name = f"v{len(self.graph.nodes)}"
         self.graph.nodes.append(Node(op, inputs, [name], attributes))
-        self.latest = self._value(name, channels)
+        self.latest = self._value(name, channels, None, quant or self.graph.values[inputs[0]].quant)
         return self.latest
 
-    def _value(self, name: str, channels: int, shape: tuple[int, ...] | None = None) -> str:
+    def _value(
+        self, name: str, channels: int, shape: tuple[int, ...] | None, quant: Quantization | None = QUANT
+    ) -> str:
         self.channels[name] = channels
         if self.element == "f32":
             self.graph.add_value(Value(name, np.dtype(np.float32), shape))
         else:
-            self.graph.add_value(Value(name, np.dtype(np.int8), shape, QUANT))
+            self.graph.add_value(Value(name, np.dtype(np.int8), shape, quant))
         return name
 
     def _weights(self, name: str, shape: tuple[int, ...]) -> list[str]:

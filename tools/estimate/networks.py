@@ -17,7 +17,7 @@ def mobilenet_v1(element: Element, size: int = 224, width: float = 1.0) -> Model
         net.depthwise(3, stride)
         net.conv(_wide(channels, width))
     net.average()
-    net.conv(1000, relu=False)
+    net.conv(1000, activation="")
     return net.model()
 
 
@@ -33,13 +33,13 @@ def mobilenet_v2(element: Element, width: float = 1.0) -> Model:
             if expansion > 1:
                 net.conv(expansion * channels)
             net.depthwise(3, first if i == 0 else 1)
-            net.conv(outputs, relu=False)
+            net.conv(outputs, activation="")
             if i > 0:
                 net.add(begin)
             channels = outputs
     net.conv(max(1280, _wide(1280, width)))
     net.average()
-    net.conv(1000, relu=False)
+    net.conv(1000, activation="")
     return net.model()
 
 
@@ -68,10 +68,10 @@ def resnet18(element: Element) -> Model:
         for i in range(2):
             begin, step = net.latest, stride if i == 0 else 1
             net.conv(channels, 3, step)
-            net.conv(channels, 3, relu=False)
+            net.conv(channels, 3, activation="")
             net.add_shortcut(begin, step)
     net.average()
-    net.conv(1000, relu=False)
+    net.conv(1000, activation="")
     return net.model()
 
 
@@ -83,10 +83,10 @@ def resnet50(element: Element) -> Model:
             begin, step = net.latest, stride if i == 0 else 1
             net.conv(channels)
             net.conv(channels, 3, step)
-            net.conv(4 * channels, relu=False)
+            net.conv(4 * channels, activation="")
             net.add_shortcut(begin, step)
     net.average()
-    net.conv(1000, relu=False)
+    net.conv(1000, activation="")
     return net.model()
 
 
@@ -98,7 +98,7 @@ def kws(element: Element) -> Model:
         net.depthwise()
         net.conv(64)
     net.average()
-    net.conv(12, relu=False)
+    net.conv(12, activation="")
     return net.model()
 
 
@@ -109,10 +109,10 @@ def resnet8(element: Element) -> Model:
     for channels, stride in ((16, 1), (32, 2), (64, 2)):
         begin = net.latest
         net.conv(channels, 3, stride)
-        net.conv(channels, 3, relu=False)
+        net.conv(channels, 3, activation="")
         net.add_shortcut(begin, stride)
     net.average()
-    net.conv(10, relu=False)
+    net.conv(10, activation="")
     return net.model()
 
 
@@ -121,7 +121,7 @@ def anomaly(element: Element) -> Model:
     net = Network(element, 1, 1, 1, 640)
     for channels in (128, 128, 128, 128, 8, 128, 128, 128, 128):
         net.conv(channels)
-    net.conv(640, relu=False)
+    net.conv(640, activation="")
     return net.model()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...runtime.compiler.abi import WEIGHTS
 from ...runtime.lowering.tile_choice import tile_cost
+from ...runtime.ops.registry import find
 from ...runtime.program.program import Call, PythonStep
 from ...runtime.program.view import Storage
 from ...runtime.simd.tile_layout import TileLayout
@@ -21,21 +22,41 @@ DEPTHWISE_INT8, DEPTHWISE_F32 = 0.35, 0.2
 """Multiply-adds a cycle and byte of a vector register, of an out-of-order core (llvm-mca on the compiled loops)."""
 MOVED = 0.25
 """Units of other kernels' work a cycle and byte of a vector register."""
+BLAS = 16.0
+"""Multiply-adds a cycle of NumPy's matrix product."""
 IN_ORDER = 0.4
 """What is left of either on a core that executes in order."""
 
 
+FUNCTIONS = {
+    "Sigmoid": 1.0, "Tanh": 1.0, "SiLU": 1.0, "Gelu": 0.9, "GeluTanh": 0.9, "Mish": 1.5, "HardSwish": 0.2,
+}  # fmt: skip
+"""What activations take of a sigmoid's time."""
+STRIDED, VECTOR = ".strided", ".vector"
+"""Kinds of their own: depthwise kernels that skip places, and tiles of one row, which multiply a vector by a matrix.
+(And copies, by the bytes of an element.)"""
+
+
 @dataclass(frozen=True)
 class Work:
-    """One step. kernel: the name of its kernel's function, or NUMPY. loops: estimated cycles, of one thread. macs: its
-    node's multiply-adds, where it computes them. element: of what. weight_bytes: of constants that it reads;
-    data_bytes: of activations that it reads and writes. parts: how many threads may share it."""
+    """One step. kernel: the name of its kernel's function, or NUMPY. kind: under what its costs are kept, which is the
+    kernel and, where it runs otherwise, how. loops: estimated cycles, of one thread, and ends: of what comes after each
+    loop. places: how many loops there are. functions: results that go through an exponential. panels: bytes of weights
+    that all loops read, and panel: that each of them reads. macs: its node's multiply-adds, where it computes them.
+    element: of what. weight_bytes: of constants that it reads; data_bytes: of activations that it reads and writes.
+    parts: how many threads may share it."""
 
     index: int
     operator: str
     node: str
     kernel: str
+    kind: str
     loops: float
+    ends: float
+    places: float
+    functions: float
+    panels: float
+    panel: int
     macs: int
     element: Literal["i8", "f32"]
     weight_bytes: int
@@ -57,22 +78,32 @@ def _of_call(call: Call, facts: dict[str, Any], target: Target | None) -> Work:
     assert target is not None
     kernel = call.kernel.__name__
     weights, data = _bytes(call)
+    loops = _loops(call, kernel, target, data)
     return Work(
-        facts["index"], facts["operator"], facts["node"], kernel, _loops(call, kernel, target, data), facts["macs"],
-        "i8" if "int8" in kernel or "quant" in call.kernel.__module__ else "f32", weights, data, call.chunks,
-        max(1, call.chunks // call.grain) if call.grain else 1,
+        facts["index"], facts["operator"], facts["node"], kernel, loops.kind, loops.cycles, loops.ends, loops.places,
+        loops.results * FUNCTIONS.get(str(call.constants.get("activation")), 0.0), loops.places * loops.panel,
+        loops.panel, facts["macs"], "i8" if "int8" in kernel or "quant" in call.kernel.__module__ else "f32", weights,
+        data, call.chunks, max(1, call.chunks // call.grain) if call.grain else 1,
     )  # fmt: skip
 
 
 def _of_numpy(step: PythonStep, facts: dict[str, Any], program: Program) -> Work:
-    """NumPy's references take a few passes over what they read and write, and a multiply-add at a time."""
+    """NumPy's references take a few passes over what they read and write, of a table no more than they take out of it,
+    and a multiply-add at a time; matrix products and what only moves numbers are NumPy's own."""
     views = [view for view in (*step.inputs, *step.outputs) if view is not None]
     data = sum(view.size * view.itemsize for view in views if not view.constant)
     weights = sum(view.size * view.itemsize for view in views if view.constant)
-    elements = sum(view.size for view in views)
+    moved, held = (sum(view.size for view in views if view.constant == constant) for constant in (False, True))
     macs = program.node_macs.get(step.node, 0)
-    loops = 6.0 * elements + 2.0 * macs
-    return Work(facts["index"], facts["operator"], facts["node"], NUMPY, loops, macs, "f32", weights, data, 1, 1)
+    op, elements = find(facts["operator"]), moved + min(moved, held)
+    if facts["operator"] in ("MatMul", "Gemm"):
+        loops = elements + macs / BLAS
+    else:
+        loops = (1.0 if op is not None and op.moves_data else 6.0) * elements + 2.0 * macs
+    return Work(
+        facts["index"], facts["operator"], facts["node"], NUMPY, NUMPY, loops, 0.0, 0.0, 0.0, 0.0, 0, macs, "f32",
+        min(weights, data) if facts["operator"].startswith("Gather") else weights, data, 1, 1,
+    )  # fmt: skip
 
 
 def _bytes(call: Call) -> tuple[int, int]:
@@ -92,27 +123,47 @@ def _gaps(call: Call) -> int:
     return images * (before + after + (rows - 1) * gap)
 
 
-def _loops(call: Call, kernel: str, target: Target, data: int) -> float:
+class Loops(NamedTuple):
+    """The loops of one call. results: numbers that they compute; panel: bytes of weights that each of them reads."""
+
+    kind: str
+    cycles: float
+    ends: float = 0.0
+    places: float = 0.0
+    results: float = 0.0
+    panel: int = 0
+
+
+def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
     if kernel in ("conv_f32", "conv_int8"):
-        return _tiles(call, "f32" if kernel == "conv_f32" else "i8", target)
-    if kernel.startswith("depthwise"):
-        rate = (DEPTHWISE_F32 if kernel == "depthwise_f32" else DEPTHWISE_INT8) * target.vector_bytes
-    else:
-        rate = MOVED * target.vector_bytes
-    if target.in_order:
-        rate *= IN_ORDER
-    return (call.work or data) / rate
+        return _tiles(call, kernel, "f32" if kernel == "conv_f32" else "i8", target)
+    rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
+    if not kernel.startswith("depthwise"):
+        kind = f"{kernel}.{call.constants['itemsize']}" if kernel == "copy" else kernel
+        return Loops(kind, (call.work or data) / (MOVED * rate))
+    rate *= DEPTHWISE_F32 if kernel == "depthwise_f32" else DEPTHWISE_INT8
+    strided = int(call.constants.get("stride", 1)) > 1
+    lanes = int(call.constants.get("lanes", call.constants.get("channels", 1)))
+    blocks = _number(call, "blocks")
+    places = call.chunks * blocks * _number(call, "pixels")
+    # The last block of channels repeats some of the one before it.
+    again = blocks * lanes / (_number(call, "last_channel") + lanes)
+    return Loops(kernel + STRIDED * strided, again * (call.work or data) / rate, places=places, results=places * lanes)
 
 
-def _tiles(call: Call, element: str, target: Target) -> float:
+def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Target) -> Loops:
     """What choose_tile minimises, of the tile that it chose."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
-    lines, pixels = _number(call, "lines"), _number(call, "pixels")
-    steps = _number(call, "steps") * _number(call, "kernel_rows") * _number(call, "taps") * _number(call, "passes")
+    taps = _number(call, "kernel_rows") * _number(call, "taps") * _number(call, "passes")
+    steps = _number(call, "steps") * taps
     held = rows + rows % 2 if layout.row_pairs else rows
-    blocks = call.chunks * _number(call, "blocks") / lines
-    return blocks * lines * -(-pixels // rows) * cost.cycles(held, columns, steps)
+    tiles = call.chunks * _number(call, "blocks") * -(-_number(call, "pixels") // rows)
+    ends = cost.cycles(held, columns, 0)
+    return Loops(
+        kernel + VECTOR * (rows == 1), tiles * (cost.cycles(held, columns, steps) - ends), tiles * ends, tiles,
+        tiles * rows * columns * (target.vector_bytes // 4), steps * columns * target.vector_bytes,
+    )  # fmt: skip
 
 
 def _number(call: Call, name: str) -> int:

@@ -34,8 +34,9 @@ def describe_steps(program: Program) -> list[dict[str, Any]]:
     return steps
 
 
-def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
-    """`describe_steps` with the seconds of each step, which add up to about those of a whole inference."""
+def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: float = SECONDS) -> list[dict[str, Any]]:
+    """`describe_steps` with the seconds of each step, which add up to about those of a whole inference. seconds: for
+    how long they are timed."""
     from ...runtime.engine.workspace import Workspace
 
     engine = session.engine
@@ -44,14 +45,14 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray]) -> list[dic
     arena.bind(plan)
     try:
         steps = describe_steps(plan.program)
-        whole, parts = _time(arena, feeds, len(steps))
+        whole, parts = _time(arena, feeds, len(steps), seconds)
     finally:
         arena.close()
     native = [seconds for step, seconds in zip(steps, parts, strict=True) if step["kernel"] is not None]
     # Calling one step from Python costs more than the step loop spends on it, and no less than the shortest call.
     overhead = min(max(0.0, sum(parts) - whole) / len(native), min(native)) if native else 0.0
-    for step, seconds in zip(steps, parts, strict=True):
-        step["seconds"] = seconds if step["kernel"] is None else seconds - overhead
+    for step, part in zip(steps, parts, strict=True):
+        step["seconds"] = part if step["kernel"] is None else part - overhead
     return steps
 
 
@@ -78,14 +79,14 @@ def _moves(kernel: str | None) -> bool:
     return kernel is not None and kernel.startswith("copy.")
 
 
-def _time(arena: Workspace, feeds: Mapping[str, np.ndarray], count: int) -> tuple[float, list[float]]:
+def _time(arena: Workspace, feeds: Mapping[str, np.ndarray], count: int, seconds: float) -> tuple[float, list[float]]:
     """Median seconds of a whole inference, and of each step in passes over all of them, so that each finds its data."""
     _feed(arena, feeds)
     arena.execute()
     calls = [arena.step(index) for index in range(count)]
     wholes: list[float] = []
     parts: list[list[float]] = []
-    until = time.perf_counter() + SECONDS
+    until = time.perf_counter() + seconds
     while len(wholes) < LEAST_PASSES or time.perf_counter() < until:
         _feed(arena, feeds)
         wholes.append(_clock(arena.execute))
