@@ -166,12 +166,15 @@ class _Geometries:
         x_start = self.x.start().shifted(first * self.image_pitch - top * self.row_pitch - left * self.pixel_pitch)
         lines, pixels = images * height, width
         x_row, y_row_ = self.row_pitch * self.strides[0], y_row
-        if self._pointwise(*(view for view in (y, residual) if view is not None)):
+        x_pixel = self.pixel_pitch * self.strides[1]
+        if self._column(y, residual):
+            lines, pixels, x_pixel, y_pixel = 1, lines, x_row, y_row
+        elif self._pointwise(*(view for view in (y, residual) if view is not None)):
             lines, pixels = 1, images * height * width
             x_row, y_row_ = pixels * self.pixel_pitch, pixels * y_pixel
         return Geometry(
             lines=lines, pixels=pixels,
-            x=x_start.shifted(group * per_group * item), x_row=x_row, x_pixel=self.pixel_pitch * self.strides[1],
+            x=x_start.shifted(group * per_group * item), x_row=x_row, x_pixel=x_pixel,
             y=y.start(first).shifted(group * (outputs // self.group) * item), y_row=y_row_, y_pixel=y_pixel,
             kernel_rows=self.kernel[0], kernel_row=self.row_pitch * self.dilations[0],
             taps=self.taps, kernel_tap=self.pixel_pitch * self.dilations[1], run=self.run,
@@ -185,6 +188,12 @@ class _Geometries:
         if self._pointwise(y, view):
             return start, self.of(y, image, group, view).y_row
         return start, view.pitches()[1]
+
+    @staticmethod
+    def _column(y: View, residual: View | None) -> bool:
+        """Whether the output is one pixel wide, so that its rows make one line: a tile of several pixels reads the
+        weights once."""
+        return y.channels_last()[2] == 1 and (residual is None or residual.pitches()[1] == y.pitches()[1])
 
     def _begin(self) -> tuple[int, int]:
         return self._two(self.window.begin) if len(self.window.begin) == 2 else (0, self.window.begin[0])
