@@ -32,6 +32,7 @@ class Stream:
         self.links = dict(links)
         self._held: dict[str, np.ndarray] = {}
         self._sizes: Shapes = {}
+        self._moves: tuple[Mapping[str, np.ndarray], list[tuple[np.ndarray, np.ndarray]]] | None = None
         self._before: tuple[Shapes, tuple[str, ...], Plan | Staged, tuple[str, ...]] | None = None
 
     @property
@@ -83,6 +84,11 @@ class Stream:
 
     def carry(self, workspace: Workspace) -> None:
         """After a run: the next one's inputs. One of another shape is held until the workspace is planned for it."""
+        # A workspace of one program has the same arrays until it is bound anew.
+        if self._moves is not None and self._moves[0] is workspace.inputs:
+            for place, after in self._moves[1]:
+                place[...] = after
+            return
         for name, link in self.links.items():
             place, after = workspace.inputs[name], workspace.outputs[link.output]
             self._sizes[name] = after.shape
@@ -91,6 +97,9 @@ class Stream:
                 self._held.pop(name, None)
             else:
                 self._held[name] = after.copy()
+        if isinstance(workspace.plan, Plan) and not self._held:
+            pairs = [(workspace.inputs[name], workspace.outputs[link.output]) for name, link in self.links.items()]
+            self._moves = workspace.inputs, pairs
 
     def take(self, workspace: Workspace) -> None:
         """Holds the state, as the workspace is about to become another program's."""
