@@ -122,11 +122,11 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     clusters: the fastest first; helper threads are kept to that one. threads: how many of its cores to use where
     nothing else is asked for. memory_mib: None where not known; system_mib: what of it others need. page_bytes: the
     size of a page of memory. memory_gbps: 10^9 bytes a second that all cores together read. spin_us: how long an idle
-    helper thread looks for work before it sleeps. share_us: what it takes to share a step with helpers.
-    invoke_us: what an inference takes besides its steps. cached_kib: of the last cache, what one program was seen to
-    keep in it; None: all of it. softmax_share: input and output of a softmax over the last cache, from where on two passes that read it again are
-    the faster. match: what the system says that such a device is, see board.py. measured_on: the CPU on which `mj
-    profiles --measure` made the profile.
+    helper thread looks for work before it sleeps. share_us: what it takes to share a step with helpers. invoke_us: what
+    an inference takes besides its steps. cached_kib: of the last cache, what one program was seen to keep in it; None:
+    all of it. softmax_share: input and output of a softmax over the last cache, from where on two passes that read it
+    again are the faster. match: what the system says that such a device is, see board.py. measured_on: the CPU on which
+    `mj profiles --measure` made the profile.
     """
 
     name: Name
