@@ -26,7 +26,7 @@ TREES = {
 }
 """x0 <= 0.5 ? (x1 > 0 ? 20 : 30) : 10."""
 Y = np.array([[20], [10], [30]], np.float32)
-HOSTILE = {
+HOSTILE: dict[str, tuple[dict[str, np.ndarray], str]] = {
     "a cycle of two": ({"yes": np.array([1, 0, 0, 0, 0], np.int32)}, "leads back"),
     "a node that leads to itself": ({"no": np.array([2, 1, 0, 0, 0], np.int32)}, "leads back"),
     "a node that is not there": ({"yes": np.array([1, 5, 0, 0, 0], np.int32)}, "branches lie in"),
@@ -82,7 +82,7 @@ def test_large_trees_that_are_fed(tmp_path: Path) -> None:
     """Lists that are too long to be part of what is planned for."""
     count = 2000
     inner = np.arange(count) < count // 2 - 1
-    trees = {
+    trees: dict[str, np.ndarray] = {
         "features": np.arange(count, dtype=np.int32) % 2,
         "thresholds": np.sin(np.arange(count)).astype(np.float32),
         "yes": np.where(inner, 2 * np.arange(count) + 1, 0).astype(np.int32),
