@@ -14,7 +14,7 @@ from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.model import Model
 
 X = np.array([[0.2, 3.0], [0.7, -1.0], [0.5, 0.0]], np.float32)
-TREES = {
+TREES: dict[str, np.ndarray] = {
     "features": np.array([0, 1, 0, 0, 0], np.int32),
     "thresholds": np.array([0.5, 0, 0, 0, 0], np.float32),
     "yes": np.array([1, 3, 0, 0, 0], np.int32),
