@@ -36,6 +36,10 @@ def _targets() -> list[str]:
 
 TARGETS = _targets()
 """The targets that this machine can run: the instruction sets that differ most, and its own."""
+INTEGER_TARGETS = [
+    *TARGETS[:-1], *(name for name in ("x86-64-v3-vnni", "x86-64-v4") if not missing(named(name))), *TARGETS[-1:]
+]  # fmt: skip
+"""Those that multiply integers in a way of their own besides: floats as one of the others."""
 
 
 @dataclass(frozen=True)

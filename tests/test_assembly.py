@@ -12,17 +12,20 @@ from typing import Any
 
 import pytest
 from assembly_text import compiled, count, instructions, loop_of, stacked
+from product_cases import depthwise
 
 from millijoule.runtime.kernels import conv, execute, softmax_split
 from millijoule.runtime.kernels.depthwise import depthwise_f32, depthwise_int8
 from millijoule.runtime.lowering.tile_choice import WIDEST, WIDEST_OF_SEVERAL_ROWS, choose_tile, tile_cost
 from millijoule.runtime.simd.tile_layout import TileLayout
 from millijoule.runtime.targets.target import TARGETS, Target
+from millijoule.tools.models.plans import plan_program
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 PRODUCTS = {
     ("x86-64-v2", "i8"): r"pmaddwd %xmm",
     ("x86-64-v3", "i8"): r"vpmaddwd .*%ymm",
+    ("x86-64-v3-vnni", "i8"): r"\{vex\} vpdpbusd .*%ymm",
     ("x86-64-v4", "i8"): r"vpmaddwd .*%zmm",
     ("x86-64-v4-vnni", "i8"): r"vpdpbusd .*%zmm",
     ("x86-64-v2", "f32"): r"mulps %xmm",
@@ -110,6 +113,21 @@ def test_depthwise_integers(name: str, pattern: str) -> None:
         "joined": 1, "parts": 1, "finish": "shift",
     }  # fmt: skip
     loop = loop_of(compiled(depthwise_int8, TARGETS[name], **constants), pattern)
+    assert count(loop, pattern) > 0
+    assert not stacked(loop)
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("channels", [4, 8, 16, 24, 96])
+def test_depthwise_integers_in_16_registers(channels: int, stride: int, kernel: int) -> None:
+    """Of the tiles that are chosen, which three kernel rows or more are added to."""
+    target, pattern = TARGETS["x86-64-v3-vnni"], r"\{vex\} vpdpbusd .*%ymm"
+    net = depthwise((1, 12, 12, channels), (kernel, kernel), pads=[kernel // 2] * 4, strides=[stride, stride])()
+    program, _ = plan_program(net.model, {name: data.shape for name, data in net.feeds.items()}, target, 1)
+    chosen = [(f, c) for f, c in program.kernels().values() if f.__module__ == depthwise_int8.__module__]
+    assert len(chosen) == 1
+    loop = loop_of(compiled(chosen[0][0], target, **chosen[0][1]), pattern)
     assert count(loop, pattern) > 0
     assert not stacked(loop)
 

@@ -15,6 +15,7 @@ import pytest
 
 import millijoule
 from millijoule.runtime.evaluate import reference
+from millijoule.runtime.targets.target import BASES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCE = CHECKOUT / "examples" / "fashion_mnist" / "fashion_mnist_int8.onnx"
@@ -55,7 +56,7 @@ def expected(model: millijoule.Model, images: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("target", ["x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4-vnni", "x86-64-v4-vbmi"])
+@pytest.mark.parametrize("target", [target.name for target in BASES if target.machine == "x86-64"])
 def test_x86(model: millijoule.Model, images: np.ndarray, expected: np.ndarray, target: str, threads: int) -> None:
     try:
         session = millijoule.load(model, target=target, threads=threads)

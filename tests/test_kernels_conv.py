@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from kernel_cases import TARGETS, check_model, kernels_of, program_of
+from kernel_cases import INTEGER_TARGETS, TARGETS, check_model, kernels_of, program_of
 from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, RTOL, Build, conv, gemm, random_conv
 
 from millijoule.runtime.engine.engine import needed_kernels
@@ -19,8 +19,6 @@ from millijoule.runtime.targets import target as targets
 from millijoule.tools.models.plans import plan_program
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
-INTEGER_TARGETS = [*TARGETS[:-1], *([] if targets.missing(targets.named("x86-64-v4")) else ["x86-64-v4"]), TARGETS[-1]]
-"""512-bit registers without VNNI multiply integers in a way of their own, floats as their successors."""
 
 
 def check(build: Build, target: str, threads: int = 1) -> None:

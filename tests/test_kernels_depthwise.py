@@ -9,7 +9,7 @@ import os
 
 import numpy as np
 import pytest
-from kernel_cases import TARGETS, check_model, kernels_of
+from kernel_cases import INTEGER_TARGETS, TARGETS, check_model, kernels_of
 from product_cases import ATOL, DEPTHWISE_FLOATS, DEPTHWISE_INTEGERS, PADS, RTOL, Build, depthwise, random_conv
 
 from millijoule.runtime.session import load
@@ -24,7 +24,7 @@ def check(build: Build, target: str) -> list[str]:
     return check_model(net.model, net.feeds, target=target, rtol=RTOL, atol=ATOL)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", INTEGER_TARGETS)
 @pytest.mark.parametrize("name", DEPTHWISE_INTEGERS)
 def test_integers(name: str, target: str) -> None:
     assert any(kernel.startswith("depthwise.") for kernel in check(DEPTHWISE_INTEGERS[name], target))
@@ -36,14 +36,14 @@ def test_floats(name: str, target: str) -> None:
     assert any(kernel.startswith("depthwise.") for kernel in check(DEPTHWISE_FLOATS[name], target))
 
 
-@pytest.mark.parametrize("target", TARGETS if FULL else TARGETS[-1:])
+@pytest.mark.parametrize("target", INTEGER_TARGETS if FULL else TARGETS[-1:])
 @pytest.mark.parametrize("index", range(150 if FULL else 5))
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
 def test_random_shapes(quantized: bool, index: int, target: str) -> None:
     check(random_conv(index, quantized, depth=True), target)
 
 
-@pytest.mark.parametrize("target", TARGETS if FULL else TARGETS[-1:])
+@pytest.mark.parametrize("target", INTEGER_TARGETS if FULL else TARGETS[-1:])
 @pytest.mark.parametrize("channels", range(1, 71) if FULL else [11, 48])
 def test_counts_of_channels_and_pixels(channels: int, target: str) -> None:
     check(depthwise((1, 4, 1 + channels % 33, channels), (3, 3), **PADS), target)
@@ -71,7 +71,7 @@ def test_wide_strides(quantized: bool, target: str) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", INTEGER_TARGETS)
 @pytest.mark.parametrize(("value", "weight"), [(-128, -128), (127, -128), (-128, 127)])
 def test_extremes(value: int, weight: int, target: str) -> None:
     net = depthwise((1, 4, 5, 24), (3, 3), w=np.full((24, 3, 3, 1), weight, np.int8), **PADS)()

@@ -33,7 +33,7 @@ from millijoule.runtime.errors import Error, TargetError
 from millijoule.runtime.kernels.copy import copy
 from millijoule.runtime.system import executable
 from millijoule.runtime.targets.cpu import host_machine
-from millijoule.runtime.targets.target import DOTPROD, NEON, TARGETS, V4, named, resolve
+from millijoule.runtime.targets.target import DOTPROD, NEON, TARGETS, V3, V4, named, resolve
 
 
 @pytest.fixture
@@ -243,6 +243,7 @@ def test_a_target_that_a_file_does_not_hold(tmp_path: Path) -> None:
     ("machine", "features", "core", "held", "chosen"),
     [
         ("x86-64", V4, None, ["x86-64-v3", "x86-64-v2", "x86-64-v4-vnni"], "x86-64-v3"),
+        ("x86-64", V3 | {"avxvnni"}, None, ["x86-64-v3", "x86-64-v3-vnni", "x86-64-v2"], "x86-64-v3-vnni"),
         ("x86-64", V4 | {"avx512vnni"}, None, ["x86-64-v4-vnni", "x86-64-v4"], "x86-64-v4-vnni"),
         ("aarch64", NEON, "cortex-a72", ["cortex-a53", "cortex-a72", "aarch64-neon"], "cortex-a72"),
         ("aarch64", NEON, "cortex-a72", ["cortex-a53", "aarch64-neon"], "aarch64-neon"),

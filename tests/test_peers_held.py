@@ -31,6 +31,9 @@ def on(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     [
         ("x86-64-v3", "x86-64-v2", "SSE41"),
         ("x86-64-v4-vnni", "x86-64-v3", "AVX2"),
+        ("x86-64-v3-vnni", "x86-64-v3", "AVX2"),
+        ("x86-64-v4-vbmi", "x86-64-v3-vnni", "AVX2_VNNI"),
+        ("x86-64-v3-vnni", "x86-64-v3-vnni", None),
         ("x86-64-v4-vbmi", "x86-64-v4", "AVX512_CORE"),
         ("x86-64-v3", "x86-64-v3", None),
         ("aarch64-dotprod", "aarch64-neon", None),

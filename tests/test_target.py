@@ -27,6 +27,8 @@ VNNI = V4 | {"avx512vnni"}
         ("x86-64", V3 - {"fma"}, "x86-64-v2"),
         ("x86-64", V3 | {"avx512f", "avx512cd"}, "x86-64-v3"),
         ("x86-64", V3 | {"avx512vnni"}, "x86-64-v3"),
+        ("x86-64", V3 | {"avxvnni"}, "x86-64-v3-vnni"),
+        ("x86-64", V4 | {"avx512vnni", "avxvnni"}, "x86-64-v4-vnni"),
         ("x86-64", V4, "x86-64-v4"),
         ("x86-64", VNNI, "x86-64-v4-vnni"),
         ("x86-64", V4 | {"avx512vbmi"}, "x86-64-v4"),
@@ -81,14 +83,15 @@ def test_without_executable_memory_linux_is_asked() -> None:
     assert done.stdout.strip() == ",".join(sorted(cpu.host_features())), done.stderr
 
 
-def fake_cpuid(present: set[str], *, highest: int = 7, osxsave: bool = True) -> cpu.Cpuid:
+def fake_cpuid(present: set[str], *, highest: int = 7, subleaves: int = 1, osxsave: bool = True) -> cpu.Cpuid:
     def cpuid(leaf: int, subleaf: int) -> cpu.Registers:
         if leaf in (0, 0x80000000):
             return (highest if leaf == 0 else 0x80000001, 0, 0, 0)
         # What Intel's CPUs answer above the highest leaf is that leaf's data, here all ones.
-        if leaf <= 0x7FFFFFFF and leaf > highest:
+        if leaf <= 0x7FFFFFFF and (leaf > highest or subleaf > subleaves):
             return (0xFFFFFFFF,) * 4
-        registers = [0, 0, cpu.OSXSAVE if leaf == 1 and osxsave else 0, 0]
+        most = subleaves if (leaf, subleaf) == (7, 0) else 0
+        registers = [most, 0, cpu.OSXSAVE if leaf == 1 and osxsave else 0, 0]
         for feature in present:
             where = cpu.CPUID_BITS[feature]
             if where[:2] == (leaf, subleaf):
@@ -107,7 +110,7 @@ STATES = {"none": 0b11, "avx": 0b111, "avx512": 0b11100111}
     ("state", "osxsave", "best"),
     [
         ("avx512", True, "x86-64-v4-vbmi"),
-        ("avx", True, "x86-64-v3"),
+        ("avx", True, "x86-64-v3-vnni"),
         ("none", True, "x86-64-v2"),
         ("avx512", False, "x86-64-v2"),
     ],
@@ -120,6 +123,8 @@ def test_registers_that_the_system_does_not_save_do_not_count(state: str, osxsav
 def test_leaves_that_do_not_exist_are_not_read() -> None:
     found = cpu.decode_cpuid(fake_cpuid(EVERYTHING, highest=1), lambda: STATES["avx512"])
     assert "avx" in found and "avx2" not in found
+    found = cpu.decode_cpuid(fake_cpuid(EVERYTHING, subleaves=0), lambda: STATES["avx512"])
+    assert "avx2" in found and "avxvnni" not in found
 
 
 @pytest.mark.parametrize("feature", sorted(cpu.CPUID_BITS))
@@ -278,6 +283,7 @@ def test_what_kernels_ask_of_a_target() -> None:
     yes, no = True, False
     assert facts("x86-64-v2") == ("x86", 16, 16, no, no, no, no, no, no, no)
     assert facts("x86-64-v3") == ("x86", 32, 16, yes, yes, no, no, no, no, no)
+    assert facts("x86-64-v3-vnni") == ("x86", 32, 16, yes, yes, no, yes, no, no, no)
     assert facts("x86-64-v4") == ("x86", 64, 32, yes, yes, yes, no, no, no, no)
     assert facts("x86-64-v4-vnni") == ("x86", 64, 32, yes, yes, yes, yes, no, no, no)
     assert facts("x86-64-v4-vbmi") == ("x86", 64, 32, yes, yes, yes, yes, yes, no, no)

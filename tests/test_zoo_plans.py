@@ -14,7 +14,7 @@ from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.program.weights import Weights
 from millijoule.runtime.targets.target import named
 
-TARGETS = ["x86-64-v2", "x86-64-v4-vnni", "cortex-a57", "aarch64-i8mm", None]
+TARGETS = ["x86-64-v2", "x86-64-v3-vnni", "x86-64-v4-vnni", "cortex-a57", "aarch64-i8mm", None]
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)

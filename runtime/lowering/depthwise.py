@@ -27,6 +27,8 @@ WIDEST_TILE = 64
 WIDEST_STRIDE = 32
 """From one output of an int8 tile to the next."""
 ACCUMULATORS = 8
+FEW_ACCUMULATORS = 4
+"""Of a tile, or of each of three that are alive together, where 16 registers hold the transposed pixels, too."""
 BANDS_PER_THREAD, LEAST_BAND = 2, 3
 """A band is rows of outputs that a thread walks down; two more rows of inputs are read."""
 TILE_OVERHEAD = 0.5
@@ -240,12 +242,11 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
     if layout.pixels > scan.pixels:
         narrow = True
         layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
+    while _few(b) and layout.pixels * layout.columns > FEW_ACCUMULATORS * (1 if scan.scanned else 2):
+        layout = DepthwiseLayout.of(b.target, layout.width // 2, scan.kernel, scan.stride, scan.dilation, narrow)
     repeat = 1
     if scan.dilation == 1 and scan.stride <= WIDEST_STRIDE:
-        room = 2 * ACCUMULATORS
-        if scan.scanned:
-            # Three tiles are alive; transposing half-width blocks takes registers of its own.
-            room = ACCUMULATORS // 2 if layout.columns == 2 else ACCUMULATORS
+        room = _room(b, scan, layout)
         most = max(1, min(room // (layout.pixels * layout.columns), scan.pixels // layout.pixels))
         repeat = min(range(1, most + 1), key=lambda n: _cost(scan.pixels, n * layout.pixels))
     dense = scan.adjacent * joined == layout.width and scan.dilation == 1
@@ -257,6 +258,20 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
         "joined": joined,
     }  # fmt: skip
     return constants, layout
+
+
+def _few(b: Builder) -> bool:
+    return b.target.vnni and b.target.vector_registers == 16
+
+
+def _room(b: Builder, scan: _Scan, layout: DepthwiseLayout) -> int:
+    """Accumulators of a tile, three of which are alive in a scan; transposing narrow blocks takes registers of its
+    own."""
+    if _few(b):
+        return FEW_ACCUMULATORS // 2 if scan.scanned and layout.columns == 1 else FEW_ACCUMULATORS
+    if scan.scanned:
+        return ACCUMULATORS // 2 if layout.columns == 2 else ACCUMULATORS
+    return 2 * ACCUMULATORS
 
 
 def _cost(pixels: int, tile: int) -> float:

@@ -77,7 +77,9 @@ def tile_cost(target: Target, element: str) -> TileCost:
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
     # Without VNNI a register holds the products before they are added.
     apart = target.avx512 and not target.vnni and element == "i8"
-    room, tallest = target.vector_registers - (4 if apart else 3), 25 if apart else TALLEST
+    # Of 16 registers, VNNI takes one beside accumulators and weights: a row's activations.
+    alone = target.vnni and not target.avx512 and element == "i8"
+    room, tallest = target.vector_registers - (4 if apart else 1 if alone else 3), 25 if apart else TALLEST
     return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0, tallest)
 
 

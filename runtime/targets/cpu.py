@@ -46,17 +46,18 @@ CPUID_BITS: Final = {
     "avx512vl": (7, 0, EBX, 31),
     "avx512vbmi": (7, 0, ECX, 1),
     "avx512vnni": (7, 0, ECX, 11),
+    "avxvnni": (7, 1, EAX, 4),
     "sahf": (0x80000001, 0, ECX, 0),
     "lzcnt": (0x80000001, 0, ECX, 5),
 }
 OSXSAVE: Final = 1 << 27
 XCR0_AVX: Final = 0b110
 XCR0_AVX512: Final = 0b11100110
-NEED_AVX_STATE: Final = frozenset({"avx", "avx2", "f16c", "fma"})
+NEED_AVX_STATE: Final = frozenset({"avx", "avx2", "avxvnni", "f16c", "fma"})
 
 # Linux's names for the same, where they differ.
 PROC_NAMES: Final = {"pni": "sse3", "sse4_1": "sse4.1", "sse4_2": "sse4.2", "lahf_lm": "sahf", "bmi1": "bmi",
-                     "abm": "lzcnt", "avx512_vnni": "avx512vnni"}  # fmt: skip
+                     "abm": "lzcnt", "avx512_vnni": "avx512vnni", "avx_vnni": "avxvnni"}  # fmt: skip
 
 AT_HWCAP, AT_HWCAP2 = 16, 26
 # feature -> bits that must all be set; Linux, arch/arm64/include/uapi/asm/hwcap.h.
@@ -94,10 +95,12 @@ def host_features() -> frozenset[str]:
 def decode_cpuid(cpuid: Cpuid, xgetbv: Callable[[], int]) -> frozenset[str]:
     """The features that CPUID reports, less those whose registers XCR0 says the system does not save."""
     highest, extended = cpuid(0, 0)[EAX], cpuid(0x80000000, 0)[EAX]
+    subleaves = {7: cpuid(7, 0)[EAX] if highest >= 7 else 0}
     xcr0 = xgetbv() if cpuid(1, 0)[ECX] & OSXSAVE else 0
     found = set()
     for feature, (leaf, subleaf, register, bit) in CPUID_BITS.items():
-        if leaf <= (extended if leaf >= 0x80000000 else highest) and cpuid(leaf, subleaf)[register] >> bit & 1:
+        known = leaf <= (extended if leaf >= 0x80000000 else highest) and subleaf <= subleaves.get(leaf, 0)
+        if known and cpuid(leaf, subleaf)[register] >> bit & 1:
             found.add(feature)
     if xcr0 & XCR0_AVX != XCR0_AVX:
         found -= NEED_AVX_STATE

@@ -71,8 +71,8 @@ class Target(msgspec.Struct, frozen=True):
 
     @property
     def vnni(self) -> bool:
-        """vpdpbusd on 512-bit registers."""
-        return "avx512vnni" in self.features
+        """vpdpbusd on the widest registers: four products of unsigned and signed bytes added to each int32."""
+        return "avx512vnni" in self.features or "avxvnni" in self.features
 
     @property
     def vbmi(self) -> bool:
@@ -122,6 +122,7 @@ def _targets() -> dict[str, Target]:
     targets = (
         _x86("x86-64-v2", "x86-64-v2", V2, 16),
         _x86("x86-64-v3", "x86-64-v3", V3, 32),
+        _x86("x86-64-v3-vnni", "x86-64-v3", V3, 32, "avxvnni"),
         _x86("x86-64-v4", "x86-64-v4", V4, 64),
         _x86("x86-64-v4-vnni", "x86-64-v4", V4, 64, "avx512vnni"),
         _x86("x86-64-v4-vbmi", "x86-64-v4", V4, 64, "avx512vnni", "avx512vbmi"),

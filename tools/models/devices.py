@@ -10,7 +10,9 @@ from ...device_profiles import Profile, ProfileError, load
 from ...device_profiles.board import SYSTEM, board
 from ...runtime.errors import TargetError
 
-GENERIC = ("x86-64-v2", "x86-64-v3", "x86-64-v4", "armv8.0", "armv8.2-dotprod", "armv8.6-i8mm")
+GENERIC = (
+    "x86-64-v2", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "armv8.0", "armv8.2-dotprod", "armv8.6-i8mm"
+)  # fmt: skip
 """Profiles for boards of which only the instruction set is known, best last."""
 
 

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from ...runtime.errors import TargetError
-from ...runtime.targets.target import detect
+from ...runtime.targets.target import detect, rank
 
 if TYPE_CHECKING:
     from ...runtime.targets.target import Target
 
 ISAS: Final = {
-    "x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "x86-64-v4": "AVX512_CORE", "x86-64-v4-vnni": "AVX512_CORE_VNNI",
+    "x86-64-v2": "SSE41", "x86-64-v3": "AVX2", "x86-64-v3-vnni": "AVX2_VNNI", "x86-64-v4": "AVX512_CORE",
+    "x86-64-v4-vnni": "AVX512_CORE_VNNI",
 }  # fmt: skip
 """oneDNN's names (its "CPU Dispatcher Control"), by the target's base."""
 VARIABLES: Final = {"openvino": ("ONEDNN_MAX_CPU_ISA", "OV_CPU_MAX_ISA")}
@@ -31,7 +32,7 @@ def hold(target: Target | None) -> str | None:
         own = detect()
     except TargetError:
         return None
-    if not own.features > target.features:
+    if rank(own.name) <= rank(target.base):
         return None
     isa = ISAS[target.base]
     for peer, names in VARIABLES.items():
