@@ -19,6 +19,7 @@ from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
 
 if TYPE_CHECKING:
+    from .quantize.budget import Budget
     from .quantize.samples import Source as Samples
 
 FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite"}
@@ -38,6 +39,7 @@ def convert(
     fast: bool = False,
     io: str = "float32",
     min_agreement: float | None = None,
+    budget: str | Budget | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Model:
     """Converts an .onnx or .tflite file.
@@ -55,8 +57,10 @@ def convert(
     ("minmax", "percentile", "mse", "entropy"), by default for each tensor the one that loses least. keep_float: layers
     that stay in float. fast: least and largest numbers and nearest rounding alone. io: "int8" makes inputs and outputs
     integers, too. min_agreement: the share of samples with the same best class as the float model that has to be
-    reached, by keeping as few layers in float as that takes (of a model without scores, the cosine). progress: called
-    as progress(done, total, what) while that takes time.
+    reached, by keeping as few layers in float as that takes (of a model without scores, the cosine). budget:
+    "size=200KB", or what `mj.budget` gives for the latency or energy on a device: each layer is int8, int8 weights,
+    float16 or float32 so that least is lost within it. progress: called as progress(done, total, what) while that takes
+    time.
 
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
     error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
@@ -71,7 +75,7 @@ def convert(
         from .quantize.settings import Settings
 
         settings = Settings.checked(
-            quantize, calibration, validation, method, keep_float, fast, io, min_agreement, progress
+            quantize, calibration, validation, method, keep_float, fast, io, min_agreement, budget, progress
         )
     imported = _import(kind, name)
     if settings is not None and imported.states:

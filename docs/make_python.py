@@ -57,7 +57,7 @@ FOR_TOOLS = (
     "state_shapes",
 )
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "Loading and converting": ("load", "convert", "export", "Model"),
+    "Loading and converting": ("load", "convert", "budget", "export", "Model"),
     "Running": ("Session",),
     "Cascades": ("Cascade", "Gate", "Answer"),
     "Earlier answers": ("Memory", "MemoryCounts", "Similar", "FalseHits"),

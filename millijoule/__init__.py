@@ -43,14 +43,15 @@ if TYPE_CHECKING:
     from .runtime.softmax.softmax import softmax
     from .runtime.softmax.statistics import SoftmaxStatistics, softmax_statistics
     from .runtime.vision.labels import Ranked
+    from .tools.estimate.budget import budget
 
     __version__: str
 
 __all__ = [
     "Answer", "Cascade", "CompilerError", "Error", "FalseHits", "Fidelity", "Gate", "InputError", "LabelsWarning",
     "Memory", "MemoryCounts", "Model", "ModelError", "Preprocessing", "PreprocessingWarning", "Quantization", "Ranked",
-    "Session", "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "convert", "export", "load",
-    "softmax", "softmax_statistics",
+    "Session", "Similar", "SoftmaxStatistics", "TargetError", "TensorInfo", "__version__", "budget", "convert",
+    "export", "load", "softmax", "softmax_statistics",
 ]  # fmt: skip
 
 _HOME = {
@@ -76,6 +77,7 @@ _HOME = {
     "SoftmaxStatistics": ".runtime.softmax.statistics",
     "TargetError": ".runtime.errors",
     "TensorInfo": ".runtime.model",
+    "budget": ".tools.estimate.budget",
     "convert": ".converters",
     "export": ".converters.export",
     "load": ".loading",

@@ -52,16 +52,35 @@ class OutputFidelity:
 
 
 @dataclass(frozen=True, slots=True)
+class Trade:
+    """What a choice of levels for the layers costs and loses, on samples that it was chosen by. cost: in bytes, seconds
+    or joules. loss: mean over samples, in nats of divergence where the output is scores, else the share of the output's
+    energy that is noise. agreement: share of the samples with the same best class, None where no output is scores.
+    layers: how many there are of each level."""
+
+    cost: float
+    loss: float
+    agreement: float | None
+    layers: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class Fidelity:
     """samples: how many were measured. held_out: whether none of them was calibrated with. layers: in the order of
-    computation. kept: layers that the search left in float to reach the agreement asked for. notes: what else
-    a user has to know."""
+    computation. kept: layers that the search left in float to reach the agreement asked for. levels: under a
+    budget, how each layer is stored and computed. budget: what is limited. cost: what of it the model takes. front:
+    what else was met under the budget that nothing cheaper betters, the cheapest first. notes: what else a user has to
+    know."""
 
     samples: int
     held_out: bool
     outputs: list[OutputFidelity] = field(default_factory=list)
     layers: list[LayerFidelity] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
+    levels: dict[str, str] = field(default_factory=dict)
+    budget: str = ""
+    cost: float = 0.0
+    front: list[Trade] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property

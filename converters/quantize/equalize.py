@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ...runtime.graph import Graph, Node
-from .lanes import Batch, compute
+from .lanes import compute
 from .links import Link, divided, links, multiplied
 from .prepare import copied
 from .products import bias_of, without_activation
@@ -38,7 +38,7 @@ class Equalized:
     factors: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
-def equalize(graph: Graph, tensors: Mapping[str, Batch]) -> Equalized:
+def equalize(graph: Graph, tensors: Mapping[str, Sequence[np.ndarray]]) -> Equalized:
     """graph: the float one, which is not changed. tensors: samples of what every `Link` begins with, by name."""
     made = copied(graph)
     factors: dict[str, np.ndarray] = {}
@@ -51,7 +51,7 @@ def equalize(graph: Graph, tensors: Mapping[str, Batch]) -> Equalized:
     return Equalized(made, factors) if factors else Equalized(graph)
 
 
-def best_factor(graph: Graph, link: Link, samples: Batch) -> np.ndarray | None:
+def best_factor(graph: Graph, link: Link, samples: Sequence[np.ndarray]) -> np.ndarray | None:
     """Of the factors that even the tensor out, the one by which the readers lose least; None where none does better."""
     reach = np.max([np.abs(x).reshape(-1, x.shape[-1]).max(0) for x in samples], axis=0)
     best, least = None, GAIN * _loss(graph, link, samples, np.ones_like(reach))
@@ -92,7 +92,7 @@ def _columns(graph: Graph, link: Link) -> np.ndarray | None:
     return None if not found else np.max(found, axis=0)
 
 
-def _loss(graph: Graph, link: Link, samples: Batch, factor: np.ndarray) -> float:
+def _loss(graph: Graph, link: Link, samples: Sequence[np.ndarray], factor: np.ndarray) -> float:
     """What rounding the tensor and the readers' weights, both with the factor, costs their outputs: squared error over
     squared output, summed over the readers."""
     scaled = [x * factor for x in samples]

@@ -12,6 +12,7 @@ from ...runtime.graph import Graph
 from ...runtime.model import Model
 from ...runtime.ops.integer import dequantize
 from .emit import INTEGERS
+from .loss import is_scores
 from .running import Runner
 from .samples import Samples
 
@@ -35,7 +36,7 @@ class _Sums:
         self.noise += noise if np.isfinite(noise) else np.inf
         lengths = np.sqrt(signal * float(y @ y))
         self.cosine += float(x @ y) / float(lengths) if lengths else float(signal == float(y @ y))
-        self.scores = self.scores and wanted.ndim > 0 and x.size == wanted.shape[-1] > 1
+        self.scores = self.scores and is_scores(wanted)
         self.agreed += int(self.scores and int(x.argmax()) == int(y.argmax()))
 
     @property
@@ -69,8 +70,7 @@ def measure(
             exact, given = wanted.run(feeds), found.run(quantized_feeds(quantized, feeds))
             for name in sums:
                 held = layers.get(name, name)
-                quant = quantized.graph.values[held].quant
-                numbers = given[held] if quant is None else dequantize(given[held], quant)
+                numbers = real_numbers(quantized, held, given[held])
                 if numbers.shape == exact[name].shape:
                     sums[name].add(exact[name] * factors.get(name, ONE), numbers)
             count += 1
@@ -90,6 +90,12 @@ def quantized_feeds(model: Model, feeds: dict[str, np.ndarray]) -> dict[str, np.
         name: quantize(model, name, array) if model.graph.values[name].quant is not None else array
         for name, array in feeds.items()
     }
+
+
+def real_numbers(model: Model, name: str, array: np.ndarray) -> np.ndarray:
+    """Of a tensor that may be integers, what they stand for."""
+    quant = model.graph.values[name].quant
+    return array if quant is None else dequantize(array, quant)
 
 
 def integers_of(graph: Graph, name: str) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from ...runtime.graph import Graph, Node, Value
@@ -11,12 +13,13 @@ from .products import is_product
 LARGEST = float(np.finfo(np.float16).max)
 
 
-def halved(source: Graph) -> Graph:
-    """A new graph whose products read their weights through a Cast; weights beyond float16's range stay."""
+def halved(source: Graph, layers: Collection[str]) -> Graph:
+    """A new graph in which these products, by first output, read their weights through a Cast; weights beyond float16's
+    range stay."""
     graph = copied(source)
     nodes: list[Node] = []
     for node in graph.nodes:
-        w = graph.constant(node.inputs[1]) if is_product(source, node) else None
+        w = graph.constant(node.inputs[1]) if is_product(source, node) and node.outputs[0] in layers else None
         if w is not None and float(np.abs(w).max()) <= LARGEST:
             stored = graph.add_constant(f"{node.inputs[1]}.float16", w.astype(np.float16))
             real = graph.add_value(Value(graph.unique(f"{node.inputs[1]}.real"), np.dtype(np.float32), w.shape))

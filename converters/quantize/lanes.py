@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
 
 import numpy as np
 
@@ -11,9 +12,7 @@ from ...runtime.evaluate.reference import evaluate
 from ...runtime.graph import Graph, Node
 from ...runtime.ops.inference import infer_node
 from ...runtime.ops.registry import Tensor
-
-Batch = list[np.ndarray]
-"""A tensor's numbers for each of the samples."""
+from .spool import Batch
 
 
 def compute(node: Node, inputs: Sequence[np.ndarray | None]) -> list[np.ndarray]:
@@ -31,10 +30,14 @@ class Lanes:
     rounded. rounded: what integer nodes read instead of a tensor in found that others read as it is. A tensor that no
     node reads any more is let go of."""
 
-    def __init__(self, graph: Graph, feeds: Sequence[Mapping[str, np.ndarray]]) -> None:
+    def __init__(self, graph: Graph, samples: Iterable[Mapping[str, np.ndarray]]) -> None:
         self.graph = graph
-        self.count = len(feeds)
-        self.wanted: dict[str, Batch] = {name: [sample[name] for sample in feeds] for name in graph.inputs}
+        self.count = 0
+        self.wanted: dict[str, Batch] = {name: Batch() for name in graph.inputs}
+        for feeds in samples:
+            self.count += 1
+            for name, batch in self.wanted.items():
+                batch.add(feeds[name])
         self.found: dict[str, Batch] = dict(self.wanted)
         self.rounded: dict[str, Batch] = {}
         self._pending = Counter(name for node in graph.nodes for name in set(node.inputs) - {""})
@@ -46,15 +49,17 @@ class Lanes:
         wanted = [self.read(self.wanted, name) for name in node.inputs]
         found = [constants.get(name, self.read_found(name, integer)) for name in node.inputs]
         same = not constants and all(self.read_found(name, integer) is self.wanted[name] for name in computed)
-        results = self.compute(node, wanted)
-        self.store(node, results, results if same else self.compute(node, found))
+        self.store(self.wanted, node, self.compute(node, wanted))
+        if same:
+            self.found |= {name: self.wanted[name] for name in node.outputs if name}
+        else:
+            self.store(self.found, node, self.compute(node, found))
 
-    def compute(self, node: Node, inputs: Sequence[Batch | np.ndarray | None]) -> list[list[np.ndarray]]:
+    def compute(self, node: Node, inputs: Sequence[Batch | np.ndarray | None]) -> Iterator[list[np.ndarray]]:
         """The node's results for each sample. inputs: for each sample, or the same for all."""
-        return [
-            compute(node, [each[sample] if isinstance(each, list) else each for each in inputs])
-            for sample in range(self.count)
-        ]
+        each = [iter(given) if isinstance(given, Batch) else repeat(given) for given in inputs]
+        for _ in range(self.count):
+            yield compute(node, [next(given) for given in each])
 
     def read(self, lane: Mapping[str, Batch], name: str) -> Batch | np.ndarray | None:
         if not name:
@@ -65,11 +70,13 @@ class Lanes:
     def read_found(self, name: str, integer: bool) -> Batch | np.ndarray | None:
         return self.rounded[name] if integer and name in self.rounded else self.read(self.found, name)
 
-    def store(self, node: Node, wanted: list[list[np.ndarray]], found: list[list[np.ndarray]]) -> None:
-        for place, name in enumerate(node.outputs):
-            if name:
-                self.wanted[name] = [result[place] for result in wanted]
-                self.found[name] = self.wanted[name] if found is wanted else [result[place] for result in found]
+    def store(self, lane: dict[str, Batch], node: Node, results: Iterable[Sequence[np.ndarray]]) -> None:
+        """What the node gives for each sample."""
+        batches = [Batch() for _ in node.outputs]
+        for result in results:
+            for batch, array in zip(batches, result, strict=True):
+                batch.add(array)
+        lane |= {name: batch for name, batch in zip(node.outputs, batches, strict=True) if name}
 
     def release(self, node: Node) -> None:
         """Lets go of what the node was the last to read."""

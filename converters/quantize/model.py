@@ -11,10 +11,13 @@ from ...runtime.graph import Graph
 from ...runtime.model import Model
 from .gate import measure
 from .halved import halved
+from .levels import FLOAT, Levels
 from .prepare import prepare
+from .products import is_product
 from .quantizer import Quantizer, finished, weights_only
 from .search import fewest_in_float
 from .settings import Settings
+from .trade import Trader
 
 UNJUDGED = "without samples only the weights are int8: the file is smaller, and computes in float as before"
 
@@ -24,20 +27,39 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
     where the agreement that is asked for is not reached on the samples that judge."""
     original = Model(prepare(imported), metadata)
     if settings.mode == "float16":
-        return finished(original, halved(original.graph))
+        return finished(
+            original,
+            halved(original.graph, [n.outputs[0] for n in original.graph.nodes if is_product(original.graph, n)]),
+        )
     if settings.calibration is None:
         model = weights_only(original, settings)
         model.fidelity = Fidelity(0, False, notes=[UNJUDGED])
         return model
     quantizer = Quantizer(original, settings)
     kept: list[str] = []
+    levels: Levels = {}
+    trader: Trader | None = None
     if settings.min_agreement is not None:
         kept = fewest_in_float(quantizer, settings.min_agreement, settings.say)
-    model, plan = quantizer.model(kept)
+        levels = dict.fromkeys(kept, FLOAT)
+    if settings.budget is not None:
+        trader = Trader(quantizer, settings.budget, settings.say)
+        levels = trader.levels()
+    model, plan = quantizer.model(levels)
+    if trader is not None:
+        model = trader.better(model, levels)
     held_out = settings.validation is None
     found = measure(original, model, plan.rounded, quantizer.judges, held_out, settings.say, quantizer.factors)
     names = {node.outputs[0]: node.name or node.outputs[0] for node in original.graph.nodes}
     model.fidelity = replace(found, kept=[names[name] for name in kept], notes=quantizer.notes)
+    if settings.budget is not None and trader is not None:
+        model.fidelity = replace(
+            model.fidelity,
+            levels={names[name]: level for name, level in levels.items()},
+            budget=settings.budget.what,
+            cost=settings.budget.cost(model),
+            front=trader.front(levels),
+        )
     if settings.min_agreement is not None and found.agreement < settings.min_agreement:
         raise Error(
             f"agreement {settings.min_agreement:g} is not reached: {found.agreement:.4g} on {found.samples} samples "

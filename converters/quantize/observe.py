@@ -10,7 +10,7 @@ from ...runtime.errors import InputError
 from ...runtime.model import Model
 from .histogram import Histogram
 from .running import Runner
-from .samples import Feeds, Samples
+from .samples import Samples
 
 Progress = Callable[[int, int, str], None]
 
@@ -33,7 +33,7 @@ def observe(
     return histograms
 
 
-def spread_over(samples: Samples, count: int, most: int) -> list[Feeds]:
+def spread_over(samples: Samples, count: int, most: int) -> Samples:
     """At most so many of them, evenly spread over all."""
     chosen = set(np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist())
-    return list(samples.where(lambda place: place in chosen))
+    return samples.where(lambda place: place in chosen)

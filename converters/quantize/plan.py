@@ -15,6 +15,7 @@ from ...runtime.graph import Graph, Node
 from ...runtime.ops.registry import find
 from ..rewrites.qdq_move import moves_first_input
 from ..rewrites.qdq_operator import has_integer_arithmetic
+from .levels import FLOAT, HALF, INTEGER_WEIGHTS, Levels, at
 from .products import is_product
 
 TAIL = 0.01
@@ -36,13 +37,14 @@ CONSTANT = 30.0
 @dataclass(slots=True)
 class Plan:
     """integer: the nodes that compute on integers, by first output. weights_only: products that compute in float, with
-    weights that are stored as int8. rounded: the tensors that become integers, in the order of the nodes, each with
-    whether only its integer readers read it so (it is a float node's result, or an input). carried: tensors that hold
-    the integers of another, moved. macs: multiply-adds of each node that has any. public: inputs and outputs that are
-    int8 themselves."""
+    weights that are stored as int8; halved: as float16. rounded: the tensors that become integers, in the order of the
+    nodes, each with whether only its integer readers read it so (it is a float node's result, or an input). carried:
+    tensors that hold the integers of another, moved. macs: multiply-adds of each node that has any. public: inputs and
+    outputs that are int8 themselves."""
 
     integer: set[str] = field(default_factory=set)
     weights_only: set[str] = field(default_factory=set)
+    halved: set[str] = field(default_factory=set)
     rounded: dict[str, bool] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)
@@ -54,25 +56,30 @@ def make_plan(
     shapes: Mapping[str, tuple[int, ...]],
     keep_float: Collection[str] = (),
     integer_io: bool = False,
+    levels: Levels | None = None,
 ) -> Plan:
     """shapes: of the inputs, for the costs. keep_float: nodes, by their name or a tensor that they make, that stay as
-    they are. integer_io: inputs and outputs are int8 as well, so that nothing at the end stays in float.
+    they are. integer_io: inputs and outputs are int8 as well, so that nothing at the end stays in float. levels: of the
+    others.
 
     InputError where keep_float names nothing, or there is nothing to quantize.
     """
     plan = Plan()
     costs = _costs(graph, shapes, plan.macs)
-    kept = _kept(graph, keep_float)
+    levels = levels or {}
+    kept = _kept(graph, keep_float) | at(levels, FLOAT, HALF)
     products = [node for node in graph.nodes if is_product(graph, node) and node.outputs[0] not in kept]
     if not products and not kept:
         raise InputError("the model has no convolution or matrix product with constant float32 weights to quantize")
     tail = set() if integer_io else _tail(graph, costs, TAIL * sum(plan.macs.values()))
-    plan.weights_only = {node.outputs[0] for node in products if node.outputs[0] in tail}
-    plan.integer = {node.outputs[0] for node in products if node.outputs[0] not in tail}
+    coarse = tail | at(levels, INTEGER_WEIGHTS)
+    plan.halved = at(levels, HALF)
+    plan.weights_only = {node.outputs[0] for node in products if node.outputs[0] in coarse}
+    plan.integer = {node.outputs[0] for node in products if node.outputs[0] not in coarse}
     operators = {
         node.outputs[0]: node
         for node in graph.nodes
-        if _has_integers(graph, node) and node.outputs[0] not in kept | tail
+        if _has_integers(graph, node) and node.outputs[0] not in kept | coarse
     }
     plan.integer |= operators.keys()
     while True:

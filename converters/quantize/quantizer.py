@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from itertools import islice
-
 import numpy as np
 
 from ...runtime.evaluate.shapes import instantiate
@@ -15,11 +12,13 @@ from ..rewrites.pipeline import rewrite
 from .decisions import Decisions
 from .emit import emit
 from .equalize import Equalized, equalize
+from .halved import halved
+from .levels import Levels
 from .links import links
 from .observe import observe, spread_over
 from .plan import Plan, make_plan
 from .running import Runner, as_model
-from .samples import HELD_OUT, Samples, held_out, read_samples
+from .samples import HELD_OUT, Samples, held_out, kept, read_samples
 from .screening import screen
 from .settings import Settings
 from .simple import decide_simply
@@ -29,8 +28,8 @@ WALKED = 64
 """Samples that the walk through the layers sees, at most."""
 EVENED = 4
 """Samples on which it is tried whether channels that are evened out lose less."""
-MEMORY = 768 << 20
-"""Bytes that its tensors may take, about, which may make the samples fewer."""
+SPACE = 768 << 20
+"""Bytes that its tensors may take, mostly in a temporary file, which may make the samples fewer."""
 FEW = 32
 """Samples below which the user is told."""
 
@@ -58,32 +57,63 @@ class Quantizer:
         found = Equalized(original.graph) if settings.fast else self._equalized()
         self.factors = found.factors
         self._float = as_model(found.graph, original)
-        self.plan = self._planned(())
+        self.plan = self._planned({})
         self._histograms = observe(self._float, self.plan.rounded, self.samples, self.count, settings.say)
+        self._walked = None if settings.fast else self.tuning(self._affordable())
 
-    def model(self, kept: Collection[str] = ()) -> tuple[Model, Plan]:
-        """Quantized but for the layers kept in float, beside those that the settings keep."""
-        plan, graph = self._planned(kept), self._float.graph
-        # What a mover makes of a tensor that was integers is rounded by itself where that one stays in float.
-        roots = {**self.plan.carried, **plan.carried}
+    @property
+    def products(self) -> list[str]:
+        """The layers that are integers, or whose weights are, unless they are given another level; by first output."""
+        return [name for name in self.plan.macs if name in self.plan.integer | self.plan.weights_only]
+
+    def model(self, levels: Levels) -> tuple[Model, Plan]:
+        """Quantized, each layer decided for what those before it give."""
+        plan = self._planned(levels)
+        return self._made(plan, self._decided(plan)), plan
+
+    def decided(self) -> Decisions:
+        """With every layer as integers."""
+        return self._decided(self.plan)
+
+    def drafted(self, levels: Levels, decisions: Decisions) -> Model:
+        """Quantized by decisions that were made with every layer as integers."""
+        plan = self._planned(levels)
+        roots, quants = self._roots(plan), decisions.quants
+        products = plan.integer | plan.weights_only
+        return self._made(
+            plan,
+            Decisions(
+                quants={name: quants[name if name in quants else roots[name]] for name in plan.rounded},
+                weights={name: each for name, each in decisions.weights.items() if name in products},
+                biases={name: each for name, each in decisions.biases.items() if name in products},
+                constants=decisions.constants,
+            ),
+        )
+
+    def _decided(self, plan: Plan) -> Decisions:
+        graph, method, roots = self._float.graph, self._settings.method, self._roots(plan)
         histograms = {
             name: self._histograms[name if name in self._histograms else roots[name]] for name in plan.rounded
         }
-        if self._settings.fast:
-            decisions = decide_simply(graph, plan, histograms, self._settings.method)
-        else:
-            feeds = spread_over(self.samples, self.count, self._affordable())
-            decisions = Walk(graph, plan, histograms, feeds, self._settings.method).decide(self._settings.say)
-        return finished(self.original, emit(graph, plan, decisions)), plan
+        if self._walked is None:
+            return decide_simply(graph, plan, histograms, method)
+        return Walk(graph, plan, histograms, self._walked, method).decide(self._settings.say)
+
+    def _made(self, plan: Plan, decisions: Decisions) -> Model:
+        graph = halved(self._float.graph, plan.halved) if plan.halved else self._float.graph
+        return finished(self.original, emit(graph, plan, decisions))
+
+    def _roots(self, plan: Plan) -> dict[str, str]:
+        """What a mover makes of a tensor that was integers is rounded by itself where that one stays in float."""
+        return {**self.plan.carried, **plan.carried}
 
     def tuning(self, most: int) -> Samples:
         """At most so many of the samples that may be chosen by."""
-        feeds = spread_over(self.samples, self.count, most)
-        return Samples(self.samples.what, lambda: islice(feeds, len(feeds)))
+        return kept(spread_over(self.samples, self.count, most))
 
-    def _planned(self, kept: Collection[str]) -> Plan:
+    def _planned(self, levels: Levels) -> Plan:
         settings = self._settings
-        return make_plan(self._float.graph, self._shapes, {*settings.keep_float, *kept}, settings.integer_io)
+        return make_plan(self._float.graph, self._shapes, settings.keep_float, settings.integer_io, levels)
 
     def _equalized(self) -> Equalized:
         """With the channels of tensors evened out where that helps."""
@@ -101,7 +131,7 @@ class Quantizer:
         steps = instantiate(self.original.graph, self._shapes).steps
         tensors = [[t for t in (*s.ctx.inputs, *s.ctx.outputs) if t is not None and t.data is None] for s in steps]
         largest = max(sum(t.size for t in each) for each in tensors)
-        return int(min(WALKED, max(2, MEMORY // (4 * 2 * 2 * largest))))
+        return int(min(WALKED, max(2, SPACE // (4 * 2 * 2 * largest))))
 
 
 def weights_only(original: Model, settings: Settings) -> Model:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Union
+from typing import Any, Union
 
 import numpy as np
 
-from ...runtime.errors import Error, InputError
+from ...runtime.errors import InputError
 from ...runtime.model import Model, TensorInfo
 from . import archive
+from .spool import DiskFull, Spool
 
 Feeds = dict[str, np.ndarray]
 Source = Union[
@@ -126,31 +126,27 @@ def _given(model: Model, what: str, source: Iterable[Mapping[str, Any]]) -> Iter
 
 
 def _spooled(model: Model, what: str, source: Iterable[Mapping[str, Any]]) -> Samples:
-    """What can be gone through once is written to a temporary file, as several passes need it. Error where the disk is
-    full."""
-    file: IO[bytes] = tempfile.TemporaryFile(prefix="millijoule-samples-")  # noqa: SIM115  as long as the samples live
-    count = 0
-    for feeds in _given(model, what, source):
-        try:
-            for name in model.inputs:
-                np.save(file, feeds[name], allow_pickle=False)
-            file.flush()
-        except OSError as problem:
-            raise Error(
-                f"sample {count} cannot be kept in {tempfile.gettempdir()}: {problem.strerror or problem}. TMPDIR "
-                "names another folder; or give a callable that makes the iterable anew, which keeps nothing"
-            ) from None
-        count += 1
+    """What can be gone through once is written to a temporary file, as several passes need it."""
+    try:
+        return kept(Samples(what, lambda: _given(model, what, source)))
+    except DiskFull as problem:
+        raise DiskFull(f"{problem}; or give a callable that makes the iterable anew, which keeps nothing") from None
+
+
+def kept(samples: Samples) -> Samples:
+    """The same, in a temporary file, so that nobody has to read or make them again. DiskFull as `Spool` raises it."""
+    spool, names = Spool("a sample"), list[str]()
+    for feeds in samples:
+        names = list(feeds)
+        for array in feeds.values():
+            spool.add(array)
 
     def opened() -> Iterator[Feeds]:
-        file.seek(0)
-        for _ in range(count):
-            feeds = {name: np.load(file, allow_pickle=False) for name in model.inputs}
-            place = file.tell()
-            yield feeds
-            file.seek(place)
+        arrays = iter(spool)
+        for _ in range(len(spool) // max(len(names), 1)):
+            yield {name: next(arrays) for name in names}
 
-    return Samples(what, opened)
+    return Samples(samples.what, opened)
 
 
 def _named(model: Model, what: str, given: Sequence[str]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from ...runtime.fidelity import Fidelity
 from .gate import measure
+from .levels import FLOAT
 from .quantizer import Quantizer
 
 LOOKED_AT = 96
@@ -24,7 +25,7 @@ def fewest_in_float(quantizer: Quantizer, wanted: float, say: Callable[[int, int
     samples = quantizer.tuning(LOOKED_AT)
 
     def measured(kept: Sequence[str]) -> Fidelity:
-        model, _ = quantizer.model(kept)
+        model, _ = quantizer.model(dict.fromkeys(kept, FLOAT))
         return measure(quantizer.original, model, [], samples, False, say, quantizer.factors)
 
     layers = [name for name in quantizer.plan.macs if name in quantizer.plan.integer]

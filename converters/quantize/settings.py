@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...runtime.errors import InputError
 from . import ranges
+from .budget import Budget, given
 from .samples import Source
 
 MODES = ("int8", "float16")
@@ -20,7 +21,8 @@ class Settings:
     the others.
     method: of ranges.METHODS, or "auto". keep_float: layers that stay in float. fast: histograms' least and largest
     number, nearest rounding and no more. integer_io: inputs and outputs become int8. min_agreement: what the result has
-    to reach, as `Fidelity.agreement`, with as few further layers in float as that takes."""
+    to reach, as `Fidelity.agreement`, with as few further layers in float as that takes. budget: what it may cost, with
+    whatever levels of the layers lose least."""
 
     mode: str = "int8"
     calibration: Source | None = None
@@ -30,6 +32,7 @@ class Settings:
     fast: bool = False
     integer_io: bool = False
     min_agreement: float | None = None
+    budget: Budget | None = None
     progress: Progress | None = None
 
     @staticmethod
@@ -42,6 +45,7 @@ class Settings:
         fast: bool,
         io: str,
         min_agreement: float | None,
+        budget: str | Budget | None,
         progress: Progress | None,
     ) -> Settings:
         """As `mj.convert` is given them; InputError where they make no sense."""
@@ -56,10 +60,13 @@ class Settings:
             raise InputError(f"io={io!r}: inputs and outputs are {' or '.join(IO)}")
         if min_agreement is not None and not 0 < min_agreement <= 1:
             raise InputError(f"min_agreement {min_agreement} is no share between 0 and 1")
-        if calibration is None and (io != IO[0] or min_agreement is not None or validation is not None):
-            raise InputError("io, min_agreement and validation take samples to calibrate with")
+        if calibration is None and (io != IO[0] or validation is not None or not min_agreement is budget is None):
+            raise InputError("io, min_agreement, budget and validation take samples to calibrate with")
+        if budget is not None and min_agreement is not None:
+            raise InputError("min_agreement and budget exclude each other: the least loss is bought, or the least cost")
         kept = (keep_float,) if isinstance(keep_float, str) else tuple(keep_float)
-        return Settings(mode, calibration, validation, method, kept, fast, io != IO[0], min_agreement, progress)
+        return Settings(mode, calibration, validation, method, kept, fast, io != IO[0], min_agreement,
+                        None if budget is None else given(budget), progress)  # fmt: skip
 
     def say(self, done: int, total: int, what: str) -> None:
         if self.progress is not None:

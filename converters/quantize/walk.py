@@ -8,7 +8,8 @@ least in what is computed from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 
 import numpy as np
 
@@ -16,13 +17,14 @@ from ...runtime.graph import Graph, Node, Quantization
 from ...runtime.ops import activation
 from .decisions import Decisions
 from .histogram import Histogram
-from .lanes import Batch, Lanes, compute
+from .lanes import Lanes, compute
 from .plan import Plan
 from .products import bias_of, has_matrix, is_product, matrix, rows, without_activation
 from .products import weights as unfold
 from .ranges import candidates, quantization, rounded, squared_error
 from .rounding import MOST_WORK, Moments, best_rounding, work
 from .simple import round_constants, x_scale
+from .spool import Batch
 from .weights import LARGEST, IntegerWeights, nearest, spread
 
 TRIED = 8
@@ -46,7 +48,7 @@ class Walk:
         graph: Graph,
         plan: Plan,
         histograms: Mapping[str, Histogram],
-        feeds: Sequence[Mapping[str, np.ndarray]],
+        feeds: Iterable[Mapping[str, np.ndarray]],
         method: str,
     ) -> None:
         self._graph, self._plan, self._histograms, self._method = graph, plan, histograms, method
@@ -83,15 +85,21 @@ class Walk:
         w, bias = graph.constant(node.inputs[1]), bias_of(graph, node)
         assert w is not None
         wanted, found = lanes.wanted[node.inputs[0]], lanes.read_found(node.inputs[0], name in self._plan.integer)
-        assert isinstance(found, list)
+        assert isinstance(found, Batch)
         chosen = self._weights(node, w, bias, wanted, found)
         self._decisions.weights[name] = chosen
         plain = without_activation(node)
-        exact = [result[0] for result in lanes.compute(plain, [wanted, w, bias])]
-        given = [result[0] for result in lanes.compute(plain, [found, chosen.real(), bias])]
-        correction = mean_difference(exact, given)
+        exact, given, lacking = Batch(), Batch(), Means()
+        for (y,), (z,) in zip(
+            lanes.compute(plain, [wanted, w, bias]), lanes.compute(plain, [found, chosen.real(), bias]), strict=True
+        ):
+            exact.add(_active(node, y))
+            given.add(z)
+            lacking.add(y - z)
+        correction = lacking.believed()
         self._decisions.biases[name] = correction if bias is None else bias + correction
-        lanes.store(node, [[_active(node, y)] for y in exact], [[_active(node, y + correction)] for y in given])
+        lanes.wanted[name] = exact
+        lanes.store(lanes.found, node, ([_active(node, z + correction)] for z in given))
 
     def _weights(
         self, node: Node, w: np.ndarray, bias: np.ndarray | None, wanted: Batch, found: Batch
@@ -122,7 +130,9 @@ class Walk:
         lanes = self._lanes
         quant = self._decisions.quants.get(self._plan.carried.get(name, name)) or self._range(name)
         self._decisions.quants[name] = quant
-        numbers = [rounded(array, quant) for array in lanes.found[name]]
+        numbers = Batch()
+        for array in lanes.found[name]:
+            numbers.add(rounded(array, quant))
         if self._plan.rounded[name]:
             lanes.rounded[name] = numbers
         else:
@@ -142,33 +152,40 @@ class Walk:
         # The first takes in all numbers, and may be right where a few large ones matter.
         able = [choices[0], *(q for q, loss in zip(choices[1:], overall[1:], strict=True)
                               if loss <= TOLERATED * min(overall))]  # fmt: skip
-        exact = self._lanes.found[name][:TRIED]
-        power = [_energy(self._effect(node, exact)) for node in readers]
+        exact = list(islice(self._lanes.found[name], TRIED))
+        power = [self._effect(node, exact) for node in readers]
         losses = []
         for quant in able:
             errors = [rounded(array, quant) - array for array in exact]
-            loss = [_energy(self._effect(node, errors)) / (p or 1) for node, p in zip(readers, power, strict=True)]
+            loss = [self._effect(node, errors) / (p or 1) for node, p in zip(readers, power, strict=True)]
             losses.append(sum(loss))
         return able[int(np.argmin(losses))]
 
-    def _effect(self, node: Node, batch: Batch) -> Batch:
-        """What a product's weights make of the numbers."""
+    def _effect(self, node: Node, numbers: Iterable[np.ndarray]) -> float:
+        """Energy of what a product's weights make of the numbers."""
         plain = without_activation(node)
-        return [compute(plain, [x, self._graph.constant(node.inputs[1]), None])[0] for x in batch]
+        found = (compute(plain, [x, self._graph.constant(node.inputs[1]), None])[0] for x in numbers)
+        return sum(float(np.square(y, dtype=np.float64).sum()) for y in found)
 
 
-def mean_difference(wanted: Batch, found: Batch) -> np.ndarray:
-    """float32 per output channel: what found lacks in the mean, less what that mean owes to chance: with few samples,
-    whose means scatter, little of it is believed."""
-    lacking = np.stack([
-        (y - x).reshape(-1, y.shape[-1]).mean(0, dtype=np.float64) for y, x in zip(wanted, found, strict=True)
-    ])  # fmt: skip
-    mean = lacking.mean(0)
-    if len(lacking) < 2:
-        return mean.astype(np.float32)
-    doubt = lacking.var(0, ddof=1) / len(lacking)
-    power = np.square(mean)
-    return (mean * np.maximum(0, 1 - doubt / np.where(power > 0, power, 1))).astype(np.float32)
+class Means:
+    """Of each sample, the mean over all but the channels."""
+
+    def __init__(self) -> None:
+        self._found: list[np.ndarray] = []
+
+    def add(self, array: np.ndarray) -> None:
+        self._found.append(array.reshape(-1, array.shape[-1]).mean(0, dtype=np.float64))
+
+    def believed(self) -> np.ndarray:
+        """float32 per channel: the mean, less what it owes to chance: with few samples, whose means scatter, little
+        of it is believed."""
+        mean = np.mean(self._found, axis=0)
+        if len(self._found) < 2:
+            return mean.astype(np.float32)
+        doubt = np.var(self._found, axis=0, ddof=1) / len(self._found)
+        power = np.square(mean)
+        return (mean * np.maximum(0, 1 - doubt / np.where(power > 0, power, 1))).astype(np.float32)
 
 
 def _active(node: Node, y: np.ndarray) -> np.ndarray:
@@ -180,7 +197,3 @@ def _loss(w: np.ndarray, exact: np.ndarray, moments: Moments) -> np.ndarray:
     """(groups, outputs): squared error of the outputs, but for what all weights have in common."""
     square, cross = moments.centred()
     return ((w @ square - 2 * exact @ cross.transpose(0, 2, 1)) * w).sum(-1)
-
-
-def _energy(batch: Batch) -> float:
-    return sum(float(np.square(array, dtype=np.float64).sum()) for array in batch)

@@ -48,18 +48,27 @@ def command(
          --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --resize crop
       mj convert model.onnx -o model.mj --self-test 8
       mj convert model.onnx -o model.mj --quantize int8 --calibrate samples.npz
+      mj convert model.onnx -o model.mj --quantize int8 --calibrate samples.npz \\
+         --budget latency=5ms --profile raspberry-pi-4 --picture front.png
     """
     from ...converters.self_test import make_self_test
     from ..measure.fallback import host_fallback
+    from ..models.budgets import draw
     from ..models.feeds import first_samples
     from ..models.quantization import converted
     from ..report.output import check_output
+    from ..report.picture import check_picture
     from ..report.progress import busy
 
     if self_test_data is not None and not self_test:
         raise click.UsageError("--self-test-data is for --self-test N: how many of its samples to take")
     samples = (self_test_data, quantization.get("calibration"), quantization.get("validation"))
-    check_output(output, [path for path in (source, preparation.get("labels"), *samples) if path is not None])
+    reads = [path for path in (source, preparation.get("labels"), *samples) if path is not None]
+    check_output(output, reads)
+    picture = quantization.get("picture")
+    if picture is not None:
+        check_output(picture, [*reads, output])
+        check_picture(picture)
     began = time.perf_counter()
     model = converted(source, quantization, preparation)
     if self_test:
@@ -69,6 +78,8 @@ def command(
     model.save(output)
     report = _report(model, source, output, time.perf_counter() - began)
     report["numpy"] = host_fallback(model)
+    if picture is not None:
+        draw(report["fidelity"]["budget"], picture)
     _show(report, as_json)
 
 

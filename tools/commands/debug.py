@@ -76,7 +76,7 @@ def _samples(original: Model, data: str, most: int) -> list[Feeds]:
     from ...converters.quantize.screening import screen
 
     samples = read_samples(original, data)
-    return spread_over(samples, screen(original, samples, 1), most)
+    return list(spread_over(samples, screen(original, samples, 1), most))
 
 
 def _found(original: Model, quantized: Model, feeds: Sequence[Feeds]) -> list[Blame]:

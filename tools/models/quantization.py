@@ -52,10 +52,25 @@ _OPTIONS = (
         metavar="X",
         help="Keep as few layers in float as it takes to agree with the float model on this share of samples, or fail.",
     ),
+    click.option(
+        "--budget",
+        metavar="LIMIT",
+        help="Lose as little as can be within size=200KB, latency=5ms or energy=2mJ: each layer is int8, int8 weights, "
+        "float16 or float32.",
+    ),
+    click.option(
+        "--profile",
+        metavar="NAME",
+        help="The device that a latency or energy is predicted for, as `mj profiles` lists it (host).",
+    ),
+    click.option(
+        "--picture", metavar="FILE", type=FILE, help="Draw what cost buys, as .png, .svg or .pdf (takes matplotlib)."
+    ),
     click.option("--io", type=click.Choice(["float32", "int8"]), help="What inputs and outputs are (float32)."),
     click.option("--fast", is_flag=True, default=None, help="Least and largest numbers and nearest rounding alone."),
 )
-_NAMES = ("quantize", "calibration", "validation", "method", "keep_float", "min_agreement", "io", "fast")
+_NAMES = ("quantize", "calibration", "validation", "method", "keep_float", "min_agreement", "budget", "profile",
+          "picture", "io", "fast")  # fmt: skip
 
 
 def options(function: Callable[..., None]) -> Callable[..., None]:
@@ -86,20 +101,38 @@ def converted(source: str, quantization: Mapping[str, Any], preparation: Mapping
         named = next(iter(quantization)).replace("_", "-").replace("calibration", "calibrate")
         raise InputError(f"--{named.replace('validation', 'validate')} goes with --quantize int8")
     else:
+        asked = _asked(quantization)
         # How images are prepared is asked while samples are read, and may be partly the source's own word.
         plain = convert(source) if preparation else None
         if plain is not None:
             apply(plain, preparation)
-        prepared = None if plain is None else plain.metadata.preprocessing
+        if plain is not None:
+            # Names of classes are a part of what a budget of bytes is for.
+            asked |= {"preprocessing": plain.metadata.preprocessing, "labels": plain.metadata.labels or None}
         with closing(WorkProgress()) as progress:
-            model = convert(source, preprocessing=prepared, progress=progress, **quantization)
+            model = convert(source, progress=progress, **asked)
     apply(model, preparation)
     return model
+
+
+def _asked(quantization: Mapping[str, Any]) -> dict[str, Any]:
+    """As `mj.convert` takes them."""
+    asked = {name: value for name, value in quantization.items() if name not in ("budget", "profile", "picture")}
+    if "budget" in quantization:
+        from ..estimate.budget import budget
+
+        asked["budget"] = budget(quantization["budget"], quantization.get("profile", "host"))
+    else:
+        lonely = next((name for name in ("profile", "picture") if name in quantization), None)
+        if lonely is not None:
+            raise InputError(f"--{lonely} goes with --budget")
+    return asked
 
 
 def described(fidelity: Fidelity) -> dict[str, Any]:
     """For programs."""
     from ..report.display import finite
+    from . import budgets
 
     return {
         "verdict": fidelity.verdict if fidelity.samples else None,
@@ -112,6 +145,7 @@ def described(fidelity: Fidelity) -> dict[str, Any]:
         ],
         "layers": [{"name": x.name, "operator": x.operator, "sqnr": finite(x.sqnr)} for x in fidelity.layers],
         "kept": list(fidelity.kept),
+        "budget": budgets.described(fidelity),
         "notes": list(fidelity.notes),
     }
 
@@ -119,6 +153,7 @@ def described(fidelity: Fidelity) -> dict[str, Any]:
 def show(report: Mapping[str, Any]) -> None:
     """For people."""
     from ..report.display import emit_sentence, table
+    from . import budgets
 
     if report["samples"]:
         rows = [
@@ -153,6 +188,8 @@ def show(report: Mapping[str, Any]) -> None:
             )
     if report["kept"]:
         emit_sentence(f"kept in float: {', '.join(report['kept'])}")
+    if report["budget"] is not None:
+        budgets.show(report["budget"])
     for note in report["notes"]:
         emit_sentence(f"note: {note}")
 
