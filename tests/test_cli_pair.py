@@ -53,6 +53,7 @@ def test_the_pair_that_is_written(pool: Path, tmp_path: Path, monkeypatch: pytes
         found = cascade.run(dict.fromkeys(cascade.model.inputs, samples["image"]))
         assert (found.label == samples["labels"]).mean() == pytest.approx(chosen["accuracy"])
         assert (found.ran > 1).mean() == pytest.approx(chosen["asked"])
+        assert cascade.gate.post_check is chosen["post_check"]
         temperatures = {each["name"]: each["temperature"] for each in report["models"]}
         assert cascade.gate.temperatures(2) == (temperatures[chosen["first"]], temperatures[chosen["second"]])
     macs = 6 * 6 * 3 * 16 + 16 * 10
@@ -71,8 +72,9 @@ def test_the_pair_that_is_written(pool: Path, tmp_path: Path, monkeypatch: pytes
     assert other["chosen"]["accuracy"] >= chosen["accuracy"] - 0.03 and (tmp_path / "pair.mj").exists()
     front = [(point["joules"], point["accuracy"]) for point in other["front"]]
     assert front == sorted(front) and len(front) > 2
-    text = mj(*ask, "--accuracy", 0.999).stdout
-    assert "no pair reaches it" in text and "Complementarity" in text and "at most" in text
+    none = mj(*ask, "--accuracy", 0.999)
+    assert none.exit_code == 2 and one_line(none.stderr) and "pair.mj was not written, as no pair is so" in none.stderr
+    assert "no pair reaches it" in none.stdout and "Complementarity" in none.stdout and "at most" in none.stdout
     model = millijoule.Model.load(pool / f"{chosen['second']}.mj")
     model.self_test = make_self_test(model, 1)
     (tmp_path / "tested").mkdir()

@@ -27,11 +27,11 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """pair.mj, three.mj, and samples.npz whose labels are mostly the surer stage's."""
+    """pair.mj, turned.mj, three.mj, and samples.npz whose labels are mostly the surer stage's."""
     path = tmp_path_factory.mktemp("tune")
     x = images(COUNT, seed=5)
     np.savez(path / "samples.npz", image=x, labels=truth(PAIR, x))
-    for name, stages in (("pair.mj", PAIR), ("three.mj", [classifier(3), *PAIR])):
+    for name, stages in (("pair.mj", PAIR), ("turned.mj", PAIR[::-1]), ("three.mj", [classifier(3), *PAIR])):
         with millijoule.Cascade(stages, millijoule.Gate("margin", 0.5), target="numpy") as cascade:
             cascade.save(path / name)
     return path
@@ -62,7 +62,38 @@ def test_what_is_written_does_what_was_said(folder: Path, tmp_path: Path) -> Non
     text = " ".join(mj("tune", folder / "three.mj", folder / "samples.npz", *NUMPY).stdout.split())
     assert "stage 2 asked" in text and "thresholds" in text and "temperatures, fitted" in text
     none = mj("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", 1, "-o", tmp_path / "none.mj", *NUMPY)
-    assert none.exit_code == 0 and "no threshold reaches it" in none.stdout and not (tmp_path / "none.mj").exists()
+    assert none.exit_code == 2 and "no threshold reaches it" in none.stdout and not (tmp_path / "none.mj").exists()
+    assert one_line(none.stderr) and "none.mj was not written, as no threshold was found" in none.stderr
+    asked_only = mj("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", 1, *NUMPY)
+    assert asked_only.exit_code == 0 and "no threshold reaches it" in asked_only.stdout
+
+
+def test_the_post_check_is_the_way_that_serves_the_claim(folder: Path, tmp_path: Path) -> None:
+    """As good as the better of both ways, of which it is one; with a guarantee it is chosen where nothing is proved."""
+    goals: dict[tuple[object, ...], tuple[str, int]] = {
+        (): ("accuracy", 1), ("--accuracy", 0.6): ("macs", -1), ("--answered", 0.8): ("answered", 1),
+        ("--accuracy", 0.5, "--guarantee"): ("", 0),
+    }  # fmt: skip
+    better = set()
+    for name in ("pair.mj", "turned.mj"):
+        ask = ("tune", folder / name, folder / "samples.npz", *NUMPY)
+        for claim, (key, sign) in goals.items():
+            found = mj_json(*ask, *claim)
+            ways = {check: mj_json(*ask, *claim, f"--{'' if check else 'no-'}post-check") for check in (True, False)}
+            assert found["post_check_chosen"] and not ways[True]["post_check_chosen"]
+            assert [way["post_check"] for way in ways.values()] == [True, False]
+            same = ways[found["post_check"]]
+            assert (found["thresholds"], found["accuracy"]) == (same["thresholds"], same["accuracy"])
+            if key:
+                worth = {check: -np.inf if way[key] is None else sign * way[key] for check, way in ways.items()}
+                assert worth[found["post_check"]] == max(worth.values())
+                better |= {found["post_check"]} if worth[True] != worth[False] else set()
+    assert better == {True, False}
+    ask = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY, "-o", tmp_path / "tuned.mj")
+    assert "without the post-check, which serves this better here" in mj(*ask).stdout
+    assert not answers(tmp_path / "tuned.mj", folder)[2].post_check
+    assert "\nwith the post-check\n" in mj(*ask, "--post-check").stdout
+    assert answers(tmp_path / "tuned.mj", folder)[2].post_check
 
 
 def test_a_self_test_is_of_what_was_written(folder: Path, tmp_path: Path) -> None:
@@ -120,7 +151,7 @@ def test_a_guarantee_says_how_it_is_meant(folder: Path, tmp_path: Path) -> None:
     assert report["thresholds"] is not None and report["needed_samples"] is None
     text = " ".join(mj(*ask, "--accuracy", 0.99).stdout.split())
     assert "no threshold is safe with 180 proving samples, nor would many more be" in text
-    near = mj_json(*ask, "--accuracy", mj_json(*ask[:3], *NUMPY)["accuracy"] - 0.02, "--delta", 0.001)
+    near = mj_json(*ask[:4], *NUMPY, "--accuracy", mj_json(*ask[:3], *NUMPY)["accuracy"] - 0.02, "--delta", 0.001)
     assert near["thresholds"] is None and near["needed_samples"] > 180
 
 

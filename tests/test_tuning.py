@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,7 +208,7 @@ def test_every_pair_is_looked_at_and_the_front_is_what_nothing_beats() -> None:
         }
         for each in found.pairings:
             a, b = members[each.first], members[each.second]
-            gate = Gate("margin", temperature=(a.temperature, b.temperature))
+            gate = Gate("margin", temperature=(a.temperature, b.temperature), post_check=True)
             whole = outcomes((a.logits, b.logits), labels, gate)
             setting = best(whole, (a.macs, b.macs), accuracy)
             assert (setting is None) == (each.point is None)
@@ -229,13 +230,41 @@ def test_every_pair_is_looked_at_and_the_front_is_what_nothing_beats() -> None:
     assert not chosen
 
 
+def test_the_post_check_is_tried_both_ways() -> None:
+    """What is found of each pair is the better one of both ways; neither is so of all pairs."""
+    logits, labels = _pool()
+    members = [member(f"m{i}", z, labels, 10**i, 1e-3, None) for i, z in enumerate(logits)]
+    # So sure of itself that another's answer hardly ever counts after the post-check.
+    members[0] = replace(members[0], temperature=0.1)
+    for accuracy in (None, 0.94):
+        ways = {
+            check: {
+                (each.first, each.second): each for each in search(members, labels, "max", check, "macs", accuracy)[0]
+            }
+            for check in (True, False, None)
+        }
+        better = set()
+        for pair, found in ways[None].items():
+            points = [ways[check][pair].point for check in (True, False)]
+            assert found.best == max(ways[check][pair].best for check in (True, False))
+            known = [point for point in points if point is not None]
+            if accuracy is None:
+                wanted = max(known, key=lambda point: (point.accuracy, -point.cost))
+            else:
+                wanted = min(known, key=lambda point: (point.cost, -point.accuracy), default=None)
+            assert found.point == wanted
+            if wanted is not None and len({point[4:] for point in known}) + points.count(None) == 2:
+                better.add(wanted.post_check)
+        assert better == {True, False}
+
+
 def test_a_pair_whose_second_is_never_asked_is_its_first_alone() -> None:
     """Sums of many costs round, and must not make it look cheaper."""
     logits, labels = _pool()
     members = [member(f"m{i}", z, labels, 1, 1e-3 * 1.7**i, None) for i, z in enumerate(logits)]
     found = search(members, labels, "margin", True, "latency", 0.0)
     assert all(point.asked > 0 for point in found.front if point.second is not None)
-    assert found.front[0] == (0, None, None, members[0].accuracy, 0.0, members[0].seconds)
+    assert found.front[0] == (0, None, None, None, members[0].accuracy, 0.0, members[0].seconds)
     assert found.pairings[0].point is not None and found.pairings[0].point.cost == members[0].seconds
 
 

@@ -46,6 +46,12 @@ inputs = click.option(
     help="What to feed: a .npy file, an .npz file (of which the array NAME is taken) or an image. NAME= may be left "
     "out where the model has one input.",
 )
+post_check = click.option(
+    "--post-check/--no-post-check",
+    default=None,
+    help="Where a stage is unsure, the surest answer so far counts, instead of the next stage's (default: what "
+    "serves the goal better on the samples).",
+)
 root = click.option(
     "--root",
     metavar="DIR",

@@ -31,8 +31,7 @@ if TYPE_CHECKING:
               "modelled, as `mj estimate` does.")  # fmt: skip
 @click.option("--score", type=click.Choice(("max", "margin", "entropy")), default="margin", show_default=True,
               help="How sure a stage is.")  # fmt: skip
-@click.option("--post-check/--no-post-check", default=True, show_default=True, help="Where the first is unsure, the "
-              "surer answer of both counts, instead of the second's.")  # fmt: skip
+@options.post_check
 @click.option("--picture", metavar="FILE", type=options.FILE, help="Also draw the matrix and the front, as .png, "
               ".svg or .pdf (takes matplotlib).")  # fmt: skip
 @options.threads
@@ -46,7 +45,7 @@ def command(
     by: str | None,
     profile: str,
     score: str,
-    post_check: bool,
+    post_check: bool | None,
     picture: str | None,
     threads: int | None,
     target: str | None,
@@ -94,12 +93,12 @@ def command(
     found = search(members, data.labels, score, post_check, measure, accuracy)
     chosen = found.pairings[0]
     covers = matrix([each.right for each in members])
-    report = pair_report(members, found, covers, data, device, measure, accuracy, score, post_check)
+    report = pair_report(members, found, covers, data, device, measure, accuracy, score)
     report |= {"output": None, "self_tests_left_out": []}
     if output is not None and chosen.point is not None:
-        assert chosen.point.threshold is not None
-        two = (chosen.first, chosen.second)
-        gate = Gate(score, chosen.point.threshold, tuple(members[at].temperature for at in two), post_check)
+        two, threshold, check = (chosen.first, chosen.second), chosen.point.threshold, chosen.point.post_check
+        assert threshold is not None and check is not None
+        gate = Gate(score, threshold, tuple(members[at].temperature for at in two), check)
         CascadeModel.of([pool[at] for at in two], gate).save(output)
         report["output"] = output
         report["self_tests_left_out"] = [names[at] for at in two if pool[at].self_test]
@@ -112,6 +111,8 @@ def command(
         emit_json(report)
     else:
         show(report)
+    if output is not None and chosen.point is None:
+        raise InputError(f"{output} was not written, as no pair is so accurate: ask for less, or give other models")
 
 
 def _same_classes(paths: Sequence[str], pool: Sequence[Model]) -> tuple[int, Sequence[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,10 @@ from .. import options
 if TYPE_CHECKING:
     import numpy as np
 
-    from ...runtime.cascade.gate import Gate
     from ...runtime.cascade.model import CascadeModel
     from ...runtime.file.self_test import Case
     from ..tuning.claims import Claim
     from ..tuning.logits import Said
-    from ..tuning.outcomes import Setting
     from ..tuning.samples import Samples
 
 BAR = 30
@@ -41,6 +39,7 @@ BAR = 30
 @click.option("--share", default=0.75, show_default=True, type=click.FloatRange(0.05, 0.95), help="With --guarantee: "
               "the share of the samples that proves it and has no other part.")  # fmt: skip
 @click.option("--keep-temperatures", is_flag=True, help="Take the cascade's temperatures instead of fitting them.")
+@options.post_check
 @click.option("--picture", metavar="FILE", type=options.FILE, help="Also draw it, as .png, .svg or .pdf (takes "
               "matplotlib).")  # fmt: skip
 @options.threads
@@ -58,6 +57,7 @@ def command(
     delta: float,
     share: float,
     keep_temperatures: bool,
+    post_check: bool | None,
     picture: str | None,
     threads: int | None,
     target: str | None,
@@ -83,6 +83,7 @@ def command(
     from ..report.picture import check_picture
     from ..tuning.report import DRAWN, SHOWN
     from ..tuning.samples import read_labelled
+    from ..tuning.thresholds import find_thresholds
 
     model = open_model(pair)
     if not isinstance(model, CascadeModel) or len(model.stages) < 2:
@@ -104,7 +105,9 @@ def command(
     said = _ask(model, pair, data, threads, target)
     drawn = _drawn(len(data), share, seed) if guarantee else None
     claim = _claim(accuracy, loss, answered)
-    report, curve = _found(model, said, data.labels, claim, drawn, delta, keep_temperatures)
+    report, curve = find_thresholds(
+        model.gate, said, data.labels, claim, drawn, delta, keep_temperatures, post_check
+    )  # fmt: skip
     report |= {
         "curve": curve(SHOWN),
         "cascade": pair,
@@ -116,7 +119,7 @@ def command(
     }
     if output is not None and report["thresholds"] is not None:
         gate = replace(model.gate, threshold=tuple(report["thresholds"]), temperature=tuple(report["temperatures"]),
-                       abstain=report["abstain"])  # fmt: skip
+                       post_check=report["post_check"], abstain=report["abstain"])  # fmt: skip
         tuned = CascadeModel.of(model.stages, gate, model.memory)
         tuned.self_test = _self_test(tuned, model.self_test, pair)
         tuned.save(output)
@@ -127,6 +130,8 @@ def command(
         draw_thresholds(report, curve(DRAWN), picture)
         report["picture"] = picture
     _show(report, as_json)
+    if output is not None and report["output"] is None:
+        raise InputError(f"{output} was not written, as no threshold was found: ask for less, or give other samples")
 
 
 def _classes(model: CascadeModel) -> int:
@@ -170,78 +175,6 @@ def _drawn(count: int, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]
     return np.sort(drawn[proving:]), np.sort(drawn[:proving])
 
 
-def _found(
-    model: CascadeModel, said: list[Said], labels: np.ndarray, claim: Claim | None,
-    drawn: tuple[np.ndarray, np.ndarray] | None, delta: float, keep_temperatures: bool,
-) -> tuple[dict[str, Any], Callable[[int], list[dict[str, Any]]]]:  # fmt: skip
-    """What there is to say, and so many points at most of what other settings would do."""
-    import numpy as np
-
-    from ..tuning.claims import Accuracy, Answered
-    from ..tuning.outcomes import outcomes
-    from ..tuning.report import answered_on_samples, numbers, on_samples, points
-
-    tuning = np.arange(len(labels)) if drawn is None else drawn[0]
-    gate = model.gate if keep_temperatures else _calibrated(model.gate, said, labels, tuning)
-    whole = outcomes([each.logits for each in said], labels, gate)
-    costs = [float(each.macs) for each in said]
-    abstain = None if drawn is not None else gate.abstain
-    proof: dict[str, Any] = {}
-    shown = whole
-    if drawn is not None:
-        assert claim is not None
-        shown = whole.take(drawn[1])
-        setting, text, proof = _proved(model, whole, claim, drawn, costs, delta)
-        wanted = claim.text
-    elif isinstance(claim, Answered):
-        setting, wanted, text = answered_on_samples(whole, claim, claim.least)
-    else:
-        least = claim.least if isinstance(claim, Accuracy) else None
-        setting, wanted, text = on_samples(whole, costs, least, abstain)
-    report = {
-        "claim": wanted, "text": text, "temperatures": list(gate.temperatures(len(said))),
-        "temperatures_fitted": not keep_temperatures, **numbers(shown, setting, costs), **proof,
-    }  # fmt: skip
-    answering, others = isinstance(claim, Answered), whole.take(tuning)
-    return report, lambda most: points(others, costs, abstain, answering, most)
-
-
-def _calibrated(gate: Gate, said: list[Said], labels: np.ndarray, tuning: np.ndarray) -> Gate:
-    from ..tuning.temperature import fit_temperature
-
-    fits = [fit_temperature(each.logits[tuning], labels[tuning]) for each in said]
-    return replace(gate, temperature=tuple(fit.temperature for fit in fits))
-
-
-def _proved(
-    model: CascadeModel,
-    whole: Any,
-    claim: Claim,
-    drawn: tuple[np.ndarray, np.ndarray],
-    costs: list[float],
-    delta: float,
-) -> tuple[Setting | None, str, dict[str, Any]]:
-    from ..tuning.proof import prove
-
-    tuning, proving = drawn
-    found = prove(whole.take(tuning), whole.take(proving), claim, costs, delta)
-    many = "thresholds" if len(costs) == 2 else "settings of the thresholds"
-    text = (
-        f"on new samples of the same kind with probability {1 - delta:g}. How: {claim.method}, a fixed sequence of "
-        f"{found.tried} {many} from {len(tuning)} samples, which also gave the temperatures; {len(proving)} others, "
-        "drawn at random, prove it. Assumed: new samples are drawn independently from what these are from, and no "
-        "sample that proves was seen by a stage's training or by whoever chose the stages and their order"
-    )
-    if found.setting is None:
-        needed = f"about {found.needed} proving samples like these would do" if found.needed is not None else (
-            "nor would many more be, as these hardly bear it out, if at all")  # fmt: skip
-        text = f"no threshold is safe with {len(proving)} proving samples, {needed}"
-    return found.setting, text, {
-        "delta": delta, "method": claim.method, "tried": found.tried, "tuning_samples": len(tuning),
-        "proof_samples": len(proving), "needed_samples": found.needed,
-    }  # fmt: skip
-
-
 def _self_test(tuned: CascadeModel, cases: Sequence[Case], pair: str) -> Sequence[Case]:
     """What the inputs of the cascade's self-test give now."""
     from ...converters.self_test import make_self_test
@@ -280,6 +213,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     emit(f"temperatures, {how}: {', '.join(f'{t:.4g}' for t in report['temperatures'])}")
     if report["folders"]:
         emit_sentence(report["folders"])
+    check = "with the post-check" if report["post_check"] else "without the post-check"
+    emit(f"{check}{', which serves this better here' if report['post_check_chosen'] else ''}")
     emit_sentence(f"{report['claim']}: {report['text']}")
     if report["thresholds"] is not None:
         listed = ", ".join(f"{t:.6g}" for t in report["thresholds"])

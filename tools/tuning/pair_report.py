@@ -20,7 +20,7 @@ COST_COLUMNS = (">multiply-\nadds", ">latency\nmeasured", ">mJ\nmodelled")
 
 def pair_report(
     members: Sequence[Member], found: Found, covers: Sequence[Sequence[Cover]], data: Samples, device: Profile, by: str,
-    accuracy: float | None, score: str, post_check: bool,
+    accuracy: float | None, score: str,
 ) -> dict[str, Any]:  # fmt: skip
     pairs = []
     for each in found.pairings:
@@ -31,7 +31,7 @@ def pair_report(
             "oracle": cover.oracle, "on_the_front": each.point in found.front,
         })  # fmt: skip
     return {
-        "samples": len(data), "source": data.source, "folders": data.folders, "score": score, "post_check": post_check,
+        "samples": len(data), "source": data.source, "folders": data.folders, "score": score,
         "goal": "the best accuracy" if accuracy is None else f"accuracy >= {accuracy:g} at the least {by}",
         "by": by, "profile": device.name,
         "models": [
@@ -48,7 +48,7 @@ def pair_report(
 
 
 def _point(point: Point | None, members: Sequence[Member]) -> dict[str, Any]:
-    keys = ("first", "second", "threshold", "accuracy", "asked", "macs", "seconds", "joules")
+    keys = ("first", "second", "post_check", "threshold", "accuracy", "asked", "macs", "seconds", "joules")
     if point is None:
         return dict.fromkeys(keys)
     a, b = members[point.first], None if point.second is None else members[point.second]
@@ -56,8 +56,9 @@ def _point(point: Point | None, members: Sequence[Member]) -> dict[str, Any]:
     if b is not None:
         joules = None if a.joules is None or b.joules is None else a.joules + point.asked * b.joules
     return {
-        "first": a.name, "second": None if b is None else b.name, "threshold": point.threshold,
-        "accuracy": point.accuracy, "asked": point.asked, "macs": a.macs + (0 if b is None else point.asked * b.macs),
+        "first": a.name, "second": None if b is None else b.name, "post_check": point.post_check,
+        "threshold": point.threshold, "accuracy": point.accuracy, "asked": point.asked,
+        "macs": a.macs + (0 if b is None else point.asked * b.macs),
         "seconds": a.seconds + (0 if b is None else point.asked * b.seconds), "joules": joules,
     }  # fmt: skip
 
@@ -125,7 +126,8 @@ def _verdict(report: Mapping[str, Any]) -> str:
         return f"{goal}: no pair reaches it; the best is {most:.2%}"
     key = {"energy": "joules", "latency": "seconds", "macs": "macs"}[report["by"]]
     text = (
-        f"{goal}: {chosen['first']}, then {chosen['second']} where that scores less than {chosen['threshold']:.6g}: "
+        f"{goal}: {chosen['first']}, then {chosen['second']} where that scores less than {chosen['threshold']:.6g}, "
+        f"{'the surer answer of both' if chosen['post_check'] else 'whose answer then counts'}: "
         f"accuracy {chosen['accuracy']:.2%}, second asked {chosen['asked']:.1%}"
     )
     alone = [each for each in report["models"] if each["accuracy"] >= chosen["accuracy"] and each[key] <= chosen[key]]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -43,11 +44,12 @@ class Member:
 
 
 class Point(NamedTuple):
-    """first, second: places in the pool; second None where the first is alone. asked: the share of samples for which
-    the second is asked. cost: the mean of an inference."""
+    """first, second: places in the pool; second None where the first is alone, without a threshold and a post-check.
+    asked: the share of samples for which the second is asked. cost: the mean of an inference."""
 
     first: int
     second: int | None
+    post_check: bool | None
     threshold: float | None
     accuracy: float
     asked: float
@@ -56,13 +58,14 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """point: at the threshold that the goal wants; None where it can't be reached."""
+    """point: at the threshold that the goal wants, with the post-check or without it, whichever is better; None where
+    it can't be reached."""
 
     first: int
     second: int
     point: Point | None
     best: float
-    """The highest accuracy at any threshold."""
+    """The highest accuracy at any threshold and either way."""
 
 
 class Found(NamedTuple):
@@ -82,22 +85,24 @@ def member(
 
 
 def search(
-    members: Sequence[Member], labels: np.ndarray, score: str, post_check: bool, by: str, accuracy: float | None
+    members: Sequence[Member], labels: np.ndarray, score: str, post_check: bool | None, by: str, accuracy: float | None
 ) -> Found:
-    """accuracy: the cheapest with so much of it is looked for; None: the most accurate, of several the cheapest."""
+    """post_check: of every pair; None: with it or without it, whichever is better. accuracy: the cheapest with so much
+    of it is looked for; None: the most accurate, of several the cheapest."""
     pairings = []
-    points = [Point(i, None, None, each.accuracy, 0.0, each.cost(by)) for i, each in enumerate(members)]
-    for first, a in enumerate(members):
-        for second, b in enumerate(members):
-            if first == second:
-                continue
-            gate = Gate(score, temperature=(a.temperature, b.temperature), post_check=post_check)
-            costs = (a.cost(by), b.cost(by))
+    points = [Point(i, None, None, None, each.accuracy, 0.0, each.cost(by)) for i, each in enumerate(members)]
+    for first, second in itertools.permutations(range(len(members)), 2):
+        a, b = members[first], members[second]
+        costs, tried = (a.cost(by), b.cost(by)), list[Pairing]()
+        for check in (True, False) if post_check is None else (post_check,):
+            gate = Gate(score, temperature=(a.temperature, b.temperature), post_check=check)
             whole = curve(outcomes((a.logits, b.logits), labels, gate), costs)
             place = most_accurate(whole) if accuracy is None else least_cost(whole, accuracy)
-            point = None if place is None else _point(first, second, whole, place, costs)
-            pairings.append(Pairing(first, second, point, float(whole.right.max() / whole.samples)))
-            points += [_point(first, second, whole, at, costs) for at in _undominated(whole)]
+            point = None if place is None else _point(first, second, check, whole, place, costs)
+            tried.append(Pairing(first, second, point, float(whole.right.max() / whole.samples)))
+            points += [_point(first, second, check, whole, at, costs) for at in _undominated(whole)]
+        better = min(tried, key=lambda pairing: _rank(pairing, accuracy))
+        pairings.append(replace(better, best=max(pairing.best for pairing in tried)))
     return Found(sorted(pairings, key=lambda pairing: _rank(pairing, accuracy)), _front(points))
 
 
@@ -109,12 +114,13 @@ def _rank(pairing: Pairing, accuracy: float | None) -> tuple[float, float, float
     return 0.0, *order
 
 
-def _point(first: int, second: int, whole: Curve, at: int, costs: Sequence[float]) -> Point:
+def _point(first: int, second: int, post_check: bool, whole: Curve, at: int, costs: Sequence[float]) -> Point:
     cost = float(whole.cost[at] / whole.samples)
     asked = round((cost - costs[0]) / costs[1] * whole.samples) / whole.samples if costs[1] else 0.0
     # Without the rounding of the sums, so that a pair whose second is never asked costs what its first does.
     cost = costs[0] + asked * costs[1]
-    return Point(first, second, float(whole.thresholds[at]), float(whole.right[at] / whole.samples), asked, cost)
+    accuracy = float(whole.right[at] / whole.samples)
+    return Point(first, second, post_check, float(whole.thresholds[at]), accuracy, asked, cost)
 
 
 def _undominated(whole: Curve) -> list[int]:
