@@ -89,10 +89,10 @@ def test_the_post_check_is_the_way_that_serves_the_claim(folder: Path, tmp_path:
                 assert worth[found["post_check"]] == max(worth.values())
                 better |= {found["post_check"]} if worth[True] != worth[False] else set()
     assert better == {True, False}
-    ask = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY, "-o", tmp_path / "tuned.mj")
-    assert "without the post-check, which serves this better here" in mj(*ask).stdout
+    write = ("tune", folder / "pair.mj", folder / "samples.npz", *NUMPY, "-o", tmp_path / "tuned.mj")
+    assert "without the post-check, which serves this better here" in mj(*write).stdout
     assert not answers(tmp_path / "tuned.mj", folder)[2].post_check
-    assert "\nwith the post-check\n" in mj(*ask, "--post-check").stdout
+    assert "\nwith the post-check\n" in mj(*write, "--post-check").stdout
     assert answers(tmp_path / "tuned.mj", folder)[2].post_check
 
 

@@ -16,7 +16,7 @@ from millijoule.tools.tuning.claims import Accuracy, Answered, Claim, Loss
 from millijoule.tools.tuning.complementarity import cover
 from millijoule.tools.tuning.guarantee import fixed_sequence, samples_needed
 from millijoule.tools.tuning.outcomes import NEVER, Outcomes, Setting, from_answers, outcomes
-from millijoule.tools.tuning.pairs import member, search
+from millijoule.tools.tuning.pairs import Point, member, search
 from millijoule.tools.tuning.proof import ordered, prove
 from millijoule.tools.tuning.report import answered_on_samples
 from millijoule.tools.tuning.scores import confidence
@@ -248,6 +248,7 @@ def test_the_post_check_is_tried_both_ways() -> None:
             points = [ways[check][pair].point for check in (True, False)]
             assert found.best == max(ways[check][pair].best for check in (True, False))
             known = [point for point in points if point is not None]
+            wanted: Point | None
             if accuracy is None:
                 wanted = max(known, key=lambda point: (point.accuracy, -point.cost))
             else:

@@ -1,12 +1,12 @@
-"""Writes trained networks as ONNX, and their scores for the images that no training saw as .npz.
+"""Writes trained networks as ONNX, and the large one's scores for the images that no training saw.
 
-    python examples/dual_cnn/export.py --out FOLDER                   # all that are trained to the end
-    python examples/dual_cnn/export.py cifar10 plain --out FOLDER
+    python examples/dual_cnn/export.py                   # all that are trained to the end
+    python examples/dual_cnn/export.py cifar10 plain
 
 Needs torch, onnx and pillow. DATASET_NETWORK.onnx takes `image`, (batch, channels, rows, columns) float32, pixels of
 0..255 prepared as (pixel - mean) / std, and gives `scores`, (batch, 10), not normalised; its metadata name mean, std,
-colour and labels. DATASET_NETWORK.npz holds `tune` and `test`, the scores of the split's "tune" images and of the test
-set, and `tune_labels` and `test_labels`. Accuracy and multiply-adds are printed.
+colour and labels. The small networks' lie in models/; the large one's, which is not committed, beside its checkpoint,
+and its scores in models/DATASET_large.npz (places.py says what is in it). Accuracy and multiply-adds are printed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import onnx
 import torch
 from data import SOURCES, Images, Labels, read, split
 from networks import multiply_adds, parameters
+from places import MODELS, model_path, scores_path
 from recipes import state_folder
 from torch import nn
 from train import finished_network, scores_of, trained_networks
@@ -53,18 +54,22 @@ def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], 
     scores = {part: scores_of(dataset, network, images) for part, (images, _) in held_out.items()}
     labels = {part: of_part for part, (_, of_part) in held_out.items()}
     right = {part: float(np.mean(scores[part].argmax(1) == labels[part])) for part in held_out}
-    np.savez_compressed(
-        out / f"{dataset}_{name}.npz",
-        tune=scores["tune"],
-        tune_labels=labels["tune"].astype(np.uint8),
-        test=scores["test"],
-        test_labels=labels["test"].astype(np.uint8),
-    )
-    write_onnx(dataset, network, out / f"{dataset}_{name}.onnx")
     rows, columns, channels = SOURCES[dataset].shape
+    macs = multiply_adds(network.cpu(), (channels, rows, columns))
+    if name == "large":
+        np.savez_compressed(
+            scores_path(out, dataset),
+            tune=scores["tune"].astype(np.float16),
+            tune_labels=labels["tune"].astype(np.uint8),
+            test=scores["test"].astype(np.float16),
+            test_labels=labels["test"].astype(np.uint8),
+            multiply_adds=np.int64(macs),
+            parameters=np.int64(parameters(network)),
+        )
+    write_onnx(dataset, network, model_path(out, dataset, name))
     print(
         f"{dataset} {name}: {', '.join(f'{part} {share:.4f}' for part, share in right.items())}, "
-        f"{multiply_adds(network, (channels, rows, columns)):,} multiply-adds, {parameters(network):,} parameters",
+        f"{macs:,} multiply-adds, {parameters(network):,} parameters",
         flush=True,
     )
 
@@ -73,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("dataset", nargs="?", choices=list(SOURCES), help="default: both")
     parser.add_argument("networks", nargs="*", help="default: all that are trained to the end")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the files")
+    parser.add_argument("--out", type=Path, default=MODELS, help="folder for all but the large networks' ONNX files")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     for dataset in [arguments.dataset] if arguments.dataset else SOURCES:

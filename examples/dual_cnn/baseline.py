@@ -1,0 +1,80 @@
+"""The large network, to which all is compared: as it is here, or as it was where its file was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from command import estimates
+from data import SOURCES, Images, Labels
+from figures import Costs
+from measured import LARGE, Key
+from numpy.typing import NDArray
+from places import scores_path
+from workloads import Answers, ask
+
+DEVICES = ("jetson-nano", "host")
+HERE = "int8, run here"
+Right = NDArray[np.bool_]
+Parts = Mapping[str, tuple[Images, Labels]]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """cost: of an inference. right: which test images it knows. seconds: of an inference here, where it was timed.
+    source: where all that is from."""
+
+    cost: Costs
+    right: Right
+    seconds: float | None
+    source: str
+
+
+@cache
+def model_cost(dataset: str, model: Path) -> Costs:
+    """Of an inference of a model, or of all stages of a cascade."""
+    rows, columns, channels = SOURCES[dataset].shape
+    found = estimates(model, DEVICES, (1, channels, rows, columns))
+    macs = sum(step["macs"] for step in found[DEVICES[0]]["steps"])
+    return Costs(float(macs), {name: found[name]["joules"] for name in DEVICES})
+
+
+def accuracies(dataset: str, models: Mapping[str, Path], folder: Path, parts: Parts) -> dict[str, float]:
+    """On "choose" and "tune". Without the network's file: by its committed scores, in float."""
+    found = {}
+    for part in ("choose", "tune"):
+        images, labels = parts[part]
+        said = (
+            ask(models["large"], images).label
+            if "large" in models
+            else _scores(dataset, folder, part)[: len(labels)].argmax(1)
+        )
+        found[part] = float((said == labels).mean())
+    return found
+
+
+def baseline(
+    dataset: str, models: Mapping[str, Path], folder: Path, labels: Labels, answers: Mapping[Key, Answers],
+    times: Mapping[Key, float], results: Path,
+) -> Baseline:  # fmt: skip
+    """labels: of the test images. Ends the program where neither the network's file nor earlier results say what it
+    costs."""
+    key = ("plain", "", LARGE)
+    if "large" in models:
+        return Baseline(model_cost(dataset, models["large"]), answers[key].label == labels, times.get(key), HERE)
+    earlier = json.loads(results.read_text(encoding="utf-8")).get(dataset) if results.exists() else None
+    if earlier is None:
+        raise SystemExit(f"{dataset}: neither the large network's ONNX file nor {results} says what it costs")
+    of, right = earlier["large"], _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
+    source = f"accuracy: of its committed scores, float32; costs: of {results.name}, {earlier['machine']}"
+    return Baseline(Costs(of["macs"], of["joules"]), right, of["seconds"], source)
+
+
+def _scores(dataset: str, folder: Path, part: str) -> NDArray[np.float16]:
+    with np.load(scores_path(folder, dataset)) as archive:
+        found: NDArray[np.float16] = archive["test" if part == "test" else "tune"]
+    return {"choose": found[0::2], "tune": found[1::2], "test": found}[part]
