@@ -19,15 +19,20 @@ from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
 
 if TYPE_CHECKING:
+    import onnx
+
     from .quantize.budget import Budget
     from .quantize.samples import Source as Samples
 
+IN_MEMORY = "ONNX model"
+"""What messages call a model that is no file."""
 FORMATS = {".onnx": "onnx", ".tflite": "tflite", ".lite": "tflite"}
 
 
 def convert(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | onnx.ModelProto,
     *,
+    signature: str | None = None,
     labels: str | os.PathLike[str] | Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
     self_test: int | Sequence[Mapping[str, Any]] = 0,
@@ -42,8 +47,10 @@ def convert(
     budget: str | Budget | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Model:
-    """Converts an .onnx or .tflite file.
+    """Converts an .onnx or .tflite file, or an onnx.ModelProto.
 
+    signature: of a TFLite file that has several, the one to convert, with the names that it gives to inputs and
+    outputs; without it, the file's first graph with its tensors' names.
     labels: class names in the order of the scores, or the path of a text file with one a line; preprocessing: how an
     image becomes the input. Both travel with the model, and stand in for what the source itself says.
     self_test: so many random inputs, or these (arrays by name), are saved with their outputs, for `mj verify` on the
@@ -67,8 +74,14 @@ def convert(
     the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing);
     where the self-test's inputs are not the model's, or too large; where a model or samples are unfit to be quantized.
     """
-    name = os.fspath(source)
-    kind = _kind(name)
+    opened: Any = source
+    if isinstance(source, (str, os.PathLike)):
+        opened = name = os.fspath(source)
+        kind = _kind(name)
+    else:
+        name, kind = IN_MEMORY, "onnx"
+    if signature is not None and kind != "tflite":
+        raise InputError(f"{name}: signature={signature!r} is for TFLite files, and this is none")
     names = None if labels is None else given_labels(labels)
     settings = None
     if quantize is not None:
@@ -77,7 +90,7 @@ def convert(
         settings = Settings.checked(
             quantize, calibration, validation, method, keep_float, fast, io, min_agreement, budget, progress
         )
-    imported = _import(kind, name)
+    imported = _import(kind, opened, signature)
     if settings is not None and imported.states:
         raise InputError(f"{name}: it keeps state from one run to the next, and such a model cannot be quantized")
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
@@ -133,14 +146,15 @@ def _kind(name: str) -> str:
     return kind
 
 
-def _import(kind: str, name: str) -> Imported:
+def _import(kind: str, source: Any, signature: str | None = None) -> Imported:
+    """source: a path, or a model in memory."""
     if kind == "onnx":
         from .onnx.convert import convert as convert_onnx
 
-        return convert_onnx(name)
+        return convert_onnx(source)
     from .tflite.convert import convert as convert_tflite
 
-    return convert_tflite(name)
+    return convert_tflite(source, signature)
 
 
 def _metadata(

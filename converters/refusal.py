@@ -16,7 +16,6 @@ CONTROL = "control flow"
 RECURRENCE = "recurrence"
 STRINGS = "text"
 TABLES = "lookup tables"
-SEQUENCES = "sequences and optional values"
 RANDOM = "random numbers"
 
 
@@ -32,8 +31,6 @@ KINDS: Final = _kinds(
         "LSH_PROJECTION SKIP_GRAM",
         TABLES: "ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
         "HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",
-        SEQUENCES: "SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
-        "SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement",
         RANDOM: "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial MULTINOMIAL "
         "RANDOM_STANDARD_NORMAL RANDOM_UNIFORM",
     }

@@ -35,10 +35,20 @@ ONNX = """
 Operator sets 7 to current, and older ones as onnx's version converter brings them up to 7. Operators that ONNX defines
 by others are replaced by those where they have no handler.
 
+- Sequences of tensors and optional values: where their lengths are known at conversion nothing is left of them but the
+  tensors; a position that is known only at run time chooses among elements of one shape. None may be an input or an
+  output.
+- Text: a classifier whose classes have names gives their numbers 0, 1, ..., and the names are the model's labels. Other
+  text is refused. A ZipMap's maps are the rows of a matrix, in the order of the classes.
+- Tools that run models through onnx's backend interface find it in `millijoule.converters.onnx_backend`.
+
 """
 
 TFLITE = """
 ## From TFLite
+
+The first graph of a file, or that of a signature (`mj convert --signature NAME`, in Python `signature=`), with the
+names that it gives to inputs and outputs.
 
 """
 

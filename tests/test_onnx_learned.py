@@ -13,6 +13,7 @@ pytest.importorskip("onnxruntime")
 
 from onnx_models import feeds_for, graph_from, graph_of, onnxruntime_of, run_all
 
+from millijoule.converters.onnx.convert import convert
 from millijoule.runtime.errors import ModelError
 
 ML = "ai.onnx.ml"
@@ -269,11 +270,66 @@ def test_columns() -> None:
     agree(helper.make_model(graph, opset_imports=opsets, ir_version=8))
 
 
-def test_text_is_refused() -> None:
-    attrs: dict[str, Any] = {
-        "coefficients": floats(3, 4),
-        "intercepts": floats(3),
-        "classlabels_strings": ["a", "b", "c"],
-    }
-    with pytest.raises(ModelError, match="classes are text"):
-        graph_from(model_of("LinearClassifier", "label scores", 1, **attrs))
+NAMES = ["oak", "ash", "elm"]
+
+
+def named_classes() -> onnx.ModelProto:
+    attrs = {"coefficients": floats(3, 4), "intercepts": floats(3), "classlabels_strings": NAMES}
+    return model_of("LinearClassifier", "label scores", 1, **attrs)
+
+
+def test_classes_with_names() -> None:
+    """Their numbers come out, and the names are the model's labels."""
+    model, feeds = named_classes(), feeds_for({"x": (X, "float32")})
+    imported = convert(model)
+    found, wanted = run_all(imported.graph, feeds), onnxruntime_of(model, feeds)
+    assert imported.labels == NAMES
+    assert [NAMES[number] for number in found["label"]] == wanted["label"].tolist()
+    assert len(set(wanted["label"])) > 1
+    np.testing.assert_allclose(found["scores"], wanted["scores"], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("attrs", "dtype"),
+    [
+        ({"values_int64s": [7, 5], "default_int64": 9}, "int64"),
+        ({"values_strings": ["tree", "bush"], "default_string": "none"}, "str"),
+    ],
+)
+def test_names_looked_up(attrs: dict[str, Any], dtype: str) -> None:
+    model, feeds = named_classes(), feeds_for({"x": (X, "float32")})
+    made = helper.make_node("LabelEncoder", ["label"], ["y"], domain=ML, keys_strings=["elm", "oak"], **attrs)
+    model.graph.node.append(made)
+    del model.graph.output[:], model.opset_import[:]
+    model.graph.output.append(onnx.ValueInfoProto(name="y"))
+    model.opset_import.extend([helper.make_opsetid("", 17), helper.make_opsetid(ML, 2)])
+    imported = convert(model)
+    found, wanted = run_all(imported.graph, feeds)["y"], onnxruntime_of(model, feeds)["y"]
+    if dtype == "str":
+        assert imported.labels is not None
+        found = np.array(imported.labels)[found]
+    assert found.tolist() == wanted.tolist() and len(set(wanted.tolist())) > 1
+
+
+def test_constant_names_are_chosen_from() -> None:
+    """As skl2onnx writes a network's classes."""
+    made = helper.make_node("ArrayFeatureExtractor", ["names", "i"], ["y"], domain=ML)
+    names = helper.make_tensor("names", onnx.TensorProto.STRING, [3], [name.encode() for name in NAMES])
+    graph = graph_of([made], {"i": ((4,), "int64")}, "y")
+    graph.initializer.append(names)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(ML, 1)])
+    imported = convert(model)
+    found = run_all(imported.graph, {"i": np.array([2, 0, 0, 1])})["y"]
+    assert imported.labels == NAMES and found.tolist() == [[2, 0, 0, 1]]
+
+
+def test_computing_with_text_is_refused() -> None:
+    model = named_classes()
+    model.graph.node.append(helper.make_node("Equal", ["label", "label"], ["y"]))
+    model.graph.output[0].name = "y"
+    with pytest.raises(ModelError, match="it reads text"):
+        graph_from(model)
+    graph = graph_of([helper.make_node("Identity", ["x"], ["y"])], {"x": None}, "y")
+    graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.STRING
+    with pytest.raises(ModelError, match=r"element type string, .* OrdinalEncoder"):
+        graph_from(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]))

@@ -15,7 +15,7 @@ pytest.importorskip("tflite")
 
 import flatbuffers
 import tflite
-from tflite_builder import Model, Operator, Tensor
+from tflite_builder import Model, Operator, Signature, Tensor
 
 from millijoule.converters.tflite.convert import convert
 from millijoule.runtime.errors import ModelError
@@ -48,7 +48,7 @@ def small_model() -> bytes:
         Operator("DEPTHWISE_CONV_2D", [7, 8, 9], [10], ("DepthwiseConv2DOptions", {**window, "DepthMultiplier": 1})),
     ]
     metadata = b"\x10\0\0\0M001" + bytes(40)
-    return Model(tensors, operators, [0], [10], [({"a": 0}, {"b": 10})], metadata).to_bytes()
+    return Model(tensors, operators, [0], [10], [Signature({"a": 0}, {"b": 10})], metadata).to_bytes()
 
 
 def mutate(content: bytes, rng: random.Random) -> bytes:

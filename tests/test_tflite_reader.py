@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("tflite")
 
-from tflite_builder import Model, Operator, Tensor, converted, one_operator
+from tflite_builder import Model, Operator, Signature, Tensor, converted, one_operator
 
 from millijoule.converters.tflite.convert import convert
 from millijoule.converters.tflite.handlers import names
@@ -50,13 +50,13 @@ def test_public_names_stay_and_repeated_ones_become_unique(tmp_path: Path) -> No
 
 def test_signature_names_are_aliases(tmp_path: Path) -> None:
     model = chain("serving_default_x:0", "Identity:0")
-    model.signatures = [({"x": 0}, {"scores": 1})]
+    model.signatures = [Signature({"x": 0}, {"scores": 1})]
     assert converted(model, tmp_path).aliases == {"x": "serving_default_x:0", "scores": "Identity:0"}
 
 
 def test_an_ambiguous_signature_name_is_no_alias(tmp_path: Path) -> None:
     model = chain("serving_default_x:0", "Identity:0")
-    model.signatures = [({"x": 0}, {"x": 1})]
+    model.signatures = [Signature({"x": 0}, {"x": 1})]
     assert converted(model, tmp_path).aliases == {}
 
 

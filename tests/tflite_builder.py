@@ -63,12 +63,22 @@ class Operator:
 
 
 @dataclass
+class Signature:
+    """inputs, outputs: tensors by the names that it gives them. subgraph: the model itself is 0."""
+
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+    name: str = "serving_default"
+    subgraph: int = 0
+
+
+@dataclass
 class Model:
     tensors: list[Tensor]
     operators: list[Operator]
     inputs: Sequence[int]
     outputs: Sequence[int]
-    signatures: list[tuple[dict[str, int], dict[str, int]]] = field(default_factory=list)
+    signatures: list[Signature] = field(default_factory=list)
     metadata: bytes | None = None
     version: int = 3
     subgraphs: list[Model] = field(default_factory=list)
@@ -89,7 +99,7 @@ class _Writer:
         kinds = list(dict.fromkeys(operator.kind for graph in graphs for operator in graph.operators))
         codes = self.offsets([self.code(kind) for kind in kinds])
         subgraphs = self.offsets([self.subgraph(graph, kinds) for graph in graphs])
-        signatures = self.offsets([self.signature(*signature) for signature in model.signatures])
+        signatures = self.offsets([self.signature(signature) for signature in model.signatures])
         metadata = self.metadata()
         buffers = self.offsets([self.buffer(content) for content in self.buffers])
         description = b.CreateString("made by a test")
@@ -255,13 +265,14 @@ class _Writer:
         """Numbers of an array's own dtype; int32 of a list."""
         return self.b.CreateNumpyVector(values if isinstance(values, np.ndarray) else np.asarray(values, np.int32))
 
-    def signature(self, inputs: dict[str, int], outputs: dict[str, int]) -> int:
-        maps = [self.offsets([self.entry(*item) for item in names.items()]) for names in (inputs, outputs)]
-        key = self.b.CreateString("serving_default")
+    def signature(self, made: Signature) -> int:
+        maps = [self.offsets([self.entry(*item) for item in names.items()]) for names in (made.inputs, made.outputs)]
+        key = self.b.CreateString(made.name)
         tflite.SignatureDefStart(self.b)
         tflite.SignatureDefAddInputs(self.b, maps[0])
         tflite.SignatureDefAddOutputs(self.b, maps[1])
         tflite.SignatureDefAddSignatureKey(self.b, key)
+        tflite.SignatureDefAddSubgraphIndex(self.b, made.subgraph)
         return tflite.SignatureDefEnd(self.b)
 
     def entry(self, name: str, index: int) -> int:

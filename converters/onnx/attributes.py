@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from onnx import AttributeProto
+from onnx import AttributeProto, TensorProto
 
 from ...runtime.errors import ModelError
 from .tensors import sparse_to_array, to_array
@@ -15,7 +15,10 @@ _LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", Attribut
 
 
 def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False) -> Any:
-    """int, float, str, ndarray, GraphProto or a list of those. ModelError: another type, damaged tensors or text."""
+    """int, float, str, ndarray, GraphProto, TypeProto or a list of those; a tensor of text is a list, too.
+
+    ModelError: another type, damaged tensors or text.
+    """
     if attr.type in _SCALARS:
         return getattr(attr, _SCALARS[attr.type])
     if attr.type in _LISTS:
@@ -25,9 +28,13 @@ def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False)
     if attr.type == AttributeProto.STRINGS:
         return [_text(item, attr.name) for item in attr.strings]
     if attr.type == AttributeProto.TENSOR:
+        if attr.t.data_type == TensorProto.STRING:
+            return [_text(item, attr.name) for item in attr.t.string_data]
         return to_array(attr.t, folder, allow_nan)
     if attr.type == AttributeProto.TENSORS:
         return [to_array(item, folder, allow_nan) for item in attr.tensors]
+    if attr.type == AttributeProto.TYPE_PROTO:
+        return attr.tp
     if attr.type == AttributeProto.SPARSE_TENSOR:
         return sparse_to_array(attr.sparse_tensor, folder)
     raise ModelError(f"attribute '{attr.name}' is of a type that is not supported ({attr.type})")

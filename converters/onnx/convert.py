@@ -9,6 +9,7 @@ import onnx
 
 from ...runtime.graph import Graph, outer_reads, subgraphs
 from ..imported import Imported
+from . import texts
 from .builder import Builder
 from .functions import collect
 from .importer import import_graph, initializers
@@ -33,7 +34,8 @@ def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
     job.raise_problems()
     prune(graph)
     description = model.doc_string or model.graph.doc_string
-    return Imported(graph, labels=labels(model), preprocessing=preprocessing(model), description=description.strip())
+    names = labels(model) or texts.labels(job, graph.outputs)
+    return Imported(graph, labels=names, preprocessing=preprocessing(model), description=description.strip())
 
 
 def prune(graph: Graph) -> None:

@@ -13,6 +13,7 @@ from ...runtime.errors import ModelError
 from ...runtime.graph import Graph, Value
 from ...runtime.ops.registry import find
 from ..refusal import Refused
+from . import sequences, texts
 from .attributes import value_of
 from .builder import Builder
 from .call import Call
@@ -34,10 +35,15 @@ def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
     """The graph's constants by name. ModelError: nameless, doubled or damaged ones."""
     found: dict[str, np.ndarray] = {}
     for tensor in graph.initializer:
-        _add(found, tensor.name, tensor, to_array, job)
+        text = tensor.data_type == onnx.TensorProto.STRING
+        _add(found, tensor.name, tensor, _places if text else to_array, job)
     for sparse in graph.sparse_initializer:
         _add(found, sparse.values.name, sparse, sparse_to_array, job)
     return found
+
+
+def _places(tensor: onnx.TensorProto, folder: Path | None) -> np.ndarray:
+    return texts.decoded(tensor)[0]
 
 
 def _add(
@@ -73,11 +79,14 @@ def import_graph(
         scope.builder.define(Value(name, dtype, hint.shape))
         _note(job, name, info.type.tensor_type.elem_type)
         graph.inputs.append(name)
-    stored = {tensor.name: tensor.data_type for tensor in proto.initializer}
+    stored = {tensor.name: tensor for tensor in proto.initializer}
     for name, array in constants.items():
         inner = scope.define(name)
         scope.builder.define(Value(inner, array.dtype, array.shape, data=array))
-        _note(job, inner, stored.get(name, 0))
+        tensor = stored.get(name, onnx.TensorProto())
+        _note(job, inner, tensor.data_type)
+        if tensor.data_type == onnx.TensorProto.STRING:
+            job.texts[inner] = texts.decoded(tensor)[1]
     wanted = [info.name for info in proto.output]
     if len(set(wanted)) != len(wanted) or "" in wanted:
         raise job.error(f"an output has no name or is listed twice: {wanted}")
@@ -86,6 +95,8 @@ def import_graph(
         found = scope.find(name)
         if found is None:
             raise job.error(f"nothing produces the output '{name}'")
+        if found in job.sequences:
+            raise job.error(f"output '{name}' is a sequence of tensors; make its elements outputs")
         graph.outputs.append(found)
     return graph
 
@@ -128,12 +139,15 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
     mark = builder.mark()
     try:
         call.attrs = _attributes(node, job)
+        texts.check(call, domain)
+        sequences.check(call, domain)
         _convert(call, node, domain)
+        texts.follow(call, domain)
         if node.op_type == "Constant":
             for attr in node.attribute:
                 _note(job, outputs[0], attr.t.data_type)
         for name in outputs:
-            if name and builder.value(name) is None:
+            if name and builder.value(name) is None and name not in job.sequences:
                 raise Unsupported(f"its result '{name}' is not supported")
     except Unsupported as reason:
         builder.rollback(mark)

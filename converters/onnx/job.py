@@ -23,7 +23,9 @@ class Unsupported(Exception):
 @dataclass(slots=True)
 class Job:
     """label: the model's name in messages. functions: the model's own, by (domain, name, overload).
-    narrow: values whose ONNX element type is held in a wider dtype, and that type's number."""
+    narrow: values whose ONNX element type is held in a wider dtype, and that type's number.
+    texts: values that stand for text, and the texts. sequences: those of known length, and the values in them. absent:
+    which optional values are not there."""
 
     label: str
     folder: Path | None
@@ -31,6 +33,9 @@ class Job:
     taken: set[str] = field(default_factory=set)
     problems: list[Refused] = field(default_factory=list)
     narrow: dict[str, int] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+    sequences: dict[str, list[str]] = field(default_factory=dict)
+    absent: dict[str, bool] = field(default_factory=dict)
     nodes: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
 

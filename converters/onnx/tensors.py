@@ -82,7 +82,7 @@ def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) 
         raise ModelError(f"{where}: element type {element_type(tensor.data_type)} is not supported")
     if tensor.HasField("segment"):
         raise ModelError(f"{where}: segmented tensors are not supported")
-    shape = _shape(tensor.dims, dtype, where)
+    shape = held_shape(tensor.dims, dtype, where)
     if tensor.data_type in NARROW_INTEGERS:
         array = _integers(tensor, prod(shape), folder, where)
     elif tensor.data_type in NARROW_FLOATS:
@@ -100,7 +100,7 @@ def sparse_to_array(sparse: SparseTensorProto, folder: Path | None) -> np.ndarra
     values = to_array(sparse.values, folder)
     indices = to_array(sparse.indices, folder)
     where = f"tensor '{sparse.values.name}'"
-    shape = _shape(sparse.dims, values.dtype, where)
+    shape = held_shape(sparse.dims, values.dtype, where)
     if prod(shape) * values.itemsize > MAX_SPARSE_BYTES:
         raise ModelError(f"{where}: a sparse tensor of shape {shape} is too large")
     if indices.dtype != np.int64 or indices.ndim not in (1, 2) or len(indices) != values.size:
@@ -117,7 +117,8 @@ def sparse_to_array(sparse: SparseTensorProto, folder: Path | None) -> np.ndarra
     return dense.reshape(shape)
 
 
-def _shape(dims: Iterable[int], dtype: np.dtype, where: str) -> tuple[int, ...]:
+def held_shape(dims: Iterable[int], dtype: np.dtype, where: str) -> tuple[int, ...]:
+    """ModelError where no array can have these dimensions."""
     shape = tuple(int(dim) for dim in dims)
     if any(dim < 0 for dim in shape) or len(shape) > 32 or prod(max(dim, 1) for dim in shape) > MAX_BYTES:
         raise ModelError(f"{where}: shape {shape} is not possible")

@@ -8,6 +8,7 @@ from math import prod
 
 import numpy as np
 import onnx
+from onnx import TensorProto
 
 from ...runtime.errors import ModelError
 from ...runtime.graph import Dim
@@ -39,6 +40,7 @@ def input_hint(info: onnx.ValueInfoProto, label: str) -> Hint:
     if dtype is None:
         raise ModelError(
             f"{label}: input '{info.name}' is of element type {element_type(code)}, which is not supported"
+            + ("; number its texts before, as scikit-learn's OrdinalEncoder does" if code == TensorProto.STRING else "")
         )
     shape = _shape(info)
     if shape is not None:

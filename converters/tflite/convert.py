@@ -13,11 +13,14 @@ from .importer import Importer
 from .names import aliases
 from .prune import prune
 from .reader import read
+from .signatures import chosen
 from .subgraph import check_order, convert_operators
 
 
-def convert(path: str | os.PathLike[str]) -> Imported:
+def convert(path: str | os.PathLike[str], signature: str | None = None) -> Imported:
     """The main graph of a model, in the form of the source: nothing folded or fused that the file does not fuse.
+
+    signature: the one whose graph is wanted, by the names that it gives; without it, the file's first.
 
     ModelError where the file is no TFLite model, is damaged, or holds operators that are not supported; one error
     tells of all. So does one that takes quantized tensors for plain integers, or these for those.
@@ -25,6 +28,7 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     model = read(path)
     for subgraph in model.subgraphs:
         check_order(subgraph)
+    model, signatures = chosen(model, signature)
     importer = Importer(model)
     importer.enter()
     convert_operators(importer)
@@ -42,7 +46,7 @@ def convert(path: str | os.PathLike[str]) -> Imported:
     notes = metadata.read(model)
     return Imported(
         graph,
-        aliases(model, importer.names),
+        aliases(model, signatures, importer.names),
         notes.labels,
         notes.preprocessing,
         notes.description,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable
 
-from .records import ModelRecord
+from .records import ModelRecord, Signature
 
 
 def value_names(model: ModelRecord, prefix: str = "", others: Container[str] = ()) -> list[str]:
@@ -29,12 +29,15 @@ def _public_first(model: ModelRecord) -> Iterable[int]:
     yield from (index for index in range(len(model.tensors)) if index not in public)
 
 
-def aliases(model: ModelRecord, names: list[str]) -> dict[str, str]:
-    """Signature name -> tensor name. A name that means two tensors, or is another tensor's own, is no alias."""
+def aliases(model: ModelRecord, signatures: Iterable[Signature], names: list[str]) -> dict[str, str]:
+    """Signature name -> tensor name. signatures: of this subgraph.
+
+    A name that means two tensors, or is another tensor's own, is no alias.
+    """
     found: dict[str, set[str]] = {}
     public = {names[index] for index in (*model.inputs, *model.outputs)}
-    for inputs, outputs in model.signatures:
-        for own, tensors in ((model.inputs, inputs), (model.outputs, outputs)):
+    for signature in signatures:
+        for own, tensors in ((model.inputs, signature.inputs), (model.outputs, signature.outputs)):
             for alias, index in tensors.items():
                 if index in own:
                     found.setdefault(alias, set()).add(names[index])

@@ -21,7 +21,7 @@ import tflite
 from ...runtime.errors import ModelError
 from . import sparse
 from .constants import elements, without_dead_channels
-from .records import COMPLEX, ModelRecord, OperatorRecord, OptionValue, TensorRecord
+from .records import COMPLEX, ModelRecord, OperatorRecord, OptionValue, Signature, TensorRecord
 from .schema import OPERATORS, TENSOR_TYPES, dtype_of, option_class, option_readers
 
 IDENTIFIER = b"TFL3"
@@ -252,13 +252,14 @@ class _Reader:
                     found[name] = value
         return found
 
-    def signatures(self) -> Iterator[tuple[dict[str, int], dict[str, int]]]:
+    def signatures(self) -> Iterator[Signature]:
         for signature in self.each(self.root.SignatureDefsLength(), self.root.SignatureDefs):
-            if signature.SubgraphIndex() == 0:
-                yield (
-                    self.aliases(signature.InputsLength(), signature.Inputs),
-                    self.aliases(signature.OutputsLength(), signature.Outputs),
-                )
+            yield Signature(
+                self.text(signature.SignatureKey()),
+                signature.SubgraphIndex(),
+                self.aliases(signature.InputsLength(), signature.Inputs),
+                self.aliases(signature.OutputsLength(), signature.Outputs),
+            )
 
     def aliases(self, length: int, item: Callable[[int], Any]) -> dict[str, int]:
         return {self.text(entry.Name()): entry.TensorIndex() for entry in self.each(length, item)}

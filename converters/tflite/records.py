@@ -57,17 +57,27 @@ class OperatorRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """A name for one of the subgraphs, by its number, and for its inputs and outputs, by their tensors."""
+
+    name: str
+    subgraph: int
+    inputs: dict[str, int]
+    outputs: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """One subgraph of a model. path: how errors call the file. signatures: per SignatureDef its alias names of inputs
-    and outputs, mapped to tensor indices. metadata: the packed TFLITE_METADATA flatbuffer, if any. subgraphs: of the
-    main one, all that the file holds, itself the first, without what concerns the file as a whole."""
+    """One subgraph of a model. path: how errors call the file. signatures: of all subgraphs of the file. metadata: the
+    packed TFLITE_METADATA flatbuffer, if any. subgraphs: of the main one, all that the file holds, itself the first,
+    without what concerns the file as a whole."""
 
     path: str
     tensors: tuple[TensorRecord, ...]
     operators: tuple[OperatorRecord, ...]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
-    signatures: tuple[tuple[dict[str, int], dict[str, int]], ...] = ()
+    signatures: tuple[Signature, ...] = ()
     metadata: bytes | None = None
     content: bytes = b""
     subgraphs: tuple[ModelRecord, ...] = ()

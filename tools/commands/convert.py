@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @click.command("convert", short_help="Convert an .onnx or .tflite file into a .mj file.")
 @click.argument("source", metavar="SRC", type=options.FILE)
 @click.option("-o", "--output", required=True, metavar="OUT.mj", type=options.FILE, help="The file to write.")
+@click.option("--signature", metavar="NAME", help="The graph to convert of a .tflite file that has several, with the "
+              "names that it gives to inputs and outputs (default: the first graph).")  # fmt: skip
 @preparation.options
 @click.option("--self-test", "self_test", default=0, type=click.IntRange(min=0), metavar="N", help="Put N "
               "inputs and their outputs into the file, for `mj verify` on the device.")  # fmt: skip
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 def command(
     source: str,
     output: str,
+    signature: str | None,
     preparation: dict[str, Any],
     self_test: int,
     self_test_data: str | None,
@@ -70,7 +73,7 @@ def command(
         check_output(picture, [*reads, output])
         check_picture(picture)
     began = time.perf_counter()
-    model = converted(source, quantization, preparation)
+    model = converted(source, quantization, preparation, signature)
     if self_test:
         with busy(f"running {source}"):
             feeds = None if self_test_data is None else first_samples(model, self_test_data, self_test)

@@ -87,8 +87,11 @@ def options(function: Callable[..., None]) -> Callable[..., None]:
     return decorated
 
 
-def converted(source: str, quantization: Mapping[str, Any], preparation: Mapping[str, Any]) -> Model:
-    """The source converted as both say; InputError where options of quantization lack --quantize."""
+def converted(
+    source: str, quantization: Mapping[str, Any], preparation: Mapping[str, Any], signature: str | None = None
+) -> Model:
+    """The source converted as both say; InputError where options of quantization lack --quantize. signature: see
+    mj.convert."""
     from ...converters.convert import convert
     from ...runtime.model import Model
     from ..report.progress import WorkProgress, busy
@@ -96,21 +99,22 @@ def converted(source: str, quantization: Mapping[str, Any], preparation: Mapping
 
     if not quantization:
         with busy(f"converting {source}"):
-            model = Model.load(source) if source.lower().endswith(".mj") else convert(source)
+            finished = source.lower().endswith(".mj") and signature is None
+            model = Model.load(source) if finished else convert(source, signature=signature)
     elif "quantize" not in quantization:
         named = next(iter(quantization)).replace("_", "-").replace("calibration", "calibrate")
         raise InputError(f"--{named.replace('validation', 'validate')} goes with --quantize int8")
     else:
         asked = _asked(quantization)
         # How images are prepared is asked while samples are read, and may be partly the source's own word.
-        plain = convert(source) if preparation else None
+        plain = convert(source, signature=signature) if preparation else None
         if plain is not None:
             apply(plain, preparation)
         if plain is not None:
             # Names of classes are a part of what a budget of bytes is for.
             asked |= {"preprocessing": plain.metadata.preprocessing, "labels": plain.metadata.labels or None}
         with closing(WorkProgress()) as progress:
-            model = convert(source, progress=progress, **asked)
+            model = convert(source, signature=signature, progress=progress, **asked)
     apply(model, preparation)
     return model
 

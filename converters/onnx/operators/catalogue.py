@@ -16,5 +16,6 @@ from . import quantization as quantization
 from . import reduction as reduction
 from . import resize as resize
 from . import sampling as sampling
+from . import sequences as sequences
 from . import signal as signal
 from . import slicing as slicing

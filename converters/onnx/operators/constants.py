@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 
 from ....runtime.graph import Value
+from .. import sequences, texts
 from ..call import Call
 from ..generic import known_attributes
 from ..handlers import handles
@@ -45,6 +47,10 @@ def constant_of_shape(call: Call) -> None:
 @handles("Identity")
 def identity(call: Call) -> None:
     """A constant keeps being one, so that handlers of what reads it see its data."""
+    found = sequences.of(call)
+    if found is not None:
+        sequences.finish(call, found)
+        return
     data = call.constant(0)
     if data is None:
         call.finish("Identity", call.inputs)
@@ -72,6 +78,13 @@ def cast(call: Call) -> None:
     code = call.attrs.get("to")
     if isinstance(code, int) and is_narrow(code):
         finish_narrow(call, call.input(0), code, call.integer("saturate", 1))
+        return
+    names = texts.of(call, call.input(0))
+    if names is not None:
+        if code != onnx.TensorProto.STRING:
+            raise Unsupported("it makes numbers of text")
+        texts.note(call, 0, names)
+        call.finish("Identity", call.inputs)
         return
     attrs = known_attributes(call, "Cast")
     data = call.constant(0)

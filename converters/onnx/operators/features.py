@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from .. import texts
 from ..call import Call
 from ..handlers import LEARNED, handles
 from ..job import Unsupported
@@ -89,11 +92,25 @@ def one_hot_encoder(call: Call) -> None:
 
 @handles("LabelEncoder", domain=LEARNED)
 def label_encoder(call: Call) -> None:
-    """Each key becomes its value, what is no key the default. As text has no place in a graph, both are numbers."""
-    keys, values = (_column(call, name) for name in ("keys", "values"))
-    if len(keys) != len(values) or not len(keys):
-        raise Unsupported(f"{len(keys)} keys do not fit {len(values)} values")
-    default = _default(call, values.dtype)
+    """Each key becomes its value, what is no key the default."""
+    keys, column = (_column(call, name) for name in ("keys", "values"))
+    if len(keys) != len(column) or not len(keys):
+        raise Unsupported(f"{len(keys)} keys do not fit {len(column)} values")
+    default = _default(call, column)
+    if isinstance(column, list):
+        places, names = texts.coded([*column, default])
+        values, default = places[:-1], places[-1]
+        texts.note(call, 0, names)
+    else:
+        values = column
+    known = texts.of(call, call.input(0))
+    if (known is not None) != isinstance(keys, list):
+        raise Unsupported("its keys are text and its input is not, or the other way round")
+    if known is not None:
+        table = dict(zip(keys, values, strict=True))
+        looked_up = np.array([table.get(name, default) for name in known], values.dtype)
+        call.finish("Gather", [call.add_constant(looked_up, "values"), call.input(0)], {"axis": 0})
+        return
     x = call.make("Unsqueeze", [call.input(0), call.add_constant([-1], "axes", np.int64)])
     same = call.make("Equal", [x, call.add_constant(keys, "keys", call.dtype())])
     numbers_of = call.make("Cast", [same], {"to": "int32"})
@@ -101,13 +118,16 @@ def label_encoder(call: Call) -> None:
     found = call.make("Gather", [call.add_constant(values, "values"), place], {"axis": 0})
     axes = call.add_constant([-1], "axes", np.int64)
     count = call.make("ReduceMax", [numbers_of, axes], {"keepdims": 0})
-    known = call.make("Cast", [count], {"to": "bool"})
-    call.finish("Where", [known, found, call.add_constant(default, "default", values.dtype)])
+    is_key = call.make("Cast", [count], {"to": "bool"})
+    call.finish("Where", [is_key, found, call.add_constant(default, "default", values.dtype)])
 
 
-def _column(call: Call, name: str) -> np.ndarray:
-    if call.attrs.get(f"{name}_strings") or call.attrs.get("classes_strings"):
-        raise Unsupported(f"its {name} are text")
+def _column(call: Call, name: str) -> np.ndarray | list[str]:
+    """Keys or values, as the attribute of any of ONNX's forms says them."""
+    for text in (f"{name}_strings", f"{name}_tensor", "classes_strings"):
+        found = call.attrs.get(text)
+        if isinstance(found, list) and found:
+            return found
     tensor = call.attrs.get(f"{name}_tensor")
     if isinstance(tensor, np.ndarray):
         if tensor.dtype.kind not in "fiu":
@@ -119,11 +139,13 @@ def _column(call: Call, name: str) -> np.ndarray:
     return np.zeros(0, np.float32)
 
 
-def _default(call: Call, dtype: np.dtype) -> float:
+def _default(call: Call, values: np.ndarray | list[str]) -> Any:
     tensor = call.attrs.get("default_tensor")
+    if isinstance(values, list):
+        return tensor[0] if isinstance(tensor, list) and tensor else call.text("default_string", "_Unused")
     if isinstance(tensor, np.ndarray) and tensor.size == 1:
         return float(tensor.reshape(-1)[0])
-    return call.integer("default_int64", -1) if dtype.kind == "i" else call.number("default_float", -0.0)
+    return call.integer("default_int64", -1) if values.dtype.kind == "i" else call.number("default_float", -0.0)
 
 
 @handles("ZipMap", domain=LEARNED)

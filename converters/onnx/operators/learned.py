@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import texts
 from ..call import Call
 from ..handlers import LEARNED, handles
 from ..job import Unsupported
@@ -29,9 +30,11 @@ def numbers(call: Call, name: str) -> list[float]:
 
 
 def class_labels(call: Call, name: str) -> np.ndarray:
-    """The numbers that stand for the classes; without any, 0, 1, ... are left to the caller."""
-    if call.attrs.get("classlabels_strings"):
-        raise Unsupported("its classes are text; number them, as sklearn.preprocessing.LabelEncoder does")
+    """The numbers that stand for the classes, where they have names 0, 1, ...; none where the node says nothing."""
+    names = call.attrs.get("classlabels_strings")
+    if names:
+        texts.note(call, 0, list(names))
+        return np.arange(len(names))
     return np.array(call.integers(name, []), np.int64)
 
 

@@ -1,0 +1,176 @@
+"""Operators on sequences of tensors and on optional values, which leave at most the tensors in the graph.
+
+A position that is known only at run time chooses among elements of one shape.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import sequences
+from ..call import Call
+from ..handlers import handles
+from ..job import Unsupported
+
+MAX_ITEMS = 4096
+
+
+@handles("SequenceConstruct")
+def sequence_construct(call: Call) -> None:
+    sequences.finish(call, [call.input(index) for index in range(len(call.inputs))])
+
+
+@handles("SequenceEmpty")
+def sequence_empty(call: Call) -> None:
+    sequences.finish(call, [])
+
+
+@handles("SequenceLength")
+def sequence_length(call: Call) -> None:
+    call.finish("Identity", [call.add_constant(len(sequences.items(call)), "length", np.int64)])
+
+
+@handles("SequenceAt")
+def sequence_at(call: Call) -> None:
+    found = sequences.items(call)
+    if not found:
+        raise Unsupported("the sequence that it reads is empty")
+    place = _known_place(call, 1, len(found))
+    if place is not None:
+        call.finish("Identity", [found[place]])
+        return
+    call.finish("Gather", [_stacked(call, found), _counted(call, 1, len(found))], {"axis": 0})
+
+
+@handles("SequenceInsert")
+def sequence_insert(call: Call) -> None:
+    found, new = list(sequences.items(call)), call.input(1)
+    place = _known_place(call, 2, len(found), len(found)) if call.has(2) else len(found)
+    if place is not None:
+        sequences.finish(call, [*found[:place], new, *found[place:]])
+        return
+    # Element i of the result is element i of those before the position, the new one there, and i - 1 behind it.
+    stack, position = _stacked(call, [*found, new]), _counted(call, 2, len(found))
+    chosen = []
+    for index in range(len(found) + 1):
+        behind, here = (
+            call.make(op, [position, call.add_constant(index, "place", np.int64)]) for op in ("Less", "Equal")
+        )
+        before, after, last = (
+            call.add_constant(number, "place", np.int64) for number in (index, max(index - 1, 0), len(found))
+        )
+        source = call.make("Where", [here, last, call.make("Where", [behind, after, before])])
+        chosen.append(call.make("Gather", [stack, source], {"axis": 0}))
+    sequences.finish(call, chosen)
+
+
+@handles("SequenceErase")
+def sequence_erase(call: Call) -> None:
+    found = list(sequences.items(call))
+    place = _known_place(call, 1, len(found)) if call.has(1) else len(found) - 1
+    if place is None:
+        raise Unsupported("which element it erases is known only at run time")
+    if not found:
+        raise Unsupported("the sequence that it erases from is empty")
+    sequences.finish(call, [*found[:place], *found[place + 1 :]])
+
+
+@handles("SplitToSequence")
+def split_to_sequence(call: Call) -> None:
+    """split: absent for elements of size 1, one number for elements of at most that size, or the sizes."""
+    shape, axis = call.shape(), call.integer("axis", 0)
+    rank = call.known_rank()
+    if not -rank <= axis < rank:
+        raise Unsupported(f"there is no axis {axis} of {rank}")
+    size = None if shape is None else shape[axis]
+    if not isinstance(size, int):
+        raise Unsupported("the size of what it splits is known only at run time")
+    split = call.constant(1)
+    if call.has(1) and split is None:
+        raise Unsupported("the sizes that it splits into are known only at run time")
+    if split is None or split.ndim == 0:
+        step = 1 if split is None else max(1, int(split))
+        sizes = [min(step, size - start) for start in range(0, size, step)]
+    else:
+        sizes = split.tolist()
+    if len(sizes) > MAX_ITEMS or sum(sizes) != size or min(sizes, default=0) < 0:
+        raise Unsupported(f"it splits {size} into {len(sizes)} parts of together {sum(sizes)}")
+    parts = [call.scope.job.unique(f"{call.name}.{index}") for index in range(len(sizes))]
+    if len(parts) == 1:
+        parts = [call.input(0)]
+    elif parts:
+        inputs = [call.input(0), call.add_constant(sizes, "sizes", np.int64)]
+        call.builder.emit("Split", inputs, parts, {"axis": axis}, call.name)
+    if split is None and not call.integer("keepdims", 1):
+        axes = call.add_constant([axis], "axes", np.int64)
+        parts = [call.make("Squeeze", [part, axes]) for part in parts]
+    sequences.finish(call, parts)
+
+
+@handles("ConcatFromSequence")
+def concat_from_sequence(call: Call) -> None:
+    found, axis = sequences.items(call), call.integer("axis")
+    if not found:
+        raise Unsupported("the sequence that it reads is empty")
+    if call.integer("new_axis", 0):
+        axes = call.add_constant([axis], "axes", np.int64)
+        found = [call.make("Unsqueeze", [item, axes]) for item in found]
+    call.finish("Concat", found, {"axis": axis})
+
+
+@handles("Optional")
+def optional(call: Call) -> None:
+    """An optional value that is there is the value itself, one that is not an empty sequence."""
+    found = sequences.of(call) if call.has(0) else []
+    if found is not None:
+        sequences.finish(call, found)
+        call.scope.job.absent[call.outputs[0]] = not call.has(0)
+        return
+    call.finish("Identity", call.inputs)
+
+
+@handles("OptionalHasElement")
+def optional_has_element(call: Call) -> None:
+    there = call.has(0) and not call.scope.job.absent.get(call.inputs[0], False)
+    call.finish("Identity", [call.add_constant(there, "there", np.bool_)])
+
+
+@handles("OptionalGetElement")
+def optional_get_element(call: Call) -> None:
+    if call.scope.job.absent.get(call.input(0), False):
+        raise Unsupported("the optional value that it reads is absent")
+    found = sequences.of(call)
+    if found is not None:
+        sequences.finish(call, found)
+        return
+    call.finish("Identity", call.inputs)
+
+
+def _known_place(call: Call, index: int, count: int, last: int | None = None) -> int | None:
+    """A position as an index from the front of `count` elements; None where it is known only at run time. last: the
+    highest one, where that is not the last element's. Unsupported where there is no such position."""
+    data = call.constant(index)
+    if data is None:
+        return None
+    place = int(data.reshape(-1)[0]) if data.size == 1 else -count - 1
+    if not -count <= place <= (count - 1 if last is None else last):
+        raise Unsupported(f"there is no position {data.tolist()} in {count} elements")
+    return place + count if place < 0 else place
+
+
+def _counted(call: Call, index: int, count: int) -> str:
+    """A position that is known only at run time, counted from the front: negative ones from the end of `count`."""
+    position = call.make("Cast", [call.input(index)], {"to": "int64"})
+    position = call.make("Reshape", [position, call.add_constant([], "scalar", np.int64)])
+    negative = call.make("Less", [position, call.add_constant(0, "zero", np.int64)])
+    from_end = call.make("Add", [position, call.add_constant(count, "count", np.int64)])
+    return call.make("Where", [negative, from_end, position])
+
+
+def _stacked(call: Call, found: list[str]) -> str:
+    """The elements in a new first dimension; Unsupported where they differ in shape or type."""
+    values = [call.value(item) for item in found]
+    if values[0].shape is None or any((v.shape, v.dtype) != (values[0].shape, values[0].dtype) for v in values):
+        raise Unsupported("its position is known only at run time, and the elements differ in shape")
+    axes = call.add_constant([0], "axes", np.int64)
+    return call.make("Concat", [call.make("Unsqueeze", [item, axes]) for item in found], {"axis": 0})
