@@ -17,9 +17,9 @@ import onnx
 from onnx import TensorProto, helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 
-from ..loading import load
 from ..runtime.errors import Error, InputError
 from ..runtime.model import Model
+from ..runtime.session import load
 from .convert import convert
 
 
@@ -34,11 +34,11 @@ class Prepared(BackendRep):
         self._outputs = {info.name: info.type.tensor_type.elem_type for info in proto.graph.output}
         self._results = namedtupledict("Outputs", list(self._outputs))
 
-    def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
+    def run(self, inputs: Any, **kwargs: Any) -> Any:
         """inputs: arrays in the model's order, a dict of them by name, or the only one.
 
-        The outputs by position or name, each of the type that the model declares. InputError where an input is missing
-        or not the model's.
+        A named tuple: the outputs by position or name, each of the type that the model declares. InputError where an
+        input is missing or not the model's.
         """
         if isinstance(inputs, Mapping):
             feeds = dict(inputs)
@@ -87,7 +87,7 @@ class MillijouleBackend(Backend):
         return Prepared(model, convert(model), **kwargs)
 
     @classmethod
-    def run_model(cls, model: onnx.ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any) -> tuple[Any, ...]:
+    def run_model(cls, model: onnx.ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any) -> Any:
         """As `prepare` and `Prepared.run` in one."""
         prepared = cls.prepare(model, device, **kwargs)
         try:
@@ -103,7 +103,7 @@ class MillijouleBackend(Backend):
         device: str = "CPU",
         outputs_info: Sequence[tuple[np.dtype, tuple[int, ...]]] | None = None,
         **kwargs: Any,
-    ) -> tuple[Any, ...]:
+    ) -> Any:
         """One node, of the newest operator set or that of opset_version. inputs: arrays by name, or in the order of the
         node's inputs without absent ones."""
         opset = kwargs.pop("opset_version", onnx.defs.onnx_opset_version())

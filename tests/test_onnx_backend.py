@@ -22,7 +22,7 @@ SAMPLE = (
     *("optional_get_element_tensor", "quantizelinear", "reshape_zero_dim", "scan9_sum", "softmax_axis_1"),
     "split_variable_parts_1d_opset18",
 )
-RUNNER = BackendTest(onnx_backend, __name__)
+RUNNER = BackendTest(onnx_backend.MillijouleBackend, __name__)
 for _name in SAMPLE:
     RUNNER.include(rf"^test_{_name}_cpu$")
 RUNNER.include(r"^test_sequence_model[1-3]_cpu$")

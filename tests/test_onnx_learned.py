@@ -274,7 +274,7 @@ NAMES = ["oak", "ash", "elm"]
 
 
 def named_classes() -> onnx.ModelProto:
-    attrs = {"coefficients": floats(3, 4), "intercepts": floats(3), "classlabels_strings": NAMES}
+    attrs: dict[str, Any] = {"coefficients": floats(3, 4), "intercepts": floats(3), "classlabels_strings": NAMES}
     return model_of("LinearClassifier", "label scores", 1, **attrs)
 
 
@@ -314,7 +314,7 @@ def test_names_looked_up(attrs: dict[str, Any], dtype: str) -> None:
 def test_constant_names_are_chosen_from() -> None:
     """As skl2onnx writes a network's classes."""
     made = helper.make_node("ArrayFeatureExtractor", ["names", "i"], ["y"], domain=ML)
-    names = helper.make_tensor("names", onnx.TensorProto.STRING, [3], [name.encode() for name in NAMES])
+    names = onnx.numpy_helper.from_array(np.array(NAMES, object), "names")
     graph = graph_of([made], {"i": ((4,), "int64")}, "y")
     graph.initializer.append(names)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17), helper.make_opsetid(ML, 1)])
