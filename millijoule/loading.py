@@ -49,9 +49,9 @@ def load(
     from .runtime import session
     from .runtime.model import Model
 
-    opened = model if isinstance(model, Model) else open_model(model, verify=verify)
+    opened = model if isinstance(model, Model) or not is_source(model) else open_model(model)
     return session.load(
-        opened, threads=threads, profile=profile, target=target, kernels=kernels, progress=progress,
+        opened, threads=threads, profile=profile, target=target, kernels=kernels, verify=verify, progress=progress,
         reuse_inputs=reuse_inputs, memory=memory,
     )  # fmt: skip
 

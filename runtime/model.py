@@ -14,13 +14,13 @@ import numpy as np
 from . import summary
 from .errors import InputError, ModelError
 from .file.metadata import Metadata
-from .file.read import read
-from .file.self_test import Case, by_name, in_order
 from .graph import Dim, Graph, Quantization
-from .program.program import Exits
+from .model_file import ModelFile
 
 if TYPE_CHECKING:
     from .fidelity import Fidelity
+    from .file.self_test import Case
+    from .program.program import Exits
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,18 @@ class Model:
     exits: Exits | None = field(default=None, compare=False)
     fidelity: Fidelity | None = field(default=None, compare=False)
     _mapping: mmap.mmap | None = field(default=None, repr=False, compare=False)
+    _file: ModelFile | None = field(default=None, init=False, repr=False, compare=False)
+    _outline: Graph | None = field(default=None, init=False, repr=False, compare=False)
+
+    # Hidden from static checkers, which would take every name for an attribute. Only what no slot holds comes here.
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> object:
+            if name not in ("graph", "self_test"):
+                raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+            whole = self._file.decode()
+            self.graph, self.self_test = whole.graph, whole.self_test
+            return getattr(self, name)
 
     def __repr__(self) -> str:
         return summary.line("Model", self)
@@ -85,13 +97,17 @@ class Model:
     @property
     def _public(self) -> Graph:
         """A graph with the same inputs and outputs, but for what is kept from one run to the next."""
-        states = self.metadata.states
+        states, graph = self.metadata.states, self._shown
         if not states:
-            return self.graph
+            return graph
         kept = {state.output for state in states.values()}
-        inputs = [name for name in self.graph.inputs if name not in states]
-        outputs = [name for name in self.graph.outputs if name not in kept]
-        return Graph(self.graph.values, [], inputs, outputs, self.graph.name)
+        inputs = [name for name in graph.inputs if name not in states]
+        outputs = [name for name in graph.outputs if name not in kept]
+        return Graph(graph.values, [], inputs, outputs, graph.name)
+
+    @property
+    def _shown(self) -> Graph:
+        return self.graph if self._outline is None else self._outline
 
     @property
     def parts(self) -> Sequence[Model]:
@@ -107,6 +123,7 @@ class Model:
 
         ModelError where the graph is not sound, Error where path cannot be written: then nothing there changes.
         """
+        from .file.self_test import in_order
         from .file.write import serialize, write  # a device that only runs models never writes one
 
         cases = in_order(self.self_test, self._public)
@@ -124,21 +141,7 @@ class Model:
 
         verify False skips the checksum and nothing else.
         """
-        try:
-            contents = read(path, verify)
-            stages = [Model(graph, metadata, _mapping=contents.mapping) for graph, metadata in contents.stages]
-            for stage in stages:
-                stage._check_metadata()
-            model = stages[0]
-            if contents.cascade is not None:
-                from .cascade.file import decode
-
-                model = decode(stages, contents.cascade)
-            model.self_test = by_name(contents.self_test, model._public)
-        except ModelError as error:
-            raise ModelError(f"{os.fspath(path)}: {error}") from None
-        model.release_pages()  # which the checksum has made resident
-        return model
+        return ModelFile(path, verify).decode()
 
     def release_pages(self) -> None:
         """Gives the mapped file's pages back, once they were packed or checked; a later read maps them again."""
@@ -146,7 +149,7 @@ class Model:
             self._mapping.madvise(mmap.MADV_DONTNEED)
 
     def _describe(self, names: Iterable[str]) -> dict[str, TensorInfo]:
-        values = self.graph.values
+        values = self._shown.values
         return {name: TensorInfo(name, values[name].shape, values[name].dtype, values[name].quant) for name in names}
 
     def input_shapes(
@@ -173,7 +176,7 @@ class Model:
     @property
     def state_shapes(self) -> dict[str, tuple[int, ...]]:
         """The shapes of the inputs that hold what is kept from one run to the next."""
-        shapes = {name: self.graph.values[name].shape or () for name in self.metadata.states}
+        shapes = {name: self._shown.values[name].shape or () for name in self.metadata.states}
         return {name: tuple(int(size) for size in shape) for name, shape in shapes.items()}
 
     def _check_metadata(self) -> None:
@@ -205,6 +208,33 @@ class Model:
             kind = np.iinfo(a.dtype) if a.dtype.kind in "iu" else None
             if kind is not None and not (isinstance(state.fill, int) and kind.min <= state.fill <= kind.max):
                 raise ModelError(f"state {name!r} cannot be filled with {state.fill}")
+
+
+def decode(file: ModelFile) -> Model:
+    """The model in a file; ModelError, without the file's name, where it is not sound."""
+    from .file.read import read  # which a model whose plan is kept does without
+    from .file.self_test import by_name
+
+    contents = read(file.mapping, file.verify)
+    stages = [Model(graph, metadata, _mapping=file.mapping) for graph, metadata in contents.stages]
+    for stage in stages:
+        stage._check_metadata()
+    model = stages[0]
+    if contents.cascade is not None:
+        from .cascade.file import decode as cascade
+
+        model = cascade(stages, contents.cascade)
+    model.self_test = by_name(contents.self_test, model._public)
+    return model
+
+
+def outlined(file: ModelFile, outline: Graph, metadata: Metadata) -> Model:
+    """A file's model whose graph and self-test are read once somebody asks for them. outline: a graph with the same
+    inputs and outputs and their values, without anything between."""
+    model = Model.__new__(Model)
+    model.metadata, model.fused, model.exits, model.fidelity = metadata, {}, None, None
+    model._mapping, model._file, model._outline = file.mapping, file, outline
+    return model
 
 
 def named(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:

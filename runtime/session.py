@@ -13,17 +13,17 @@ import numpy as np
 
 from ..device_profiles import usable_cpus
 from . import summary
-from .engine import quantized
 from .engine.engine import Engine, Shapes
 from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
-from .engine.staging import Staged
-from .engine.stream import Link, Stream, link
 from .engine.workspace import Plan, Workspace
 from .errors import Error, InputError
 from .model import Model, TensorInfo
+from .model_file import ModelFile
 
 if TYPE_CHECKING:
+    from .engine.staging import Staged
+    from .engine.stream import Link, Stream
     from .memory.memory import Memory
     from .memory.shelf import Shelf
     from .vision.labels import Ranked
@@ -46,12 +46,12 @@ def load(
     memory: Memory | None = None,
 ) -> Session:
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
-    if not isinstance(model, Model):
-        model = Model.load(model, verify=verify)
+    given = model if isinstance(model, Model) else ModelFile(model, verify)
+    engine = Engine(given, threads, profile, target, kernels, progress, reuse_inputs)
+    model = engine.model
     if model.metadata.states and (memory is not None or reuse_inputs):
         asked = "memory" if memory is not None else "reuse_inputs"
         raise InputError(f"the model keeps state from one run to the next, which {asked} does not go with")
-    engine = Engine(model, threads, profile, target, kernels, progress, reuse_inputs)
     if type(model) is not Model:
         from .cascade.cascade import Cascade
         from .cascade.model import CascadeModel
@@ -90,6 +90,8 @@ class Session:
         states = engine.model.metadata.states
         self._stream: Stream | None = None
         if states:
+            from .engine.stream import Link  # which only a stream needs, as what else is imported below
+
             self._flow({name: Link(state.output, state.fill, hidden=True) for name, state in states.items()})
 
     def __repr__(self) -> str:
@@ -164,6 +166,8 @@ class Session:
             raise InputError("a session that looks answers up, or that is a cascade, cannot be a stream")
         if self._engine.reuses_inputs:
             raise InputError("a session that was loaded with reuse_inputs cannot be a stream")
+        from .engine.stream import link
+
         links = {} if self._stream is None else self._stream.links
         name, found = link(self.model, links, output, input, initial)
         self._flow({**links, name: found})
@@ -236,6 +240,8 @@ class Session:
 
         InputError: no such name, a tensor without quantization, numbers of another shape, NaN.
         """
+        from .engine import quantized
+
         return quantized.quantize(self.model, name, array)
 
     def dequantize(self, name: str, array: Any) -> np.ndarray:
@@ -243,6 +249,8 @@ class Session:
 
         InputError: no such name, a tensor without quantization, integers of another dtype or shape.
         """
+        from .engine import quantized
+
         return quantized.dequantize(self.model, name, array)
 
     def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
@@ -313,6 +321,8 @@ class Session:
 
     def _flow(self, links: Mapping[str, Link]) -> None:
         """Makes the session the stream that these links say, at its beginning."""
+        from .engine.stream import Stream
+
         self._stream = Stream(links)
         self._check = FeedCheck(self._engine.model, links)
         if self._own is not None:

@@ -1,16 +1,18 @@
-"""The kernel cache: what was compiled once is not compiled again, in this process or another.
+"""The kernel cache: what was compiled once is not compiled again, in this process or another, and what was planned once
+is not planned again.
 
-One file per kernel object and one per linked blob, named by the keys of `digest`. Whoever can write here can run code
-as this user, so nothing is read that another user could have written.
+One file per kernel object, per linked blob and per plan, named by the keys of `digest` and of `engine/kept.py`. Whoever
+can write here can run code as this user, so nothing is read that another user could have written.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,12 +25,13 @@ from .kernel_file import KernelFileError
 from .object_file import CompiledKernel, DamagedObject, pack_object, unpack_object
 
 BOUND: Final = 256 << 20
-OBJECT, BLOB = ".mjo", ".mjk"
+OBJECT, BLOB, PLAN = ".mjo", ".mjk", ".mjp"
 # Files with these names may be pruned; anything else in the folder is somebody else's.
-OURS: Final = (OBJECT, BLOB, private_files.TEMPORARY)
+OURS: Final = (OBJECT, BLOB, PLAN, private_files.TEMPORARY)
 # A file's time of access is moved on by hand, as mounts commonly do not, but no more often than this (seconds).
 ACCESS_STEP: Final = 3600.0
 ABANDONED: Final = 3600.0
+PLANS_PART: Final = 4
 BLOCK: Final = 4096
 
 
@@ -44,6 +47,7 @@ class KernelCache:
         self.bound = bound
         self._memory: dict[str, bytes] = {}
         self._writable = folder is not None
+        self._keeps_plans = True
         self._written: int | None = None
         self._warned = False
         if folder is not None:
@@ -84,6 +88,27 @@ class KernelCache:
         """Keeps the bytes of a kernel file and maps them; raises as `loader.load_bytes` does."""
         self._write(key + BLOB, data)
         return self.load_blob(key) or loader.load_bytes(data)
+
+    def map_plan(self, key: str) -> mmap.mmap | None:
+        """The file of a plan, mapped read-only and shared with other processes; None where there is none."""
+        with self._opened(key + PLAN) as descriptor:
+            if descriptor is None:
+                return None
+            with contextlib.suppress(OSError, ValueError):  # of length 0, where a power failure left nothing else
+                return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+            return None
+
+    def store_plan(self, key: str, parts: Sequence[bytes | memoryview]) -> None:
+        """Keeps the bytes of a plan, unless the folder cannot be written or they would take a large part of it: making
+        a plan anew is no reason for a warning."""
+        size = sum(len(part) for part in parts)
+        if self.folder is None or not self._keeps_plans or size > self.bound // PLANS_PART:
+            return
+        try:
+            private_files.write(self.folder / (key + PLAN), *parts)
+            self._bound_size(size, key + PLAN)
+        except OSError:
+            self._keeps_plans = False
 
     def size(self) -> int:
         """Bytes that the folder's files take, or that are kept in memory."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -19,12 +19,12 @@ COMPILERS: Final = ("numba", "llvmlite")
 
 def kernel_key(kernel: str, target: Target) -> str:
     """The key of one kernel's object; kernel names the factory and its constants (see `abi.kernel_name`)."""
-    return _hash("kernel", source_digest(), target.fingerprint, kernel)
+    return combined("kernel", source_digest(), target.fingerprint, kernel)
 
 
 def blob_key(kernels: Iterable[str], target: Target) -> str:
     """The key of the blob linked from a set of kernels; their order does not matter."""
-    return _hash("blob", source_digest(), target.fingerprint, *sorted(set(kernels)))
+    return combined("blob", source_digest(), target.fingerprint, *sorted(set(kernels)))
 
 
 @cache
@@ -33,23 +33,33 @@ def source_digest(root: Path = Path(__file__).parent.parent) -> str:
 
     Read once per process: files edited later count from the next process on, which is also when they are imported.
     """
-    return _hash(*_code(root, SOURCES, COMPILERS))
+    return combined(*_code(root, SOURCES, COMPILERS))
 
 
 @cache
 def runtime_digest(root: Path = Path(__file__).parent.parent) -> str:
     """Digest of all that decides what a model gives, whatever computes it: every source below root, ABI, versions of
     numba, llvmlite and NumPy, and of Pillow, which reads images. Read once per process."""
-    return _hash(*_code(root, ("",), (*COMPILERS, "numpy", "pillow")))
+    return combined(*_code(root, ("",), (*COMPILERS, "numpy", "pillow")))
 
 
 def _code(root: Path, folders: Iterable[str], packages: Iterable[str]) -> list[str]:
     parts = [f"ABI {ABI}", *(installed_version(name) for name in packages)]
     for folder in folders:
-        for path in sorted((root / folder).rglob("*.py")):
-            parts.append(path.relative_to(root).as_posix())
-            parts.append(blake2b(path.read_bytes()).hexdigest())
+        for path in sorted(_sources(os.path.join(root, folder))):
+            with open(path, "rb", buffering=0) as file:
+                parts += [os.path.relpath(path, root), blake2b(file.read()).hexdigest()]
     return parts
+
+
+def _sources(folder: str) -> Iterator[str]:
+    """Paths of the Python files in a folder and below. Without pathlib, which takes longer than reading them all."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(".py"):
+                yield entry.path
+            elif entry.name != "__pycache__" and entry.is_dir():
+                yield from _sources(entry.path)
 
 
 def installed_version(package: str) -> str:
@@ -74,7 +84,8 @@ def installed_version(package: str) -> str:
         return f"{package}-absent"
 
 
-def _hash(*parts: str) -> str:
+def combined(*parts: str) -> str:
+    """A digest of several texts, in 40 hexadecimal digits."""
     digest = blake2b(digest_size=20)
     for part in parts:
         data = part.encode()

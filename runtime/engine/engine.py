@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 import numpy as np
 
@@ -15,17 +16,14 @@ from ...device_profiles import Profile, ProfileError
 from ...device_profiles import load as load_profile
 from ..compiler import loader
 from ..compiler.abi import Kernel
-from ..compiler.announce import Announcement
 from ..compiler.build import Progress, build
 from ..compiler.cache import default_cache
+from ..compiler.digest import blob_key
 from ..errors import CompilerError, InputError, ModelError, TargetError
-from ..evaluate.dimensions import written
-from ..evaluate.shapes import fold_constants
 from ..graph import Graph
 from ..kernels.execute import assist, dismiss, enter, execute, lead
 from ..model import Model
-from ..ops.registry import DataNeeded
-from ..planner.plan import plan
+from ..model_file import ModelFile
 from ..program.apart import Apart
 from ..program.program import Program
 from ..program.weights import Weights, WeightsFull
@@ -36,14 +34,16 @@ from ..system.memory import trim
 from ..targets.target import Target, resolve
 from . import guards
 from .fitting import check_fits, memory_of
+from .kept import Kept
+from .kept_records import NOTHING_PACKED, KeptWeights
 from .locks import Lock
-from .names import Found, find_value
-from .staging import Staged
 from .step_table import encode_program
 from .workspace import Plan
 
 if TYPE_CHECKING:
     from ..compiler.loader import Code
+    from .names import Found
+    from .staging import Staged
 
 PLANS = 4
 """How many plans, for the input shapes used last, are kept."""
@@ -58,11 +58,15 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 class Engine:
-    """Plans are made under a lock, and immutable afterwards."""
+    """Plans are made under a lock, and immutable afterwards.
+
+    Of a model that is given as its file, plans are kept in the kernel cache, and what is there is not made again: then
+    neither the graph is read nor anything imported that makes plans of it.
+    """
 
     def __init__(
         self,
-        model: Model,
+        model: Model | ModelFile,
         threads: int | None,
         profile: str | os.PathLike[str],
         target: str | None,
@@ -70,7 +74,6 @@ class Engine:
         progress: Progress | bool = True,
         reuse_inputs: bool = False,
     ) -> None:
-        self.model = model
         self.profile = _profile(profile)
         self.code: Code | None = None if kernels is None else _load(kernels, target)
         asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
@@ -79,17 +82,44 @@ class Engine:
         self.target = target_of(asked)
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
-        # Packed, no weight is smaller than stored; so that what cannot fit is not packed first.
-        check_fits(self.profile, {"weights": model.graph.constant_bytes()})
         self._guard = guards.wanted()
-        self._graph = fold_constants(model.graph, largest=LARGE)
-        self.weights = self._new_weights()
+        self._reuse_inputs = reuse_inputs
+        self._kept: Kept | None = None
+        self._folded: Graph | None = None
         self._room = 0
+        self.weights: Weights = NOTHING_PACKED
+        known = None
+        if isinstance(model, ModelFile):
+            cache = default_cache()
+            if self.target is not None and cache.folder is not None and not (self._fixed or self._guard):
+                setting = f"{self.threads} {self._reuse_inputs} {self.profile.softmax_bytes}"
+                self._kept = Kept(cache, model, self.target, setting)
+                known = self._kept.model()
+            decoded = known or model.decode()
+            if known is None and self._kept is not None:
+                self._kept.keep_model(decoded)
+            model = decoded
+        self.model = model
+        if known is None:
+            self._begin_packing()
         self._plans: OrderedDict[tuple[Any, ...], Plan | Staged] = OrderedDict()
         self.lock = Lock()
         self._progress = progress
-        self._reuse_inputs = reuse_inputs
         self._users = 0
+
+    def _begin_packing(self) -> None:
+        # Packed, no weight is smaller than stored; so that what cannot fit is not packed first.
+        check_fits(self.profile, {"weights": self.model.graph.constant_bytes()})
+        self.weights = self._new_weights()
+
+    @property
+    def _graph(self) -> Graph:
+        """The model's, with constants folded."""
+        if self._folded is None:
+            from ..evaluate.shapes import fold_constants  # which a kept plan does without
+
+            self._folded = fold_constants(self.model.graph, largest=LARGE)
+        return self._folded
 
     def retain(self) -> Engine:
         with self.lock:
@@ -109,6 +139,8 @@ class Engine:
         found: Shapes = {}
         for name, shape in self.model.input_shapes(wanted, kept).items():
             if shape is None or any(isinstance(n, str) for n in shape):
+                from ..evaluate.dimensions import written
+
                 raise InputError(
                     f"input '{name}' has the symbolic shape {written(shape)}; "
                     f"call run, or resize({{'{name}': (...)}}), first"
@@ -141,6 +173,8 @@ class Engine:
         return self._reuse_inputs
 
     def find_value(self, name: str) -> Found:
+        from .names import find_value  # which a run that gives the model's own outputs never needs
+
         return find_value(self.model, self._graph, name)
 
     def plan(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan | Staged:
@@ -152,12 +186,8 @@ class Engine:
         with self.lock:
             found = self._plans.get(key)
             if found is None:
-                try:
-                    found = self.make(shapes, outputs)
-                except DataNeeded:
-                    if self.model.exits is not None:
-                        raise
-                    found = Staged(self, self._graph, outputs or self._graph.outputs, shapes)
+                kept = self._kept is not None and not outputs
+                found = (self._find_kept(shapes) if kept else None) or self._made(shapes, outputs, keep=kept)
                 self._plans[key] = found
                 if len(self._plans) > PLANS:
                     self._plans.popitem(last=False)
@@ -167,8 +197,49 @@ class Engine:
     def whole(self, shapes: Shapes, outputs: tuple[str, ...]) -> Plan:
         """As `plan`, of a model that has to be one program; ModelError where shapes depend on data."""
         found = self.plan(shapes, outputs)
-        if isinstance(found, Staged):
+        if not isinstance(found, Plan):
             raise found.refusal()
+        return found
+
+    def _find_kept(self, shapes: Shapes) -> Plan | None:
+        """What the cache has of a plan; ModelError where it does not fit the device."""
+        assert self._kept is not None
+        listed = WeakMethod(self._listed)  # else a session that is dropped would wait for the garbage collector
+
+        def whole() -> Program:
+            make = listed()
+            assert make is not None, "who has the plan has the engine"
+            return make(shapes)
+
+        found = self._kept.plan(shapes, whole)
+        if found is not None:
+            check_fits(self.profile, memory_of(found.program, found.weights.used, self.threads))
+            if self.weights is NOTHING_PACKED:
+                self.weights = found.weights
+        return found
+
+    def _listed(self, shapes: Shapes) -> Program:
+        """The program of a plan that was kept, for who looks into it."""
+        with self.lock:
+            weights = self.weights
+            self.weights = self._new_weights()
+            try:
+                return self._program(self._graph, shapes, (), None)
+            finally:
+                self.weights = weights
+
+    def _made(self, shapes: Shapes, outputs: tuple[str, ...], *, keep: bool) -> Plan | Staged:
+        from ..ops.registry import DataNeeded  # as all of what makes plans, a kept one does without
+        from .staging import Staged
+
+        try:
+            found = self.make(shapes, outputs)
+        except DataNeeded:
+            if self.model.exits is not None:
+                raise
+            return Staged(self, self._graph, outputs or self._graph.outputs, shapes)
+        if keep and self._kept is not None and self.target is not None:
+            self._kept.keep_plan(found, shapes, blob_key(needed_kernels(found.program), self.target))
         return found
 
     def make(
@@ -203,6 +274,10 @@ class Engine:
         self, graph: Graph, shapes: Shapes, outputs: tuple[str, ...], known: Mapping[str, np.ndarray] | None
     ) -> Program:
         """Weights that only dropped plans used are forgotten once they outweigh the others."""
+        from ..planner.plan import plan
+
+        if isinstance(self.weights, KeptWeights):
+            self._begin_packing()
         if self.weights.used > self._room > 0:
             self._plans.clear()
             self.weights, self._room = self._new_weights(), 0
@@ -248,6 +323,8 @@ class Engine:
 
     def _reporter(self, target: Target) -> Progress | None:
         if self._progress is True:
+            from ..compiler.announce import Announcement
+
             return Announcement(target.name)
         return self._progress or None
 

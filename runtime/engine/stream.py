@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -10,8 +11,10 @@ import numpy as np
 from ..errors import InputError
 from ..model import Model, TensorInfo
 from .feeds import check_array
-from .staging import Staged
 from .workspace import Plan, Workspace
+
+if TYPE_CHECKING:
+    from .staging import Staged
 
 Shapes = dict[str, tuple[int, ...]]
 

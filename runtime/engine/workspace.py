@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -19,10 +20,12 @@ from ..program.weights import Weights
 from ..system.memory import LARGE, zeros
 from . import guards
 from .helper_trial import HelperTrial
-from .helpers import Helpers
 from .native import function
-from .staging import Opened, Staged
 from .step_table import StepTable
+
+if TYPE_CHECKING:
+    from .helpers import Helpers
+    from .staging import Opened, Staged
 
 _REGISTERS = 8
 _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
@@ -78,7 +81,7 @@ class Workspace:
         if plan is self.plan:
             return
         self._forget()
-        if isinstance(plan, Staged):
+        if not isinstance(plan, Plan):
             self.plan, self._opened = plan, plan.open(lambda: Workspace(len(self._bases), self._profile))
             self.inputs, self.outputs, self.execute = self._opened.inputs, self._opened.outputs, self._opened.execute
             return
@@ -98,6 +101,8 @@ class Workspace:
         self._bases[:, _TABLE] = plan.table.words.ctypes.data
         self._bases[:, _BASES] = self._bases.ctypes.data
         if program.shared and threads > 1 and self._helpers is None:
+            from .helpers import Helpers  # which one thread does without
+
             assert plan.code is not None
             self._helpers = Helpers(self._bases, _CONTROL, plan.code, self._profile)
         self.plan = plan

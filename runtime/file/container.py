@@ -1,12 +1,10 @@
-"""Reads a safetensors container by mapping it, and proves its header before any of it becomes an array."""
+"""Reads a mapped safetensors container, and proves its header before any of it becomes an array."""
 
 from __future__ import annotations
 
 import json
 import math
 import mmap
-import os
-import stat
 import zlib
 from typing import Any
 
@@ -15,8 +13,8 @@ import numpy as np
 
 from ..errors import ModelError
 from . import schema
+from .mapping import LENGTH_BYTES
 
-LENGTH_BYTES = 8
 CHECKSUM_DIGITS = 8
 CHECKSUM_MARK = b'"{\\"checksum\\":\\"'
 """How the graph's string begins, as the header spells it; the checksum's digits follow."""
@@ -31,9 +29,8 @@ class Container(msgspec.Struct, frozen=True):
     checksum_at: int
 
 
-def open_container(path: str | os.PathLike[str]) -> Container:
-    """Maps a file; ModelError where it cannot be read, or is not a sound container."""
-    mapping = _map(path)
+def open_container(mapping: mmap.mmap) -> Container:
+    """Reads a mapped file; ModelError where it is not a sound container."""
     size = len(mapping)
     length = int.from_bytes(mapping[:LENGTH_BYTES], "little")
     if length > min(schema.MAX_HEADER, size - LENGTH_BYTES):
@@ -89,18 +86,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"it holds {constant}")
-
-
-def _map(path: str | os.PathLike[str]) -> mmap.mmap:
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ModelError("not a regular file")
-        with open(path, "rb") as file:
-            if os.fstat(file.fileno()).st_size <= LENGTH_BYTES:
-                raise ModelError("not a .mj file: it is too short")
-            return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except OSError as error:
-        raise ModelError(f"cannot be read: {error.strerror}") from None
 
 
 def _tensors(mapping: mmap.mmap, header: dict[str, Any], start: int) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from typing import NamedTuple
 
 from ..graph import Graph
@@ -21,16 +20,15 @@ class Contents(NamedTuple):
     stages: list[tuple[Graph, Metadata]]
     cascade: schema.GateRecord | None
     self_test: list[Arrays]
-    mapping: mmap.mmap
 
 
 @no_collection()
-def read(path: str | os.PathLike[str], verify: bool = True) -> Contents:
-    """What is in a file.
+def read(mapping: mmap.mmap, verify: bool = True) -> Contents:
+    """What is in a mapped file.
 
     verify False skips the checksum and nothing else. ModelError says what is wrong, without the path.
     """
-    opened = container.open_container(path)
+    opened = container.open_container(mapping)
     if verify:
         container.verify(opened)
     record = decode_record(opened.metadata)
@@ -38,4 +36,4 @@ def read(path: str | os.PathLike[str], verify: bool = True) -> Contents:
     for graph in graphs:
         validate.validate(graph)
     more = [] if record.gate is None else record.gate.stages
-    return Contents(list(zip(graphs, (record.metadata, *more), strict=True)), record.gate, cases, opened.mapping)
+    return Contents(list(zip(graphs, (record.metadata, *more), strict=True)), record.gate, cases)

@@ -10,6 +10,7 @@ from ..graph import Graph
 from . import atomic, container, schema, validate
 from .decode import decode_record
 from .encode import encode_model
+from .mapping import LENGTH_BYTES
 from .metadata import Metadata
 from .self_test import Arrays
 
@@ -36,7 +37,7 @@ def serialize(
     # The library gives metadata no order: with one key there is none to give.
     data = save(tensors, {schema.METADATA_KEY: text})
     at = data.index(container.CHECKSUM_MARK) + len(container.CHECKSUM_MARK)
-    header = int.from_bytes(data[: container.LENGTH_BYTES], "little")
+    header = int.from_bytes(data[:LENGTH_BYTES], "little")
     if header > schema.MAX_HEADER:
         raise ModelError(f"the graph takes {header} bytes, above the limit of {schema.MAX_HEADER}")
     return b"".join((data[:at], container.checksum(data, at), data[at + container.CHECKSUM_DIGITS :]))

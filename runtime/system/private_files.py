@@ -45,7 +45,7 @@ def open_file(path: Path) -> int:
     return descriptor
 
 
-def write(path: Path, data: bytes) -> None:
+def write(path: Path, *parts: bytes | memoryview) -> None:
     """Puts a file for its owner only in the path's place, whole or not at all. OSError where that fails.
 
     Not synced to the disk, which is slow on memory cards: what a power failure leaves behind, a checksum must tell.
@@ -54,7 +54,8 @@ def write(path: Path, data: bytes) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         with open(descriptor, "wb") as file:
-            file.write(data)
+            for part in parts:
+                file.write(part)
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
