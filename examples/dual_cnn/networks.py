@@ -121,6 +121,7 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "wide": partial(wide, 1, [24, 48, 96]),
         "mixer": partial(mixer, 1, 64, 6),
         "tiny": partial(separable, 1, [20, 32, 48, 64, 64], [2, 1, 2, 1]),
+        "deep": partial(residual, 1, 18, 2),
     },
     "cifar10": {
         "large": partial(residual, 3, 32, 3),

@@ -43,9 +43,9 @@ VIEWS = 12
 """A pupil sees so many views of the training set over and over, so that the teacher is asked only that often."""
 
 LARGE = {"fashion_mnist": Recipe(epochs=12), "cifar10": Recipe(epochs=20)}
-SMALL_EPOCHS = {"plain": 24, "residual": 24, "wide": 24, "tiny": 24, "mixer": 12, "mobile": 12}
+SMALL_EPOCHS = {"plain": 24, "residual": 24, "wide": 24, "tiny": 24, "mixer": 12, "mobile": 12, "deep": 12}
 """Those of depthwise convolutions over many channels take two to five times as long for an epoch."""
-IN_BFLOAT16 = ("plain", "residual", "wide", "mixer")
+IN_BFLOAT16 = ("plain", "residual", "wide", "mixer", "deep")
 """The small networks that are trained faster so; depthwise convolutions by themselves are not."""
 
 
