@@ -43,16 +43,16 @@ def test_dynamic_quantize_matmul() -> None:
 
 
 def test_dynamic_quantize_lstm() -> None:
-    """onnxruntime rounds data and states to 8 bits."""
-    units, x = 4, floats(3, 2, 5)
+    """onnxruntime rounds data and states to 8 bits: weights so large would make much of leaving that out."""
+    units, x = 4, floats(30, 2, 5)
     constants = {"w": int8s(1, 5, 4 * units), "r": int8s(1, units, 4 * units), "b": floats(1, 8 * units),
-                 "sw": np.array([0.01], np.float32), "zw": np.array([2], np.int8),
-                 "sr": np.array([0.008], np.float32), "zr": np.array([-1], np.int8)}  # fmt: skip
+                 "sw": np.array([0.02], np.float32), "zw": np.array([2], np.int8),
+                 "sr": np.array([0.03], np.float32), "zr": np.array([-1], np.int8)}  # fmt: skip
     made = fused("DynamicQuantizeLSTM", "x w r b - - - - sw zw sr zr", "y h", hidden_size=units)
     model = model_of([made], {"x": (x.shape, "float32")}, "y h", constants)
     found, wanted = run_all(graph_from(model), {"x": x}), onnxruntime_of(model, {"x": x})
     for name, expected in wanted.items():
-        np.testing.assert_allclose(found[name], expected, atol=0.05)
+        np.testing.assert_allclose(found[name], expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [4, 8])

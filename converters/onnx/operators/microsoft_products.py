@@ -51,13 +51,13 @@ def rounded(call: Call, x: str) -> str:
 @handles("DynamicQuantizeLSTM", domain=MICROSOFT)
 def dynamic_quantize_lstm(call: Call) -> None:
     """Inputs as LSTM's, but weights (directions, features, 4 * units) of integers, and behind all others their scales
-    and zero points. Computed in float with what the weights stand for: onnxruntime rounds data to 8 bits as well."""
+    and zero points. Data and states are rounded to 8 bits, too, which a network may amplify step by step."""
     inputs = [call.optional(index) for index in range(8)]
     for index, scale in ((1, 8), (2, 10)):
         axis = 2 if call.rank(scale) == 2 else 0
         w = _of_directions(call, call.input(index), call.input(scale), call.optional(scale + 1), axis)
         inputs[index] = call.make("Transpose", [w], {"perm": [0, 2, 1]})
-    call.finish("LSTM", inputs, known_attributes(call, "LSTM"))
+    call.finish("LSTM", inputs, {**known_attributes(call, "LSTM"), "rounded": 1})
 
 
 def _of_directions(call: Call, w: str, scale: str, zero_point: str, axis: int) -> str:
