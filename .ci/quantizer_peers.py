@@ -116,11 +116,13 @@ def by_onnxruntime(float_model: Path, samples: np.ndarray, folder: Path) -> tupl
 
 
 def by_nncf(python: str, float_model: Path, samples: np.ndarray, folder: Path) -> dict[str, Path]:
+    """What it could quantize."""
     np.save(folder / "samples.npy", samples)
     worker = Path(__file__).with_name("quantizer_nncf.py")
     command = [python, worker, float_model, folder / "samples.npy", folder / "nncf"]
     subprocess.run([str(each) for each in command], check=True, stdout=sys.stderr)
-    return {f"NNCF, {kind} bias correction": folder / f"nncf_{kind}.onnx" for kind in ("fast", "full")}
+    found = {f"NNCF, {kind} bias correction": folder / f"nncf_{kind}.onnx" for kind in ("fast", "full")}
+    return {quantizer: path for quantizer, path in found.items() if path.exists()}
 
 
 def judge(quantizer: str, wanted: Outputs, found: Outputs, labels: np.ndarray | None) -> Result:
@@ -158,8 +160,10 @@ def compare(each: Case, nncf: str | None, most: int | None, mixed: bool) -> dict
     test, labels = each.test[:most], None if each.labels is None else each.labels[:most]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        float_model = folder / "float.onnx"
-        mj.export(mj.convert(each.source), float_model)
+        float_model = each.source
+        if float_model.suffix != ".onnx":
+            float_model = folder / "float.onnx"
+            mj.export(mj.convert(each.source), float_model)
         wanted = in_onnxruntime(float_model, test)
         ours = [
             judge(quantizer, wanted, in_millijoule(model, test), labels)
