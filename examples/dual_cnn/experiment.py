@@ -22,8 +22,8 @@ from typing import Any
 
 from baseline import accuracies, baseline
 from data import SOURCES
-from measured import ask_workloads, read_answers, read_times, save_logits, time_workloads
-from pairs import choose_pairs, chosen_pairs
+from measured import UNEQUAL, ask_workloads, read_answers, read_times, save_logits, time_workloads
+from pairs import choose_pairs
 from picture import draw
 from places import MODELS, SMALL
 from pool import int8_models, labelled
@@ -46,8 +46,9 @@ def take(
         choose_pairs(built, accuracies(dataset, built, models, parts), parts, work)
     if "workloads" in steps:
         ask_workloads(built, work, parts["test"][0])
-        for goal, (first, second) in chosen_pairs(work).items():
-            save_logits(built[first], built[second], *parts["test"], work / f"{goal}_logits.npz")
+        if built.keys() >= set(UNEQUAL):
+            first, second = (built[name] for name in UNEQUAL)
+            save_logits(first, second, *parts["test"], work / "logits.npz")
     if "latency" in steps:
         time_workloads(built, work, parts["test"][0][:count])
     if "report" not in steps:

@@ -12,6 +12,8 @@ from data import Images, Labels
 from pairs import WORKLOADS, cascade_path
 from workloads import Answers, ask, duplicated, scores
 
+UNEQUAL = ("tiny", "plain")
+"""Two networks of which the second is far dearer and better, whose scores are kept to try guarantees on."""
 LARGE, MEMORY = "large", ", memory"
 SEPARATOR = "|"
 Key = tuple[str, str, str]

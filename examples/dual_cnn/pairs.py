@@ -59,9 +59,3 @@ def _tuned(goal: str, report: Mapping[str, Any], least: float | None, samples: P
         thresholds[workload] = {key: tuned[key] for key in keys}
     keys = ("goal", "models", "chosen", "complementarity", "exactly_one_right")
     return {**{key: report[key] for key in keys}, "thresholds": thresholds}
-
-
-def chosen_pairs(work: Path) -> dict[str, tuple[str, str]]:
-    """By goal, the first network and the second one."""
-    goals = json.loads((work / "pairs.json").read_text(encoding="utf-8"))["goals"]
-    return {goal: (found["chosen"]["first"], found["chosen"]["second"]) for goal, found in goals.items()}
