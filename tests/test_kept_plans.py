@@ -272,6 +272,8 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(
     folder: Path, path: Path, wanted: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Outside of pytest's folders, which are for their owner alone."""
+    if os.geteuid() == 0 and not all(each.stat().st_mode & 1 for each in Path(mj.__file__).parents):
+        pytest.skip("the package lies where nobody but root may read it")
     before, somewhere = os.geteuid(), tempfile.mkdtemp()
     path, folder = (Path(shutil.move(item, somewhere)) for item in (path, folder))
     monkeypatch.setenv("MILLIJOULE_CACHE", str(folder))

@@ -140,7 +140,7 @@ def change(edit: Callable[[TensorProto], object]) -> onnx.ModelProto:
         (lambda t: t.dims.append(-1), "is not possible"),
         (lambda t: t.dims.extend([1 << 40, 1 << 40]), "is not possible"),
         (lambda t: t.dims.extend([1] * 40), "is not possible"),
-        (lambda t: setattr(t, "data_type", TensorProto.STRING), "element type string is not supported"),
+        (lambda t: setattr(t, "data_type", TensorProto.STRING), "needs 6 elements, found 0"),
         (lambda t: setattr(t, "data_type", 77), "element type number 77 is not supported"),
         (lambda t: setattr(t, "raw_data", np.full(6, np.nan, np.float32).tobytes()), "contains NaN"),
         (lambda t: t.ClearField("raw_data"), "needs 6 elements, found 0"),

@@ -42,8 +42,9 @@ def decoded(tensor: TensorProto) -> Coded:
         texts = [item.decode() for item in tensor.string_data]
     except UnicodeDecodeError:
         raise ModelError(f"{where}: an element is not UTF-8 text") from None
-    if len(texts) != int(np.prod(shape, dtype=np.int64)):
-        raise ModelError(f"{where}: shape {list(shape)} needs other than {len(texts)} elements")
+    count = int(np.prod(shape, dtype=np.int64))
+    if len(texts) != count:
+        raise ModelError(f"{where}: shape {list(shape)} needs {count} elements, found {len(texts)}")
     places, names = coded(texts)
     return places.reshape(shape), names
 

@@ -22,7 +22,7 @@ REST: Final = 0.5
 """Seconds of rest before and after each window of load, for each of its own."""
 SETTLE: Final = 0.2
 """Seconds after a load in which clocks and regulators settle, which are not counted as idle; at most a quarter."""
-SWITCH: Final = 1e-4
+SWITCH: Final = 1e-5
 """Seconds after which the thread that samples is let in."""
 
 
