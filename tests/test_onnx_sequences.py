@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from onnx_models import agree, graph_from, model_of, node
+from onnx_models import agree, feeds_for, graph_from, model_of, node
 
 from millijoule.runtime.errors import ModelError
 
@@ -27,12 +27,7 @@ def test_element_at_a_place(place: int) -> None:
     nodes = [node("SequenceConstruct", "a b c", "s"), node("SequenceAt", "s i", "y")]
     agree(nodes, SAME, constants=constants(i=place))
     for dtype in ("int64", "int32"):
-        agree(nodes, {**SAME, "i": ((), dtype)}, feeds={**feeds(SAME), "i": np.array(place, dtype)})
-
-
-def feeds(kinds: Any) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(4)
-    return {name: rng.standard_normal(shape).astype(dtype) for name, (shape, dtype) in kinds.items()}
+        agree(nodes, {**SAME, "i": ((), dtype)}, feeds={**feeds_for(SAME), "i": np.array(place, dtype)})
 
 
 @pytest.mark.parametrize("place", [0, 1, 2, -1, -2])
@@ -46,7 +41,7 @@ def test_inserted(place: int) -> None:
         node("ConcatFromSequence", "s3", "y", axis=0),
     ]
     agree(nodes, SAME, constants=constants(i=place))
-    agree(nodes, {**SAME, "i": ((), "int64")}, feeds={**feeds(SAME), "i": np.array(place)})
+    agree(nodes, {**SAME, "i": ((), "int64")}, feeds={**feeds_for(SAME), "i": np.array(place)})
 
 
 def test_erased_and_counted() -> None:
