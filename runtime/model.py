@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,14 @@ import numpy as np
 
 from . import summary
 from .errors import InputError, ModelError
+from .file.mapping import release_pages
 from .file.metadata import Metadata
 from .graph import Dim, Graph, Quantization
 from .model_file import ModelFile
 
 if TYPE_CHECKING:
+    import mmap
+
     from .fidelity import Fidelity
     from .file.self_test import Case
     from .program.program import Exits
@@ -145,8 +147,8 @@ class Model:
 
     def release_pages(self) -> None:
         """Gives the mapped file's pages back, once they were packed or checked; a later read maps them again."""
-        if self._mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
-            self._mapping.madvise(mmap.MADV_DONTNEED)
+        if self._mapping is not None:
+            release_pages(self._mapping)
 
     def _describe(self, names: Iterable[str]) -> dict[str, TensorInfo]:
         values = self._shown.values

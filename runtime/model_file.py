@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from .errors import ModelError
-from .file.mapping import map_file
+from .file.mapping import map_file, release_pages
 from .system.hashing import blake2b
 
 if TYPE_CHECKING:
@@ -56,6 +55,5 @@ class ModelFile:
         return model
 
     def release_pages(self) -> None:
-        """Gives the pages back that were read; a later read maps them again."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self.mapping.madvise(mmap.MADV_DONTNEED)
+        """See mapping.release_pages."""
+        release_pages(self.mapping)

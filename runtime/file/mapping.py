@@ -12,6 +12,12 @@ LENGTH_BYTES = 8
 """At the beginning of a .mj file: the size of its header."""
 
 
+def release_pages(mapping: mmap.mmap) -> None:
+    """Gives the pages back that were read; a later read maps them again."""
+    if hasattr(mmap, "MADV_DONTNEED"):
+        mapping.madvise(mmap.MADV_DONTNEED)
+
+
 def map_file(path: str | os.PathLike[str]) -> mmap.mmap:
     """ModelError, without the path, where it cannot be read or is too short to be a .mj file."""
     try:
