@@ -205,6 +205,19 @@ def test_a_bench_supply(tmp_path: Path) -> None:
         "# a remark\ntime [s],voltage [V],current [mA]\n0,5,400\n1,5,400\n2,5,400\n",
         "\ufefftime,power\r\n0,2\r\n1,2\r\n2,2\r\n",
         "t,energy_mWh\n0,0\n1,0.5555555555\n2,1.1111111111\n",
+        "ms,mW\n0,2000\n1000,2000\n2000,2000\n",
+        "#time_ms,power_mW\n0,2000\n1000,2000\n2000,2000\n",
+        "0,00 2,00\n1,00 2,00\n2,00 2,00\n",
+        "time|power\n0|2\n1|2\n2|2\n",
+        "Zeit [s];Leistung [mW];Temperatur [C]\n0,0;2000,0;40\n1,0;2000,0;40\n2,0;2000,0;40\n",
+        "time (seconds),supply (milliwatts)\n0,2000\n1,2000\n2,2000\n",
+        "TIME (MS),POWER (mw)\n0,2000\n1000,2000\n2000,2000\n",
+        "hours,W\n1,2\n1.000277777778,2\n1.000555555556,2\n",
+        "Time (days),Power (W)\n0,2\n1.157407407e-5,2\n2.314814815e-5,2\n",
+        "Time;Power (W)\n31.12.2026 23:59:59,0;2\n1.1.2027 00:00:00,5;2\n01.01.2027 00:00:01;2\n",
+        "Date,Time,Power (W)\n2026-12-31,23:59:59.5,2\n2027-01-01,0:00:00.5,2\n2027-01-01,0:00:01.5,2\n",
+        "time,cpu_power_W,gpu_power_W,total_power_W\n0,1,1,2\n1,1,1,2\n2,1,1,2\n",
+        "time,max_power_W,avg_power_W\n0,9,2\n1,9,2\n2,9,2\n",
     ],
 )
 def test_tables_from_anywhere(tmp_path: Path, text: str) -> None:
@@ -216,6 +229,8 @@ def test_tables_from_anywhere(tmp_path: Path, text: str) -> None:
 def test_tables_without_names_have_the_units_they_are_said_to_have(tmp_path: Path) -> None:
     text = "7,0,2000\n7,1000,2000\n7,2000,2000\n"
     assert total(read(tmp_path, text, columns="-,ms,mW")[1]) == pytest.approx(4)
+    named = "time,cpu_power_W,gpu_power_W\n" + text
+    assert total(read(tmp_path, named, columns="-,ms,mW")[1]) == pytest.approx(4)
     with pytest.raises(SensorError, match="'furlong' is no unit"):
         read(tmp_path, text, columns="ms,furlong")
     with pytest.raises(SensorError, match="a time and a power"):
@@ -236,19 +251,38 @@ def test_mlperf_tiny(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "known format"),
+        ("", "is empty"),
         (b"\0" * 100, "known format"),
         ("this is a letter\nto somebody\n", "known format"),
         ("time,power\n1,2\n", "1 samples"),
         ("time,power\n" + "0,x\n" * 50 + "1,1\n2,2\n", "rows hold no numbers"),
         ("time,current (mA)\n0,1\n1,1\n", "--volts"),
         ("time,power\n5,1\n5,2\n", "all rows have the same time, 5 s"),
-        ("time,power\n0,1e99\n1,1\n", "1 samples"),
+        ("time,power\n0,1e99\n1,1\n", r"1 samples.*does not: '0,1e99'"),
+        ("time,temperature\n0,1\n1,1\n", r"columns 'time,temperature' are not a time and a power.*--columns"),
+        ("Time (fortnights),Power (W)\n0,1\n1,1\n", "fortnights"),
+        ("time,Power (dBm)\n0,1\n1,1\n", "dBm"),
+        ("time,Power (MW)\n0,1\n1,1\n", "MW"),
+        ("timestampMs,powerMw\n0,1\n1,1\n", "timestampMs"),
+        ("# time, temperature\n0,1\n1,1\n", "temperature"),
+        (
+            "time,cpu_power_W,gpu_power_W\n0,1,1\n1,1,1\n",
+            r"several columns.*watts \(cpu_power_W, gpu_power_W\).*--columns",
+        ),
     ],
 )
 def test_what_is_no_recording(tmp_path: Path, text: str | bytes, said: str) -> None:
     with pytest.raises(SensorError, match=said):
         read(tmp_path, text)
+
+
+def test_a_meter_that_is_wired_the_wrong_way_round(tmp_path: Path) -> None:
+    path = tmp_path / "recording"
+    for sign, said in (("", 0), ("-", 1)):
+        path.write_text("".join(f"{second},{sign}2\n" for second in range(4)))
+        found, trace = read_recording(path)
+        warnings = replayed_run("recording", found, trace, whole(trace), None, now()).warnings
+        assert len(warnings) == said and all("the wrong way round" in text for text in warnings)
 
 
 INSERTED = (b"nan", b"inf", b"-", b"1e308", b"9" * 40, b",", b"\n", b'"', b"0", b"\0", b"{")
@@ -303,7 +337,7 @@ def test_a_format_by_name(tmp_path: Path) -> None:
 
 def test_every_format_is_registered() -> None:
     folder = Path(registry.__file__).parent
-    helpers = {"__init__", "columns", "format", "registry", "table"}
+    helpers = {"__init__", "beginning", "columns", "format", "registry", "table"}
     assert {*FORMATS} == {path.stem for path in folder.glob("*.py")} - helpers
     assert len({each.name for each in formats()}) == len(FORMATS)
 
@@ -328,6 +362,27 @@ def test_names_of_columns(name: str, kind: str, scale: float) -> None:
     assert column is not None and (column.place, column.kind) == (3, kind) and column.scale == pytest.approx(scale)
 
 
-@pytest.mark.parametrize("name", ["dp_V", "temp_C_ema", "sample_in_packet", "D0-D7", "capacity_As", "charge (C)", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dp_V",
+        "temp_C_ema",
+        "sample_in_packet",
+        "D0-D7",
+        "capacity_As",
+        "charge (C)",
+        "",
+        "min",
+        "Power (dBm)",
+        "Time (fortnights)",
+        "power (MW)",
+        "temperature",
+    ],
+)
 def test_names_that_are_of_no_use(name: str) -> None:
+    assert understand(0, name) is None
+
+
+@pytest.mark.parametrize("name", ["min", "Power (dBm)", "Time (fortnights)", "power (MW)", "temperature"])
+def test_units_that_are_not_known_are_not_taken_for_the_plain_one(name: str) -> None:
     assert understand(0, name) is None

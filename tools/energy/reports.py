@@ -146,9 +146,21 @@ def replayed_run(
             peak=peak(trace, [Timed(each.start, each.end) for each in bounds if each.counts]),
         ),
         battery=None,
-        warnings=[f"for {unseen:.3g} s of the windows no power is known; that beside it was taken"] if unseen else [],
+        warnings=_doubts(windows, unseen),
         trace=shorten(trace, start),
     )
+
+
+def _doubts(windows: Sequence[Window], unseen: float) -> list[str]:
+    found = []
+    if unseen:
+        found.append(f"for {unseen:.3g} s of the windows no power is known; that beside it was taken")
+    backward = sum(window.energy_uj < 0 for window in windows)
+    if backward:
+        found.append(
+            f"{backward} of {len(windows)} windows took less than nothing: is the meter the wrong way round?"
+        )
+    return found
 
 
 def _timed(number: int, window: Timed, part: Part, start: float, ways: int) -> Window:

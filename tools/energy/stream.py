@@ -12,6 +12,7 @@ from typing import Final
 
 import numpy as np
 
+from ..sensors.recordings.beginning import Beginning
 from ..sensors.recordings.format import BinaryFormat, Reader, Sample, Settings, TextFormat
 from ..sensors.recordings.registry import find_format, to_trace
 from ..sensors.source import Facts, SensorError
@@ -39,7 +40,7 @@ class StreamRecorder:
         if isinstance(found, BinaryFormat):
             raise SensorError(f"--source {format}:{path}: such files are whole when they are done: use --replay")
         self._format: TextFormat = found
-        self._settings = settings
+        self._beginning = Beginning(found, settings)
         self._reader: Reader | None = None
         self._rows: list[tuple[float, Sample]] = []
         self._rest = b""
@@ -147,7 +148,7 @@ class StreamRecorder:
         if not line.strip():
             return
         if self._reader is None:
-            self._reader = self._format.begin(line.lstrip("\ufeff"), self._settings)
+            self._reader = self._beginning.look(line.lstrip("\ufeff"))
             if self._reader is None:
                 return
         row = self._reader.read(line)

@@ -3,12 +3,19 @@ seconds and power in watts, or `unix_time A V W` as bench supplies are logged.""
 
 from __future__ import annotations
 
-from ..source import SensorError
-from .columns import Column, measure
-from .format import Reader, Settings, TextFormat
-from .table import TableReader, begin_table, cells, number, separator_of
+import re
+from collections.abc import Sequence
+from typing import Final
 
-TOLERANCE = 0.05
+from ..source import SensorError
+from .columns import Column, Kind, measure
+from .format import Reader, Settings, TextFormat
+from .table import Named, TableReader, begin_table, cells, number, separator_of
+
+EXTREME: Final = re.compile(r"(?:.*[^a-z])?(?:max|min|maximum|minimum|peak|std|stddev)(?:[^a-z].*)?", re.IGNORECASE)
+WHOLE: Final = re.compile(r"(?:.*[^a-z])?(?:total|sum|system|input|avg|average|mean)(?:[^a-z].*)?", re.IGNORECASE)
+CHOSEN: Final[tuple[Kind, ...]] = ("watts", "joules", "amperes", "volts")
+TOLERANCE: Final = 0.05
 """Of the power, by which volts times amperes may be off where four nameless columns are taken for such."""
 
 
@@ -18,7 +25,7 @@ def begin(line: str, settings: Settings) -> Reader | None:
     try:
         values = [number(cell) for cell in found]
     except ValueError:
-        return begin_table(line, settings, "such")
+        return None if settings.columns is not None else begin_table(line.lstrip("# "), settings, "such", _settled)
     if settings.columns is not None:
         return TableReader(separator, _units(settings.columns), settings)
     time = Column(0, "time", 1.0, False)
@@ -27,6 +34,24 @@ def begin(line: str, settings: Settings) -> Reader | None:
     if len(values) == 4 and abs(values[1] * values[2] - values[3]) <= TOLERANCE * abs(values[3]) + 0.01:
         return TableReader(separator, [time, Column(3, "watts", 1.0, False)], settings)
     return None
+
+
+def _settled(named: Sequence[Named]) -> Sequence[Named]:
+    """One column of each kind. SensorError where several could be what is measured."""
+    usual = [each for each in named if each[0].kind == "time" or not EXTREME.fullmatch(each[1])]
+    found = list(usual if any(column.kind != "time" for column, _ in usual) else named)
+    for kind in CHOSEN:
+        rivals = [each for each in found if each[0].kind == kind]
+        whole = [each for each in rivals if WHOLE.fullmatch(each[1])]
+        if len(rivals) > 1 and len(whole) != 1:
+            names = ", ".join(name for _, name in rivals)
+            raise SensorError(
+                f"several columns of the table are {kind} ({names}): say which counts with --columns, which names "
+                "units by place and skips with -, as in ms,-,mW"
+            )
+        if len(whole) == 1:
+            found = [each for each in found if each[0].kind != kind or each is whole[0]]
+    return found
 
 
 def _units(text: str) -> list[Column]:

@@ -3,14 +3,20 @@ USB and Aux channels are left out; so are rows with empty cells."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .format import Reader, Settings, TextFormat
-from .table import begin_table
+from .table import Named, begin_table
 
 
 def begin(line: str, settings: Settings) -> Reader | None:
     if "Main Avg Current" not in line:
         return None
-    return begin_table(line, settings, "Monsoon", lambda name: "Time" in name or "Main Avg" in name)
+    return begin_table(line, settings, "Monsoon", _main)
+
+
+def _main(named: Sequence[Named]) -> Sequence[Named]:
+    return [each for each in named if "Time" in each[1] or "Main Avg" in each[1]]
 
 
 FORMAT = TextFormat(name="monsoon", title="Monsoon power monitor, exported as CSV", begin=begin)

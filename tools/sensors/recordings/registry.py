@@ -11,6 +11,7 @@ import numpy as np
 
 from ..source import SensorError
 from ..trace import Trace
+from .beginning import Beginning
 from .format import BinaryFormat, Format, Reader, Sample, Settings, TextFormat
 
 FORMATS: Final = (
@@ -52,6 +53,8 @@ def read_recording(path: Path, name: str | None = None, settings: Settings = Set
     try:
         with path.open("rb") as file:
             head = file.read(64)
+        if not head:
+            raise SensorError(f"{path} is empty")
         for format in candidates:
             trace = _load(path, format, head, settings, certain=name is not None)
             if trace is not None:
@@ -71,6 +74,7 @@ def _load(path: Path, format: Format, head: bytes, settings: Settings, *, certai
     # A list of the samples would take ten times the memory.
     values, rows = array("d"), 0
     reader: Reader | None = None
+    beginning, refused = Beginning(format, settings), ""
     with path.open(encoding="utf-8-sig", errors="replace") as lines:
         for index, line in enumerate(lines):
             if not line.strip():
@@ -78,20 +82,22 @@ def _load(path: Path, format: Format, head: bytes, settings: Settings, *, certai
             if reader is None:
                 if index >= HEADER_LINES:
                     return None
-                reader = format.begin(line, settings)
+                reader = beginning.look(line)
                 if reader is None:
                     continue
             sample = reader.read(line)
             rows += 1
             if sample is not None:
                 values.extend(sample)
+            elif rows > 1 and not refused:
+                refused = f"; the first that does not: {line.strip()[:80]!r}"
     if reader is None:
         return None
     count = len(values) // len(Sample._fields)
     if count < 2:
-        raise SensorError(f"{path} holds {count} samples ({format.title}): two at least are wanted")
+        raise SensorError(f"{path} holds {count} samples ({format.title}): two at least are wanted{refused}")
     if rows - count > BAD * rows + 2:
-        raise SensorError(f"{path}: {rows - count} of {rows} rows hold no numbers ({format.title})")
+        raise SensorError(f"{path}: {rows - count} of {rows} rows hold no numbers ({format.title}){refused}")
     return to_trace(format, reader, np.frombuffer(values, np.float64).reshape(count, -1))
 
 
