@@ -16,6 +16,8 @@ from PIL import Image
 CHECKOUT = Path(__file__).resolve().parent.parent
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", CHECKOUT / ".." / "shared" / "zoo"))
 EXAMPLE = CHECKOUT / "examples" / "dual_cnn"
+SERIES = Path(os.environ.get("MILLIJOULE_SERIES", "series"))
+"""What `series_networks.py` wrote."""
 CALIBRATION, JUDGES, CROPS = 100, 25, 600
 SMALLEST_CROP = 0.3
 """Of a photograph's shorter side."""
@@ -56,6 +58,17 @@ def example_data() -> Any:
     """examples/dual_cnn/data.py."""
     sys.path.append(str(EXAMPLE))
     return import_module("data")
+
+
+def time_series(name: str) -> Case:
+    """Of `series_networks.py`, as SERIES_NETWORK; a fifth of the training series judges."""
+    path = next(each for each in SERIES.glob("*.npz") if name.startswith(each.stem))
+    with np.load(path) as found:
+        train, test, labels = found["train"], found["test"], found["labels"]
+    order = np.random.default_rng(0).permutation(len(train))
+    judges = max(len(train) // 5, 1)
+    known = train[order[judges:]][:CALIBRATION]
+    return Case(name, SERIES / f"{name}.onnx", known, train[order[:judges]], test, labels)
 
 
 def photographs(name: str, source: str, size: int, prepare: Callable[[np.ndarray], np.ndarray]) -> Case:
@@ -105,5 +118,7 @@ CASES: dict[str, Callable[[], Case]] = {
 
 
 def case(name: str) -> Case:
-    """Of CASES, or a network of examples/dual_cnn."""
-    return CASES[name]() if name in CASES else small(name)
+    """Of CASES, a network of examples/dual_cnn, or one of `series_networks.py`."""
+    if name in CASES:
+        return CASES[name]()
+    return time_series(name) if (SERIES / f"{name}.onnx").exists() else small(name)

@@ -2,7 +2,8 @@
 
     python .ci/quantizer_peers.py --nncf VENV/bin/python --json out.json resnet8_f32 vww_f32 fashion_mnist_plain
 
-MODEL is one of `quantizer_cases.CASES`, or a network of examples/dual_cnn as DATASET_NETWORK. 100 samples calibrate.
+MODEL is one of `quantizer_cases.CASES`, a network of examples/dual_cnn as DATASET_NETWORK, or one of what
+`series_networks.py` wrote to the folder that MILLIJOULE_SERIES names. 100 samples calibrate, or as many as there are.
 onnxruntime quantizes per channel, by the method that leaves the most signal to noise on those samples; NNCF with its
 fast and its full bias correction. Their models run in onnxruntime on this CPU: one with VNNI, or sums of products
 saturate. Labels decide where there are any, else the float model's answers, or signal to noise where its output is no

@@ -13,7 +13,8 @@ from .weights import IntegerWeights
 @dataclass(slots=True)
 class Decisions:
     """quants: of each tensor that becomes integers. weights, biases: of products, by first output; a bias that is not
-    there stays as it is. constants: operands of other integer nodes, as int8 with one scale."""
+    there stays as it is. constants: operands of other integer nodes, as int8 with one scale, and weights of recurrent
+    layers."""
 
     quants: dict[str, Quantization] = field(default_factory=dict)
     weights: dict[str, IntegerWeights] = field(default_factory=dict)

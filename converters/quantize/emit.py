@@ -102,7 +102,7 @@ class _Emitter:
             if name in decisions.biases:
                 bias = self._graph.add_constant(f"{name}.bias", decisions.biases[name])
                 node.inputs[2:] = [bias]
-        elif name in self._plan.integer and not is_product(self._source, node):
+        elif name in self._plan.integer | self._plan.weights_only and not is_product(self._source, node):
             node.inputs[:] = [
                 self._stored(each, decisions.constants[each]) if each in decisions.constants else each
                 for each in node.inputs

@@ -13,7 +13,6 @@ from .gate import measure
 from .halved import halved
 from .levels import FLOAT, Levels
 from .prepare import prepare
-from .products import is_product
 from .quantizer import Quantizer, finished, weights_only
 from .search import fewest_in_float
 from .settings import Settings
@@ -29,7 +28,7 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
     if settings.mode == "float16":
         return finished(
             original,
-            halved(original.graph, [n.outputs[0] for n in original.graph.nodes if is_product(original.graph, n)]),
+            halved(original.graph, [node.outputs[0] for node in original.graph.nodes]),
         )
     if settings.calibration is None:
         model = weights_only(original, settings)

@@ -16,7 +16,7 @@ from ...runtime.ops.registry import find
 from ..rewrites.qdq_move import moves_first_input
 from ..rewrites.qdq_operator import has_integer_arithmetic
 from .levels import FLOAT, HALF, INTEGER_WEIGHTS, Levels, at
-from .products import is_product
+from .products import is_product, stored_weights
 
 TAIL = 0.01
 """Share of the model's multiply-adds that the last nodes may take to stay in float, where nothing has to be integers
@@ -36,11 +36,11 @@ CONSTANT = 30.0
 
 @dataclass(slots=True)
 class Plan:
-    """integer: the nodes that compute on integers, by first output. weights_only: products that compute in float, with
-    weights that are stored as int8; halved: as float16. rounded: the tensors that become integers, in the order of the
-    nodes, each with whether only its integer readers read it so (it is a float node's result, or an input). carried:
-    tensors that hold the integers of another, moved. macs: multiply-adds of each node that has any. public: inputs and
-    outputs that are int8 themselves."""
+    """integer: the nodes that compute on integers, by first output. weights_only: products and recurrent layers that
+    compute in float, with weights that are stored as int8; halved: as float16. rounded: the tensors that become
+    integers, in the order of the nodes, each with whether only its integer readers read it so (it is a float node's
+    result, or an input). carried: tensors that hold the integers of another, moved. macs: multiply-adds of each node
+    that has any. public: inputs and outputs that are int8 themselves."""
 
     integer: set[str] = field(default_factory=set)
     weights_only: set[str] = field(default_factory=set)
@@ -68,14 +68,17 @@ def make_plan(
     costs = _costs(graph, shapes, plan.macs)
     levels = levels or {}
     kept = _kept(graph, keep_float) | at(levels, FLOAT, HALF)
-    products = [node for node in graph.nodes if is_product(graph, node) and node.outputs[0] not in kept]
-    if not products and not kept:
-        raise InputError("the model has no convolution or matrix product with constant float32 weights to quantize")
+    weighted = [node for node in graph.nodes if node.outputs[0] not in kept and stored_weights(graph, node)]
+    if not weighted and not kept:
+        raise InputError(
+            "the model has no convolution, matrix product or recurrent layer with constant float32 weights to quantize"
+        )
     tail = set() if integer_io else _tail(graph, costs, TAIL * sum(plan.macs.values()))
     coarse = tail | at(levels, INTEGER_WEIGHTS)
     plan.halved = at(levels, HALF)
-    plan.weights_only = {node.outputs[0] for node in products if node.outputs[0] in coarse}
-    plan.integer = {node.outputs[0] for node in products if node.outputs[0] not in coarse}
+    integer = [node for node in weighted if is_product(graph, node) and node.outputs[0] not in coarse]
+    plan.integer = {node.outputs[0] for node in integer}
+    plan.weights_only = {node.outputs[0] for node in weighted} - plan.integer
     operators = {
         node.outputs[0]: node
         for node in graph.nodes
@@ -119,8 +122,8 @@ def _kept(graph: Graph, keep_float: Collection[str]) -> set[str]:
     for wanted in keep_float:
         found = [node for node in graph.nodes if wanted in names_of(node)]
         if not found:
-            products = [node.outputs[0] for node in graph.nodes if is_product(graph, node)]
-            listed = ", ".join(f"'{name}'" for name in products[:8]) + (", ..." if len(products) > 8 else "")
+            weighted = [node.outputs[0] for node in graph.nodes if stored_weights(graph, node)]
+            listed = ", ".join(f"'{name}'" for name in weighted[:8]) + (", ..." if len(weighted) > 8 else "")
             raise InputError(f"no layer '{wanted}' to keep in float; the layers with weights are {listed}")
         kept |= {node.outputs[0] for node in found}
     return kept

@@ -6,6 +6,7 @@ from ...runtime.errors import InputError
 from ...runtime.evaluate.shapes import fold_constants
 from ...runtime.graph import Graph, Node, Value, subgraphs
 from ..rewrites.pipeline import UNFUSED, rewrite
+from .products import RECURRENT
 
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "Requantize"})
 
@@ -24,7 +25,16 @@ def prepare(imported: Graph) -> Graph:
     if quantized is not None or any(value.quant is not None for value in graph.values.values()):
         place = f" ({quantized})" if quantized is not None else ""
         raise InputError(f"the model is quantized already{place}: convert it as it is, or quantize its float original")
-    return copied(graph)
+    return named(copied(graph))
+
+
+def named(graph: Graph) -> Graph:
+    """A recurrent layer of which only the last state is read gets a name for its first output, its key."""
+    for node in graph.nodes:
+        if node.op in RECURRENT and not node.outputs[0]:
+            dtype = graph.values[node.inputs[0]].dtype
+            node.outputs[0] = graph.add_value(Value(graph.unique(f"{node.name or node.op}.states"), dtype))
+    return graph
 
 
 def copied(graph: Graph) -> Graph:

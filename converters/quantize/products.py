@@ -11,6 +11,7 @@ from ...runtime.ops.activation import real_range
 from ...runtime.ops.window import pad, patches, slide
 from ..rewrites.framework.products import PRODUCTS, has_input
 
+RECURRENT = frozenset({"RNN", "GRU", "LSTM"})
 ROWS = 1 << 13
 """Positions of one sample's output that rounding looks at, at most."""
 
@@ -38,6 +39,18 @@ def is_product(graph: Graph, node: Node) -> bool:
         and b.size in (1, outputs(node, w))
         and bool(np.isfinite(b).all())
     )
+
+
+def stored_weights(graph: Graph, node: Node) -> list[int]:
+    """The places of a node's constant weights, which may be stored in fewer bits: of a product, and of a recurrent
+    layer, which computes in float."""
+    if is_product(graph, node):
+        return [1]
+    if node.op not in RECURRENT or node.attrs.get("rounded"):
+        return []
+    found = [graph.constant(name) for name in node.inputs[1:3]]
+    usable = all(w is not None and w.dtype == np.float32 and w.size and np.isfinite(w).all() for w in found)
+    return [1, 2] if usable else []
 
 
 def bias_of(graph: Graph, node: Node) -> np.ndarray | None:

@@ -28,8 +28,7 @@ def fewest_in_float(quantizer: Quantizer, wanted: float, say: Callable[[int, int
         model, _ = quantizer.model(dict.fromkeys(kept, FLOAT))
         return measure(quantizer.original, model, [], samples, False, say, quantizer.factors)
 
-    layers = [name for name in quantizer.plan.macs if name in quantizer.plan.integer]
-    return search(layers, measured, wanted, say)
+    return search(quantizer.products, measured, wanted, say)
 
 
 def search(layers: Sequence[str], measured: Measure, wanted: float, say: Callable[[int, int, str], None]) -> list[str]:

@@ -8,9 +8,9 @@ from ...runtime.graph import Graph, Node
 from .decisions import Decisions, constant_operand
 from .histogram import Histogram
 from .plan import Plan, data_inputs
-from .products import bias_of, is_product
+from .products import bias_of, is_product, stored_weights
 from .ranges import AUTO, METHODS, Range, candidates, quantization
-from .weights import nearest
+from .weights import by_rows, nearest
 
 
 def decide_simply(graph: Graph, plan: Plan, histograms: Mapping[str, Histogram], method: str) -> Decisions:
@@ -43,10 +43,16 @@ def x_scale(plan: Plan, decisions: Decisions, node: Node) -> float | None:
 
 
 def round_constants(graph: Graph, plan: Plan, node: Node, decisions: Decisions) -> None:
-    """Constant operands of integer nodes other than products."""
-    if node.outputs[0] not in plan.integer or is_product(graph, node):
+    """Constant operands of integer nodes other than products, and the weights of recurrent layers."""
+    made = node.outputs[0]
+    if is_product(graph, node):
         return
-    for name in data_inputs(node):
+    if made in plan.weights_only:
+        for place in stored_weights(graph, node):
+            w = graph.constant(node.inputs[place])
+            assert w is not None
+            decisions.constants[node.inputs[place]] = by_rows(w)
+    for name in data_inputs(node) if made in plan.integer else ():
         array = graph.constant(name)
         if array is not None:
             decisions.constants[name] = constant_operand(array)

@@ -76,7 +76,7 @@ class Walk:
             return
         round_constants(self._graph, plan, node, self._decisions)
         integer = name in plan.integer
-        replaced = self._decisions.constants if integer else {}
+        replaced = self._decisions.constants if integer or name in plan.weights_only else {}
         constants = {each: replaced[each].real() for each in node.inputs if each in replaced}
         self._lanes.run(node, integer, constants)
 

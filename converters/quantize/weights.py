@@ -56,6 +56,13 @@ def scales(node: Node, w: np.ndarray, bias: np.ndarray | None, x_scale: float | 
     return found.astype(np.float32), (axis if per_channel(node) else None)
 
 
+def by_rows(w: np.ndarray) -> IntegerWeights:
+    """Of a recurrent layer, (directions, rows, inputs): each weight rounded by itself, a scale for each row."""
+    scale = np.abs(w).max((0, 2)).astype(np.float64) / LARGEST
+    scale = np.where(scale > SMALLEST, scale, 1.0).astype(np.float32)
+    return IntegerWeights(np.rint(w / spread(scale, 1, w.ndim)).astype(np.int8), scale, 1)
+
+
 def nearest(node: Node, w: np.ndarray, bias: np.ndarray | None, x_scale: float | None) -> IntegerWeights:
     """Each weight rounded by itself."""
     scale, axis = scales(node, w, bias, x_scale)
