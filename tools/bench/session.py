@@ -20,7 +20,7 @@ from ..models.cascades import one_row
 from ..models.memory_map import memory_map
 from ..models.sources import find_source
 from ..peers.held import hold, sentence
-from ..peers.registry import distribution
+from ..peers.registry import available, distribution
 from ..report.bench_run import BenchRun
 from ..report.progress import busy
 from ..report.provenance import command_line, describe_model, moment, now
@@ -143,7 +143,7 @@ def _peers(request: Request, first: Entry) -> tuple[list[Any], dict[str, str], s
     if not request.peers and not request.chosen:
         return [], {}, None
     source = find_source(first.path, request.source, first.model, "name it with --source SRC")
-    isa = hold(first.session.engine.target)
+    isa = hold(first.session.engine.target, available(source))
     peers, refused = open_peers(source, first.feeds, first.session.threads, request.chosen)
     return peers, refused, sentence((peer.name for peer in peers), isa, first.session.target)
 
