@@ -52,7 +52,7 @@ def tiles(target: Target, element: str) -> list[tuple[int, int]]:
     """Every tile that fits the registers by the book, or the largest two of those chosen for the shapes above."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     if not FULL:
-        chosen = {choose_tile(target, element, 1, m, n, -(-k // layout.depth)) for m, k, n in SHAPES}
+        chosen = {choose_tile(target, element, 1, m, n, -(-k // layout.depth))[:2] for m, k, n in SHAPES}
         return sorted(chosen, key=prod)[-2:]
     return [
         (rows, columns)

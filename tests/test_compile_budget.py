@@ -66,6 +66,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "softmax_split.scale": {"streaming": True},
     "softmax_split.totals_below": {"keep": True, "streaming": True},
     "softmax_split.write": {"streaming": True},
+    "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": True},
 }  # fmt: skip
 """The constants of the largest kernels that a factory is asked for; those with none are not listed."""
 

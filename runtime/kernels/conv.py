@@ -4,8 +4,9 @@ The input has its border in memory already. The reduction runs over KH rows of t
 contiguous elements (one run of KW * C where dilation and groups allow, else one run of C / group per tap), which are
 read `passes` times where weights beyond 8 bits are the sum of two.
 Loop order: block of output channels outermost, so that its weight panel stays in L1; then output rows; then tiles of
-`rows` pixels, the last of which overlaps the one before, so that no remainder is ever handled. A chunk is one row of
-`blocks` neighbouring blocks, which are all of them where threads share the rows, or one where they share the blocks.
+`rows` pixels, the last of which overlaps the one before, so that no remainder is ever handled. Where rows are short, a
+tile is of `tall` whole rows. A chunk is one row of pixels, or as many as a tile has, of `blocks` neighbouring blocks,
+which are all of them where threads share the rows, or one where they share the blocks.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 def _product(isa: Isa, run: Any) -> Any:
     """product(tile, x, weights, ...) -> tile, to which all taps of its pixels were added."""
 
-    def product(acc, x, weights, kernel_rows, kernel_row, taps, kernel_tap, passes, pitch, steps):  # type: ignore[no-untyped-def]
+    def product(acc, x, weights, kernel_rows, kernel_row, taps, kernel_tap, passes, pitch, turn, steps, ahead):  # type: ignore[no-untyped-def]
         for _ in range(kernel_rows):
             tap = x
             for _ in range(taps):
                 for _ in range(passes):
-                    acc, weights = run(acc, tap, pitch, weights, steps)
+                    acc, weights = run(acc, tap, pitch, turn, weights, steps, ahead)
                 tap = tap + kernel_tap
             x = x + kernel_row
         return acc
@@ -35,20 +36,22 @@ def _product(isa: Isa, run: Any) -> Any:
     return isa.inline(product)
 
 
-def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) -> Callable[..., None]:
+def conv_int8(
+    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: bool = False
+) -> Callable[..., None]:
     """int8 convolution with the requantizing epilogue.
 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
-    between rows of taps and between runs. panel: bytes of packed weights per block. lines: output rows per
-    block.
+    between rows of taps and between runs. panel: bytes of packed weights per block. height: rows of outputs;
+    lines: such rows, or groups of `tall`.
     """
-    tile = isa.int8_tile(rows, columns)
+    tile = isa.int8_tile(rows, columns, rows // tall, ahead)
     init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
-    width = columns * isa.lanes
+    width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
-        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
+        lines: Int, height: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int,
         zero_point: Int, low: Int, high: Int,
@@ -63,37 +66,42 @@ def conv_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str) 
                 weights = w + block * panel
                 block_bias = bias + block * width * 4
                 block_scale = scale + block * width * 4
-                out = y + first_line * y_row + min(block * width, last_channel)
-                row = x + first_line * x_row
-                for _ in range(first_line, last_line):
+                first = y + min(block * width, last_channel)
+                column = 0
+                for line in range(first_line, last_line):
+                    top = min(line * tall, height - tall)
+                    row, out = x + top * x_row, first + top * y_row
                     done = 0
                     while done < pixels:
-                        pixel = min(done, pixels - rows)
-                        done = done + rows
+                        pixel = min(done, pixels - across)
+                        done = done + across
+                        column = column + vector if column + vector < columns * vector else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
-                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel, steps,
+                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
+                            x_row - (across - 1) * x_pixel, steps, panel + column,
                         )  # fmt: skip
-                        store(acc, out + pixel * y_pixel, y_pixel, block_scale, zero_point, low, high)
-                    out = out + y_row
-                    row = row + x_row
+                        y_turn = y_row - (across - 1) * y_pixel
+                        store(acc, out + pixel * y_pixel, y_pixel, y_turn, block_scale, zero_point, low, high)
 
     return kernel
 
 
 def conv_f32(
-    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, residual: bool
+    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, residual: bool,
+    tall: int = 1, ahead: bool = False,
 ) -> Callable[..., None]:
     """float32 convolution with a fused activation by up to two numbers, and a residual added before it."""
     from .functions import bind
 
-    tile = isa.float_tile(rows, columns, tail)
+    tile = isa.float_tile(rows, columns, tail, rows // tall, ahead)
     init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation), residual)
-    width = columns * isa.lanes
+    width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
-        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
+        lines: Int, height: Int, blocks: Int, pixels: Int,
+        x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
@@ -107,21 +115,24 @@ def conv_f32(
                 weights = w + block * panel
                 block_bias = bias + block * width * 4
                 first = min(block * width, last_channel) * 4
-                out = y + first_line * y_row + first
-                rest = other + first_line * other_row + first
-                row = x + first_line * x_row
-                for _ in range(first_line, last_line):
+                column = 0
+                for line in range(first_line, last_line):
+                    top = min(line * tall, height - tall)
+                    row, out, rest = x + top * x_row, y + top * y_row + first, other + top * other_row + first
                     done = 0
                     while done < pixels:
-                        pixel = min(done, pixels - rows)
-                        done = done + rows
+                        pixel = min(done, pixels - across)
+                        done = done + across
+                        column = column + vector if column + vector < columns * vector else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
-                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel, steps,
+                            kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
+                            x_row - (across - 1) * x_pixel, steps, panel + column,
                         )  # fmt: skip
-                        store(acc, out + pixel * y_pixel, y_pixel, rest + pixel * y_pixel, first_number, second_number)
-                    out = out + y_row
-                    rest = rest + other_row
-                    row = row + x_row
+                        y_turn, other_turn = y_row - (across - 1) * y_pixel, other_row - (across - 1) * y_pixel
+                        store(
+                            acc, out + pixel * y_pixel, y_pixel, y_turn, rest + pixel * y_pixel, other_turn,
+                            first_number, second_number,
+                        )  # fmt: skip
 
     return kernel

@@ -12,6 +12,7 @@ from ..program.view import Border, Start, View
 from . import depthwise
 from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
+from .winograd import emit_winograd, squares_of
 
 GROUP_OVERHEAD = 50
 """Of a convolution by one group of channels, in steps of its inner loop."""
@@ -78,6 +79,8 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
     y = b.output()
     if residual is not None and residual.pitches()[2] != y.pitches()[2]:
         residual = b.contiguous(residual)
+    if _by_squares(ctx, b, geometries, w, bias, y, residual):
+        return
     for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
         for g in range(group):
             part = _channels(w.shape[0], group, g)
@@ -86,6 +89,29 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
                 None if bias is None else bias[part], ctx.attrs["activation"], ctx.attrs["activation_params"],
                 geometries.residual(residual, y, image, g),
             )  # fmt: skip
+
+
+def _by_squares(
+    ctx: Context,
+    b: Builder,
+    geometries: _Geometries,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    y: View,
+    residual: View | None,
+) -> bool:
+    """Whether it was emitted as Winograd's algorithm computes it."""
+    if (geometries.group, geometries.strides, geometries.dilations) != (1, (1, 1), (1, 1)):
+        return False
+    images = range(geometries.images)
+    each = [geometries.of(y, image, 0, residual) for image in images]
+    squares = squares_of(b, each[0], geometries.kernel, w)
+    if squares is None:
+        return False
+    others = [geometries.residual(residual, y, image, 0) for image in images]
+    activation, params = ctx.attrs["activation"], ctx.attrs["activation_params"]
+    emit_winograd(b, squares, each, w, bias, activation, params, others)
+    return True
 
 
 def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]:

@@ -23,6 +23,9 @@ from .tile_choice import choose_tile, tile_cost
 MOST_CALLS = 4096
 """Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
 
+AHEAD_WEIGHTS, AHEAD_PANEL = 128 << 10, 8 << 10
+"""Bytes of packed weights, and of those of one block, from which on the next block's are prefetched."""
+
 
 class Geometry(msgspec.Struct, frozen=True):
     """Where a product reads and writes: `lines` rows of `pixels` outputs each.
@@ -134,7 +137,7 @@ def emit_f32(
     layout = b.tile_layout("f32")
     bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
     channels, segments, _ = weights.shape
-    rows, columns = choose_tile(b.target, "f32", g.lines, g.pixels, channels, segments * g.run)
+    rows, columns, tall = choose_tile(b.target, "f32", g.lines, g.pixels, channels, segments * g.run)
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
@@ -145,11 +148,11 @@ def emit_f32(
     form = function_form(activation, params)
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail, "activation": form.function,
-        "residual": residual is not None,
+        "residual": residual is not None, "tall": tall, "ahead": _ahead(b, g, packed, rows),
     }  # fmt: skip
-    together = _blocks_of_a_chunk(b, g, packed, 4 * channels)
+    together, lines = _blocks_of_a_chunk(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     b.call(
-        conv_f32, constants, len(packed) // together * g.lines, work=work, blocks=together,
+        conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines,
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
         **_shared(b, g, layout, packed, bias, columns, channels, 4), **form.arguments(),
     )  # fmt: skip
@@ -182,16 +185,20 @@ def emit_int8(
         start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
     steps = weights.shape[1] * -(-g.run // layout.depth)
-    rows, columns = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
+    rows, columns, tall = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
     g = shared(b, g, rows, work)
-    together = _blocks_of_a_chunk(b, g, packed, channels)
+    together, lines = _blocks_of_a_chunk(b, g, packed, channels, tall), -(-g.lines // tall)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
     b.call(
-        conv_int8, {"rows": rows, "columns": columns, "tail": tail, "finish": finish},
-        len(packed) // together * g.lines, work=work, blocks=together,
+        conv_int8,
+        {
+            "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
+            "ahead": _ahead(b, g, packed, rows),
+        },
+        len(packed) // together * lines, work=work, blocks=together, lines=lines,
         scale=b.constant(layout.pack_channels(scale, columns)),
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1),
@@ -216,10 +223,20 @@ def byte_parts(weights: np.ndarray, least: int = -128) -> list[np.ndarray]:
     return parts
 
 
-def _blocks_of_a_chunk(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int) -> int:
+def prefetched(b: Builder, packed: np.ndarray, panel: int, tiles: int) -> bool:
+    """Whether to ask for the next block's weights while the `panel` bytes of this one are used by so many tiles: where
+    the second cache holds no more than a few such layers. A single tile reads them in one go, which CPUs foresee."""
+    return b.target.family == "x86" and packed.nbytes >= AHEAD_WEIGHTS and panel >= AHEAD_PANEL and tiles > 1
+
+
+def _ahead(b: Builder, g: Geometry, packed: np.ndarray, rows: int) -> bool:
+    return prefetched(b, packed, packed[0].nbytes, -(-g.lines * g.pixels // rows))
+
+
+def _blocks_of_a_chunk(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int, tall: int) -> int:
     """y_pixel: bytes of an output pixel's channels."""
     data = g.lines * g.pixels * (min(g.x_pixel, g.run * packed.itemsize) + y_pixel)
-    return blocks_of_a_chunk(b, g.lines, len(packed), packed.nbytes, data)
+    return blocks_of_a_chunk(b, -(-g.lines // tall), len(packed), packed.nbytes, data)
 
 
 def _shared(
@@ -236,7 +253,7 @@ def _shared(
     return {
         "x": g.reads(itemsize), "y": g.writes(itemsize * channels),
         "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)),
-        "lines": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
+        "height": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
         "y_row": g.y_row, "y_pixel": g.y_pixel, "kernel_rows": g.kernel_rows, "kernel_row": g.kernel_row,
         "taps": g.taps, "kernel_tap": g.kernel_tap, "passes": g.passes, "steps": packed.shape[2],
         "panel": packed[0].nbytes, "last_channel": max(0, channels - columns * layout.lanes),

@@ -5,6 +5,8 @@ Arm's numbers are from llvm-mca 19 on the compiled loops; x86's from timings on 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from ..simd.tile_layout import TileLayout
@@ -15,6 +17,8 @@ WIDEST_OF_SEVERAL_ROWS = 4
 """Columns of a tile."""
 TALLEST = 32
 """Rows of a tile."""
+NEAR = 32 << 10
+"""Bytes of weights that the first cache holds beside activations, on any CPU."""
 
 
 class TileCost(msgspec.Struct, frozen=True):
@@ -22,7 +26,7 @@ class TileCost(msgspec.Struct, frozen=True):
 
     busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.
     latency: of a step, at least. epilogue: per accumulator, by columns; the last number holds for all wider tiles.
-    overhead: per tile.
+    overhead: per tile. far: of a step, per column, at least, where a block's weights do not fit the first cache.
     room: rows * columns + row_room * rows + columns is at most that, and rows at most tallest, or accumulators are
     spilled.
     """
@@ -34,14 +38,17 @@ class TileCost(msgspec.Struct, frozen=True):
     room: int
     row_room: int = 1
     tallest: int = TALLEST
+    far: float = 0
 
     def fits(self, rows: int, columns: int) -> bool:
         return rows <= self.tallest and rows * columns + self.row_room * rows + columns <= self.room
 
-    def cycles(self, rows: int, columns: int, steps: int) -> float:
-        """One tile of `steps` steps."""
+    def cycles(self, rows: int, columns: int, steps: int, panel: int = 0) -> float:
+        """One tile of `steps` steps. panel: bytes of a block's weights."""
         held = rows * columns
         step = max(self.latency, *(a * held + r * rows + c * columns for a, r, c in self.busy))
+        if panel > NEAR:
+            step = max(step, self.far * columns)
         epilogue = self.epilogue[min(columns, len(self.epilogue)) - 1]
         return steps * step + held * epilogue + self.overhead
 
@@ -69,6 +76,8 @@ _ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
 _X86_BUSY, _X86_LATENCY = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), 8
 _X86_EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
 _X86_OVERHEAD = {"f32": 12.0, "i8": 1.0}
+_X86_FAR = 4.0
+"""Of 64 bytes."""
 
 
 def tile_cost(target: Target, element: str) -> TileCost:
@@ -80,23 +89,49 @@ def tile_cost(target: Target, element: str) -> TileCost:
     # Of 16 registers, VNNI takes one beside accumulators and weights: a row's activations.
     alone = target.vnni and not target.avx512 and element == "i8"
     room, tallest = target.vector_registers - (4 if apart else 1 if alone else 3), 25 if apart else TALLEST
-    return TileCost(_X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0, tallest)
+    return TileCost(
+        _X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0, tallest,
+        _X86_FAR * target.vector_bytes / 64,
+    )  # fmt: skip
 
 
-def choose_tile(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> tuple[int, int]:
-    """OperandRows and columns of the register tile with the least estimated cycles for the whole product."""
+def choose_tile(
+    target: Target, element: str, lines: int, pixels: int, channels: int, steps: int
+) -> tuple[int, int, int]:
+    """OperandRows and columns of the register tile with the least estimated cycles for the whole product, and of how
+    many lines its rows are: more than 1 where it takes them whole."""
+    return _cheapest(target, element, lines, pixels, channels, steps)[0]
+
+
+def product_cycles(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> float:
+    """Of the whole product, estimated, with the tile that is chosen for it."""
+    return _cheapest(target, element, lines, pixels, channels, steps)[1]
+
+
+def _cheapest(
+    target: Target, element: str, lines: int, pixels: int, channels: int, steps: int
+) -> tuple[tuple[int, int, int], float]:
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
-    best, least = (1, 1), float("inf")
+    best, least = (1, 1, 1), float("inf")
     for columns in range(1, WIDEST + 1):
         if columns > 1 and (columns - 1) * layout.lanes >= channels:
             break
-        blocks = len(layout.starts(channels, columns))
-        for rows in range(1, pixels + 1):
+        blocks, panel = len(layout.starts(channels, columns)), steps * layout.step_bytes(columns)
+        for rows, tall in _heights(lines, pixels, cost.tallest):
             # Two rows share their accumulators where those are of row pairs.
             held = rows + rows % 2 if layout.row_pairs else rows
             if not cost.fits(held, columns) or (columns > WIDEST_OF_SEVERAL_ROWS and rows > 1):
                 break
-            total = blocks * lines * -(-pixels // rows) * cost.cycles(held, columns, steps)
+            tiles = blocks * -(-lines // tall) * -(-pixels * tall // rows)
+            total = tiles * cost.cycles(held, columns, steps, panel)
             if total < least * 0.999:
-                best, least = (rows, columns), total
-    return best
+                best, least = (rows, columns, tall), total
+    return best, least
+
+
+def _heights(lines: int, pixels: int, tallest: int) -> Iterator[tuple[int, int]]:
+    """Rows of tiles, and of how many lines: parts of one line, then several whole ones."""
+    for rows in range(1, pixels + 1):
+        yield rows, 1
+    for tall in range(2, min(lines, tallest // pixels) + 1):
+        yield tall * pixels, tall

@@ -18,7 +18,7 @@ from .depthwise_layout import DepthwiseLayout
 from .dot import pmaddwd
 from .requantize import requantize_store
 from .tile import TileType
-from .vector import call_llvm, load_at, primitive, shuffle
+from .vector import call_llvm, load_at, primitive, row_addresses, shuffle
 
 I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
@@ -48,10 +48,13 @@ class DepthwiseTile:
         self.scan = primitive(lambda first, second, third, x, pitch, w: triple, self._scan)
 
     def store(self, finish: str) -> Any:
-        def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
+        def emit(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, *rest: ir.Value
+        ) -> ir.Value:
+            rows = row_addresses(b, y, pitch, self.pixels, self.pixels, None)
             acc = [b.extract_value(tile, i) for i in range(self.pixels * self.layout.columns)]
             requantize_store(
-                b, self.target, self.pixels, self.layout.columns, acc, rest, None, finish, self.layout.lanes
+                b, self.target, self.pixels, self.layout.columns, acc, rows, rest, None, finish, self.layout.lanes
             )
             return c.get_dummy_value()
 

@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba.core import types
 
 from ..targets.target import Target
-from .tile import TileType, over_steps
+from .tile import TileType, over_steps, over_steps_ahead
 from .tile_layout import TileLayout
 from .traced import applied
-from .vector import ELEMENTS, load_at, multiply_add, primitive, shuffle, splat, store_at
+from .vector import ELEMENTS, load_at, multiply_add, primitive, row_addresses, shuffle, splat, store_at
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -27,9 +27,13 @@ class FloatTile:
     cost less where a long operation takes twice the time of one half as long.
     """
 
-    def __init__(self, target: Target, rows: int, columns: int, tail: int | None) -> None:
+    def __init__(
+        self, target: Target, rows: int, columns: int, tail: int | None, across: int | None = None,
+        ahead: bool = False,
+    ) -> None:  # fmt: skip
         layout = TileLayout.of(target, "f32")
         self.target, self.rows, self.columns, self.lanes = target, rows, columns, layout.lanes
+        self.across = across or rows
         self.tail = layout.lanes if tail is None else tail
         last = layout.lanes
         while last // 2 >= max(self.tail, 4):
@@ -37,46 +41,51 @@ class FloatTile:
         self.kind = TileType("f32", rows, columns, layout.lanes, last)
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
-        self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
+        if ahead:
+            self.run = over_steps_ahead(self.kind, self._step, 4, self.step_bytes)
+        else:
+            self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
 
     def store(self, function: VectorFunction, residual: bool) -> Any:
-        """store(tile, y, pitch, residual, *numbers): applies a vector function by up to two float32 numbers and writes
-        each row at y + row * pitch.
+        """store(tile, y, pitch, turn, residual, other_turn, *numbers): applies a vector function by up to two float32
+        numbers and writes each row, the first at y.
 
         residual: adds the float32 rows at address residual (same pitch) first.
         """
 
         def emit(
-            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, other: ir.Value,
-            *numbers: ir.Value,
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, turn: ir.Value,
+            other: ir.Value, other_turn: ir.Value, *numbers: ir.Value,
         ) -> ir.Value:  # fmt: skip
             acc = self.kind.unpack(b, tile)
+            at = row_addresses(b, y, pitch, self.rows, self.across, turn)
+            others = row_addresses(b, other, pitch, self.rows, self.across, other_turn) if residual else []
             for row in range(self.rows):
                 for v in range(self.columns):
                     value = acc[row * self.columns + v]
                     lanes = value.type.count
                     count = self.tail if v == self.columns - 1 else lanes
                     if residual:
-                        part = load_at(b, self._at(b, other, v), ir.VectorType(ELEMENTS["f32"], count))
+                        part = load_at(b, self._at(b, others[row], v), ir.VectorType(ELEMENTS["f32"], count))
                         if count < lanes:
                             part = shuffle(b, part, part, [min(i, count - 1) for i in range(lanes)])
                         value = b.fadd(value, part)
                     value = applied(b, self.target, function, value, numbers)
                     if count < lanes:
                         value = shuffle(b, value, value, list(range(count)))
-                    store_at(b, value, self._at(b, y, v))
-                if row + 1 < self.rows:
-                    y, other = b.add(y, pitch), b.add(other, pitch)
+                    store_at(b, value, self._at(b, at[row], v))
             return c.get_dummy_value()
 
-        return primitive(lambda tile, y, pitch, residual, first, second: types.none, emit)
+        return primitive(lambda tile, y, pitch, turn, residual, other_turn, first, second: types.none, emit)
 
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         return self.kind.pack(b, self._columns(b, bias) * self.rows)
 
-    def _step(self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value, count: int) -> ir.Value:
+    def _step(
+        self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value, count: int
+    ) -> ir.Value:
         acc = self.kind.unpack(b, tile)
-        rows: Iterable[ir.Value] = self._rows(b, a, pitch, count)
+        rows: Iterable[ir.Value] = self._rows(b, a, pitch, turn, count)
         if count > 1:
             rows = list(rows)
         for step in range(count):
@@ -91,12 +100,13 @@ class FloatTile:
                     acc[i] = multiply_add(b, self.target, lefts[vector.type.count], vector, acc[i])
         return self.kind.pack(b, acc)
 
-    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[ir.Value]:
+    def _rows(
+        self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
+    ) -> Iterator[ir.Value]:
         """`count` elements of each row: a number, or a vector whose lanes Arm's products take as they are."""
         kind = ELEMENTS["f32"] if count == 1 else ir.VectorType(ELEMENTS["f32"], count)
-        for row in range(self.rows):
-            a = b.add(a, pitch) if row else a
-            yield load_at(b, a, kind)
+        for address in row_addresses(b, a, pitch, self.rows, self.across, turn):
+            yield load_at(b, address, kind)
 
     def _columns(self, b: ir.IRBuilder, address: ir.Value) -> list[ir.Value]:
         """One vector per column from packed memory, where all columns are as long as the first."""

@@ -25,6 +25,7 @@ from .subroutine import subroutine
 from .tile import Int8Tile
 from .traced import Traced
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, pointer, primitive, shuffle, splat, store_at
+from .winograd_tile import WinogradTile
 
 if TYPE_CHECKING:
     from ..targets.target import Target
@@ -51,18 +52,26 @@ class Isa:
         self.flush_denormals = atomics.flush_denormals(target)
         self.restore_mode = atomics.restore_mode(target)
 
-    def int8_tile(self, rows: int, columns: int) -> Int8Tile:
-        """A register tile of rows x columns vectors of int32 accumulators for products of int8."""
+    def int8_tile(self, rows: int, columns: int, across: int | None = None, ahead: bool = False) -> Int8Tile:
+        """A register tile of rows x columns vectors of int32 accumulators for products of int8. across: see Int8Tile.
+        ahead: its inner loop prefetches weights."""
         kind = PairTile if self.target.i8mm else Int8Tile
-        return kind(self.target, rows, columns)
+        return kind(self.target, rows, columns, across, ahead)
 
-    def float_tile(self, rows: int, columns: int, tail: int | None) -> FloatTile:
-        """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column."""
-        return FloatTile(self.target, rows, columns, tail)
+    def float_tile(
+        self, rows: int, columns: int, tail: int | None, across: int | None = None, ahead: bool = False
+    ) -> FloatTile:
+        """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column;
+        others: as of int8_tile."""
+        return FloatTile(self.target, rows, columns, tail, across, ahead)
 
     def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int, parts: int) -> DepthwiseTile:
         """A tile of int8 depthwise convolution."""
         return DepthwiseTile(self.target, layout, repeat, dense, joined, parts)
+
+    def winograd(self) -> WinogradTile:
+        """The transforms of a convolution by 3x3 kernels."""
+        return WinogradTile(self.target)
 
     def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
         """A tile of float32 depthwise convolution."""

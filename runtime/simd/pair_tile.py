@@ -12,7 +12,7 @@ from typing import Any
 from llvmlite import ir
 
 from .tile import Int8Tile
-from .vector import call_llvm, load_at, shuffle
+from .vector import call_llvm, load_at, row_addresses, shuffle
 
 I8, I64 = ir.IntType(8), ir.IntType(64)
 BYTES, EIGHT = ir.VectorType(I8, 16), ir.VectorType(I64, 1)
@@ -28,9 +28,11 @@ class PairTile(Int8Tile):
         vectors = [shuffle(b, v, v, [i, i + 1, i, i + 1]) for v in self._bias(b, bias) for i in (0, 2)]
         return self.kind.pack(b, vectors * (self.kind.rows // 2))
 
-    def _step(self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value, count: int) -> ir.Value:
+    def _step(
+        self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value, count: int
+    ) -> ir.Value:
         acc, width = self.kind.unpack(b, tile), 2 * self.columns
-        pairs = [left for (left,) in self._rows(b, a, pitch, count)]
+        pairs = [left for (left,) in self._rows(b, a, pitch, turn, count)]
         for i in range(width):
             weights = load_at(b, b.add(w, I64(16 * i)), BYTES)
             for pair, left in enumerate(pairs):
@@ -38,13 +40,15 @@ class PairTile(Int8Tile):
                 acc[at] = call_llvm(b, "llvm.aarch64.neon.smmla.v4i32.v16i8", acc[at].type, acc[at], left, weights)
         return self.kind.pack(b, acc)
 
-    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[list[ir.Value]]:
+    def _rows(
+        self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
+    ) -> Iterator[list[ir.Value]]:
         """Eight bytes of both rows of each pair."""
+        at = row_addresses(b, a, pitch, self.rows, self.across, turn)
         for row in range(0, self.rows, 2):
-            first = second = load_at(b, a, EIGHT)
+            first = second = load_at(b, at[row], EIGHT)
             if row + 1 < self.rows:
-                below = b.add(a, pitch)
-                second, a = load_at(b, below, EIGHT), b.add(below, pitch)
+                second = load_at(b, at[row + 1], EIGHT)
             yield [b.bitcast(shuffle(b, first, second, [0, 1]), BYTES)]
 
     def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:

@@ -26,6 +26,7 @@ def requantize_store(
     rows: int,
     columns: int,
     acc: list[ir.Value],
+    addresses: list[ir.Value],
     operands: Sequence[ir.Value],
     tail: int | None,
     finish: str,
@@ -33,12 +34,12 @@ def requantize_store(
 ) -> None:
     """acc: rows x columns vectors of int32, in the channel order of TileLayout.
 
-    operands: address of the first row, distance of rows, address of float32 scales per lane, zero point, low, high.
+    addresses: of the rows. operands: address of float32 scales per lane, zero point, low, high.
     finish: "clamp" to low..high; "shift" where that is all of 8 bits; "plain" where besides the zero point, as stored,
     is 0.
     tail: channels to write, where fewer than all. lanes: of a vector, where fewer than the target's.
     """
-    y, pitch, scale, zero_point, low, high = operands
+    scale, zero_point, low, high = operands
     lanes = target.vector_bytes // 4 if lanes is None else lanes
     floats = ir.VectorType(ELEMENTS["f32"], lanes)
     scales = [load_at(b, b.add(scale, I64(4 * lanes * v)), floats) for v in range(columns)]
@@ -47,9 +48,6 @@ def requantize_store(
         for r in range(rows)
         for v in range(columns)
     ]
-    addresses = [y]
-    for _ in range(rows - 1):
-        addresses.append(b.add(addresses[-1], pitch))
     bounds = (low, high) if finish == "clamp" else None
     narrow = _Narrow(b, target, max(lanes, 4), zero_point, bounds, finish != "plain")
     if lanes < 4:

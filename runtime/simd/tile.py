@@ -19,7 +19,7 @@ from ..targets.target import Target
 from .dot import accumulate, operands
 from .requantize import requantize_store
 from .tile_layout import TileLayout
-from .vector import Vector, load_at, primitive
+from .vector import Vector, load_at, prefetch, primitive, row_addresses
 
 I8, I64 = ir.IntType(8), ir.IntType(64)
 
@@ -54,39 +54,39 @@ class _TileModel(models.PrimitiveModel):
         super().__init__(manager, kind, kind.llvm)
 
 
-Step = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value, ir.Value, int], ir.Value]
-"""(builder, tile, a, pitch, b, count) -> tile after `count` steps."""
+Step = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value, ir.Value, ir.Value, int], ir.Value]
+"""(builder, tile, a, pitch, turn, b, count) -> tile after `count` steps."""
 
 
 def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int) -> Any:
-    """run(tile, a, pitch, b, steps) -> tile, end of b: the inner loop, `unroll` (a power of two) steps at once and then
-    the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b."""
+    """run(tile, a, pitch, turn, b, steps, ahead) -> tile, end of b: the inner loop, `unroll` (a power of two) steps at
+    once and then the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b."""
 
     def steps_of(count: int) -> Any:
         def generate(
-            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value
         ) -> ir.Value:
-            return emit(b, tile, a, pitch, w, count)
+            return emit(b, tile, a, pitch, turn, w, count)
 
-        return primitive(lambda tile, a, pitch, b: kind, generate)
+        return primitive(lambda tile, a, pitch, turn, b: kind, generate)
 
     one, several = steps_of(1), steps_of(unroll)
     shift, mask = unroll.bit_length() - 1, unroll - 1
 
-    def run(tile, a, pitch, b, steps):  # type: ignore[no-untyped-def]
+    def run(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
         for _ in range(steps):
-            tile = one(tile, a, pitch, b)
+            tile = one(tile, a, pitch, turn, b)
             a = a + a_bytes
             b = b + b_bytes
         return tile, b
 
-    def run_unrolled(tile, a, pitch, b, steps):  # type: ignore[no-untyped-def]
+    def run_unrolled(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
         for _ in range(steps >> shift):
-            tile = several(tile, a, pitch, b)
+            tile = several(tile, a, pitch, turn, b)
             a = a + (a_bytes << shift)
             b = b + (b_bytes << shift)
         for _ in range(steps & mask):
-            tile = one(tile, a, pitch, b)
+            tile = one(tile, a, pitch, turn, b)
             a = a + a_bytes
             b = b + b_bytes
         return tile, b
@@ -94,22 +94,52 @@ def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: i
     return njit(inline="always")(run if unroll == 1 else run_unrolled)
 
 
+def over_steps_ahead(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Any:
+    """As `over_steps`, one step at once; each step also asks the second cache for the line `ahead` bytes behind its
+    own part of b."""
+
+    def generate(
+        b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value,
+        ahead: ir.Value,
+    ) -> ir.Value:  # fmt: skip
+        prefetch(b, b.add(w, ahead))
+        return emit(b, tile, a, pitch, turn, w, 1)
+
+    one = primitive(lambda tile, a, pitch, turn, b, ahead: kind, generate)
+
+    def run(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
+        for _ in range(steps):
+            tile = one(tile, a, pitch, turn, b, ahead)
+            a = a + a_bytes
+            b = b + b_bytes
+        return tile, b
+
+    return njit(inline="always")(run)
+
+
 class Int8Tile:
     """Primitives on tiles of int32 accumulators of int8 products.
 
     init(bias) -> tile: every row is the vectors at address bias.
-    run(tile, a, pitch, b, steps) -> tile, end of b: adds the products of steps * `layout.depth` elements at
-        a + row * pitch with the packed weights at b (`layout.step_bytes` bytes a step).
-    store(tile, y, pitch, ...): see `store`.
+    run(tile, a, pitch, turn, b, steps, ahead) -> tile, end of b: adds the products of steps * `layout.depth` elements
+        of each row (the first at a, others as `row_addresses`) with the packed weights at b (`layout.step_bytes` bytes
+        a step). With `ahead`, as `over_steps_ahead`.
+    store(tile, y, pitch, turn, ...): see `store`.
+    across: rows of one line of pixels; a tile of more goes on in the next line.
     """
 
-    def __init__(self, target: Target, rows: int, columns: int) -> None:
+    def __init__(
+        self, target: Target, rows: int, columns: int, across: int | None = None, ahead: bool = False
+    ) -> None:
         self.layout = TileLayout.of(target, "i8")
-        self.target, self.rows, self.columns = target, rows, columns
+        self.target, self.rows, self.columns, self.across = target, rows, columns, across or rows
         self.kind = TileType("i32", self._held_rows(), columns, self.layout.lanes)
         self.step_bytes = self.layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
-        self.run = over_steps(self.kind, self._step, self.layout.unroll, self.layout.depth, self.step_bytes)
+        if ahead:
+            self.run = over_steps_ahead(self.kind, self._step, self.layout.depth, self.step_bytes)
+        else:
+            self.run = over_steps(self.kind, self._step, self.layout.unroll, self.layout.depth, self.step_bytes)
 
     def _held_rows(self) -> int:
         """Rows for which there are accumulators."""
@@ -122,9 +152,11 @@ class Int8Tile:
         size = 4 * self.layout.lanes
         return [load_at(b, b.add(bias, I64(v * size)), self.kind.vector.llvm) for v in range(self.columns)]
 
-    def _step(self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, w: ir.Value, count: int) -> ir.Value:
+    def _step(
+        self, b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value, count: int
+    ) -> ir.Value:
         acc, size = self.kind.unpack(b, tile), self.layout.vector_bytes
-        rows: Iterable[list[ir.Value]] = self._rows(b, a, pitch, count)
+        rows: Iterable[list[ir.Value]] = self._rows(b, a, pitch, turn, count)
         if self.target.family == "arm":
             # LLVM's schedulers for Arm spill accumulators unless all rows are loaded first.
             rows = list(rows)
@@ -137,23 +169,28 @@ class Int8Tile:
                     acc[i] = accumulate(b, self.target, self.layout, acc[i], left[step], weights[v])
         return self.kind.pack(b, acc)
 
-    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[list[ir.Value]]:
-        for row in range(self.rows):
-            a = b.add(a, pitch) if row else a
-            yield operands(b, self.target, self.layout, a, count)
+    def _rows(
+        self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
+    ) -> Iterator[list[ir.Value]]:
+        for address in row_addresses(b, a, pitch, self.rows, self.across, turn):
+            yield operands(b, self.target, self.layout, address, count)
 
     def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:
         """rows x columns vectors of accumulators in the channel order of the layout."""
         return self.kind.unpack(b, tile)
 
     def store(self, tail: int | None, finish: str) -> Any:
-        """store(tile, y, pitch, scale, zero_point, low, high): requantizes (see requantize.py) and writes bytes.
+        """store(tile, y, pitch, turn, scale, zero_point, low, high): requantizes (see requantize.py) and writes bytes.
 
         scale: address of float32 per column. tail: channels written where they are fewer than the tile's.
         """
 
-        def emit(b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, *rest: ir.Value) -> ir.Value:
-            requantize_store(b, self.target, self.rows, self.columns, self._result(b, tile), rest, tail, finish)
+        def emit(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, turn: ir.Value,
+            *rest: ir.Value,
+        ) -> ir.Value:  # fmt: skip
+            rows = row_addresses(b, y, pitch, self.rows, self.across, turn)
+            requantize_store(b, self.target, self.rows, self.columns, self._result(b, tile), rows, rest, tail, finish)
             return c.get_dummy_value()
 
-        return primitive(lambda tile, y, pitch, scale, zero_point, low, high: types.none, emit)
+        return primitive(lambda tile, y, pitch, turn, scale, zero_point, low, high: types.none, emit)

@@ -57,6 +57,22 @@ if TYPE_CHECKING:
 Emit = Callable[..., ir.Value]
 
 
+def row_addresses(
+    builder: ir.IRBuilder, first: ir.Value, pitch: ir.Value, rows: int, across: int, turn: ir.Value | None
+) -> list[ir.Value]:
+    """Of rows that are `pitch` bytes apart, `turn` bytes from the last of each `across` rows to the next."""
+    found = [first]
+    for row in range(1, rows):
+        found.append(builder.add(found[-1], pitch if row % across or turn is None else turn))
+    return found
+
+
+def prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
+    """Asks the second cache for the line at an address, which may be anywhere."""
+    read, second, data = (ir.IntType(32)(number) for number in (0, 2, 1))
+    call_llvm(builder, "llvm.prefetch.p0", ir.VoidType(), pointer(builder, address, ir.IntType(8)), read, second, data)
+
+
 def primitive(result: Callable[..., types.Type], emit: Emit) -> Any:
     """An intrinsic usable in kernels. result(*argument types) is its type; emit(builder, context, types, *values)
     makes its LLVM IR."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...runtime.compiler.abi import WEIGHTS
 from ...runtime.lowering.tile_choice import tile_cost
+from ...runtime.lowering.winograd import GATHER_CYCLES, SPREAD_CYCLES
 from ...runtime.ops.registry import find
 from ...runtime.program.program import Call, PythonStep
 from ...runtime.program.view import Storage
@@ -137,6 +138,8 @@ class Loops(NamedTuple):
 def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
     if kernel in ("conv_f32", "conv_int8"):
         return _tiles(call, kernel, "f32" if kernel == "conv_f32" else "i8", target)
+    if kernel == "winograd_f32":
+        return _squares(call, target)
     rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
     if not kernel.startswith("depthwise"):
         kind = f"{kernel}.{call.constants['itemsize']}" if kernel == "copy" else kernel
@@ -163,6 +166,20 @@ def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Targe
     return Loops(
         kernel + VECTOR * (rows == 1), tiles * (cost.cycles(held, columns, steps) - ends), tiles * ends, tiles,
         tiles * rows * columns * (target.vector_bytes // 4), steps * columns * target.vector_bytes,
+    )  # fmt: skip
+
+
+def _squares(call: Call, target: Target) -> Loops:
+    """As many products as lowering/winograd.py counts; what its transforms take goes with the products' ends."""
+    cost, lanes = tile_cost(target, "f32"), target.vector_bytes // 4
+    rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
+    count, channels, outputs = (_number(call, name) for name in ("count", "channels", "outputs"))
+    tiles = call.chunks * 16 * _number(call, "blocks") * -(-count // rows)
+    ends, squares = cost.cycles(rows, columns, 0), call.chunks * count
+    transforms = squares * (-(-channels // lanes) * SPREAD_CYCLES + -(-outputs // lanes) * GATHER_CYCLES)
+    return Loops(
+        "conv_f32", tiles * (cost.cycles(rows, columns, channels) - ends), tiles * ends + transforms, tiles,
+        4 * squares * outputs, channels * columns * target.vector_bytes,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def _kernel(tile: Any) -> Callable[..., None]:
 
     def kernel(start: Int, stop: Int, x: Ptr, w: Ptr, acc: Ptr, pitch: Int, steps: Int) -> None:
         for _ in range(start, stop):
-            found, _ = run(load(acc), x, pitch, w, steps)
+            found, _ = run(load(acc), x, pitch, 0, w, steps, 0)
             keep(found, acc)
 
     return kernel

@@ -19,7 +19,9 @@ I32, I64 = ir.IntType(32), ir.IntType(64)
 class _Widened(Int8Tile):
     """On x86 without VNNI, pairs of 16 bits are in memory already: a load that repeats one is all that is left."""
 
-    def _rows(self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, count: int) -> Iterator[list[ir.Value]]:
+    def _rows(
+        self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
+    ) -> Iterator[list[ir.Value]]:
         for row in range(self.rows):
             a = b.add(a, pitch) if row else a
             yield [splat(b, load_at(b, a, I32), self.layout.lanes)]
