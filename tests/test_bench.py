@@ -13,6 +13,8 @@ from kernel_cases import TARGETS, run_kernel
 from small_model import small_model
 
 from millijoule.runtime.errors import InputError, TargetError
+from millijoule.runtime.graph import Graph, Node, Value
+from millijoule.runtime.model import Model
 from millijoule.runtime.simd.tile_layout import TileLayout
 from millijoule.runtime.targets.target import resolve
 from millijoule.tools.bench import rounds
@@ -222,6 +224,21 @@ def test_a_folder_of_models(model: Path, tmp_path: Path) -> None:
     assert list(report["failed"]) == [str(folder / "damaged.mj")]
     done = mj("bench", folder, *QUICK, "-o", tmp_path / "run.json")
     assert done.exit_code == 2 and one_line(done.stderr)
+
+
+def test_shapes_of_one_model_of_a_folder(model: Path, tmp_path: Path) -> None:
+    graph = Graph(inputs=["a:x"], outputs=["y"], nodes=[Node("Relu", ["a:x"], ["y"])])
+    for name in ("a:x", "y"):
+        graph.add_value(Value(name, np.dtype(np.float32), (1, "n", 3)))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    Model(graph).save(folder / "any.mj")
+    (folder / "small.mj").write_bytes(model.read_bytes())
+    report = mj_json("bench", folder, *QUICK)
+    assert list(report["failed"]) == [str(folder / "any.mj")] and len(report["results"]) == 1
+    for shape in ("any.mj:1,5,3", "any.mj:a:x=1,5,3"):
+        report = mj_json("bench", folder, *QUICK, "--shape", shape)
+        assert report["failed"] == {} and len(report["results"]) == 2
 
 
 def test_models_beside_their_peers() -> None:

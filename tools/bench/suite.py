@@ -81,7 +81,8 @@ def run_suite(request: Request, progress: Callable[[str], None] = lambda _: None
     bounds: Bounds | None = None
     for path in request.paths:
         progress(path)
-        _bench_one(replace(request, paths=[path], bounds=bounds is None), runs, failed)
+        inputs = replace(request.inputs, shapes=_shapes_of(path, request))
+        _bench_one(replace(request, paths=[path], inputs=inputs, bounds=bounds is None), runs, failed)
         if bounds is None and path in runs:
             bounds = runs[path].bounds
     if not runs:
@@ -95,6 +96,19 @@ def run_suite(request: Request, progress: Callable[[str], None] = lambda _: None
         versions=versions, target=last.model.target, bounds=bounds,
         held=list(dict.fromkeys(run.held for run in runs.values() if run.held)),
     )  # fmt: skip
+
+
+def _shapes_of(path: str, request: Request) -> tuple[str, ...]:
+    """What --shape says of one model: FILE:NAME=SHAPE of that file alone, anything else of all."""
+    files = {Path(each).name for each in request.paths}
+    found = []
+    for text in request.inputs.shapes:
+        file, colon, rest = text.partition(":")
+        if not colon or file not in files:
+            found.append(text)
+        elif file == Path(path).name:
+            found.append(rest)
+    return tuple(found)
 
 
 def _bench_one(request: Request, runs: dict[str, BenchRun], failed: dict[str, str]) -> None:

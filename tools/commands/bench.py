@@ -95,14 +95,14 @@ def command(
     the interval beside it (95 %) says whether there is a difference. Putting the inputs in place is not timed.
 
     Of several MODELs, or with --setting, the first is what the others are compared with. With --peers, and of folders,
-    every MODEL is compared with its peers, and geometric means are given.
+    every MODEL is compared with its peers, and geometric means are given; --shape FILE:NAME=... then is of that file.
 
     \b
     Examples:
       mj bench model.mj
       mj bench model.tflite --threads 1 --peers
       mj bench small.mj large.mj
-      mj bench zoo --peers --threads 1
+      mj bench zoo --peers --threads 1 --shape pnet.onnx:input=1,3,150,150
       mj bench model.mj --threads 1 --setting threads=2
       mj bench model.mj --sustained 30 -o run.json
 
