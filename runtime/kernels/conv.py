@@ -37,21 +37,26 @@ def _product(isa: Isa, run: Any) -> Any:
 
 
 def conv_int8(
-    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: bool = False
-) -> Callable[..., None]:
+    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: bool = False,
+    widened: bool = False,
+) -> Callable[..., None]:  # fmt: skip
     """int8 convolution with the requantizing epilogue.
 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
     between rows of taps and between runs. panel: bytes of packed weights per block. height: rows of outputs;
     lines: such rows, or groups of `tall`.
+    widened: products read int16 in scratch memory at `wide`, into which the input of `band` lines at a time is widened,
+    the pitches of the input being twice as large as in x. reach: bytes that a line's outputs read in x.
     """
-    tile = isa.int8_tile(rows, columns, rows // tall, ahead)
+    tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened)
+    widen = isa.widen()
     init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
     width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
 
     def kernel(
-        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
-        lines: Int, height: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr, wide: Ptr,
+        lines: Int, band: Int, reach: Int, height: Int, blocks: Int, pixels: Int,
+        x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int,
         zero_point: Int, low: Int, high: Int,
@@ -60,8 +65,14 @@ def conv_int8(
         while chunk < stop:
             group = chunk // lines
             first_line = chunk - group * lines
-            last_line = min(lines, first_line + stop - chunk)
+            last_line = min(lines, first_line + min(stop - chunk, band))
             chunk = chunk + last_line - first_line
+            origin: int = 0
+            source: int = x
+            if widened:
+                origin, bottom = min(first_line * tall, height - tall), min((last_line - 1) * tall, height - tall)
+                widen(x + (origin * x_row >> 1), wide, ((bottom + tall - 1 - origin) * x_row >> 1) + reach)
+                source = wide
             for block in range(group * blocks, group * blocks + blocks):
                 weights = w + block * panel
                 block_bias = bias + block * width * 4
@@ -70,7 +81,7 @@ def conv_int8(
                 column = 0
                 for line in range(first_line, last_line):
                     top = min(line * tall, height - tall)
-                    row, out = x + top * x_row, first + top * y_row
+                    row, out = source + (top - origin) * x_row, first + top * y_row
                     done = 0
                     while done < pixels:
                         pixel = min(done, pixels - across)

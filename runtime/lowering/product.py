@@ -19,6 +19,7 @@ from ..simd.tile_layout import TileLayout, finish_of
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
 from .tile_choice import choose_tile, tile_cost
+from .widening import banded, widens
 
 MOST_CALLS = 4096
 """Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
@@ -152,7 +153,7 @@ def emit_f32(
     }  # fmt: skip
     together, lines = _blocks_of_a_chunk(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     b.call(
-        conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines,
+        conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines, x=g.reads(4),
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
         **_shared(b, g, layout, packed, bias, columns, channels, 4), **form.arguments(),
     )  # fmt: skip
@@ -187,7 +188,13 @@ def emit_int8(
     steps = weights.shape[1] * -(-g.run // layout.depth)
     rows, columns, tall = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
+    widened = widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
+    x = wide = g.reads(1)
+    band, reach = g.lines, 0
+    if widened:
+        found = banded(g, rows, tall)
+        g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
     together, lines = _blocks_of_a_chunk(b, g, packed, channels, tall), -(-g.lines // tall)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
@@ -196,10 +203,10 @@ def emit_int8(
         conv_int8,
         {
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": _ahead(b, g, packed, rows),
+            "ahead": _ahead(b, g, packed, rows), "widened": widened,
         },
         len(packed) // together * lines, work=work, blocks=together, lines=lines,
-        scale=b.constant(layout.pack_channels(scale, columns)),
+        scale=b.constant(layout.pack_channels(scale, columns)), x=x, wide=wide, band=band, reach=reach,
         zero_point=out.zero_point + flip, low=low, high=high,
         **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1),
     )  # fmt: skip
@@ -251,7 +258,7 @@ def _shared(
 ) -> dict[str, Place | int]:
     """itemsize: bytes of an input's element and of an output's."""
     return {
-        "x": g.reads(itemsize), "y": g.writes(itemsize * channels),
+        "y": g.writes(itemsize * channels),
         "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)),
         "height": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
         "y_row": g.y_row, "y_pixel": g.y_pixel, "kernel_rows": g.kernel_rows, "kernel_row": g.kernel_row,

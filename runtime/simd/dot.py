@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
 
-def operands(b: ir.IRBuilder, target: Target, layout: TileLayout, address: ir.Value, count: int) -> list[ir.Value]:
-    """The activations of `count` steps at address, each step's as `accumulate` takes them."""
+def operands(
+    b: ir.IRBuilder, target: Target, layout: TileLayout, address: ir.Value, count: int, widened: bool = False
+) -> list[ir.Value]:
+    """The activations of `count` steps at address, each step's as `accumulate` takes them. widened: they are int16 in
+    memory already, on x86 without VNNI."""
     if target.dotprod and count > 1:
         quads = load_at(b, address, ir.VectorType(I32, count))
         return [shuffle(b, quads, quads, [i] * layout.lanes) for i in range(count)]
-    if target.dotprod or target.vnni:
+    if target.dotprod or target.vnni or widened:
         return [splat(b, load_at(b, address, I32), layout.lanes)]
     if target.family == "arm":
         return [_two_pairs(b, address)]

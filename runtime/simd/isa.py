@@ -52,11 +52,13 @@ class Isa:
         self.flush_denormals = atomics.flush_denormals(target)
         self.restore_mode = atomics.restore_mode(target)
 
-    def int8_tile(self, rows: int, columns: int, across: int | None = None, ahead: bool = False) -> Int8Tile:
-        """A register tile of rows x columns vectors of int32 accumulators for products of int8. across: see Int8Tile.
-        ahead: its inner loop prefetches weights."""
+    def int8_tile(
+        self, rows: int, columns: int, across: int | None = None, ahead: bool = False, widened: bool = False
+    ) -> Int8Tile:
+        """A register tile of rows x columns vectors of int32 accumulators for products of int8. across, widened: see
+        Int8Tile. ahead: its inner loop prefetches weights."""
         kind = PairTile if self.target.i8mm else Int8Tile
-        return kind(self.target, rows, columns, across, ahead)
+        return kind(self.target, rows, columns, across, ahead, widened)
 
     def float_tile(
         self, rows: int, columns: int, tail: int | None, across: int | None = None, ahead: bool = False
@@ -174,6 +176,25 @@ class Isa:
                         at += 1
 
         return self.inline(move_row)
+
+    def widen(self) -> Any:
+        """widen(source, destination, size): bytes become int16; up to a vector more of them."""
+        count = self.target.vector_bytes // 2
+        bytes_, words = ir.VectorType(ir.IntType(8), count), ir.VectorType(ir.IntType(16), count)
+
+        def emit(b: ir.IRBuilder, c: Any, k: Any, source: ir.Value, destination: ir.Value) -> ir.Value:
+            store_at(b, b.zext(load_at(b, source, bytes_), words), destination)
+            return c.get_dummy_value()
+
+        step = primitive(lambda source, destination: types.none, emit)
+
+        def widen(source, destination, size):  # type: ignore[no-untyped-def]
+            at = 0
+            while at < size:
+                step(source + at, destination + 2 * at)
+                at += count
+
+        return self.inline(widen)
 
     def fill(self) -> Any:
         """fill(address, size, value): bytes."""

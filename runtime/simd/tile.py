@@ -125,21 +125,23 @@ class Int8Tile:
         of each row (the first at a, others as `row_addresses`) with the packed weights at b (`layout.step_bytes` bytes
         a step). With `ahead`, as `over_steps_ahead`.
     store(tile, y, pitch, turn, ...): see `store`.
-    across: rows of one line of pixels; a tile of more goes on in the next line.
+    across: rows of one line of pixels; a tile of more goes on in the next line. widened: see `operands`.
     """
 
     def __init__(
-        self, target: Target, rows: int, columns: int, across: int | None = None, ahead: bool = False
-    ) -> None:
+        self, target: Target, rows: int, columns: int, across: int | None = None, ahead: bool = False,
+        widened: bool = False,
+    ) -> None:  # fmt: skip
         self.layout = TileLayout.of(target, "i8")
         self.target, self.rows, self.columns, self.across = target, rows, columns, across or rows
+        self.widened, a_bytes = widened, self.layout.depth * (2 if widened else 1)
         self.kind = TileType("i32", self._held_rows(), columns, self.layout.lanes)
         self.step_bytes = self.layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
         if ahead:
-            self.run = over_steps_ahead(self.kind, self._step, self.layout.depth, self.step_bytes)
+            self.run = over_steps_ahead(self.kind, self._step, a_bytes, self.step_bytes)
         else:
-            self.run = over_steps(self.kind, self._step, self.layout.unroll, self.layout.depth, self.step_bytes)
+            self.run = over_steps(self.kind, self._step, self.layout.unroll, a_bytes, self.step_bytes)
 
     def _held_rows(self) -> int:
         """Rows for which there are accumulators."""
@@ -173,7 +175,7 @@ class Int8Tile:
         self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
     ) -> Iterator[list[ir.Value]]:
         for address in row_addresses(b, a, pitch, self.rows, self.across, turn):
-            yield operands(b, self.target, self.layout, address, count)
+            yield operands(b, self.target, self.layout, address, count, self.widened)
 
     def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:
         """rows x columns vectors of accumulators in the channel order of the layout."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from llvmlite import ir
@@ -11,20 +10,9 @@ from numba.core import types
 from ...runtime.simd.float_tile import FloatTile
 from ...runtime.simd.isa import Isa
 from ...runtime.simd.tile import Int8Tile
-from ...runtime.simd.vector import load_at, primitive, splat, store_at
+from ...runtime.simd.vector import load_at, primitive, store_at
 
-I32, I64 = ir.IntType(32), ir.IntType(64)
-
-
-class _Widened(Int8Tile):
-    """On x86 without VNNI, pairs of 16 bits are in memory already: a load that repeats one is all that is left."""
-
-    def _rows(
-        self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
-    ) -> Iterator[list[ir.Value]]:
-        for row in range(self.rows):
-            a = b.add(a, pitch) if row else a
-            yield [splat(b, load_at(b, a, I32), self.layout.lanes)]
+I64 = ir.IntType(64)
 
 
 class PeakTile:
@@ -36,7 +24,8 @@ class PeakTile:
         if element == "f32":
             tile = FloatTile(target, rows, columns, None)
         elif target.family == "x86" and not target.vnni:
-            tile = _Widened(target, rows, columns)
+            # Pairs of 16 bits are in memory already: a load that repeats one is all that is left.
+            tile = Int8Tile(target, rows, columns, widened=True)
         else:
             tile = isa.int8_tile(rows, columns)
         kind = tile.kind
