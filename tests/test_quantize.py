@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("onnx")
 from onnx_models import node
 from quantized_models import convolutional, images, run, save, sqnr, weights
+from zoo_models import ZOO
 
 import millijoule as mj
 from millijoule.converters.quantize.search import search
@@ -173,3 +174,14 @@ def test_a_quantized_model_is_refused(source: Path, tmp_path: Path) -> None:
 def test_options_that_make_no_sense(options: dict[str, Any], problem: str, source: Path) -> None:
     with pytest.raises(mj.InputError, match=problem):
         mj.convert(source, **options)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason=f"no zoo at {ZOO}")
+@pytest.mark.parametrize("network", ["resnet8", "kws", "vww"])
+def test_files_are_no_larger_than_tflites_of_the_same_network(network: str, tmp_path: Path) -> None:
+    source = ZOO / f"{network}_f32.tflite"
+    (name, info), *_ = mj.convert(source).inputs.items()
+    assert info.shape is not None
+    samples = images(6, shape=tuple(int(size) for size in info.shape[1:]))
+    mj.convert(source, quantize="int8", calibration={name: samples}, fast=True).save(tmp_path / "int8.mj")
+    assert (tmp_path / "int8.mj").stat().st_size <= (ZOO / f"{network}_int8.tflite").stat().st_size

@@ -57,12 +57,12 @@ class _Emitter:
         if quant is None or name not in self._plan.rounded:
             return
         graph, value = self._graph, self._graph.values[name]
-        parameters = self._parameters(name, quant.scale.reshape(()), np.int8(quant.zero_point[0]), np.int8)
+        parameters = self._parameters(quant.scale.reshape(()), np.int8(quant.zero_point[0]), np.int8)
         if name in self._plan.public and name in graph.inputs:
             value.dtype = np.dtype(np.int8)
             real = graph.unique(f"{name}.real")
             graph.values[real] = Value(real, np.dtype(np.float32), value.shape)
-            self._nodes.append(Node("DequantizeLinear", [name, *parameters], [real], {}, real))
+            self._nodes.append(Node("DequantizeLinear", [name, *parameters], [real]))
             self._integer_reads[name] = self._all_reads[name] = real
             return
         before, integers, after = name, name, f"{name}.real"
@@ -82,16 +82,17 @@ class _Emitter:
         for each, dtype in ((before, value.dtype), (integers, np.dtype(np.int8)), (after, value.dtype)):
             graph.values[each] = Value(each, dtype, value.shape)
         self._nodes.append(Node("QuantizeLinear", [before, *parameters], [integers], {}, name))
-        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [after], {}, after))
+        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [after]))
         self._integer_reads[name] = after
         if before != name:
             self._all_reads[name] = after
 
-    def _parameters(self, name: str, scale: np.ndarray, zero_point: object, dtype: type) -> list[str]:
+    def _parameters(self, scale: np.ndarray, zero_point: object, dtype: type) -> list[str]:
+        """Under short names, as those of tensors may be long, and a file says each several times."""
         zeros = np.broadcast_to(np.array(zero_point, dtype), scale.shape).copy()
         return [
-            self._graph.add_constant(f"{name}.scale", np.array(scale, np.float32)),
-            self._graph.add_constant(f"{name}.zero_point", zeros),
+            self._graph.add_constant("scale", np.array(scale, np.float32)),
+            self._graph.add_constant("zero_point", zeros),
         ]
 
     def _constants(self, node: Node) -> None:
@@ -113,9 +114,9 @@ class _Emitter:
         graph = self._graph
         integers = graph.add_constant(f"{name}{INTEGERS}", chosen.data)
         scale = chosen.scale if chosen.axis is not None else chosen.scale.reshape(())
-        parameters = self._parameters(name, scale, 0, np.int8)
+        parameters = self._parameters(scale, 0, np.int8)
         real = graph.unique(f"{name}.real")
         graph.values[real] = Value(real, np.dtype(np.float32), chosen.data.shape)
         attrs = {} if chosen.axis is None else {"axis": chosen.axis}
-        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [real], attrs, real))
+        self._nodes.append(Node("DequantizeLinear", [integers, *parameters], [real], attrs))
         return real
