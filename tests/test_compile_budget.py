@@ -54,6 +54,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "quantized.dequantize": {"x": "u8", "scalar": False},
     "quantized.mul_int8": BYTES,
     "quantized.quantize": {"y": "u8", "scalar": False},
+    "quantized.quantize_anywhere": {"y": "u8", "zero": "u8", "scalar": False, "zero_scalar": False},
     "reduce.reduce_rows": {"operation": "sum", "mean": True, "function": "Sqrt"},
     "reorder.interleave": {"itemsize": 1, "flip": True, "count": 4},
     "reorder.separate": {"itemsize": 1, "flip": True, "count": 4, "kept": 4},

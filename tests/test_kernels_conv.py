@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 from kernel_cases import INTEGER_TARGETS, TARGETS, check_model, kernels_of, program_of
-from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, RTOL, Build, conv, gemm, random_conv
+from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, PADS, RTOL, Build, conv, gemm, random_conv
 
 from millijoule.runtime.engine.engine import needed_kernels
 from millijoule.runtime.program.program import PythonStep
@@ -88,6 +88,22 @@ def test_nan_and_infinity_stay_where_they_belong(target: str) -> None:
     data = net.feeds["x0"]
     data[0, 0, 0, 0], data[0, 4, 8, 5], data[0, 2, 4, 1] = np.nan, np.inf, -np.inf
     check_model(net.model, net.feeds, target=target, rtol=RTOL, atol=ATOL)
+
+
+def test_whole_numbers_stay_exact() -> None:
+    """Integers are computed as floats where every sum is one, which Winograd's halves would not be."""
+    for whole in (False, True):
+        net = conv((1, 8, 8, 64), 64, (3, 3), False, bias=False, **PADS)()
+        weights = next(value for value in net.graph.values.values() if value.data is not None)
+        if whole:
+            weights.data = np.rint(100 * weights.data)
+            net.feeds["x0"] = np.rint(100 * net.feeds["x0"])
+        with load(net.model) as session:
+            found = session.run(net.feeds)["y0"]
+            assert ("winograd_f32" in " ".join(map(str, kernels_of(session)))) != whole
+        if whole:
+            np.testing.assert_array_equal(found, np.rint(found))
+            check_model(net.model, net.feeds, rtol=0, atol=0)
 
 
 def test_what_could_overflow_runs_in_numpy() -> None:

@@ -144,6 +144,21 @@ def test_a_scale_known_at_run_time_only() -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -7), ("uint8", 200)])
+def test_a_zero_point_known_at_run_time_only(dtype: str, zero_point: int, target: str) -> None:
+    rest = [feed(np.array(0.25, np.float32)), feed(np.array(zero_point, dtype))]
+    for size in (3, 77):
+        check_node("QuantizeLinear", [feed(reals(size, scale=0.25)), *rest], [Output(dtype)], target=target)
+
+
+def test_several_zero_points() -> None:
+    scale, zeros = np.array([0.1, 0.2, 0.3], np.float32), np.array([-5, 0, 100], np.int8)
+    for shape, axis in (((4, 3, 35), 1), ((40, 3), 1)):
+        operands = [feed(reals(*shape, scale=0.2)), const(scale), const(zeros)]
+        check_node("QuantizeLinear", operands, [Output("int8")], axis=axis)
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize(("dtype", "zero_point"), [("int8", -7), ("uint8", 200), ("int32", 0)])
 def test_dequantize(dtype: str, zero_point: int, target: str) -> None:
     rest = [const(np.float32(0.03)), const(np.array(zero_point, dtype))]
@@ -238,6 +253,19 @@ def test_casts_of_what_does_not_fit_saturate(target: str) -> None:
     found, _ = run_model(model, feeds, target=target)
     most, least = 2**31 - 1, -(2**31)
     assert found["y0"].tolist() == [0, most, least, most, least, 2147483520, least, 1, -1]
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_casts_of_halves_round_to_even(target: str) -> None:
+    steps = 0 if target != "x86-64-v2" else 1
+    bits = np.arange(0, 1 << 16, 7, dtype=np.uint16)
+    model, feeds = node_model("Cast", [feed(bits.view(np.float16))], [Output("float32")], to="float32")
+    check_model(model, feeds, target=target, numpy_steps=steps)
+    with np.errstate(over="ignore", invalid="ignore"):
+        halves = bits.view(np.float16).astype(np.float32)
+        numbers = np.concatenate([halves, halves * np.float32(1.0004883), [1e-9, 65519, 65520, 1e6]]).astype(np.float32)
+        model, feeds = node_model("Cast", [feed(numbers)], [Output("float16")], to="float16")
+        check_model(model, feeds, target=target, numpy_steps=steps)
 
 
 def test_casts_name_dtypes_that_numpy_knows() -> None:

@@ -82,6 +82,7 @@ from .sink_transpose_window import (
 )
 from .slice_of_split import slice_of_split
 from .to_reshape import to_reshape
+from .widen_half import widen_half
 
 CLEAN = (
     *(fold_constants, fold_shape, fix_reshape_target, remove_identity, remove_noop, merge_common_subexpressions),
@@ -149,6 +150,7 @@ def rewrite(
     """
     if debug is None:
         debug = bool(os.environ.get("MILLIJOULE_DEBUG"))
+    widened = outer is None and widen_half(graph)
     indexed = IndexedGraph(graph, outer)
     rewriter = Rewriter(indexed, debug)
     rewriter.remove_dead()
@@ -161,6 +163,8 @@ def rewrite(
             for name, count in rewrite(inner, debug, indexed, stages).items():
                 rewriter.applied[name] = rewriter.applied.get(name, 0) + count
         indexed.insert(node, position)
+    if widened:
+        rewriter.applied[widen_half.__name__] = 1
     for stage in stages:
         rewriter.run(stage)
     rewriter.remove_dead()

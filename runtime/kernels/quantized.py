@@ -58,13 +58,25 @@ def mul_int8(isa: Isa, a: str, b: str, y: str, a_scalar: bool, b_scalar: bool) -
 
 def quantize(isa: Isa, y: str, scalar: bool) -> Callable[..., None]:
     """integer.quantize of float32 a by scales b. p: zero point, lowest, highest. scalar: one scale serves a row."""
-    from ..simd.traced import minimum, where
 
     def function(x: Traced, scale: Traced) -> Traced:
-        steps = x / scale
-        return where(steps.compare("==", steps), minimum(steps, 32767.0), 0.0).rounded()
+        return _steps(x / scale)
 
     return _binary(isa, ("f32", False), ("f32", scalar), y, function, 3)
+
+
+def quantize_anywhere(isa: Isa, y: str, zero: str, scalar: bool, zero_scalar: bool) -> Callable[..., None]:
+    """As `quantize`, by zero points c, read as `zero`. p: what is added to them in y's bytes, lowest, highest. scalar,
+    zero_scalar: one scale, one zero point serves a row."""
+    from ..simd.row_step import Row
+    from ..simd.traced import maximum
+
+    # Without a bound, the least int32, which infinity becomes, could turn positive.
+    def function(x: Traced, scale: Traced, zero_point: Traced) -> Traced:
+        return _steps(maximum(x / scale, -32768.0)) + zero_point
+
+    rows = [Row("f32"), Row("f32", scalar), Row(zero, zero_scalar)]
+    return each_row(lambda vectors: isa.row_step(rows, y, function, 3, vectors))
 
 
 def dequantize(isa: Isa, x: str, scalar: bool) -> Callable[..., None]:
@@ -74,6 +86,12 @@ def dequantize(isa: Isa, x: str, scalar: bool) -> Callable[..., None]:
         return (x - zero_point).to_float() * scale
 
     return _binary(isa, (x, False), ("f32", scalar), "f32", function, 1)
+
+
+def _steps(steps: Traced) -> Traced:
+    from ..simd.traced import minimum, where
+
+    return where(steps.compare("==", steps), minimum(steps, 32767.0), 0.0).rounded()
 
 
 def _binary(

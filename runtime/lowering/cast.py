@@ -12,6 +12,9 @@ from .row_layout import OperandRows
 WORK = 8
 CASTABLE = frozenset({"float32", "int64", "int32", "int8", "uint8", "bool"})
 
+HALVES = frozenset({"float16", "float32"})
+"""Between them there are instructions, but on x86-64-v2."""
+
 
 @lowers("Cast", "CastLike")
 def lower(ctx: Context, b: Builder) -> bool:
@@ -19,7 +22,9 @@ def lower(ctx: Context, b: Builder) -> bool:
     if unchanged(ctx):
         b.alias(b.input(0))
         return True
-    if ctx.quantized or not {x.dtype.name, y.dtype.name} <= CASTABLE or not OperandRows.fit(y):
+    pair = {x.dtype.name, y.dtype.name}
+    halves = pair == HALVES and (b.target.family == "arm" or "f16c" in b.target.features)
+    if ctx.quantized or not (pair <= CASTABLE or halves) or not OperandRows.fit(y):
         return False
     source, to = b.input(0), b.output()
     OperandRows(b, [source], to).call(cast, {"source": x.dtype.name, "result": y.dtype.name}, WORK)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels.quantized import dequantize, quantize
+from ..kernels.quantized import dequantize, quantize, quantize_anywhere
 from ..ops import integer, quantized_node
 from ..ops.registry import Context, Tensor
 from ..program.bounds import int32
@@ -21,13 +21,30 @@ WORK = 12
 def quantize_linear(ctx: Context, b: Builder) -> bool:
     x, y = ctx.input(0), ctx.outputs[0]
     zero_point = _zero_point(ctx)
-    if x.dtype != np.float32 or not is_byte(y) or zero_point is None or not _plain(ctx):
+    if x.dtype != np.float32 or not is_byte(y) or not _plain(ctx):
         return False
+    if zero_point is None:
+        return _quantize_anywhere(ctx, b)
     source, scale, to = b.input(0), _scale(ctx, b), b.output()
     rows = OperandRows(b, [source, scale], to)
     low, high = (0, 255) if element(to) == "u8" else (-128, 127)
     p = b.constant(int32("a parameter of quantization", [zero_point + offset(to), low, high]))
     rows.call(quantize, {"y": element(to), "scalar": rows.scalars[1]}, WORK, p)
+    return True
+
+
+def _quantize_anywhere(ctx: Context, b: Builder) -> bool:
+    """By zero points that are known at run time only, or of which there are several."""
+    if not is_byte(ctx.input(2)):
+        return False
+    source, scale, zero_point, to = b.input(0), _scale(ctx, b), _spread(ctx, b, 2), b.output()
+    rows = OperandRows(b, [source, scale, zero_point], to)
+    low, high = (0, 255) if element(to) == "u8" else (-128, 127)
+    p = b.constant(int32("a parameter of quantization", [offset(to) - offset(zero_point), low, high]))
+    constants = {
+        "y": element(to), "zero": element(zero_point), "scalar": rows.scalars[1], "zero_scalar": rows.scalars[2]
+    }  # fmt: skip
+    rows.call(quantize_anywhere, constants, WORK, p)
     return True
 
 
@@ -110,9 +127,14 @@ def _zero_point(ctx: Context) -> int | None:
 
 def _scale(ctx: Context, b: Builder) -> View:
     """The scales as they broadcast against the input."""
+    return _spread(ctx, b, 1)
+
+
+def _spread(ctx: Context, b: Builder, index: int) -> View:
+    """Scales or zero points as they broadcast against the input."""
     x = ctx.input(0)
-    scale = b.input(1, contiguous=True)
+    found = b.input(index, contiguous=True)
     shape = [1] * len(x.shape)
-    if scale.size > 1:
-        shape[ctx.attrs["axis"]] = scale.size
-    return scale.reshape(tuple(shape))
+    if found.size > 1:
+        shape[ctx.attrs["axis"]] = found.size
+    return found.reshape(tuple(shape))

@@ -60,6 +60,9 @@ def squares_of(b: Builder, g: Geometry, kernel: tuple[int, int], w: np.ndarray) 
     lanes = b.tile_layout("f32").lanes
     if kernel != (3, 3) or min(found.height, found.width) < 2 or min(found.channels, found.outputs) < lanes:
         return None
+    if np.array_equal(w, np.rint(w)):
+        # Products of whole numbers, as of ConvInteger, stay exact in the direct kernel.
+        return None
     direct = product_cycles(b.target, "f32", g.lines, g.pixels, found.outputs, 9 * found.channels)
     strips = -(-found.total // found.strip)
     products = 16 * strips * product_cycles(b.target, "f32", 1, found.strip, found.outputs, found.channels)

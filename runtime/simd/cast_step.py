@@ -34,11 +34,13 @@ class CastStep(Step):
         return [self._cast(b, load_at(b, place, self._kind(self.source))) for place in places]
 
     def _kind(self, dtype: str) -> ir.VectorType:
-        scalar = ir.FloatType() if dtype == "float32" else ir.IntType(8 * np.dtype(dtype).itemsize)
-        return ir.VectorType(scalar, self.lanes)
+        floats = {"float32": ir.FloatType(), "float16": ir.HalfType()}
+        return ir.VectorType(floats.get(dtype) or ir.IntType(8 * np.dtype(dtype).itemsize), self.lanes)
 
     def _cast(self, b: ir.IRBuilder, value: ir.Value) -> ir.Value:
         kind = self._kind(self.result)
+        if {self.source, self.result} == {"float16", "float32"}:
+            return b.fpext(value, kind) if self.result == "float32" else b.fptrunc(value, kind)
         if self.result == "bool":
             if self.source == "float32":
                 bits = self._kind("int32")
