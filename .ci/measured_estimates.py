@@ -1,7 +1,8 @@
 """Compares predictions with measurements of models on this computer, once `mj profiles --measure` has run on it.
 
-Usage: measured_estimates.py MODEL[:INPUT=SIZExSIZE...]... Needs an idle computer. No model is among what `--measure`
-times. A model with symbolic shapes that are not given, or that cannot be run, is named and left out.
+Usage: measured_estimates.py MODEL[:INPUT=SIZExSIZE | :INPUT=@NUMBER ...]... Needs an idle computer. No model is among
+what `--measure` times. A model with symbolic shapes that are not given, or that cannot be run, is named and left out.
+An input on whose number the model's steps depend is given as @NUMBER.
 """
 
 from __future__ import annotations
@@ -46,11 +47,15 @@ def main(paths: list[str]) -> int:
 def compare(argument: str) -> tuple[float, float]:
     """(predicted, measured) seconds of one inference on one thread."""
     path, *given = argument.split(":")
-    named = (shape.split("=", 1) for shape in given)
+    named = dict(shape.split("=", 1) for shape in given)
     model = open_model(path)
-    shapes = concrete_shapes(model, {name: tuple(map(int, sizes.split("x"))) for name, sizes in named})
-    predicted = estimate(model, shapes, load_profile(), 1).seconds
-    feeds = random_inputs(model, shapes, 0)
+    known = {
+        name: np.array(float(text[1:]), model.inputs[name].dtype) for name, text in named.items() if text[0] == "@"
+    }
+    sizes = {name: tuple(map(int, text.split("x"))) for name, text in named.items() if name not in known}
+    shapes = concrete_shapes(model, sizes)
+    predicted = estimate(model, shapes, load_profile(), 1, known).seconds
+    feeds = random_inputs(model, shapes, 0) | known
     with load(model, 1) as session:
         session.run(feeds)
         times: list[float] = []

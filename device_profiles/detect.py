@@ -126,8 +126,7 @@ def _caches(root: Path, folder: Path) -> list[Cache]:
         level = _number(index / "level", 0)
         if kib and 1 <= level <= 4 and kind in ("data", "instruction", "unified"):
             cores = {_first_sibling(root, cpu) for cpu in parse_cpu_list(_read(index / "shared_cpu_list"))}
-            line = _number(index / "coherency_line_size", 64) or 64
-            caches.append(Cache(level=level, kind=kind, kib=kib, shared_by=max(1, len(cores)), line=line))  # type: ignore[arg-type]
+            caches.append(Cache(level=level, kind=kind, kib=kib, shared_by=max(1, len(cores))))  # type: ignore[arg-type]
     return sorted(caches, key=lambda cache: (cache.level, cache.kind))
 
 

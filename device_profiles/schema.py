@@ -29,18 +29,21 @@ class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 class Cache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One level of cache. kib: size of one such cache. shared_by: how many cores use one together. line: bytes."""
+    """One level of cache. kib: size of one such cache. shared_by: how many cores use one together."""
 
     level: Annotated[int, msgspec.Meta(ge=1, le=4)]
     kind: Literal["data", "instruction", "unified"]
     kib: Positive
     shared_by: Positive = 1
-    line: Positive = 64
 
     @property
     def size(self) -> int:
         """Bytes of one such cache."""
         return self.kib * 1024
+
+    def of_threads(self, threads: int) -> int:
+        """Bytes of all such caches that threads on cores of their own have together."""
+        return self.size * -(-threads // self.shared_by)
 
 
 class Cluster(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

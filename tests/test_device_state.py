@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from fake_boards import program, write
 
-from millijoule.tools.measure.device_state import held_down, hottest, read_state, slowest
+from millijoule.device_profiles import Figure, load
+from millijoule.tools.measure.device_state import held_down, hottest, read_state, slowest, warnings_of
 from millijoule.tools.measure.disturbance import Meddling, Watch
 
 CPU = "sys/devices/system/cpu/cpu{}/cpufreq"
@@ -59,6 +61,22 @@ def test_a_pc_and_a_virtual_machine(tmp_path: Path) -> None:
     found = read_state(tmp_path)
     assert found.celsius == {"k10temp Tctl": 52.125} and found.mhz == {"cpu0": 2445.432, "cpu1": 2400.0}
     assert found.throttle_events == {"cpu0 core_throttle_count": 4} and held_down(found, found) == []
+
+
+def test_a_device_that_gets_as_warm_as_its_profile_says_that_it_slows_down(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"sys/class/thermal/thermal_zone0/type": "cpu-thermal", "sys/class/thermal/thermal_zone0/temp": 79500}
+    )
+    cool = read_state(tmp_path)
+    write(tmp_path, {"sys/class/thermal/thermal_zone0/temp": 81000})
+    warm, thermal = read_state(tmp_path), load("raspberry-pi-4").thermal
+    assert thermal is not None and thermal.throttle_celsius.value == 80
+    assert warnings_of([cool, cool], thermal) == [] == warnings_of([cool, warm, cool], None)
+    for states in ([cool, warm, cool], [warm, cool], [cool, warm]):
+        (said,) = warnings_of(states, thermal)
+        assert said.startswith("it got 81 degrees warm, and lowers its clock from 80 on")
+    higher = msgspec.structs.replace(thermal, throttle_celsius=Figure(value=90, source="test"))
+    assert warnings_of([cool, warm], higher) == []
 
 
 def test_where_nothing_is_told(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ import msgspec
 import numpy as np
 import pytest
 from cli import mj, mj_json
-from session_models import float_network, int8_network, tiny_network
+from session_models import float_network, int8_network, node_graph, tiny_network
 
-from millijoule import load
-from millijoule.device_profiles import Figure, KernelCost, Profile
+from millijoule import Model, load
+from millijoule.device_profiles import Cache, Figure, KernelCost, Profile
 from millijoule.device_profiles import load as load_profile
+from millijoule.runtime.graph import Node, Value
 from millijoule.tools.estimate.estimate import INTERPRETER, Estimate, estimate
 from millijoule.tools.estimate.network import Network
 from millijoule.tools.estimate.networks import NETWORKS
@@ -106,6 +107,24 @@ def test_activations_weights_and_results_beyond_the_caches() -> None:
     assert seconds(panel_ns=1.0) > plain
 
 
+def test_threads_have_more_of_the_caches_that_they_do_not_share() -> None:
+    """An activation that one core's second cache does not keep, two cores' caches do."""
+    net = Network("f32", 1, 40, 40, 64)
+    net.conv(64, 3)
+    model, shapes = net.model(), {"x": (1, 40, 40, 64)}
+    kernels = {"conv_f32": KernelCost(compute=1.0, spill_ns=1e4)}
+
+    def seconds(shared_by: int, threads: int) -> float:
+        caches = [Cache(level=1, kind="data", kib=32), Cache(level=2, kind="unified", kib=900, shared_by=shared_by)]
+        cluster = msgspec.structs.replace(PI.cluster, caches=caches)
+        return estimate(
+            model, shapes, changed(PI, clusters=[cluster], kernels=kernels, cached_kib=4096), threads
+        ).seconds
+
+    assert seconds(1, 2) < seconds(4, 2) and seconds(1, 1) == seconds(4, 1)
+    assert Cache(level=2, kind="unified", kib=1, shared_by=2).of_threads(5) == 3 * 1024
+
+
 def test_what_an_inference_takes_besides_its_steps() -> None:
     assert of(changed(PI, invoke_us=50.0)).seconds - of(PI).seconds == pytest.approx(50e-6)
 
@@ -181,6 +200,24 @@ def test_networks_are_those_of_the_papers(name: str, macs: float) -> None:
     assert not any(step.work.kernel == "numpy" for step in found.steps)
 
 
+def test_what_depends_on_an_input_that_stays_the_same(tmp_path: Path) -> None:
+    """Shapes that an input says are those of its elements, which --input gives."""
+    nodes = Node("Reshape", ["x", "shape"], ["r"]), Node("Softmax", ["r"], ["y"])
+    graph = node_graph(*nodes, inputs={"x": (8, 6)})
+    graph.add_value(Value("shape", np.dtype(np.int64), (2,)))
+    graph.inputs.append("shape")
+    path = tmp_path / "reshaped.mj"
+    Model(graph).save(path)
+    done = mj("estimate", path)
+    assert done.exit_code == 2 and "depends on data" in done.stderr and "--input NAME=FILE.npy" in done.stderr
+    predicted = set()
+    for rows in (4, 12):
+        np.save(tmp_path / "shape.npy", np.array([rows, -1], np.int64))
+        (found,) = mj_json("estimate", path, "--input", f"shape={tmp_path / 'shape.npy'}")["estimates"]
+        predicted.add(found["seconds"])
+    assert len(predicted) == 2
+
+
 def saved(tmp_path: Path) -> Path:
     path = tmp_path / "net.mj"
     net = Network("i8", 1, 16, 16, 8)
@@ -198,10 +235,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert [each["profile"] for each in (pi, nano, host)] == ["raspberry-pi-4", "jetson-nano", "host"]
     assert pi["seconds"] == pytest.approx(sum(step["seconds"] for step in pi["steps"]))
     assert pi["joules"] > pi["joules_above_idle"] > 0 and pi["completed_from"] is None
+    assert max(step["arena_in_use_bytes"] for step in pi["steps"]) <= pi["memory_bytes"]["arena"]
     assert {step["kernel"] for step in pi["steps"]} >= {"conv_int8"} and report["how_wrong"]["rows"] > 100
     assert host["joules"] is None or host["completed_from"]
     text = mj("estimate", path, "--profile", "raspberry-pi-4", "--steps").stdout
-    assert "predicted, not measured" in text and "conv_int8" in text and "within a factor of" in text
+    assert "predicted, not measured" in text and "conv_int8" in text and "in use" in text
+    assert "within a factor of" in text
 
 
 @pytest.mark.parametrize(

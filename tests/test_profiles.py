@@ -68,6 +68,11 @@ def test_raspberry_pi_5() -> None:
     assert [(c.size, c.shared_by) for c in levels if c] == [(65536, 1), (524288, 1), (2 << 20, 4)]
 
 
+def test_a_board_for_batteries_has_helpers_sleep_at_once() -> None:
+    zero = load("raspberry-pi-zero-2-w")
+    assert zero.spin_us == 0 and zero.share_us >= 50 and load("raspberry-pi-4").spin_us == 50
+
+
 def test_jetson_nano() -> None:
     nano = load("jetson-nano")
     assert nano.target == "cortex-a57" and nano.memory == 4 << 30 and nano.cores == 4
@@ -266,6 +271,27 @@ def test_files_that_extend_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 )
 def test_boards_by_their_device_tree(tmp_path: Path, said: str, name: str | None) -> None:
     write(tmp_path, "proc/device-tree/compatible", said)
+    assert board(tmp_path) == name
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "name"),
+    [
+        ("proc/cpuinfo", "Revision\t: c03115\nModel\t\t: Raspberry Pi 4 Model B Rev 1.5\n", "raspberry-pi-4"),
+        ("proc/cpuinfo", "Model\t\t: Raspberry Pi 5 Model B Rev 1.0\n", "raspberry-pi-5"),
+        ("proc/cpuinfo", "Model\t\t: Raspberry Pi 3 Model B Plus Rev 1.3\n", "raspberry-pi-3b-plus"),
+        ("proc/cpuinfo", "Model\t\t: Raspberry Pi 3 Model B Rev 1.2\n", None),
+        ("proc/cpuinfo", "Model\t\t: Raspberry Pi Zero 2 W Rev 1.0\n", "raspberry-pi-zero-2-w"),
+        ("proc/cpuinfo", "hart\t: 0\nmodel name\t: Spacemit(R) X60\nuarch\t: spacemit,x60\n", "spacemit-k1"),
+        ("sys/class/dmi/id/product_name", "NVIDIA Jetson AGX Orin Developer Kit\n", "jetson-agx-orin"),
+        ("sys/class/dmi/id/product_name", "NVIDIA Jetson Orin Nano Developer Kit\n", "jetson-orin-nano"),
+        ("sys/class/dmi/id/product_name", "NVIDIA Jetson AGX Thor Developer Kit\n", "jetson-thor"),
+        ("sys/class/dmi/id/product_name", "ROCK 5B+\n", "rock-5b"),
+    ],
+)
+def test_boards_where_there_is_no_device_tree(tmp_path: Path, file: str, said: str, name: str | None) -> None:
+    """As in containers, and where firmware gives tables of ACPI in its place."""
+    write(tmp_path, file, said)
     assert board(tmp_path) == name
 
 

@@ -46,6 +46,16 @@ def test_orin_nano_takes_the_rail_that_feeds_the_board(tmp_path: Path) -> None:
     assert opened("ina3221:VDD_SOC", tmp_path).read() == pytest.approx(4.960 * 0.496)
 
 
+def test_what_a_reading_takes_is_not_what_another_program_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reading of five during which this process had no CPU leaves the rate as it is."""
+    hwmon_ina3221(tmp_path, ORIN)
+    times = iter([0, 1e-5, 1, 1 + 1e-5, 2, 2.5, 3, 3 + 1e-5, 4, 4 + 1e-5])
+    sensor = next(source for source in sources() if source.name == "ina3221").find(System(tmp_path))  # type: ignore[misc]
+    monkeypatch.setattr("millijoule.tools.sensors.proof.time.perf_counter", lambda: next(times))
+    found = prove(next(iter(sensor)))
+    assert found.seconds == pytest.approx(1e-5) and found.rate == 100
+
+
 def test_agx_orin_sums_the_rails_that_are_connected(tmp_path: Path) -> None:
     for number, rails in enumerate(AGX):
         hwmon_ina3221(tmp_path, rails, bus=f"1-004{number}", number=7 - number)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from ..estimate.layers import timed_layers
 from ..measure.bounds import measure_bounds
-from ..measure.device_state import conditions_of, held_down, read_state
+from ..measure.device_state import conditions_of, read_state, warnings_of
 from ..measure.disturbance import Watch
 from ..measure.fallback import describe_fallback
 from ..measure.machine import PACKAGES, describe, versions
 from ..models.cascades import one_row
+from ..models.devices import of_session
 from ..models.memory_map import memory_map
 from ..models.sources import find_source
 from ..peers.held import hold, sentence
@@ -31,6 +32,9 @@ from .rounds import measure_rounds
 from .settings import Setting
 from .start import measure_starts
 from .sustained import SLOWER, measure_sustained, slowdown
+
+if TYPE_CHECKING:
+    from ...device_profiles import Thermal
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def bench(request: Request) -> BenchRun:
             )
         names = timed.names
         packages = [*PACKAGES, *(distribution(peer.name) for peer in peers)]
+        thermal = of_session(first.session).thermal
         run = BenchRun(
             created=moment(created),
             command=command_line(),
@@ -112,11 +117,11 @@ def bench(request: Request) -> BenchRun:
             held=held,
             warnings=meddling.sentences(),
         )  # fmt: skip
-    return msgspec.structs.replace(run, warnings=[*run.warnings, *remarks(run)])
+    return msgspec.structs.replace(run, warnings=[*run.warnings, *remarks(run, thermal)])
 
 
-def remarks(run: BenchRun) -> list[str]:
-    """What a reader of the figures has to know beside what other programs did."""
+def remarks(run: BenchRun, thermal: Thermal | None = None) -> list[str]:
+    """What a reader of the figures has to know beside what other programs did. thermal: of the device's profile."""
     found = []
     stability = run.stability
     if stability is not None and stability.stable is False and stability.precision is not None:
@@ -126,7 +131,8 @@ def remarks(run: BenchRun) -> list[str]:
         )
     conditions = run.conditions
     if conditions is not None and conditions.before is not None and conditions.after is not None:
-        found += [f"the clock was held down: {text}" for text in held_down(conditions.before, conditions.after)]
+        minutes = [minute.state for minute in run.sustained]
+        found += warnings_of([conditions.before, *minutes, conditions.after], thermal)
     if len(run.sustained) > 1 and slowdown(run.sustained) > SLOWER:
         found.append(
             f"the last minute's inferences took {slowdown(run.sustained):.2f} times as long as the first minute's"

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
               "told from the file.")  # fmt: skip
 @click.option("--volts", type=click.FloatRange(min=0, min_open=True), metavar="V", help="The supply's voltage, where a "
               "meter records the current alone (PPK2).")  # fmt: skip
-@click.option("--columns", metavar="UNITS", help="Units of a table without names: ms,mW.")
+@click.option("--columns", metavar="UNITS", help="Units of a table's columns by place, as in ms,-,mW.")
 @options.accuracy
 @options.root
 @options.run_output

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,10 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from ...device_profiles import Profile
+    from ...runtime.model import Model
     from ..estimate.estimate import Estimate
 
 
@@ -18,12 +22,15 @@ if TYPE_CHECKING:
 @click.option("--profile", "names", multiple=True, default=("host",), metavar="NAME", help="A device that `mj "
               "profiles` lists, or a profile's file; several are shown side by side.  [default: host]")  # fmt: skip
 @options.shapes
+@click.option("--input", "files", multiple=True, metavar="NAME=FILE", help="An input on whose elements the model's "
+              "steps depend, as .npy, .npz or an image: they are then what follows from it.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads (default: as the profile says).")
 @click.option("--steps", is_flag=True, help="List every step, which is one kernel with all that is fused into it.")
 @options.as_json
 def command(
-    model: str, names: tuple[str, ...], shapes: tuple[str, ...], threads: int | None, steps: bool, as_json: bool
-) -> None:
+    model: str, names: tuple[str, ...], shapes: tuple[str, ...], files: tuple[str, ...], threads: int | None,
+    steps: bool, as_json: bool,
+) -> None:  # fmt: skip
     """Predict what an inference of MODEL takes on devices: latency, energy and memory.
 
     The model is planned for each device as it will run there; the arena and the packed weights are exact. Latency is
@@ -35,17 +42,19 @@ def command(
       mj estimate model.mj --profile jetson-nano
       mj estimate net.onnx --profile raspberry-pi-4 --profile raspberry-pi-5
     """
-    from ..estimate.estimate import estimate
     from ..models.devices import described
-    from ..models.sources import concrete_shapes, open_model, parse_shapes
+    from ..models.feeds import read_inputs
+    from ..models.sources import concrete_shapes, open_model, parse_named, parse_shapes
     from ..report.display import emit_json
 
     opened = open_model(model)
-    sizes = concrete_shapes(opened, parse_shapes(opened, shapes))
+    asked = parse_shapes(opened, shapes)
+    known = read_inputs(opened, parse_named(opened, files, "--input"), asked)
+    sizes = concrete_shapes(opened, {**asked, **{name: array.shape for name, array in known.items()}})
     found, completed = [], []
     for name in dict.fromkeys(names):
         profile, source = described(name)
-        found.append(estimate(opened, sizes, profile, threads))
+        found.append(_estimated(opened, sizes, profile, threads, known))
         completed.append(source)
     if as_json:
         emit_json(
@@ -57,6 +66,23 @@ def command(
         )
     else:
         _show(model, found, completed, steps)
+
+
+def _estimated(
+    model: Model, sizes: Mapping[str, tuple[int, ...]], profile: Profile, threads: int | None,
+    known: Mapping[str, np.ndarray],
+) -> Estimate:  # fmt: skip
+    from ...runtime.errors import InputError
+    from ...runtime.ops.registry import DataNeeded
+    from ..estimate.estimate import estimate
+
+    try:
+        return estimate(model, sizes, profile, threads, known)
+    except DataNeeded as problem:
+        raise InputError(
+            f"{problem}: what runs depends on data. Where that follows from an input that stays the same, give it with "
+            "--input NAME=FILE.npy"
+        ) from None
 
 
 def _report(found: Sequence[Estimate], completed: Sequence[str | None]) -> dict[str, Any]:
@@ -89,7 +115,8 @@ def _fields(found: Estimate, source: str | None) -> dict[str, Any]:
             {
                 "index": step.work.index, "operator": step.work.operator, "node": step.work.node,
                 "kernel": step.work.kernel, "macs": step.work.macs, "weight_bytes": step.work.weight_bytes,
-                "data_bytes": step.work.data_bytes, "seconds": step.seconds, "joules_above_idle": step.joules,
+                "data_bytes": step.work.data_bytes, "arena_in_use_bytes": step.in_use, "seconds": step.seconds,
+                "joules_above_idle": step.joules,
             }
             for step in found.steps
         ],
@@ -126,9 +153,10 @@ def _show_steps(found: Estimate) -> None:
         work, share = step.work, step.seconds / found.seconds if found.seconds else 0.0
         energy = "" if step.joules is None else f"{step.joules * 1e6:.1f}"
         rows.append([work.index, work.operator, work.kernel, f"{work.macs:,}" if work.macs else "",
-                     size(work.weight_bytes + work.data_bytes), duration(step.seconds), f"{100 * share:.1f} %", energy,
-                     shorten(work.node)])  # fmt: skip
-    columns = [">step", "operator", "kernel", ">multiply-adds", ">bytes", ">time", ">share", ">uJ above\nidle", "node"]
+                     size(work.weight_bytes + work.data_bytes), size(step.in_use), duration(step.seconds),
+                     f"{100 * share:.1f} %", energy, shorten(work.node)])  # fmt: skip
+    columns = [">step", "operator", "kernel", ">multiply-adds", ">bytes", ">arena\nin use", ">time", ">share",
+               ">uJ above\nidle", "node"]  # fmt: skip
     table(f"Steps on {found.profile.name}", columns, rows)
 
 

@@ -157,9 +157,7 @@ def _doubts(windows: Sequence[Window], unseen: float) -> list[str]:
         found.append(f"for {unseen:.3g} s of the windows no power is known; that beside it was taken")
     backward = sum(window.energy_uj < 0 for window in windows)
     if backward:
-        found.append(
-            f"{backward} of {len(windows)} windows took less than nothing: is the meter the wrong way round?"
-        )
+        found.append(f"{backward} of {len(windows)} windows took less than nothing: is the meter the wrong way round?")
     return found
 
 

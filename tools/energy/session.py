@@ -10,8 +10,9 @@ import msgspec
 
 from ...runtime.errors import InputError
 from ..estimate.layers import timed_layers
-from ..measure.device_state import conditions_of, read_state
+from ..measure.device_state import conditions_of, read_state, warnings_of
 from ..models.cascades import one_row
+from ..models.devices import of_session
 from ..models.feeds import chosen_inputs
 from ..models.memory_map import memory_map
 from ..models.sources import load, open_model
@@ -86,7 +87,8 @@ def measure_model(
             with busy(f"measuring for {plan.total:.0f} s with {recorder.facts.name}"):
                 before = read_state(request.system.root)
                 measured = measure(recorder, [way.invoke for way in ways], plan)
-                conditions = conditions_of(before, read_state(request.system.root), measured.meddling)
+                after = read_state(request.system.root)
+            conditions = conditions_of(before, after, measured.meddling)
             figures = evaluate(measured, recorder.facts, request.rate, [way.share for way in ways])
             row = one_row(feeds, opened)
             program = session.engine.plan({name: array.shape for name, array in row.items()}, ()).program
@@ -95,6 +97,7 @@ def measure_model(
             run = live_run(model, recorder, plan, measured, figures, ways, capacity, created, conditions)
             return msgspec.structs.replace(
                 run,
+                warnings=[*run.warnings, *warnings_of([before, after], of_session(session).thermal)],
                 layers=timed_layers(session, row) if request.layers else [],
                 memory=memory_map(program, session.engine.weights.used, session.threads),
                 accuracy=request.accuracy,

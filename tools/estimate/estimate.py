@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...runtime.engine.fitting import memory_of
+from ..models.memory_map import in_use
 from ..models.plans import any_target, plan_program
 from .latency import Load, memory_bytes, seconds_of
 from .power import joules_above_idle
 from .work import Work, work_of
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ...device_profiles import Profile
     from ...runtime.model import Model
     from ...runtime.program.program import Program
@@ -26,11 +29,13 @@ INTERPRETER = 45 << 20
 
 @dataclass(frozen=True)
 class StepEstimate:
-    """joules: above idle; None where the profile knows no energy."""
+    """joules: above idle; None where the profile knows no energy. in_use: bytes of the arena that hold something
+    meanwhile."""
 
     work: Work
     seconds: float
     joules: float | None
+    in_use: int
 
 
 @dataclass(frozen=True)
@@ -59,12 +64,17 @@ class Estimate:
 
 
 def estimate(
-    model: Model, shapes: Mapping[str, tuple[int, ...]], profile: Profile, threads: int | None = None
+    model: Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    profile: Profile,
+    threads: int | None = None,
+    known: Mapping[str, np.ndarray] | None = None,
 ) -> Estimate:
-    """threads: the profile's by default. Raises as planning does."""
+    """threads: the profile's by default. known: inputs that will have these elements, for what depends on them. Raises
+    as planning does."""
     target = any_target(profile.target)
     count = min(threads or profile.threads, profile.cores)
-    program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes)
+    program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes, known)
     return estimate_program(program, packed, profile, target, count, len(model.metadata.states))
 
 
@@ -76,14 +86,14 @@ def estimate_program(
     load = Load(packed, program.arena_bytes, profile.cached)
     around = 1e-6 * profile.invoke_us * (1 + STATE * states)
     steps, sustained, energy = [], around, profile.energy
-    for work in work_of(program, target):
+    for work, used in zip(work_of(program, target), in_use(program), strict=True):
         seconds = seconds_of(work, profile, threads, load)
         sustained += seconds_of(work, profile, threads, load, sustained=True)
         joules = None
         if energy is not None:
             cores = min(threads, work.parts)
             joules = joules_above_idle(work, energy, seconds, cores, memory_bytes(work, load))
-        steps.append(StepEstimate(work, seconds, joules))
+        steps.append(StepEstimate(work, seconds, joules, used))
     whole = around + sum(step.seconds for step in steps)
     above = None if energy is None else sum(step.joules or 0.0 for step in steps)
     total = None if energy is None or above is None else above + energy.idle_watts.value * whole

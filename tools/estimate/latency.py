@@ -13,7 +13,7 @@ from ...device_profiles import KernelCost
 from .work import NUMPY
 
 if TYPE_CHECKING:
-    from ...device_profiles import Cache, Profile
+    from ...device_profiles import Profile
     from .work import Work
 
 REFERENCE_MHZ: Final = 3000
@@ -70,25 +70,27 @@ def cost_of(profile: Profile, work: Work) -> KernelCost:
     return KernelCost(compute=COMPUTE, ends=COMPUTE, chunk_ns=CHUNK_CYCLES * cycle_ns, call_ns=CALL_CYCLES * cycle_ns)
 
 
-def features(work: Work, profile: Profile) -> KernelCost:
-    """What each cost of the work's kind is multiplied by, in seconds, of one thread and without memory."""
+def features(work: Work, profile: Profile, sharers: int = 1) -> KernelCost:
+    """What each cost of the work's kind is multiplied by, in seconds, of one thread and without memory. sharers: how
+    many threads have the work, and their caches, together."""
     hz = clock(profile)
     first, second = (profile.cluster.cache(level) for level in (1, 2))
+    kept = (0 if first is None else first.size, 0 if second is None else second.of_threads(sharers))
     return KernelCost(
         compute=work.loops / hz,
         ends=work.ends / hz,
         place_ns=1e-9 * work.places,
         function_ns=1e-9 * work.functions,
-        panel_ns=1e-9 * work.panels / 1024 * _beyond(work.panel, first),
-        spill_ns=1e-9 * work.data_bytes / 1024 * _beyond(work.data_bytes, second),
+        panel_ns=1e-9 * work.panels / 1024 * _beyond(work.panel, kept[0]),
+        spill_ns=1e-9 * work.data_bytes / 1024 * _beyond(work.data_bytes, kept[1]),
         chunk_ns=1e-9 * work.chunks,
         call_ns=1e-9,
     )
 
 
-def _beyond(size: int, cache: Cache | None) -> float:
-    """The part that a cache does not keep: none of half its size, and all of its size."""
-    return 0.0 if cache is None else min(1.0, max(0.0, 2.0 * size / cache.size - 1.0))
+def _beyond(size: int, cache: int) -> float:
+    """The part that a cache does not keep: none of half its size, and all of its size. cache: 0 where none is known."""
+    return min(1.0, max(0.0, 2.0 * size / cache - 1.0)) if cache else 0.0
 
 
 def memory_bytes(work: Work, load: Load) -> float:
@@ -98,11 +100,11 @@ def memory_bytes(work: Work, load: Load) -> float:
 
 def seconds_of(work: Work, profile: Profile, threads: int, load: Load, sustained: bool = False) -> float:
     """threads: of the program; a step that is not shared has one."""
-    cost, amounts = cost_of(profile, work), features(work, profile)
+    sharers = min(threads, work.parts)
+    cost, amounts = cost_of(profile, work), features(work, profile, sharers)
     slower = clock(profile) / clock(profile, sustained)
     call = cost.call_ns * amounts.call_ns
     loops = predicted(amounts, cost) - call
-    sharers = min(threads, work.parts)
     gbps = DEFAULT_GBPS if profile.memory_gbps is None else profile.memory_gbps.value
     memory = memory_bytes(work, load) / (gbps * 1e9)
     shared = 0.0

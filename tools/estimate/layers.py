@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...device_profiles.catalogue import HOST
 from ..measure.profile import profile_steps
-from ..models.devices import described
+from ..models.devices import of_session
 from ..report.run_parts import Layer
 from .latency import Load, memory_bytes
 from .power import joules_above_idle
@@ -26,7 +25,7 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     computer, or of its board, has coefficients."""
     engine = session.engine
     plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
-    profile = described(HOST)[0] if engine.profile.name == HOST else engine.profile
+    profile = of_session(session)
     load = Load(engine.weights.used, plan.program.arena_bytes, profile.cached)
     timed = profile_steps(session, feeds)
     found = []

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..report.run_parts import Conditions, DeviceState
 from ..sensors.source import ReadError, System, run_program
 from ..sensors.sysfs import read_number, read_text
 from .disturbance import Meddling
+
+if TYPE_CHECKING:
+    from ...device_profiles import Thermal
 
 CPU: Final = "sys/devices/system/cpu"
 COLDEST: Final = -40.0
@@ -48,6 +51,19 @@ def held_down(before: DeviceState, after: DeviceState) -> list[str]:
         more = count - before.throttle_events.get(name, 0)
         if more > 0:
             found.append(f"{name} grew by {more}")
+    return found
+
+
+def warnings_of(states: Sequence[DeviceState], thermal: Thermal | None) -> list[str]:
+    """What a reader of figures has to know of the device between the first and the last of these moments. thermal: of
+    its profile."""
+    found = [f"the clock was held down: {text}" for text in held_down(states[0], states[-1])]
+    warmest = max((celsius for state in states if (celsius := hottest(state)) is not None), default=None)
+    if warmest is not None and thermal is not None and warmest >= thermal.throttle_celsius.value:
+        found.append(
+            f"it got {warmest:.0f} degrees warm, and lowers its clock from {thermal.throttle_celsius.value:g} on: "
+            "figures of a cool device are better"
+        )
     return found
 
 

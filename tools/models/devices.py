@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from ...device_profiles import Profile, ProfileError, load
 from ...device_profiles.board import SYSTEM, board
+from ...device_profiles.catalogue import HOST
 from ...runtime.errors import TargetError
+
+if TYPE_CHECKING:
+    from ...runtime.session import Session
 
 GENERIC = (
     "x86-64-v2", "x86-64-v3", "x86-64-v3-vnni", "x86-64-v4", "armv8.0", "armv8.2-dotprod", "armv8.6-i8mm"
@@ -28,7 +33,7 @@ def described(name: str) -> tuple[Profile, str | None]:
     """A profile for predictions, and the one that it was completed from: what this computer does not tell of itself is
     that of its board, or of its instruction set."""
     profile = profile_of(name)
-    if profile.name != "host":
+    if profile.name != HOST:
         return profile, None
     found, _ = fitting_profile()
     if found is None:
@@ -40,6 +45,12 @@ def described(name: str) -> tuple[Profile, str | None]:
         if getattr(profile, field) is None and getattr(other, field) is not None
     }
     return (msgspec.structs.replace(profile, **lacking), found) if lacking else (profile, None)
+
+
+def of_session(session: Session) -> Profile:
+    """What is known of the device that a session runs on: its profile, and of this computer what its board's adds."""
+    profile = session.engine.profile
+    return described(HOST)[0] if profile.name == HOST else profile
 
 
 def fitting_profile(root: Path = SYSTEM) -> tuple[str | None, bool]:

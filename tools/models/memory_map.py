@@ -11,6 +11,16 @@ if TYPE_CHECKING:
     from ...runtime.program.program import Program
 
 
+def in_use(program: Program) -> list[int]:
+    """Bytes of the arena that hold something during each step."""
+    found = [0] * len(program.steps)
+    for storage in program.storages:
+        if storage.base == ARENA:
+            for index in range(max(0, storage.first), min(storage.last, len(found) - 1) + 1):
+                found[index] += storage.size
+    return found
+
+
 def memory_map(
     program: Program, weight_bytes: int, threads: int, peak_bytes: int | None = None, numpy_bytes: int | None = None
 ) -> MemoryMap:

@@ -14,6 +14,8 @@ from ...runtime.program.builder import SOFTMAX_BYTES
 from ...runtime.program.weights import Weights, WeightsFull
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ...runtime.model import Model
     from ...runtime.program.program import Program
     from ...runtime.targets.target import Target
@@ -41,15 +43,17 @@ def plan_program(
     target: Target | None,
     threads: int,
     softmax_bytes: int = SOFTMAX_BYTES,
+    known: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, int]:
-    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes: as plan's."""
+    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, known: as
+    plan's. DataNeeded where shapes depend on data that is not known."""
     graph = fold_constants(model.graph)
     reserve = packing_space(graph)
     while True:
         weights = Weights(reserve)
         try:
             return plan(
-                graph, shapes, target, weights, threads, softmax_bytes=softmax_bytes, exits=model.exits
+                graph, shapes, target, weights, threads, softmax_bytes=softmax_bytes, exits=model.exits, known=known
             ), weights.used
         except WeightsFull:
             reserve *= 2

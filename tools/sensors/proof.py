@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 from .source import ReadError, Sensor, SensorError
@@ -33,11 +34,16 @@ class Proof:
 def prove(sensor: Sensor) -> Proof:
     """SensorError where a reading fails or is no finite number, power is 0 throughout, or energy does not grow."""
     facts = sensor.facts
-    began, cpu = time.perf_counter(), time.process_time()
+    values, spent = [], []
+    cpu = time.process_time()
     try:
-        values = [_read(sensor) for _ in range(READINGS)]
-        seconds = (time.perf_counter() - began) / READINGS
+        for _ in range(READINGS):
+            began = time.perf_counter()
+            values.append(_read(sensor))
+            spent.append(time.perf_counter() - began)
         cpu_seconds = (time.process_time() - cpu) / READINGS
+        # A mean would have in it that another program had the CPU during one of them.
+        seconds = median(spent)
         watts = _power_of_counter(sensor) if facts.quantity == "energy" else values[-1]
     except (ReadError, OSError) as error:
         raise SensorError(f"{facts.name} gives no numbers: {error}") from None
