@@ -42,6 +42,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "depthwise.depthwise_scan_int8": {"channels": 256, "kernel": 3, "parts": 2, **DEPTHWISE},
     "elementwise.binary_f32": {"function": "PRelu", **NONE_SCALAR, **TILE},
     "elementwise.unary_f32": {"function": "Erf"},
+    "embedding.embedding_lookup": {"index": "i32"},
     "normalize.instance_normalize": {"lanes": 8},
     "normalize.lp_normalize": {"p": 2},
     "pool.pool": {

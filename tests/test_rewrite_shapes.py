@@ -110,6 +110,7 @@ CASES: dict[str, list[Case]] = {
     "EyeLike": [of(("n", "w"))],
     "Flatten": [of(("n", 3, 4), axis=1), of(("n", "h", 4), axis=1, computed=1)],
     "GRU": [of(("h", "n", 5), (1, 12, 5), (1, 12, 4), outputs=2)],
+    "EmbeddingLookup": [of(ints("n", "w"), (9, 4))],
     "Gather": [of(("n", "w"), ints("h", 2), axis=1)],
     "GatherElements": [of(("n", "w"), ints("n", "h"), axis=1)],
     "GatherND": [of(("n", "w", "c"), ints("n", "h", 1), batch_dims=1), of(("n", "w", "c"), ints("h", 2))],

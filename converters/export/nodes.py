@@ -106,6 +106,22 @@ def _is_quantized(writer: Writer, name: str) -> bool:
     return bool(name) and writer.graph.values[name].quant is not None
 
 
+def _embedding_lookup(writer: Writer, node: Node) -> None:
+    """Gather, whose indices have to be within the table."""
+    indices, table = (writer.read(name) for name in node.inputs)
+    y, dtype = node.outputs[0], writer.graph.values[node.inputs[0]].dtype
+    last = (writer.graph.values[node.inputs[1]].shape or (0,))[0]
+    if not isinstance(last, int):
+        raise ModelError("its table's size is not known")
+    zero, end = (writer.constant(f"{y}.{name}", np.array(n, dtype)) for name, n in (("zero", 0), ("end", last - 1)))
+    names = [writer.new(f"{y}.{name}") for name in ("low", "high", "known", "index")]
+    writer.emit("GreaterOrEqual", [indices, zero], names[:1])
+    writer.emit("Less", [indices, end], names[1:2])
+    writer.emit("And", names[:2], names[2:3])
+    writer.emit("Where", [names[2], indices, end], names[3:])
+    _finish(writer, node, False, "Gather", [table, names[3]], {"axis": 0})
+
+
 def _convolution(writer: Writer, node: Node) -> None:
     x, w, *others = node.inputs
     rank = writer.rank(x) or writer.rank(w)
@@ -281,6 +297,7 @@ _HANDLERS: dict[str, Callable[[Writer, Node], None]] = {
     "Resize": _resize,
     "Cast": _cast,
     "Transpose": _transpose,
+    "EmbeddingLookup": _embedding_lookup,
     "MatMul": _mat_mul,
     "BatchNormalization": _batch_normalization,
     "QuantizeLinear": _quantize,

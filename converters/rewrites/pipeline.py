@@ -34,6 +34,7 @@ from .merge_affine import merge_affine
 from .merge_reshapes import merge_reshapes
 from .merge_transposes import merge_transposes, order_ones
 from .name_channels_last import name_channels_last
+from .one_hot_product import look_up_one_hot
 from .permute_product_weights import permute_product_weights
 from .prelu import prelu_to_leaky_relu
 from .qdq_annotate import annotate_dequantized, annotate_quantized, dequantize_from_signed, quantize_to_signed
@@ -129,10 +130,11 @@ STAGES: tuple[tuple[Rewrite, ...], ...] = (
     CLEAN + QUANTIZED,
     CLEAN + NAMES + LAYOUT + FOLDING,
     CLEAN + LAYOUT + FOLDING + FUSION,
+    (*CLEAN, look_up_one_hot),
 )
 
 
-UNFUSED = (*STAGES[:-1], CLEAN + LAYOUT + FOLDING)
+UNFUSED = (*STAGES[:-2], CLEAN + LAYOUT + FOLDING)
 """A float graph that is to be quantized: a sum that a convolution takes in is no sum of integers any more."""
 
 
