@@ -24,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savez(made / "wrong.npz", y=images(20))
     np.savez(made / "few.npz", x=images(3))
     np.savez(made / "shape.npz", x=images(20, shape=(3, 9, 8)))
+    np.savez(made / "pixels.npz", x=np.rint(np.clip(127 + 120 * images(20), 0, 255)).astype(np.float32))
     np.savez(made / "constant.npz", x=np.ones_like(images(20)))
     for name, number in (("nan", np.nan), ("inf", np.inf)):
         broken = images(20)
@@ -82,6 +83,22 @@ def test_what_makes_no_sense(
     done = mj("convert", "float.onnx", "-o", tmp_path / "out.mj", *options, MILLIJOULE_TARGET="numpy")
     assert done.exit_code == 2 and one_line(done.stderr) and problem in done.stderr
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "said"),
+    [
+        ([], "holds whole numbers from 0 to 255, like pixels that nobody prepared"),
+        (["--scale", 1 / 255], "reaches from 0 to 255, but the model's preprocessing gives 0 to 1"),
+    ],
+)
+def test_pixels_where_the_model_wants_other_numbers(
+    preprocessing: list[object], said: str, folder: Path, tmp_path: Path
+) -> None:
+    options = ("--quantize", "int8", "--fast", "--calibrate", folder / "pixels.npz", *preprocessing)
+    done = mj("convert", folder / "float.onnx", "-o", tmp_path / "out.mj", *options, MILLIJOULE_TARGET="numpy")
+    assert done.exit_code == 0, done.stderr
+    assert sum(said in line for line in done.stderr.splitlines()) == 1
 
 
 def test_a_model_that_is_quantized_already(folder: Path, tmp_path: Path) -> None:
