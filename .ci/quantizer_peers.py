@@ -34,6 +34,8 @@ import millijoule as mj
 
 RESAMPLES = 2000
 OURS = "millijoule"
+PER_CHANNEL = 13
+"""The operator set from which on ONNX knows scales for each channel."""
 METHODS = {
     "min-max": CalibrationMethod.MinMax,
     "entropy": CalibrationMethod.Entropy,
@@ -157,12 +159,17 @@ def by_us(each: Case, float_model: Path, folder: Path, mixed: bool) -> dict[str,
     return found
 
 
+def operator_set(path: Path) -> int:
+    found = onnx.load(path, load_external_data=False).opset_import
+    return int(next(each.version for each in found if each.domain in ("", "ai.onnx")))
+
+
 def compare(each: Case, nncf: str | None, most: int | None, mixed: bool) -> dict[str, Any]:
     test, labels = each.test[:most], None if each.labels is None else each.labels[:most]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         float_model = each.source
-        if float_model.suffix != ".onnx":
+        if float_model.suffix != ".onnx" or operator_set(float_model) < PER_CHANNEL:
             float_model = folder / "float.onnx"
             mj.export(mj.convert(each.source), float_model)
         wanted = in_onnxruntime(float_model, test)
