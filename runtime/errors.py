@@ -1,5 +1,10 @@
 """The errors and warnings that a caller can act on. Anything else that escapes is a bug in millijoule."""
 
+import sys
+import warnings
+
+PACKAGE = __name__.partition(".")[0]
+
 
 class Error(Exception):
     """Base of every error that millijoule raises on purpose; its text names the culprit and the way out."""
@@ -27,3 +32,11 @@ class PreprocessingWarning(UserWarning):
 
 class LabelsWarning(UserWarning):
     """The labels are not as many as the scores."""
+
+
+def warn(text: str, category: type[Warning] = RuntimeWarning) -> None:
+    """Warns of what the caller's own line did, however deep inside of millijoule it was noticed."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(text, category, stacklevel=level)

@@ -75,11 +75,10 @@ def test_which_input_takes_the_image() -> None:
 
 
 def test_raw_pixels_for_floats_are_warned_of() -> None:
-    with (
-        session_of(classifier(None)) as session,
-        pytest.warns(PreprocessingWarning, match=r"no preprocessing is known for input 'image' .* raw 0\.\.255 pix"),
-    ):
+    said = r"no preprocessing is known for input 'image' .* raw 0\.\.255 pix"
+    with session_of(classifier(None)) as session, pytest.warns(PreprocessingWarning, match=said) as warned:
         assert session.classify(GREENISH)[0].score == 255
+    assert [one.filename for one in warned] == [__file__], "the caller's line is shown, not millijoule's"
     with session_of(classifier(Preprocessing())) as session, warnings.catch_warnings():
         warnings.simplefilter("error")
         assert session.classify(GREENISH)[0].score == 255

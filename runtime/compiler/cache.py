@@ -11,7 +11,6 @@ import contextlib
 import mmap
 import os
 import time
-import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Final
 
 import msgspec
 
+from ..errors import warn
 from ..system import private_files
 from . import loader
 from .kernel_file import KernelFileError
@@ -167,7 +167,7 @@ class KernelCache:
     def _warn(self, message: str) -> None:
         if not self._warned:
             self._warned = True
-            warnings.warn(message, RuntimeWarning, stacklevel=2)
+            warn(message)
 
     def _files(self) -> list[_File]:
         files = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
 from numbers import Integral
@@ -19,7 +18,7 @@ from ..compiler.abi import Kernel
 from ..compiler.build import Progress, build
 from ..compiler.cache import default_cache
 from ..compiler.digest import blob_key
-from ..errors import CompilerError, InputError, ModelError, TargetError
+from ..errors import CompilerError, InputError, ModelError, TargetError, warn
 from ..graph import Graph
 from ..kernels.execute import assist, dismiss, enter, execute, lead
 from ..model import Model
@@ -379,7 +378,7 @@ def _load(kernels: str | os.PathLike[str], target: str | None) -> Code | None:
 
 
 def warn_slow(problem: Exception) -> None:
-    warnings.warn(f"{problem}; every operator runs in NumPy, which is slow", RuntimeWarning, stacklevel=5)
+    warn(f"{problem}; every operator runs in NumPy, which is slow")
 
 
 def _threads(asked: int | None, profile: Profile) -> int:

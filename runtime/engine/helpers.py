@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..compiler.abi import Address
+from ..errors import warn
 from ..kernels.execute import POLLS_PER_US, SLOT, SLOTS, SPINS
 from ..targets.cpu import host_machine
 from .affinity import keep_to, places
@@ -67,7 +67,7 @@ class Helpers:
             try:
                 thread.start()
             except RuntimeError as problem:
-                warnings.warn(f"{problem}: fewer than {len(self._bases)} threads work", RuntimeWarning, stacklevel=4)
+                warn(f"{problem}: fewer than {len(self._bases)} threads work")
                 break
             threads.append(thread)
 

@@ -6,14 +6,13 @@ import contextlib
 import errno
 import os
 import sqlite3
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from ..errors import Error
+from ..errors import Error, warn
 from ..system import private_files
 from ..system.hashing import blake2b
 
@@ -91,9 +90,7 @@ class Database:
             self._begin_anew(f"is damaged ({problem})")
             return []
         if damaged:
-            warnings.warn(
-                f"memory {self._path}: {len(damaged)} damaged answers are left out", RuntimeWarning, stacklevel=2
-            )
+            warn(f"memory {self._path}: {len(damaged)} damaged answers are left out")
             self.write([], [row.id for row in damaged], None, None)
         return found
 
@@ -198,7 +195,7 @@ class Database:
             raise
 
     def _begin_anew(self, why: str) -> None:
-        warnings.warn(f"memory {self._path} {why}: it begins anew, empty", RuntimeWarning, stacklevel=2)
+        warn(f"memory {self._path} {why}: it begins anew, empty")
         if hasattr(self, "_connection"):
             self.close()
         self._create()

@@ -8,13 +8,13 @@ import os
 import sqlite3
 import threading
 import time
-import warnings
 import weakref
 from collections.abc import Hashable
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..engine.locks import Lock
+from ..errors import warn
 from .database import Database, Row
 from .question import Signature, written
 from .store import Entry, Store
@@ -183,11 +183,9 @@ class Disk:
 
     def _give_up(self, problem: Exception) -> None:
         text = (problem.strerror if isinstance(problem, OSError) else None) or str(problem)
-        warnings.warn(
+        warn(
             f"memory {self.path} is not written any more: {text}; answers are kept in memory only, until this process "
-            "ends",
-            RuntimeWarning,
-            stacklevel=2,
+            "ends"
         )
         if self._database is not None:
             self._database.close()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError, LabelsWarning
+from ..errors import InputError, LabelsWarning, warn
 from ..graph import Quantization
 from ..model import Model
 from ..ops import integer
@@ -90,7 +89,7 @@ def check_labels(model: Model) -> None:
         return
     for count in counts:
         if label(count - 1, count, labels) != unnamed(count - 1):
-            warnings.warn(difference(labels, count), LabelsWarning, stacklevel=3)
+            warn(difference(labels, count), LabelsWarning)
             return
     raise InputError(f"{difference(labels, counts[0])}: give as many labels as scores")
 
@@ -122,7 +121,7 @@ def classify(model: Model, outputs: Mapping[str, np.ndarray], top: int) -> list[
     scores = outputs[name]
     found = top_k(scores, top, labels, model.outputs[name].quant)
     if labels and len(labels) != scores.shape[-1]:
-        warnings.warn(difference(labels, scores.shape[-1]), LabelsWarning, stacklevel=3)
+        warn(difference(labels, scores.shape[-1]), LabelsWarning)
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Union
 
 import numpy as np
 
-from ..errors import Error, InputError, PreprocessingWarning
+from ..errors import Error, InputError, PreprocessingWarning, warn
 from ..file.metadata import Preprocessing
 from ..graph import Dim
 from ..model import Model, TensorInfo
@@ -71,7 +70,7 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
         raise InputError(f"input '{info.name}' has {layout.channels} channels, but its preprocessing is for 3")
     opened = _opened(image)
     if preprocessing is None and info.dtype.kind == "f":
-        warnings.warn(_unprepared(info), PreprocessingWarning, stacklevel=3)
+        warn(_unprepared(info), PreprocessingWarning)
     pixels = _pixels(_resized(opened.convert("L" if color == "gray" else "RGB"), layout, settings))
     if color == "bgr":
         pixels = pixels[..., ::-1]
@@ -145,7 +144,7 @@ def _size(dim: Dim) -> int | None:
 def _unprepared(info: TensorInfo) -> str:
     return (
         f"no preprocessing is known for input {info}: raw 0..255 pixels are fed; if the model was trained on other "
-        "numbers, its classes are wrong: convert it with --mean, --std, --scale (in Python preprocessing=)"
+        "numbers, its classes are wrong: give --mean, --std, --scale to mj convert or mj run, preprocessing= in Python"
     )
 
 
