@@ -143,6 +143,24 @@ def test_tables_fold_words_to_their_width_and_keep_numbers_whole() -> None:
     assert lines[-1].split() == ["b", "7", "c"]
 
 
+def test_words_stay_whole_where_other_columns_can_be_folded() -> None:
+    rows = [["raspberry-pi-zero-2-w", "a board of four small cores"]]
+    assert [click.unstyle(line) for line in table.lay_out(["", ""], rows, 36)] == [
+        "raspberry-pi-zero-2-w  a board of",
+        "                       four small",
+        "                       cores",
+    ]
+
+
+def test_a_name_that_is_too_long_is_broken_where_its_parts_meet() -> None:
+    assert table.lay_out([""], [["/blocks/blocks.0/depthwise.0/Conv of x"]], 20) == [
+        "/blocks/blocks.0/",
+        "depthwise.0/Conv of",
+        "x",
+    ]
+    assert table.lay_out([""], [["a-" + "b" * 30]], 20) == ["a-" + "b" * 18, "b" * 12]
+
+
 def test_names_cannot_move_the_cursor() -> None:
     assert table.lay_out([""], [["a\x1b[2Jb\r\nc"]], 80) == ["a\ufffd[2Jb\ufffd\ufffdc"]
 

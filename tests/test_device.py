@@ -28,8 +28,7 @@ ABSENT = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "onnxruntime", "
           "openvino", "PIL")  # fmt: skip
 HIDE = f"import sys; sys.modules |= dict.fromkeys({ABSENT})\n"
 DEVICE = os.environ.get("MILLIJOULE_DEVICE")
-MOST_MB = 60
-"""What everything but NumPy may take on a device's disk."""
+INSTALLERS = ("pip", "setuptools", "pkg_resources", "_distutils_hack", "distutils")
 MJ = "from millijoule.tools.main import main; main()"
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels run on Linux only")
@@ -147,12 +146,13 @@ def test_softmax_needs_no_compiler(folder: Path) -> None:
 def test_the_install_is_small_and_has_no_compiler(folder: Path) -> None:
     """Blocks on the disk, without what brought it there."""
     done = python("import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder)
-    packages = [path for path in Path(done.stdout.strip()).iterdir() if not path.name.startswith(("pip", "setuptools"))]
+    packages = [path for path in Path(done.stdout.strip()).iterdir() if not path.name.startswith(INSTALLERS)]
     sizes = {path.name: _bytes_on_disk(path) for path in packages}
     assert {"millijoule", "numpy", "safetensors", "msgspec", "click"} <= sizes.keys()
     assert not {"numba", "llvmlite", "onnx", "tflite"} & sizes.keys()
     beside = sum(size for name, size in sizes.items() if not name.startswith("numpy"))
-    assert beside < MOST_MB * 10**6, sizes
+    (said,) = re.findall(r"(\d+) MB on the disk beyond NumPy", (CHECKOUT / "docs" / "deploy.md").read_text("utf-8"))
+    assert abs(beside / 10**6 - int(said)) < 0.25 * int(said), sizes
 
 
 def _bytes_on_disk(path: Path) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 
 import click
 
 GAP = "  "
 LEAST = 12
 """Characters that a column of text keeps where the table is too wide for the terminal."""
+MARKS = "-/._:,;="
+"""What a name may be broken behind, so that its parts stay readable."""
 
 
 def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int) -> list[str]:
@@ -24,29 +25,52 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
     tallest = max(map(len, heads))
     top = list(zip(*([""] * (tallest - len(head)) + head for head in heads), strict=True))
     widths = [max(map(len, column)) for column in zip(*top, *cells, strict=True)]
-    _shrink(widths, right, width - len(GAP) * (len(widths) - 1))
+    room = width - len(GAP) * (len(widths) - 1)
+    _shrink(widths, right, room, [max(LEAST, _longest_word(column)) for column in zip(*cells, strict=True)] or widths)
+    _shrink(widths, right, room, [LEAST] * len(widths))
     lines = []
     if any(columns):
         lines = [click.style(_line(line, widths, right), bold=True) for line in top]
-        lines.append(GAP.join("-" * size for size in widths))
+        lines.append(GAP.join("-" * size for size in widths).rstrip())
     for row in cells:
-        folded = [
-            wrap(cell, max(1, size), break_on_hyphens=False) or [""] for cell, size in zip(row, widths, strict=True)
-        ]
+        folded = [_fold(cell, max(1, size)) for cell, size in zip(row, widths, strict=True)]
         for index in range(max(map(len, folded))):
             parts = [part[index] if index < len(part) else "" for part in folded]
             lines.append(_line(parts, widths, right))
     return lines
 
 
-def _shrink(widths: list[int], right: Sequence[bool], room: int) -> None:
-    """Takes what is too much off the widest columns that may be folded."""
-    foldable = [index for index, whole in enumerate(right) if not whole]
-    while sum(widths) > room and foldable:
-        widest = max(foldable, key=lambda index: widths[index])
-        if widths[widest] <= LEAST:
+def _longest_word(column: Sequence[str]) -> int:
+    return max((len(word) for cell in column for word in cell.split()), default=0)
+
+
+def _shrink(widths: list[int], right: Sequence[bool], room: int, least: Sequence[int]) -> None:
+    """Takes what is too much off the widest columns that may be folded and are wider than the least."""
+    while sum(widths) > room:
+        wide = [index for index, whole in enumerate(right) if not whole and widths[index] > least[index]]
+        if not wide:
             return
-        widths[widest] -= 1
+        widths[max(wide, key=lambda index: widths[index])] -= 1
+
+
+def _fold(cell: str, size: int) -> list[str]:
+    """Lines of at most so many characters, broken between words, and in a longer word behind one of MARKS."""
+    if len(cell) <= size:
+        return [cell]
+    lines, line = [], ""
+    for word in cell.split():
+        if line and len(line) + 1 + len(word) <= size:
+            line = f"{line} {word}"
+            continue
+        if line:
+            lines.append(line)
+        while len(word) > size:
+            marked = max(word.rfind(mark, 0, size) for mark in MARKS) + 1
+            at = marked if marked > size // 2 else size
+            lines.append(word[:at])
+            word = word[at:]
+        line = word
+    return [*lines, line]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
