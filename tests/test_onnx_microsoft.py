@@ -146,3 +146,17 @@ def test_smaller_ones() -> None:
     agree([fused("ExpandDims", "x a")], x, constants={"a": np.array(1, np.int32)})
     agree([fused("Pad", "x p v", mode="constant")], x,
           constants={"p": np.array([0, 1, 1, 0]), "v": np.array([2], np.float32)})  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (2, 5, 4, 4)])
+def test_inverse(shape: tuple[int, ...]) -> None:
+    x = floats(*shape) + 3 * np.eye(shape[-1], dtype=np.float32)
+    agree([fused("Inverse", "x")], {"x": (shape, "float32")}, feeds={"x": x})
+
+
+def test_a_matrix_without_an_inverse_is_nan_and_leaves_the_others_alone() -> None:
+    x = np.stack([np.ones((2, 2)), np.diag([2.0, 4.0])]).astype(np.float32)
+    model = model_of([fused("Inverse", "x")], {"x": (x.shape, "float32")}, "y")
+    found = run_all(graph_from(model), {"x": x})["y"]
+    assert np.isnan(found[0]).all()
+    np.testing.assert_array_equal(found[1], np.diag([0.5, 0.25]))

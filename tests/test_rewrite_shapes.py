@@ -119,6 +119,7 @@ CASES: dict[str, list[Case]] = {
     "GlobalMaxPool": [of(IMAGE)],
     "GridSample": [of(IMAGE, ("n", "w", 7, 2))],
     "InstanceNormalization": [of(("n", "w", 3), (3,), (3,))],
+    "Inverse": [of(("n", 3, 3))],
     "LandmarksToTransformMatrix": [
         of(
             (1, "n", 3),

@@ -138,9 +138,9 @@ def fused_matmul(call: Call) -> None:
         call.finish("Mul", [call.make("MatMul", sides), factor])
 
 
-@handles("Gelu", domain=MICROSOFT)
-def gelu(call: Call) -> None:
-    call.finish("Gelu", call.inputs)
+@handles("Gelu", "Inverse", domain=MICROSOFT)
+def named_alike(call: Call) -> None:
+    call.finish(call.op, call.inputs)
 
 
 @handles("BiasGelu", "FastGelu", domain=MICROSOFT)
