@@ -93,7 +93,7 @@ def main() -> None:
         np.savez(out / f"{series}.npz", train=train, test=test, labels=wanted)
         channels = train.shape[1]
         torch.manual_seed(0)
-        networks = {
+        networks: dict[str, nn.Module] = {
             "convolutions": Convolutions(channels, len(classes)),
             "lstm": Recurrent(nn.LSTM, channels, len(classes)),
             "gru": Recurrent(nn.GRU, channels, len(classes)),
