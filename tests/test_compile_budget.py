@@ -35,6 +35,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "confidence.confidence_gate": {"score": "entropy"},
     "confidence.most_confident": {"post_check": True},
     "conv.conv_f32": {"rows": 8, "columns": 2, "tail": None, **TILE, "residual": True},
+    "conv_dot.conv_dot_f32": {"tail": 7, **TILE, "dense": False},
     "conv.conv_int8": {"rows": 10, "columns": 2, "tail": None, "finish": "clamp"},
     "copy.copy": {"itemsize": 1, "flip": True, "rows": True},
     "depthwise.depthwise_f32": {"lanes": 4, "kernel": 32, "stride": 4, "count": 8, **TILE},

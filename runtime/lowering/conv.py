@@ -10,6 +10,7 @@ from ..ops.window import Window, window_of
 from ..program.builder import Builder
 from ..program.view import Border, Start, View
 from . import depthwise
+from .conv_dot import emit_dot, serves_dot
 from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .winograd import emit_winograd, squares_of
@@ -84,11 +85,14 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
     for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
         for g in range(group):
             part = _channels(w.shape[0], group, g)
-            emit_f32(
-                b, geometries.of(y, image, g, residual), geometries.weights(w[part]),
-                None if bias is None else bias[part], ctx.attrs["activation"], ctx.attrs["activation_params"],
-                geometries.residual(residual, y, image, g),
-            )  # fmt: skip
+            geometry, weights = geometries.of(y, image, g, residual), geometries.weights(w[part])
+            offsets, activation = None if bias is None else bias[part], ctx.attrs["activation"]
+            params = ctx.attrs["activation_params"]
+            if residual is None and serves_dot(b, geometry, weights):
+                emit_dot(b, geometry, weights, offsets, activation, params)
+                continue
+            others = geometries.residual(residual, y, image, g)
+            emit_f32(b, geometry, weights, offsets, activation, params, others)
 
 
 def _by_squares(

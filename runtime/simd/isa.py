@@ -14,6 +14,7 @@ from .cast_step import CastStep
 from .depthwise_f32_tile import WindowTile
 from .depthwise_int8_tile import DepthwiseTile
 from .depthwise_layout import DepthwiseLayout
+from .dot_tile import DotTile
 from .float_tile import FloatTile
 from .lookup_step import LookupStep
 from .pair_tile import PairTile
@@ -70,6 +71,10 @@ class Isa:
     def depthwise(self, layout: DepthwiseLayout, repeat: int, dense: bool, joined: int, parts: int) -> DepthwiseTile:
         """A tile of int8 depthwise convolution."""
         return DepthwiseTile(self.target, layout, repeat, dense, joined, parts)
+
+    def dot_tile(self, tail: int) -> DotTile:
+        """Sums of products along contiguous elements; tail: of a run beyond whole vectors."""
+        return DotTile(self.target, tail)
 
     def winograd(self) -> WinogradTile:
         """The transforms of a convolution by 3x3 kernels."""
