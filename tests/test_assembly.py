@@ -11,7 +11,7 @@ from math import prod
 from typing import Any
 
 import pytest
-from assembly_text import compiled, count, instructions, loop_of, stacked
+from assembly_text import compiled, count, instructions, loop_of, spilled, stacked
 from product_cases import depthwise
 
 from millijoule.runtime.kernels import conv, execute, softmax_split
@@ -132,12 +132,26 @@ def test_depthwise_integers_in_16_registers(channels: int, stride: int, kernel: 
     assert not stacked(loop)
 
 
-@pytest.mark.parametrize(("name", "lanes"), [("x86-64-v3", 8), ("x86-64-v4-vnni", 16), ("aarch64-neon", 4)])
+def test_plain_neon_multiplies_the_halves_of_registers() -> None:
+    """Nothing moves between widening a pixel and its products."""
+    constants: dict[str, Any] = {
+        "channels": 16, "kernel": 3, "stride": 2, "dilation": 1, "narrow": False, "repeat": 4, "dense": False,
+        "joined": 1, "parts": 1, "finish": "shift",
+    }  # fmt: skip
+    loop = loop_of(compiled(depthwise_int8, TARGETS["cortex-a57"], **constants), "smlal")
+    assert (count(loop, "smlal v"), count(loop, "smlal2 v"), count(loop, "sshll v")) == (24, 24, 18)
+    assert not count(loop, "(zip|uzp|xtn|ext|mov|dup|ushll|sshr)") and not stacked(loop)
+
+
+@pytest.mark.parametrize(
+    ("name", "lanes"),
+    [("x86-64-v3", 8), ("x86-64-v4-vnni", 16), ("aarch64-neon", 4), ("cortex-a53", 4), ("cortex-a55", 4)],
+)
 def test_depthwise_floats(name: str, lanes: int) -> None:
     constants: dict[str, Any] = {"lanes": lanes, "kernel": 3, "stride": 1, "count": 6, "activation": None}
     loop = loop_of(compiled(depthwise_f32, TARGETS[name], **constants), "(vfmadd|fmla)")
     assert count(loop, "(vfmadd|fmla)") == 18
-    assert not stacked(loop)
+    assert not spilled(loop)
 
 
 @pytest.mark.parametrize(
@@ -159,6 +173,14 @@ def test_arm_computes_exponentials_side_by_side(name: str) -> None:
         # Those of a second vector stand before the last of the first: no store comes between.
         assert count(loop, "fml") >= 16 and not stacked(loop)
         assert not any(kind.startswith("st") for kind in kinds[: len(kinds) - kinds[::-1].index("fmla")])
+
+
+def test_three_steps_by_themselves_become_four() -> None:
+    """As of the first layer of most networks for images. Zero weights add nothing to integers; floats may be NaN."""
+    target = TARGETS["aarch64-dotprod"]
+    assert [TileLayout.of(target, "i8").steps(run) for run in (4, 9, 13, 25, 29)] == [1, 4, 4, 8, 8]
+    assert [TileLayout.of(target, "f32").steps(run) for run in (3, 7)] == [3, 7]
+    assert TileLayout.of(TARGETS["aarch64-i8mm"], "i8").steps(24) == 3
 
 
 def test_requantization_is_not_fused() -> None:

@@ -50,7 +50,20 @@ LAST_OFFSET = 2**32 - 1
 ARENA, WEIGHTS, SCRATCH = 0, 1, 2
 """Base registers: activations; packed constants; memory private to the worker."""
 
+_ROLLED = "rolled"
+
 _CODES = {Ptr: "p", Int: "i", Float: "f", Bases: "b", "Ptr": "p", "Int": "i", "Float": "f", "Bases": "b"}
+
+
+def roll(kernel: Callable[..., None]) -> Callable[..., None]:
+    """Marks a kernel whose loops LLVM is not to unroll for cores that execute in order, as it does of itself: where
+    that takes more registers for addresses than there are."""
+    setattr(kernel, _ROLLED, True)
+    return kernel
+
+
+def rolled(kernel: Callable[..., None]) -> bool:
+    return getattr(kernel, _ROLLED, False)
 
 
 def signature(kernel: Callable[..., None]) -> str:

@@ -14,7 +14,7 @@ from numba.core.compiler import Flags, compile_extra
 from numba.core.compiler_lock import global_compiler_lock
 
 from ..simd.subroutine import compiled_by
-from .abi import codes, signature
+from .abi import codes, rolled, signature
 from .numba_frontend import Context, Pipeline, typing_context
 
 if TYPE_CHECKING:
@@ -48,10 +48,13 @@ class _KernelLibrary(AOTCodeLibrary):
 
 
 class _TargetCodegen(AOTCPUCodegen):
-    """numba's ahead-of-time code generator, for a target that need not be this machine."""
+    """numba's ahead-of-time code generator, for a target that need not be this machine.
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
+    rolled: LLVM unrolls no loop.
+    """
+
+    def __init__(self, target: Target, rolled: bool) -> None:
+        self.target, self.rolled = target, rolled
         super().__init__("millijoule")
 
     def _init(self, llvm_module: llvm.ModuleRef) -> None:
@@ -67,6 +70,13 @@ class _TargetCodegen(AOTCPUCodegen):
         self._loopvect = False
         self._opt_level = 0
 
+    def _pass_builder(self, **options: Any) -> llvm.PassBuilder:
+        if not self.rolled:
+            return super()._pass_builder(**options)
+        tuning = llvm.create_pipeline_tuning_options(options.get("opt", config.OPT))
+        tuning.loop_unrolling = tuning.loop_vectorization = tuning.slp_vectorization = False
+        return llvm.create_pass_builder(self._tm, tuning)
+
     def _create_empty_module(self, name: str) -> ir.Module:
         module = super()._create_empty_module(name)
         module.triple = self.target.triple
@@ -75,23 +85,28 @@ class _TargetCodegen(AOTCPUCodegen):
         return module
 
 
+def _codegen(function: Callable[..., None], target: Target) -> _TargetCodegen:
+    return _codegen_of(target, rolled(function) and target.in_order)
+
+
 @cache
-def _codegen(target: Target) -> _TargetCodegen:
+def _codegen_of(target: Target, rolled: bool) -> _TargetCodegen:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
-    return _TargetCodegen(target)
+    return _TargetCodegen(target, rolled)
 
 
 def compile_kernel(function: Callable[..., None], symbol: str, target: Target) -> bytes:
     """An ELF relocatable object that defines `symbol` with the calling convention of `abi`."""
     with global_compiler_lock, _no_vectorizer():
-        return _lowered(function, symbol, _codegen(target)).emit_native_object()
+        return _lowered(function, symbol, _codegen(function, target)).emit_native_object()
 
 
 def assembly(function: Callable[..., None], target: Target) -> str:
     """The assembly text of a kernel, for tests and for people."""
     with global_compiler_lock, _no_vectorizer():
-        library, codegen = _lowered(function, "kernel", _codegen(target)), _codegen(target)
+        codegen = _codegen(function, target)
+        library = _lowered(function, "kernel", codegen)
         library.finalize()
         return codegen._tm.emit_assembly(library._final_module)
 
@@ -99,7 +114,7 @@ def assembly(function: Callable[..., None], target: Target) -> str:
 def effort(function: Callable[..., None], target: Target) -> int:
     """How many instructions of a kernel LLVM is given to optimize, subroutines inlined; compiles no further."""
     with global_compiler_lock, _no_vectorizer():
-        library = _lowered(function, "kernel", _codegen(target))
+        library = _lowered(function, "kernel", _codegen(function, target))
         library.inline_subroutines()
         return sum(line.startswith("  ") for line in str(library._final_module).splitlines())
 

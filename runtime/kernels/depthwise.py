@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..compiler.abi import Float, Int, Ptr
+from ..compiler.abi import Float, Int, Ptr, roll
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -143,6 +143,7 @@ def depthwise_f32(
     tile = isa.window(lanes, kernel, stride, count)
     init, step, store = tile.init, tile.step, tile.store(bind(activation))
 
+    @roll
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, y: Ptr,
         lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,

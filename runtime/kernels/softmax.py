@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..compiler.abi import Float, Int, Ptr
+from ..compiler.abi import Float, Int, Ptr, roll
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -122,6 +122,7 @@ def softmax_f32(isa: Isa, algorithm: str, log: bool, streaming: bool, in_place: 
 
     in_two = recomputed if not reload else kept_where_apart if in_place else kept
 
+    @roll
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int) -> None:
         for row in range(start, stop):
             source, target = x + row * n * 4, y + row * n * 4

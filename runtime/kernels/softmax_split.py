@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler.abi import Int, Ptr
+from ..compiler.abi import Int, Ptr, roll
 from .softmax_sums import sums
 from .softmax_writes import writes
 
@@ -42,6 +42,7 @@ def totals(isa: Isa) -> Callable[..., None]:
     total = sums(isa).total
     store, store_sum, store_number = isa.scalar_store("i32"), isa.scalar_store("f64"), isa.scalar_store("i64")
 
+    @roll
     def kernel(start: Int, stop: Int, x: Ptr, records: Ptr, n: Int, part: Int, parts: Int) -> None:
         for chunk in range(start, stop):
             row = chunk // parts
@@ -60,6 +61,7 @@ def totals_below(isa: Isa, keep: bool, streaming: bool) -> Callable[..., None]:
     total_below, keep_below = sums(isa).total_below, writes(isa, streaming).keep_below
     load, store_sum = isa.scalar_load("f32"), isa.scalar_store("f64")
 
+    @roll
     def kernel(
         start: Int, stop: Int, x: Ptr, y: Ptr, records: Ptr, rows: Ptr, n: Int, part: Int, parts: Int,
     ) -> None:  # fmt: skip
@@ -121,6 +123,7 @@ def join_totals(isa: Isa) -> Callable[..., None]:
     store, store_number = isa.scalar_store("f32"), isa.scalar_store("i64")
     splat_int, one_of = isa.splat("i32"), reduce("max")
 
+    @roll
     def kernel(start: Int, stop: Int, x: Ptr, records: Ptr, rows: Ptr, n: Int, parts: Int) -> None:
         for row in range(start, stop):
             found, reference, top = 0.0, -(1 << 30), -(1 << 30)

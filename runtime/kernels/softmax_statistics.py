@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler.abi import Int, Ptr
+from ..compiler.abi import Int, Ptr, roll
 from .softmax import LN2, logarithm_of
 from .softmax_sums import STRIP_VECTORS, sums
 
@@ -88,6 +88,7 @@ def statistics(isa: Isa) -> Callable[..., None]:
                     if value > load_one(last):
                         insert(value, i, values, indices, k)
 
+    @roll
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int, k: Int) -> None:
         for row in range(start, stop):
             source, record = x + row * n * 4, y + row * (HEAD + ITEM * k)

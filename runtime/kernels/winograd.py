@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..compiler.abi import Float, Int, Ptr
+from ..compiler.abi import Float, Int, Ptr, roll
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -33,6 +33,7 @@ def winograd_f32(
     lanes = isa.lanes
     width_ = columns * lanes
 
+    @roll
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, zeros: Ptr, bias: Ptr, other: Ptr, y: Ptr, v: Ptr, m: Ptr,
         squares: Int, across: Int, count: Int, height: Int, width: Int, channels: Int, outputs: Int, blocks: Int,

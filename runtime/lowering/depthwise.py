@@ -29,6 +29,8 @@ WIDEST_STRIDE = 32
 ACCUMULATORS = 8
 FEW_ACCUMULATORS = 4
 """Of a tile, or of each of three that are alive together, where 16 registers hold the transposed pixels, too."""
+SINGLE_ACCUMULATORS = 6
+"""Of each of three tiles that are alive together, where single products are added."""
 BANDS_PER_THREAD, LEAST_BAND = 2, 3
 """A band is rows of outputs that a thread walks down; two more rows of inputs are read."""
 TILE_OVERHEAD = 0.5
@@ -242,7 +244,7 @@ def _tile(b: Builder, scan: _Scan, channels: int, joined: int) -> tuple[dict[str
     if layout.pixels > scan.pixels:
         narrow = True
         layout = DepthwiseLayout.of(b.target, channels, scan.kernel, scan.stride, scan.dilation, narrow)
-    while _few(b) and layout.pixels * layout.columns > FEW_ACCUMULATORS * (1 if scan.scanned else 2):
+    while layout.pixels * layout.columns > _widest(b, scan, layout):
         layout = DepthwiseLayout.of(b.target, layout.width // 2, scan.kernel, scan.stride, scan.dilation, narrow)
     repeat = 1
     if scan.dilation == 1 and scan.stride <= WIDEST_STRIDE:
@@ -264,11 +266,21 @@ def _few(b: Builder) -> bool:
     return b.target.vnni and b.target.vector_registers == 16
 
 
+def _widest(b: Builder, scan: _Scan, layout: DepthwiseLayout) -> int:
+    """Accumulators of the least tile of a block; wider blocks are divided."""
+    if _few(b):
+        return FEW_ACCUMULATORS * (1 if scan.scanned else 2)
+    narrow = scan.scanned and (layout.depth == 1 or b.target.in_order)
+    return 2 * layout.pixels if narrow else layout.pixels * layout.columns
+
+
 def _room(b: Builder, scan: _Scan, layout: DepthwiseLayout) -> int:
     """Accumulators of a tile, three of which are alive in a scan; transposing narrow blocks takes registers of its
     own."""
     if _few(b):
         return FEW_ACCUMULATORS // 2 if scan.scanned and layout.columns == 1 else FEW_ACCUMULATORS
+    if scan.scanned and layout.depth == 1:
+        return SINGLE_ACCUMULATORS
     if scan.scanned:
         return ACCUMULATORS // 2 if layout.columns == 2 else ACCUMULATORS
     return 2 * ACCUMULATORS

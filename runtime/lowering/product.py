@@ -105,7 +105,7 @@ def side_by_side(b: Builder, g: Geometry, weights: np.ndarray) -> int:
     for count in (1, 2, 4, 8):
         if count > 1 and (count * channels > layout.lanes or g.pixels % count):
             break
-        steps = rows * -(-(run + (count - 1) * g.x_pixel) // layout.depth)
+        steps = rows * layout.steps(run + (count - 1) * g.x_pixel)
         cost = (steps + epilogue) / count
         if cost < least:
             best, least = count, cost
@@ -185,7 +185,7 @@ def emit_int8(
         g, weights = _join(g, weights, count)
         start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
-    steps = weights.shape[1] * -(-g.run // layout.depth)
+    steps = weights.shape[1] * layout.steps(g.run)
     rows, columns, tall = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
     widened = widens(b, g, rows, tall, channels)

@@ -6,6 +6,7 @@ with the channel's weights. The same transposed pixels serve every output that o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -89,16 +90,27 @@ class DepthwiseTile:
                     for index, (p, g) in enumerate(products):
                         if g != group:
                             continue
-                        for part, v in np.ndindex(self.parts, layout.columns):
+                        for part in range(self.parts):
                             at = (row * self.parts + part) * layout.row_bytes
-                            at += (index * layout.columns + v) * layout.vector_bytes
-                            weights = load_at(b, b.add(w, I64(at)), ir.VectorType(I8, layout.vector_bytes))
-                            i = (repeat * layout.pixels + p) * layout.columns + v
-                            tile[i] = self._multiply(b, tile[i], vectors[v], weights)
+                            at += index * layout.columns * layout.vector_bytes
+                            for v, weights in enumerate(self._weights(b, b.add(w, I64(at)))):
+                                i = (repeat * layout.pixels + p) * layout.columns + v
+                                tile[i] = self._multiply(b, tile[i], vectors[v], weights)
         return [self.kind.pack(b, tile) for tile in acc]
 
+    def _weights(self, b: ir.IRBuilder, address: ir.Value) -> Iterator[ir.Value]:
+        """The bytes of one product's weights, a vector for each column; those of 8 bytes come in pairs, as the halves
+        of a register are multiplied as they are."""
+        size = self.layout.vector_bytes
+        count = 2 if size == 8 and self.layout.columns % 2 == 0 else 1
+        for v in range(0, self.layout.columns, count):
+            block = load_at(b, b.add(address, I64(v * size)), ir.VectorType(I8, count * size))
+            for half in range(count):
+                yield shuffle(b, block, block, list(range(half * size, half * size + size))) if count > 1 else block
+
     def _gather(self, b: ir.IRBuilder, x: ir.Value, pitch: ir.Value, first: int) -> list[ir.Value]:
-        """`depth` pixels from `first` on, as one vector of bytes per column: lane by lane the pixels of one channel.
+        """`depth` pixels from `first` on, as one vector per column: lane by lane the pixels of one channel, as bytes,
+        or a single pixel as int16.
 
         Pixels beyond the last that any output needs are read from the last instead: their weights are zero.
         """
@@ -107,6 +119,8 @@ class DepthwiseTile:
         last = (self.pixels - 1) * layout.stride + layout.kernel - 1
         offsets = [min(first + i, last) for i in range(depth)]
         order = layout.order() % width
+        if depth == 1:
+            return self._widened(b, b.add(x, b.mul(pitch, I64(offsets[0]))), order)
         consecutive = offsets == list(range(first, first + depth))
         if self.dense and consecutive and width * depth <= 2 * self.target.vector_bytes:
             size = min(width * depth, self.target.vector_bytes)
@@ -118,8 +132,6 @@ class DepthwiseTile:
             ]
         kind = ir.VectorType(I8, width)
         pixels = [load_at(b, b.add(x, b.mul(pitch, I64(o))), kind) for o in offsets]
-        if depth == 1:
-            return [shuffle(b, pixels[0], pixels[0], [int(ch) for ch in order[v]]) for v in range(layout.columns)]
         if depth == 4 and layout.interleaved and layout.columns == 4:
             return self._unpack_quads(b, pixels)
         pairs = [self._interleave(b, pixels[i], pixels[i + 1], width) for i in range(0, depth, 2)]
@@ -129,6 +141,18 @@ class DepthwiseTile:
         quads = self._interleave(b, words[0], words[1], width)
         flat = b.bitcast(quads, ir.VectorType(I8, 4 * width))
         return [self._select(b, flat, order[v], 4) for v in range(layout.columns)]
+
+    @staticmethod
+    def _widened(b: ir.IRBuilder, address: ir.Value, order: np.ndarray) -> list[ir.Value]:
+        """One pixel as int16. Eight bytes are loaded at a time: of 16, LLVM widens every four by themselves."""
+        size = min(int(order.max()) + 1, 8)
+        starts = range(0, int(order.max()) + 1, size)
+        blocks = [load_at(b, b.add(address, I64(at)), ir.VectorType(I8, size)) for at in starts]
+        wide = [b.sext(block, ir.VectorType(I16, size)) for block in blocks]
+        return [
+            shuffle(b, wide[lanes[0] // size], wide[lanes[0] // size], [channel % size for channel in lanes])
+            for lanes in order.tolist()
+        ]
 
     def _unpack_quads(self, b: ir.IRBuilder, pixels: list[ir.Value]) -> list[ir.Value]:
         """Four whole vectors of bytes transposed by in-lane unpacking, whose order the in-lane packing undoes."""
@@ -144,7 +168,7 @@ class DepthwiseTile:
         return shuffle(b, flat, flat, [int(ch) * depth + i for ch in channels for i in range(depth)])
 
     def _multiply(self, b: ir.IRBuilder, acc: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
-        """acc + dot products of the bytes x (unsigned on x86, signed on Arm) with the packed weights w."""
+        """acc + dot products of x, bytes (unsigned on x86, signed on Arm) or int16, with the packed weights w."""
         lanes, depth = self.layout.lanes, self.layout.depth
         kind = acc.type
         if depth == 4 and self.target.family == "arm":
@@ -167,7 +191,7 @@ class DepthwiseTile:
         lanes, depth, item = self.layout.lanes, self.layout.depth, self.layout.dtype.itemsize
         wide = ir.VectorType(I32, lanes * depth)
         half = ir.VectorType(I16, lanes * depth)
-        values = (b.sext if self.target.family == "arm" else b.zext)(x, half)
+        values = x if depth == 1 else (b.sext if self.target.family == "arm" else b.zext)(x, half)
         stored = b.bitcast(w, ir.VectorType(I8 if item == 1 else I16, lanes * depth))
         factors = stored if item == 2 else b.sext(stored, half)
         product = b.mul(b.sext(values, wide), b.sext(factors, wide))

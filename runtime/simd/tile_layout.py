@@ -48,6 +48,13 @@ class TileLayout(msgspec.Struct, frozen=True):
     def vector_bytes(self) -> int:
         return self.lanes * self.depth * self.dtype.itemsize
 
+    def steps(self, run: int) -> int:
+        """Steps that a run of so many elements takes. Where one more makes them a multiple of `unroll` it is added,
+        with zero weights: three by themselves take longer. Not for floats, as zero times infinity is NaN."""
+        steps = -(-run // self.depth)
+        whole = self.dtype == np.int8 and self.unroll > 1 and steps % self.unroll == self.unroll - 1
+        return steps + 1 if whole else steps
+
     def step_bytes(self, columns: int) -> int:
         return columns * self.vector_bytes
 
@@ -65,7 +72,7 @@ class TileLayout(msgspec.Struct, frozen=True):
     def pack(self, weights: np.ndarray, columns: int) -> np.ndarray:
         """weights (channels, segments, run) -> packed (blocks, segments, steps, columns, lanes * depth)."""
         channels, segments, run = weights.shape
-        steps = -(-run // self.depth)
+        steps = self.steps(run)
         width = columns * self.lanes
         starts, order = self.starts(channels, columns), self.channels(columns)
         parts = (2, self.depth // 2) if self.pairs else (1, self.depth)
