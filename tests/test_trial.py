@@ -68,3 +68,24 @@ def test_what_became_slower_is_given_up(clock: Clock) -> None:
     for _ in range(2 * trial.RUNS):
         both()
     assert both._chosen is alone
+
+
+@pytest.mark.parametrize("helped", [True, False])
+@pytest.mark.parametrize("nanoseconds", [10_000, 1_000_000, 300_000_000])
+def test_trying_the_slower_way_costs_little(clock: Clock, nanoseconds: int, helped: bool) -> None:
+    quick, slow = Way(clock, nanoseconds), Way(clock, 5 * nanoseconds)
+    both = trial.HelperTrial(quick, slow) if helped else trial.HelperTrial(slow, quick)
+    for _ in range(2 * trial.RUNS):
+        both()
+    clock.now, quick.calls, slow.calls = 0, 0, 0
+    while slow.calls < 3 * trial.RUNS:
+        both()
+    assert quick.calls > 0 and slow.calls * 4 * nanoseconds < 0.05 * clock.now
+
+
+def test_long_runs_are_tried_a_few_times(clock: Clock) -> None:
+    together, alone = Way(clock, 50_000_000), Way(clock, 90_000_000)
+    both = trial.HelperTrial(together, alone)
+    for _ in range(40):
+        both()
+    assert alone.calls == trial.LEAST_RUNS

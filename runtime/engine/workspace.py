@@ -33,8 +33,6 @@ _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
 BRIEF_WORK = 1_000_000
 """Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
 taken it."""
-TRIED_WORK = 50_000_000
-"""Multiply-adds from which on helper threads are used without a trial."""
 FLIP = np.int8(-128)
 _NOTHING = np.empty(0, np.uint8)
 
@@ -109,7 +107,7 @@ class Workspace:
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
         self.execute = self._all(shared=program.shared and self._helpers is not None)
-        if program.shared and self._helpers is not None and program.macs < TRIED_WORK:
+        if program.shared and self._helpers is not None:
             self.execute = HelperTrial(self.execute, self._all(shared=False))
         if plan.apart is not None:
             kept = [view.storage for view in program.inputs.values()]
