@@ -12,9 +12,13 @@ import pytest
 from kernel_cases import INTEGER_TARGETS, TARGETS, check_model, kernels_of
 from product_cases import ATOL, DEPTHWISE_FLOATS, DEPTHWISE_INTEGERS, PADS, RTOL, Build, depthwise, random_conv
 
+from millijoule.runtime.kernels.depthwise import depthwise_scan_int8
+from millijoule.runtime.program.program import Call
 from millijoule.runtime.session import load
 from millijoule.runtime.simd.depthwise_layout import DepthwiseLayout
 from millijoule.runtime.targets import target as targets
+from millijoule.runtime.targets.target import named
+from millijoule.tools.models.plans import plan_program
 
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 
@@ -85,6 +89,18 @@ def test_nan_and_infinity_stay_where_they_belong(target: str) -> None:
     data = net.feeds["x0"]
     data[0, 0, 0, 0], data[0, 4, 8, 18], data[0, 2, 4, 1] = np.nan, np.inf, -np.inf
     check_model(net.model, net.feeds, target=target, rtol=RTOL, atol=ATOL)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4, 8])
+@pytest.mark.parametrize("rows", [3, 9, 25, 26])
+def test_no_band_begins_below_the_last_row(rows: int, threads: int) -> None:
+    """Eight bands of four rows are more than 25 rows, and a band reads two rows before it writes one."""
+    net = depthwise((1, rows, 12, 64), (3, 3), **PADS)()
+    shapes = {name: data.shape for name, data in net.feeds.items()}
+    program, _ = plan_program(net.model, shapes, named("x86-64-v3"), threads)
+    found = [dict(s.numbers) for s in program.steps if isinstance(s, Call) and s.kernel is depthwise_scan_int8]
+    assert len(found) == 1
+    assert (found[0]["bands"] - 1) * found[0]["lines"] < found[0]["rows"] <= found[0]["bands"] * found[0]["lines"]
 
 
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])

@@ -91,7 +91,7 @@ def depthwise_scan_int8(
     finish: str,
 ) -> Callable[..., None]:
     """Three kernel rows, row stride 1: walks down a strip of outputs, and transposes each input row once for the three
-    output rows that read it. A chunk is one band of `lines` output rows.
+    output rows that read it. A chunk is one band of `lines` output rows; neighbours are walked down at once.
 
     Parameters as of depthwise_int8; rows: of outputs in all; strips: tiles per row; bands: per strip. Packed weights
     hold the last kernel row first.
@@ -108,9 +108,13 @@ def depthwise_scan_int8(
         rows: Int, lines: Int, blocks: Int, strips: Int, bands: Int, pixels: Int, x_row: Int, x_pixel: Int,
         x_tap: Int, y_row: Int, y_pixel: Int, panel: Int, last_channel: Int, zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
-        for chunk in range(start, stop):
+        chunk: int = start
+        while chunk < stop:
             group = chunk // bands
-            top = (chunk - group * bands) * lines
+            band = chunk - group * bands
+            last_band = min(bands, band + stop - chunk)
+            chunk = chunk + last_band - band
+            top, bottom = band * lines, min(last_band * lines, rows)
             for strip in range(group * blocks * strips, (group * blocks + blocks) * strips):
                 block = strip // strips
                 pixel = min((strip - block * strips) * count, pixels - count)
@@ -124,7 +128,7 @@ def depthwise_scan_int8(
                 _, _, upper = scan(blank, blank, blank, a, x_tap, weights)
                 _, upper, lower = scan(blank, upper, blank, a + x_row, x_tap, weights)
                 a = a + 2 * x_row
-                for _ in range(min(lines, rows - top)):
+                for _ in range(top, bottom):
                     done, upper, lower = scan(upper, lower, init(block_bias), a, x_tap, weights)
                     store(done, out, y_pixel, block_scale, zero_point, low, high)
                     a = a + x_row

@@ -210,7 +210,9 @@ def _lower_int8(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nd
     if scan.scanned:
         strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
         bands = 1 if b.threads == 1 else max(1, min(BANDS_PER_THREAD * b.threads, scan.lines // LEAST_BAND))
-        arguments |= {"rows": scan.lines, "lines": -(-scan.lines // bands), "strips": strips, "bands": bands}
+        band = -(-scan.lines // bands)
+        bands = -(-scan.lines // band)
+        arguments |= {"rows": scan.lines, "lines": band, "strips": strips, "bands": bands}
         del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
         kernel, lines = depthwise_scan_int8, bands
     together = blocks_of_a_chunk(b, lines, len(packed))
