@@ -16,7 +16,7 @@ import pytest
 from cli import mj, mj_json, one_line
 from report_runs import HOSTILE, bench, energy
 
-from millijoule.tools.report.contents import named
+from millijoule.tools.report.contents import energy_text, millijoules, named
 from millijoule.tools.report.markdown import write_markdown
 from millijoule.tools.report.page.chart import LETTER, across, chart
 from millijoule.tools.report.page.markup import tag
@@ -24,6 +24,7 @@ from millijoule.tools.report.page.page import write_page
 from millijoule.tools.report.page.power import COLUMNS, power_trace
 from millijoule.tools.report.page.tradeoff import tradeoff
 from millijoule.tools.report.run_file import AnyRun, write_run
+from millijoule.tools.report.run_parts import Interval
 from millijoule.tools.report.spreadsheet import write_csv
 
 VOID = ("meta", "link")
@@ -221,3 +222,10 @@ def test_labels_of_ticks_do_not_cover_each_other(low: float, high: float) -> Non
     assert found
     ends = [(float(x) - LETTER * len(label) / 2, float(x) + LETTER * len(label) / 2) for x, label in found]
     assert all(end < start for (_, end), (start, _) in pairwise(ends))
+
+
+def test_what_rounding_leaves_of_a_difference_is_no_energy() -> None:
+    assert energy_text(-1.574e-20, 1e-3) == "0" and energy_text(-1.776e-15) == "0"
+    assert energy_text(1.6091e-4, 1e-3) == "0.1609" and energy_text(-2e-12) == "-2e-12"
+    assert millijoules(Interval(-1e-17, -0.5, 0.5)).text == "0 mJ (-0.5 to 0.5)"
+    assert millijoules(Interval(6.8, 6.6, 7.0), bounds=False).text == "6.8 mJ"

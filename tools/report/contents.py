@@ -13,6 +13,8 @@ from .run_file import AnyRun
 from .run_parts import Interval, Latency, Layer
 
 DASH = "-"
+ROUNDING = 1e-12
+"""Joules below which a figure is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,17 @@ def byte_count(value: int | None) -> Cell:
     return Cell(DASH) if value is None else Cell(size(value), value)
 
 
-def millijoules(interval: Interval | None) -> Cell:
+def energy_text(joules: float, unit: float = 1.0) -> str:
+    """Four digits, in so many joules; less than a picojoule is what rounding left of a difference."""
+    return f"{joules / unit if abs(joules) >= ROUNDING else 0.0:.4g}"
+
+
+def millijoules(interval: Interval | None, *, bounds: bool = True) -> Cell:
     """value: in joules."""
     if interval is None:
         return Cell(DASH)
-    return Cell(f"{interval.value:.4g} mJ{_bounds(interval)}", interval.value / 1000)
+    said = _bounds(interval) if bounds else ""
+    return Cell(f"{energy_text(interval.value / 1000, 1e-3)} mJ{said}", interval.value / 1000)
 
 
 def _bounds(interval: Interval) -> str:
@@ -151,8 +159,8 @@ def _overview(runs: Sequence[Named]) -> Table:
                 seconds(typical_seconds(run)),
                 seconds(None if ours is None else ours.p90),
                 seconds(None if ours is None else ours.p99),
-                millijoules(above),
-                millijoules(total),
+                millijoules(above, bounds=False),
+                millijoules(total, bounds=False),
                 plain(how),
                 byte_count(None if memory is None else memory.arena_bytes),
                 byte_count(None if memory is None else memory.peak_bytes),
@@ -214,7 +222,7 @@ def _energy(run: EnergyRun) -> list[Table]:
         [Cell("whole device"), Cell({True: "yes", False: "no, a part of it", None: "not known"}[run.source.whole])],
         [Cell("inferences"), number(run.inferences, f"{run.inferences or 0:,}")],
         [Cell("energy"), Cell(f"{run.joules:.4g} J", run.joules)],
-        [Cell("energy above idle"), number(run.above_idle_j, f"{run.above_idle_j or 0:.4g} J")],
+        [Cell("energy above idle"), number(run.above_idle_j, f"{energy_text(run.above_idle_j or 0.0)} J")],
         [Cell("mean power"), Cell(f"{run.power.mean:.4g} W", run.power.mean)],
         [Cell("peak power"), Cell(f"{run.power.peak:.4g} W", run.power.peak)],
     ]

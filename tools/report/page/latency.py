@@ -14,6 +14,8 @@ ROW = 44.0
 BINS = 72
 NAME = 14.0
 """Between the names of two lines."""
+BEYOND = 3.0
+"""Times the longest 99th percentile that the axis has; what took longer is in its last column."""
 MOST = 8
 """Contenders in one figure; the table has all."""
 
@@ -26,7 +28,8 @@ def distribution(latencies: Sequence[Latency]) -> Markup | None:
     if not shown:
         return None
     height = TOP + BOTTOM + ROW * len(shown)
-    axis = across("time of one inference", min(values), max(values), log=True, write=_short)
+    longest = min(max(values), BEYOND * max(each.p99 for each in shown))
+    axis = across("time of one inference", min(values), longest, log=True, write=_short)
     marks: list[Content] = []
     for place, each in enumerate(shown):
         bottom = TOP + ROW * (place + 1) - 4
@@ -47,6 +50,7 @@ def _bars(each: Latency, at: object, bottom: float, place: int) -> list[Content]
     room = WIDTH - RIGHT - LEFT
     counts = [0] * BINS
     for value in each.samples:
+        # What takes longest lies beyond the axis.
         counts[min(BINS - 1, max(0, int((at(value) - LEFT) / room * BINS)))] += 1
     most = max(counts)
     # The root, so that what is seen seldom is seen at all.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ..bench_run import BenchRun
-from ..contents import DASH, Cell, Named, Section, Table, energy, sections, typical_seconds
+from ..contents import DASH, Cell, Named, Section, Table, energy, energy_text, sections, typical_seconds
 from ..display import counted, duration, size
 from ..energy_run import EnergyRun
 from .latency import distribution, over_minutes
@@ -22,6 +22,10 @@ WHOLE = 28
 """Characters of a text that is not broken into lines, such as a target's name at its hyphens."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """What the page may load: nothing."""
+SEEN = (
+    "How often which latency was seen (square root); solid line: median, dashed: 99th percentile; what took longest is "
+    "in the last column."
+)
 
 
 def write_page(runs: Sequence[Named]) -> str:
@@ -88,9 +92,9 @@ def _tiles(each: Named) -> Markup:
     if run.latency:
         found.append(("latency, p99", duration(run.latency[0].p99)))
     if above is not None:
-        found.append((f"energy above idle, {how}", f"{above.value:.4g} mJ"))
+        found.append((f"energy above idle, {how}", f"{energy_text(above.value / 1000, 1e-3)} mJ"))
     if total is not None:
-        found.append((f"energy in total, {how}", f"{total.value:.4g} mJ"))
+        found.append((f"energy in total, {how}", f"{energy_text(total.value / 1000, 1e-3)} mJ"))
     if run.memory is not None:
         found.append(("arena", size(run.memory.arena_bytes)))
     if run.accuracy is not None:
@@ -103,14 +107,14 @@ def _overview_figures(runs: Sequence[Named]) -> Iterator[Markup]:
 
     firsts = [msgspec.structs.replace(each.run.latency[0], name=each.name) for each in runs if each.run.latency]
     if len(firsts) > 1:
-        caption = "How often which latency was seen (square root); solid line: median, dashed: 99th percentile."
+        caption = SEEN
         yield from _figure("Latency of every run", distribution(firsts), caption)
     caption = "Numbers are the runs' in the table below. Energy above idle where it is known, else in total."
     yield from _figure("Accuracy against cost", tradeoff(runs), caption)
 
 
 def _figures(run: BenchRun | EnergyRun) -> Iterator[Markup]:
-    caption = "How often which latency was seen (square root); solid line: median, dashed: 99th percentile."
+    caption = SEEN
     yield from _figure("Latency", distribution(run.latency), caption)
     if isinstance(run, BenchRun):
         minutes = [(each.start_s, each.median, each.p90, each.p99) for each in run.sustained]
