@@ -78,7 +78,8 @@ def row(name: str) -> str:
         elif p.kind is p.POSITIONAL_OR_KEYWORD:
             inputs.append(p.name if p.default is p.empty else f"[{p.name}]")
     attributes = ", ".join(op.defaults)
-    kernel = "yes" if lowerings.find(name) is not None else ""
+    lowering = lowerings.find(name)
+    kernel = "" if lowering is None else f"yes: {lowering.limits}" if lowering.limits else "yes"
     return f"| {name} | {', '.join(inputs)} | {attributes} | {kernel} |"
 
 

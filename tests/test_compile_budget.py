@@ -57,6 +57,10 @@ LARGEST: dict[str, dict[str, Any]] = {
     "quantized.mul_int8": BYTES,
     "quantized.quantize": {"y": "u8", "scalar": False},
     "quantized.quantize_anywhere": {"y": "u8", "zero": "u8", "scalar": False, "zero_scalar": False},
+    "recurrent.recurrent": {
+        "cell": "LSTM", "rows": 6, "groups": 1, "activations": ["Sigmoid", "Softplus", "Softplus"], "clipped": True,
+        "peepholes": True,
+    },
     "reduce.reduce_rows": {"operation": "sum", "mean": True, "function": "Sqrt"},
     "reorder.interleave": {"itemsize": 1, "flip": True, "count": 4},
     "reorder.separate": {"itemsize": 1, "flip": True, "count": 4, "kept": 4},

@@ -24,10 +24,12 @@ WantedBorder = Callable[["Context"], "tuple[Border, int] | None"]
 class Lowering(msgspec.Struct, frozen=True):
     """lower: appends kernel calls to the Builder and returns True; or returns False, having emitted no step, where no
     kernel serves the node. border: padding that the operator wants around its first input's elements in memory, and
-    its value (of quantized integers: the zero point); None where it wants none."""
+    its value (of quantized integers: the zero point); None where it wants none. limits: for docs/operators.md, which
+    nodes have a kernel, where that is not plain from their types."""
 
     lower: Lower
     border: WantedBorder | None = None
+    limits: str = ""
 
 
 OfOperator = Callable[["Op"], bool]
@@ -37,7 +39,7 @@ _kinds: list[tuple[OfOperator, Lowering]] = []
 
 
 def lowers(
-    *names: str, where: OfOperator | None = None, border: WantedBorder | None = None
+    *names: str, where: OfOperator | None = None, border: WantedBorder | None = None, limits: str = ""
 ) -> Callable[[Lower], Lower]:
     """Decorator: makes a function the lowering of these operators, and of those for which `where` holds that have no
     other."""
@@ -46,9 +48,9 @@ def lowers(
         for name in names:
             if name in _lowerings:
                 raise ValueError(f"operator {name} is lowered twice")
-            _lowerings[name] = Lowering(lower, border)
+            _lowerings[name] = Lowering(lower, border, limits)
         if where is not None:
-            _kinds.append((where, Lowering(lower, border)))
+            _kinds.append((where, Lowering(lower, border, limits)))
         return lower
 
     return add

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .recurrence import Recurrence, State, Step, clipped, cost, functions, infer, macs, run
+from .recurrence import KINDS, State, Step, clipped, cost, functions, infer, macs, run
 from .registry import Op, register
 
-KIND = Recurrence(gates=4, defaults=("Sigmoid", "Tanh", "Tanh"), states=2)
+KIND = KINDS["LSTM"]
 
 
 def in_eight_bits(data: np.ndarray) -> np.ndarray:

@@ -44,6 +44,13 @@ class Recurrence:
     states: int = 1
 
 
+KINDS = {
+    "LSTM": Recurrence(gates=4, defaults=("Sigmoid", "Tanh", "Tanh"), states=2),
+    "GRU": Recurrence(gates=3, defaults=("Sigmoid", "Tanh")),
+    "RNN": Recurrence(gates=1, defaults=("Tanh",)),
+}
+
+
 def infer(ctx: Context, kind: Recurrence) -> list[Inferred]:
     """Y, and each state after the last step."""
     x, w, r = (ctx.input(index) for index in range(3))
@@ -134,8 +141,7 @@ def run(
     if layout:
         x, initial = x.swapaxes(0, 1), [None if state is None else state.swapaxes(0, 1) for state in initial]
     length, batch = x.shape[:2]
-    if lengths is not None and lengths.size and not 0 <= lengths.min() <= lengths.max() <= length:
-        raise ModelError(f"sequence_lens must lie between 0 and {length}")
+    check_lengths(lengths, length)
     time = np.arange(length)[:, None]
     valid = np.full(batch, length) if lengths is None else lengths.astype(np.int64)
     alive = time < valid
@@ -161,6 +167,12 @@ def run(
     if layout:
         y, ends = y.transpose(2, 0, 1, 3), [state.swapaxes(0, 1) for state in ends]
     return tuple(array.astype(x.dtype, copy=False) for array in (y, *ends))
+
+
+def check_lengths(lengths: np.ndarray | None, steps: int) -> None:
+    """ModelError where a sequence would be longer than the steps there are, or shorter than none."""
+    if lengths is not None and lengths.size and not 0 <= lengths.min() <= lengths.max() <= steps:
+        raise ModelError(f"sequence_lens must lie between 0 and {steps}")
 
 
 def clipped(x: np.ndarray, clip: float | None) -> np.ndarray:

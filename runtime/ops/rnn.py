@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .recurrence import Recurrence, State, Step, clipped, cost, functions, infer, macs, run
+from .recurrence import KINDS, State, Step, clipped, cost, functions, infer, macs, run
 from .registry import Op, register
 
-KIND = Recurrence(gates=1, defaults=("Tanh",))
+KIND = KINDS["RNN"]
 
 
 def rnn(

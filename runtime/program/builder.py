@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from sys import intern
 from types import MappingProxyType
@@ -181,6 +181,19 @@ class Builder:
                 numbers[name] = value
         alike = self._alike(kernel, constants, numbers, sizes)
         self.steps.append(Call(kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work))
+
+    def check(self, run: Callable[[Sequence[np.ndarray | None]], None], indices: Sequence[int]) -> None:
+        """Appends a step that looks at some of the inputs and raises ModelError where they are not what the kernels
+        that follow can be given."""
+
+        def step(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
+            run(arrays)
+            return ()
+
+        inputs = [self._canonical(self.ctx.input(index)) for index in indices]
+        for view in inputs:
+            view.storage.touch(len(self.steps))
+        self.steps.append(PythonStep(step, [*inputs], [], self._name))
 
     def fill(self, view: View, value: np.ndarray) -> None:
         """Writes one element's bytes to every element of a view."""
