@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from threading import get_ident
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from .memory.shelf import Shelf, shelf_of
 from .outcome import Layout, Outcome, Outcomes
 from .session import Session, shapes_of
 
+if TYPE_CHECKING:
+    from .engine.staging import Staged
+
 
 class RememberingSession(Session):
     """A session of which `run` keeps what it gives, and gives it again."""
@@ -26,7 +29,7 @@ class RememberingSession(Session):
 
     def __init__(self, engine: Engine, shelf: Shelf) -> None:
         super().__init__(engine, shelf)
-        self._planned: tuple[Signature, Plan, Layout] | None = None
+        self._planned: tuple[Signature, Plan | Staged, Layout | None] | None = None
 
     @staticmethod
     def of(engine: Engine, memory: Memory) -> RememberingSession:
@@ -61,12 +64,17 @@ class RememberingSession(Session):
         # What was planned for the same signature is known to fit.
         if planned is None or question[1] is not planned[0]:
             shapes = shapes_of(self._check(arrays))
-            plan = self._engine.whole(shapes, ())
-            planned = self._planned = question[1], plan, Layout.of(plan.program, shapes, self._engine.threads)
+            plan = self._engine.plan(shapes, ())
+            whole = isinstance(plan, Plan)
+            layout = Layout.of(plan.program, shapes, self._engine.threads) if whole else None
+            planned = self._planned = question[1], plan, layout
         _, plan, layout = planned
         began = perf_counter()
-        found, data = self._execute(plan, arrays, self._shelf)
+        found, data, (macs, shared) = self._execute(plan, arrays, self._shelf)
         seconds = perf_counter() - began
+        if layout is None:  # whose sizes depend on data
+            outputs = tuple((name, array.shape, array.dtype) for name, array in found.items())
+            layout = Layout.made(outputs, shapes_of(arrays), macs, self._engine.threads if shared else 1)
         self._latest = get_ident(), layout.shapes
         self._shelf.keep(question, data, Outcome.of(layout, found), layout.macs, seconds, layout.threads)
         return found

@@ -280,7 +280,7 @@ class Session:
             found = self._advance(self._stream, arrays, names)
             return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
         shapes = shapes_of(arrays)
-        found, _ = self._execute(self._engine.plan(shapes, names), arrays)
+        found, _, _ = self._execute(self._engine.plan(shapes, names), arrays)
         self._latest = get_ident(), shapes
         return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
 
@@ -341,8 +341,8 @@ class Session:
 
     def _execute(
         self, plan: Plan | Staged, arrays: Mapping[str, np.ndarray], shelf: Shelf | None = None
-    ) -> tuple[dict[str, np.ndarray], bytes]:
-        """New arrays of the plan's outputs; and where a shelf is to keep them, what for."""
+    ) -> tuple[dict[str, np.ndarray], bytes, tuple[int, bool]]:
+        """New arrays of the plan's outputs; where a shelf is to keep them, what for; and what `Workspace.ran` says."""
         workspace = self._take()
         try:
             workspace.bind(plan)
@@ -350,7 +350,7 @@ class Session:
                 workspace.inputs[name][...] = array
             data = b"" if shelf is None else shelf.data(workspace.inputs)
             workspace.execute()
-            return {name: array.copy() for name, array in workspace.outputs.items()}, data
+            return {name: array.copy() for name, array in workspace.outputs.items()}, data, workspace.ran
         finally:
             self._give_back(workspace)
 

@@ -52,12 +52,15 @@ class Part(msgspec.Struct, eq=False):
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
     """plan: of the nodes whose shapes are known; None where there are none. at_once: nodes that are run then, one by
-    one. values: what is known of all nodes' values. rest: None where nothing is left."""
+    one. values: what is known of all nodes' values. rest: None where nothing is left. graph, known: what the plan was
+    made of."""
 
     plan: Plan | None
     at_once: tuple[Node, ...]
     values: Mapping[str, Value]
     rest: Part | None
+    graph: Graph | None = None
+    known: Mapping[str, np.ndarray] | None = None
 
 
 class Staged:
@@ -114,14 +117,14 @@ class Staged:
         made = {name for node in later.done for name in node.outputs}
         wanted = {*graph.outputs}.union(*(_reads(node) for node in later.nodes))
         outputs = sorted(wanted & made - {""})
-        plan = None
+        plan = now = None
         if outputs:
             used = set[str]().union(*(_reads(node) for node in later.done))
             inputs = [name for name in graph.inputs if name in used]
             now = Graph(later.values, later.done, inputs, outputs, graph.name)
             known = {name: data.copy() for name, data in known.items() if name in used}
             plan = self._engine.make({name: shapes[name] for name in inputs}, tuple(outputs), now, known)
-        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance))
+        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance), now, known)
 
     def _rest(self, part: Part, nodes: list[Node], later: Later, instance: Instance) -> Part | None:
         if not nodes:
@@ -160,16 +163,19 @@ class Staged:
 
 
 class Opened:
-    """A staged plan with memory to run it in. inputs: what is run on; outputs: of the latest run."""
+    """A staged plan with memory to run it in. inputs: what is run on; outputs: of the latest run. macs, shared: of the
+    programs that the latest run took, as a program's."""
 
     def __init__(self, staged: Staged, workspace: Callable[[], Workspace]) -> None:
         self._staged, self._workspace = staged, workspace
         root = staged._root.graph
         self.inputs = {name: np.zeros(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
+        self.macs, self.shared = 0, False
         self._spaces: dict[Part, Workspace] = {}
 
     def execute(self) -> None:
+        self.macs, self.shared = 0, False
         found = self._run(self._staged._root, self.inputs)
         self.outputs.clear()
         self.outputs |= {name: found[name] for name in self._staged._outputs}
@@ -186,9 +192,11 @@ class Opened:
         while rest is not None:
             cut = self._staged.cut(rest, arrays)
             if cut.plan is not None:
-                arrays |= self._program(rest, cut.plan, arrays)
+                self.macs += cut.plan.program.macs
+                self.shared |= cut.plan.program.shared
+                arrays |= self._program(rest, cut, arrays)
             for node in cut.at_once:
-                arrays |= self._node(node, cut.values, arrays)
+                arrays |= self._node(node, cut, arrays)
             rest = cut.rest
         for name in wanted:
             if name not in arrays:
@@ -198,18 +206,25 @@ class Opened:
                 arrays[name] = data
         return arrays
 
-    def _program(self, part: Part, plan: Plan, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        space = self._spaces.get(part)
-        if space is None:
-            space = self._spaces[part] = self._workspace()
-        space.bind(plan)
+    def _space(self, part: Part) -> Workspace:
+        """The memory of the part's programs."""
+        if part not in self._spaces:
+            self._spaces[part] = self._workspace()
+        return self._spaces[part]
+
+    def _program(self, part: Part, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """What the cut's plan computes."""
+        space = self._space(part)
+        assert cut.plan is not None
+        space.bind(cut.plan)
         for name, place in space.inputs.items():
             place[...] = arrays[name]
         space.execute()
         return {name: array.copy() for name, array in space.outputs.items()}
 
-    def _node(self, node: Node, values: Mapping[str, Value], arrays: Mapping[str, np.ndarray]) -> Arrays:
-        """Runs one node in NumPy. ModelError where the arrays are not what it can compute with."""
+    def _node(self, node: Node, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Runs one node of the cut in NumPy. ModelError where the arrays are not what it can compute with."""
+        values = cut.values
 
         def tensor(name: str) -> Tensor:
             value = values.get(name)

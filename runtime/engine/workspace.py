@@ -71,6 +71,12 @@ class Workspace:
         assert isinstance(self.plan, Plan)
         return self.plan
 
+    @property
+    def ran(self) -> tuple[int, bool]:
+        """The multiply-adds of the latest run of the bound plan, and whether helpers may have shared it."""
+        of = self._opened or self._planned.program
+        return of.macs, of.shared
+
     def bind(self, plan: Plan | Staged) -> None:
         """Makes the plan the one that `execute` runs; what the workspace held before is lost.
 

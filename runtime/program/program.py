@@ -61,7 +61,8 @@ class PythonStep(msgspec.Struct):
 
 class Program(msgspec.Struct):
     """Steps over an arena of arena_bytes, which is made of storages. lower_bound: see planner.arena. inputs, outputs:
-    by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs."""
+    by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs. times:
+    how often each step runs, where that is not once."""
 
     steps: list[Call | PythonStep]
     inputs: dict[str, View]
@@ -74,6 +75,7 @@ class Program(msgspec.Struct):
     node_macs: dict[str, int] = msgspec.field(default_factory=dict)
     node_elements: dict[str, int] = msgspec.field(default_factory=dict)
     storages: list[Storage] = msgspec.field(default_factory=list)
+    times: list[int] = msgspec.field(default_factory=list)
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
         return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}

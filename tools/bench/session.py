@@ -19,6 +19,7 @@ from ..measure.machine import PACKAGES, describe, versions
 from ..models.cascades import one_row
 from ..models.devices import of_session
 from ..models.memory_map import memory_map
+from ..models.plans import program_of
 from ..models.sources import find_source
 from ..peers.held import hold, sentence
 from ..peers.registry import available, distribution
@@ -81,8 +82,7 @@ def bench(request: Request) -> BenchRun:
                 minutes = measure_sustained(first.contender, request.sustained * 60, request.root)
         meddling, after = watch.end(), read_state(request.root)
         row = one_row(first.feeds, first.model)
-        shapes = {name: array.shape for name, array in row.items()}
-        program = first.session.engine.plan(shapes, ()).program
+        program = program_of(first.session.engine, row)
         starts, numpy_bytes = None, None
         if request.start != "none":
             starts, numpy_bytes = measure_starts(

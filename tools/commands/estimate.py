@@ -35,7 +35,8 @@ def command(
 
     The model is planned for each device as it will run there; the arena and the packed weights are exact. Latency is
     from the estimated cycles of each kernel's loops and from the memory's speed, energy from the profile's
-    coefficients. The report says how wrong such predictions have been. Nothing is compiled or run.
+    coefficients. The report says how wrong such predictions have been. Nothing is compiled or run, but
+    a model whose steps depend on data that --input does not give: once, in NumPy, on random numbers.
 
     \b
     Examples:

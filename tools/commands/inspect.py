@@ -40,7 +40,8 @@ def command(
     """Show the inputs, outputs, operators, sizes and steps of MODEL.
 
     Nothing is compiled or run unless --profile is given, so any target will do: --target cortex-a72 shows the program
-    of a Raspberry Pi 4. A symbolic batch is taken as 1; other symbolic dimensions need --shape.
+    of a Raspberry Pi 4. But a model whose sizes depend on data is run once, in NumPy, on random numbers, which decide
+    what it computes. A symbolic batch is taken as 1; other symbolic dimensions need --shape.
 
     \b
     Examples:
@@ -103,13 +104,14 @@ def _profiled(
 ) -> dict[str, Any]:
     from ..measure.profile import profile_steps
     from ..models.feeds import random_inputs
+    from ..models.plans import program_of
     from ..models.sources import load
 
     feeds = random_inputs(model, shapes, seed)
     with load(model, threads, target) as session:
         steps = profile_steps(session, feeds)
         engine = session.engine
-        program = engine.plan(dict(shapes), ()).program
+        program = program_of(engine, feeds)
         return {**_sizes(model, program, engine.weights.used, session.threads, session.target), "steps": steps}
 
 

@@ -15,6 +15,7 @@ from ..models.cascades import one_row
 from ..models.devices import of_session
 from ..models.feeds import chosen_inputs
 from ..models.memory_map import memory_map
+from ..models.plans import program_of
 from ..models.sources import load, open_model
 from ..report.energy_run import EnergyRun
 from ..report.progress import busy
@@ -91,7 +92,7 @@ def measure_model(
             conditions = conditions_of(before, after, measured.meddling)
             figures = evaluate(measured, recorder.facts, request.rate, [way.share for way in ways])
             row = one_row(feeds, opened)
-            program = session.engine.plan({name: array.shape for name, array in row.items()}, ()).program
+            program = program_of(session.engine, row)
             fed = {name: array.shape for name, array in feeds.items()}
             model = describe_model(request.model, session, fed, seed, program)
             run = live_run(model, recorder, plan, measured, figures, ways, capacity, created, conditions)

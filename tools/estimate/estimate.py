@@ -86,13 +86,14 @@ def estimate_program(
     load = Load(packed, program.arena_bytes, profile.cached)
     around = 1e-6 * profile.invoke_us * (1 + STATE * states)
     steps, sustained, energy = [], around, profile.energy
-    for work, used in zip(work_of(program, target), in_use(program), strict=True):
-        seconds = seconds_of(work, profile, threads, load)
-        sustained += seconds_of(work, profile, threads, load, sustained=True)
-        joules = None
+    for index, (work, used) in enumerate(zip(work_of(program, target), in_use(program), strict=True)):
+        times = program.times[index] if program.times else 1
+        once = seconds_of(work, profile, threads, load)
+        seconds, joules = times * once, None
+        sustained += times * seconds_of(work, profile, threads, load, sustained=True)
         if energy is not None:
             cores = min(threads, work.parts)
-            joules = joules_above_idle(work, energy, seconds, cores, memory_bytes(work, load))
+            joules = times * joules_above_idle(work, energy, once, cores, memory_bytes(work, load))
         steps.append(StepEstimate(work, seconds, joules, used))
     whole = around + sum(step.seconds for step in steps)
     above = None if energy is None else sum(step.joules or 0.0 for step in steps)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..measure.profile import profile_steps
 from ..models.devices import of_session
+from ..models.plans import program_of
 from ..report.run_parts import Layer
 from .latency import Load, memory_bytes
 from .power import joules_above_idle
@@ -24,12 +25,11 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     """feeds: arrays by input name, of the shapes that are planned for. Energy is modelled where the profile of this
     computer, or of its board, has coefficients."""
     engine = session.engine
-    plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
+    program = program_of(engine, feeds)
     profile = of_session(session)
-    load = Load(engine.weights.used, plan.program.arena_bytes, profile.cached)
     timed = profile_steps(session, feeds)
     found = []
-    for work, step in zip(work_of(plan.program, engine.target), timed, strict=True):
+    for work, step in zip(work_of(program, engine.target), timed, strict=True):
         seconds, joules = step["seconds"], None
         if profile.energy is not None:
             cores = min(engine.threads, work.parts)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from ...runtime.engine.engine import Engine
+    from ...runtime.engine.staging import Staged
     from ...runtime.engine.workspace import Workspace
     from ...runtime.program.program import Program
     from ...runtime.session import Session
@@ -18,7 +20,8 @@ LEAST_PASSES = 5
 
 
 def describe_steps(program: Program) -> list[dict[str, Any]]:
-    """Every step in order: the node it belongs to, its operator, and its kernel (None: NumPy runs it)."""
+    """Every step in order: the node it belongs to, its operator, and its kernel (None: NumPy runs it); times: how often
+    it runs, where that is more than once."""
     from ...runtime.program.program import Call
 
     seen: set[str] = set()
@@ -31,21 +34,26 @@ def describe_steps(program: Program) -> list[dict[str, Any]]:
         if macs:
             seen.add(step.node)
         steps.append({"index": index, "operator": operator, "node": name.strip("'"), "kernel": kernel, "macs": macs})
+        if program.times and program.times[index] > 1:
+            steps[-1]["times"] = program.times[index]
     return steps
 
 
 def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: float = SECONDS) -> list[dict[str, Any]]:
     """`describe_steps` with the seconds of each step, which add up to about those of a whole inference. seconds: for
     how long they are timed."""
-    from ...runtime.engine.workspace import Workspace
+    from ...runtime.engine.workspace import Plan, Workspace
 
     engine = session.engine
     plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
     arena = Workspace(engine.threads, engine.profile)
     arena.bind(plan)
     try:
-        steps = describe_steps(plan.program)
-        whole, parts = _time(arena, feeds, len(steps), seconds)
+        if isinstance(plan, Plan):
+            steps = describe_steps(plan.program)
+            whole, parts = _time(arena, feeds, len(steps), seconds)
+        else:
+            steps, whole, parts = _time_staged(engine, plan, arena, feeds, seconds)
     finally:
         arena.close()
     native = [seconds for step, seconds in zip(steps, parts, strict=True) if step["kernel"] is not None]
@@ -67,7 +75,8 @@ def show_steps(steps: Sequence[Mapping[str, Any]], *, only_numpy: bool = False) 
         if only_numpy and step["kernel"] is not None:
             continue
         kernel = "NumPy" if step["kernel"] is None else step["kernel"].partition("(")[0]
-        row = [step["index"], step["operator"], kernel, f"{step['macs']:,}" if step["macs"] else ""]
+        times = f" x{step['times']}" if "times" in step else ""
+        row = [step["index"], step["operator"] + times, kernel, f"{step['macs']:,}" if step["macs"] else ""]
         if timed:
             row += [duration(step["seconds"]), f"{100 * step['seconds'] / whole:.1f} %" if whole else ""]
         rows.append([*row, shorten(step["node"])])
@@ -93,6 +102,29 @@ def _time(arena: Workspace, feeds: Mapping[str, np.ndarray], count: int, seconds
         _feed(arena, feeds)
         parts.append([_clock(call) for call in calls])
     return float(np.median(wholes)), np.median(np.array(parts).reshape(len(parts), count), axis=0).tolist()
+
+
+def _time_staged(
+    engine: Engine, plan: Staged, arena: Workspace, feeds: Mapping[str, np.ndarray], seconds: float
+) -> tuple[list[dict[str, Any]], float, list[float]]:
+    """`describe_steps` of all programs and nodes that run on these arrays, and what `_time` gives of them."""
+    from ..models.staged import recorded
+
+    _feed(arena, feeds)
+    arena.execute()
+    ran = recorded(engine, plan, feeds, timed=True)
+    wholes: list[float] = []
+    parts: list[list[float]] = []
+    until = time.perf_counter() + seconds
+    try:
+        while len(wholes) < LEAST_PASSES or time.perf_counter() < until:
+            wholes.append(_clock(arena.execute))
+            ran.execute()
+            parts.append(ran.seconds())
+        steps = describe_steps(ran.program())
+    finally:
+        ran.close()
+    return steps, float(np.median(wholes)), np.median(np.array(parts), axis=0).tolist()
 
 
 def _feed(arena: Workspace, feeds: Mapping[str, np.ndarray]) -> None:

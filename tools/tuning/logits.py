@@ -16,7 +16,7 @@ from ...runtime.cascade.model import CascadeModel
 from ...runtime.memory.fingerprint import fingerprint
 from ...runtime.model import Model
 from ...runtime.system.hashing import blake2b
-from ..models.plans import any_target
+from ..models.plans import any_target, program_of
 from . import kept
 from . import samples as samples_module
 
@@ -78,15 +78,15 @@ def _run(
                 shapes = {name: array.shape for name, array in row.items()}
                 session.resize(shapes)
                 session.invoke()
-                places, output = dict(session.inputs), session.outputs[logits]
+                places = dict(session.inputs)
             for name, array in row.items():
                 places[name][...] = array
             began = time.perf_counter_ns()
             session.invoke()
             times.append(time.perf_counter_ns() - began)
-            rows.append(output.reshape(-1).copy())
+            rows.append(session.outputs[logits].reshape(-1).copy())
             progress(index + 1, count, what)
-        macs = session.engine.plan(shapes, ()).program.macs
+        macs = program_of(session.engine, row).macs
     return np.stack(rows).astype(np.float32), [ns * 1e-9 for ns in times], macs
 
 
