@@ -27,6 +27,7 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     engine = session.engine
     program = program_of(engine, feeds)
     profile = of_session(session)
+    load = Load(engine.weights.used, program.arena_bytes, profile.cached)
     timed = profile_steps(session, feeds)
     found = []
     for work, step in zip(work_of(program, engine.target), timed, strict=True):

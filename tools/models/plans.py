@@ -52,8 +52,8 @@ def plan_program(
     softmax_bytes: int = SOFTMAX_BYTES,
     known: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, int]:
-    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, known:
-    as plan's. Of a model whose shapes depend on data that is not known, all programs that a run on random numbers takes,
+    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, known: as
+    plan's. Of a model whose shapes depend on data that is not known, all programs that a run on random numbers takes,
     which is made in NumPy. DataNeeded where random numbers cannot be run."""
     graph = fold_constants(model.graph)
     options: dict[str, Any] = {"softmax_bytes": softmax_bytes, "exits": model.exits}

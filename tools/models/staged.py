@@ -165,4 +165,3 @@ def _view(data: np.ndarray) -> View:
 
 def _not_run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:
     raise RuntimeError("a step that only says what ran is not run")
-
