@@ -123,7 +123,8 @@ def _figures(run: BenchRun | EnergyRun) -> Iterator[Markup]:
         how = {"measured": "Measured", "replayed": "From a recording", "modelled": "Modelled"}[run.source.how]
         caption = f"{how}: {run.source.name}. Shaded: windows of load (darker) and rest."
         yield from _figure("Power over time", power_trace(run), caption)
-    caption = "Each dot is a layer, larger where it takes more time; dashed: the most that this CPU does on one thread."
+    dashed = "" if run.bounds is None else "; dashed: the most that this CPU does on one thread"
+    caption = f"Each dot is a layer, larger where it takes more time{dashed}."
     yield from _figure("Roofline", roofline(run.layers, run.bounds), caption)
     if run.memory is not None:
         caption = "Each block is a value: from which step to which it lives, and where in the arena it lies."

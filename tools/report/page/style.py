@@ -31,12 +31,12 @@ svg{display:block;width:100%;height:auto;max-width:32rem;margin:0 auto}
 .scroll{overflow-x:auto;border-radius:4px}
 table{border-collapse:collapse;font-size:.875rem;width:100%;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
-thead th{color:var(--soft);font-weight:600;white-space:nowrap;vertical-align:bottom}
+thead th{color:var(--soft);font-weight:600;vertical-align:bottom}
 tbody th{font-weight:600}
 tr>th:first-child{position:sticky;left:0;background:var(--panel)}
 .narrow table{width:auto;min-width:min(100%,24rem)}
 .n{text-align:right}
-.n,.w{white-space:nowrap}
+td.n,tbody th.n,.w{white-space:nowrap}
 td,tbody th{max-width:min(26rem,60vw);overflow-wrap:break-word}
 .bar{display:inline-block;width:6rem;height:.6rem;margin-left:.5rem;background:var(--line);border-radius:2px}
 .bar i{display:block;height:100%;background:var(--c0);border-radius:2px}
