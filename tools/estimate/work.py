@@ -170,16 +170,17 @@ def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Targe
 
 
 def _squares(call: Call, target: Target) -> Loops:
-    """As many products as lowering/winograd.py counts; what its transforms take goes with the products' ends."""
+    """As many products as lowering/winograd.py counts, and its transforms."""
     cost, lanes = tile_cost(target, "f32"), target.vector_bytes // 4
     rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
     count, channels, outputs = (_number(call, name) for name in ("count", "channels", "outputs"))
     tiles = call.chunks * 16 * _number(call, "blocks") * -(-count // rows)
-    ends, squares = cost.cycles(rows, columns, 0), call.chunks * count
+    squares = call.chunks * count
+    results = 4 * outputs * min(squares, _number(call, "squares"))
     transforms = squares * (-(-channels // lanes) * SPREAD_CYCLES + -(-outputs // lanes) * GATHER_CYCLES)
     return Loops(
-        "conv_f32", tiles * (cost.cycles(rows, columns, channels) - ends), tiles * ends + transforms, tiles,
-        4 * squares * outputs, channels * columns * target.vector_bytes,
+        "winograd_f32", tiles * cost.cycles(rows, columns, channels) + transforms, 0, tiles, results,
+        channels * columns * target.vector_bytes,
     )  # fmt: skip
 
 
