@@ -49,7 +49,7 @@ def _integers(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> obje
         result = op.quantized(ctx, *arrays)
         if result is not NotImplemented:
             return result
-    if op.moves_data and ctx.attrs.get("activation") is None:
+    if op.moves_data and ctx.uniform and ctx.attrs.get("activation") is None:
         quants = [t.quant for t in (*ctx.inputs, *ctx.outputs) if t is not None and t.quant is not None]
         if all(quant == quants[0] for quant in quants):
             return op.reference(*arrays, **ctx.attrs)

@@ -72,12 +72,13 @@ def real_range(activation: str | None, params: Sequence[float] = ()) -> tuple[fl
 def quantized_range(
     activation: str | None, params: Sequence[float], quant: Quantization, dtype: np.dtype | type
 ) -> tuple[int, int] | None:
-    """Lowest and highest integer of an output with this quantization; None where the activation is no clamp.
+    """Lowest and highest integer of an output with this quantization; None where the activation is no clamp, or along
+    an axis, where they need not be the same everywhere.
 
     The bounds are quantized like any real number, so a bound beyond the representable range has no effect.
     """
     bounds = real_range(activation, params)
-    if bounds is None:
+    if bounds is None or quant.axis is not None:
         return None
     low, high = quantize(np.array(bounds, np.float32), quant, dtype).tolist()
     return min(low, high), high

@@ -31,7 +31,8 @@ class Product(msgspec.Struct, frozen=True):
 def output_range(ctx: Context) -> tuple[Quantization, int, int] | None:
     """The first output's quantization and the integers its fused activation clamps to.
 
-    None where the output is not quantized or the activation is more than a clamp: then real numbers must be used.
+    None where the output is not quantized per tensor or the activation is more than a clamp: then real numbers must be
+    used.
     """
     y = ctx.outputs[0]
     if y.quant is None:
@@ -53,7 +54,7 @@ def product(ctx: Context, outputs: int | None = None) -> Product | None:
         return None
     if any(tensor.dtype.itemsize > 1 for tensor in (x, w, ctx.outputs[0])):
         return None
-    if x.quant.axis is not None or target[0].axis is not None:
+    if x.quant.axis is not None:
         return None
     if w.quant.axis is not None and (outputs is None or w.quant.axis != outputs % len(w.shape)):
         return None

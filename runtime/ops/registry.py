@@ -104,11 +104,19 @@ class Context(msgspec.Struct):
 
     @property
     def narrow(self) -> bool:
-        """Whether all quantized data are of 8 bits, as integer implementations and kernels compute with. Those of 16
-        bits are computed as real numbers."""
-        return not any(
+        """Whether all quantized data are of 8 bits and `uniform`, as integer implementations and kernels compute with.
+        Others are computed as real numbers."""
+        sixteen = any(
             t is not None and t.quant is not None and t.dtype == SIXTEEN for t in (*self.inputs, *self.outputs)
         )
+        return not sixteen and self.uniform
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all quantized data have one scale each. Further inputs that are constants, weights, may have several:
+        each operator says along which axis."""
+        data = (*self.inputs[:1], *(t for t in self.inputs[1:] if t is not None and t.data is None), *self.outputs)
+        return all(t is None or t.quant is None or t.quant.axis is None for t in data)
 
 
 Infer = Callable[[Context], Sequence[Inferred]]

@@ -251,11 +251,12 @@ class Builder:
         return view
 
     def _may_have_kernel(self, op: Op, ctx: Context) -> bool:
-        """Not for a tensor without elements, a constant apart, nor to compute with quantized integers of 16 bits."""
+        """Not for a tensor without elements, a constant apart, nor to compute with quantized integers of 16 bits or of
+        several scales."""
         given = [t for t in ctx.inputs if t is not None and t.data is None]
         if self._target is None or any(0 in t.shape for t in (*given, *ctx.outputs)):
             return False
-        return ctx.narrow or op.moves_data or op.name in CONVERSIONS
+        return ctx.narrow or (op.moves_data and ctx.uniform) or op.name in CONVERSIONS
 
     def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
         mark = len(self.steps)
