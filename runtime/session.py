@@ -350,7 +350,7 @@ class Session:
                 workspace.inputs[name][...] = array
             data = b"" if shelf is None else shelf.data(workspace.inputs)
             workspace.execute()
-            return {name: array.copy() for name, array in workspace.outputs.items()}, data, workspace.ran
+            return workspace.results(), data, workspace.ran
         finally:
             self._give_back(workspace)
 

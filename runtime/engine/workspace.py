@@ -33,6 +33,9 @@ _CODE, _TABLE, _BASES, _CONTROL = 3, 4, 5, 6
 BRIEF_WORK = 1_000_000
 """Programs below so many multiply-adds and bytes to pass over keep the GIL: they end before another thread could have
 taken it."""
+LIFTED, LIFTED_EACH = 32 << 20, 1 << 20
+"""Bytes of all outputs from which on those of so many bytes are lifted out of the arena: what is less, C's allocator
+puts where pages have been touched before, so that a copy takes no longer."""
 FLIP = np.int8(-128)
 _NOTHING = np.empty(0, np.uint8)
 
@@ -62,6 +65,7 @@ class Workspace:
         self._bases = np.zeros((threads, _REGISTERS), np.uint64)
         self._helpers: Helpers | None = None
         self._opened: Opened | None = None
+        self._lifted: dict[str, tuple[int, int]] = {}
         self.execute: Callable[[], None] = _unbound
         """Runs the bound plan on what its inputs hold. Another thread may `close` the workspace meanwhile."""
 
@@ -112,6 +116,7 @@ class Workspace:
         self.plan = plan
         self.inputs = {name: self.array(view) for name, view in program.inputs.items()}
         self.outputs = {name: self.array(view) for name, view in program.outputs.items()}
+        self._lifted = _lifted(program)
         self.execute = self._all(shared=program.shared and self._helpers is not None)
         if program.shared and self._helpers is not None:
             self.execute = HelperTrial(self.execute, self._all(shared=False))
@@ -137,6 +142,19 @@ class Workspace:
         first = np.ndarray((1,), view.dtype, buffer=memory.data, offset=view.storage.offset + view.offset)
         return np.lib.stride_tricks.as_strided(first, view.shape, view.strides)
 
+    def results(self) -> dict[str, np.ndarray]:
+        """New arrays of what `execute` left in the outputs, which may be zeros after this."""
+        if not self._lifted:
+            return {name: array.copy() for name, array in self.outputs.items()}
+        from ..system.lifting import lift  # which few models need
+
+        # Copies come first: what they read may be part of what is lifted.
+        found = {name: array.copy() for name, array in self.outputs.items() if name not in self._lifted}
+        for name, (first, end) in self._lifted.items():
+            array, taken = self.outputs[name], lift(self._memory, first, end)
+            found[name] = array.copy() if taken is None else taken.view(array.dtype).reshape(array.shape)
+        return {name: found[name] for name in self.outputs}
+
     def close(self) -> None:
         """Ends the helper threads and lets go of the memory, which views handed out may still hold."""
         self._forget()
@@ -150,7 +168,7 @@ class Workspace:
             self._opened.close()
             self._opened = None
         self.plan, self.execute = None, _unbound
-        self.inputs, self.outputs = {}, {}
+        self.inputs, self.outputs, self._lifted = {}, {}, {}
 
     def _all(self, shared: bool) -> Callable[[], None]:
         """The whole program, with helpers or without."""
@@ -196,6 +214,20 @@ class Workspace:
                 place[...] = result ^ FLIP if flipped else result
 
         return run
+
+
+def _lifted(program: Program) -> dict[str, tuple[int, int]]:
+    """The bytes of the arena of those outputs that `results` lifts out of it: large, without gaps and apart."""
+    if sum(view.size * view.itemsize for view in program.outputs.values()) < LIFTED:
+        return {}
+    whole = [(name, view) for name, view in program.outputs.items() if view.contiguous and not view.constant]
+    starts = sorted((view.storage.offset + view.offset, view.size * view.itemsize, name) for name, view in whole)
+    found, free = dict[str, tuple[int, int]](), 0
+    for first, size, name in starts:
+        if first >= free and size >= LIFTED_EACH:
+            free = first + size
+            found[name] = first, free
+    return found
 
 
 def _unbound() -> None:
