@@ -140,7 +140,7 @@ def _blocks(isa: Isa, tile: Any, cell: Cell, gates: int, constant_vectors: int) 
         x, x_pitch, left, hidden, following, second, pitch, weights, constants, units, blocks, clip, cell_clip
     ):
         for _ in range(blocks):
-            acc, weights = run(init(x, x_pitch, constants), left, pitch, weights, units)
+            acc, weights = run(init(x, x_pitch, constants), left, pitch, 0, weights, units, 0)
             finish(acc, x, x_pitch, hidden, following, second, pitch, constants, clip, cell_clip)
             x = x + x_block
             constants = constants + constants_block

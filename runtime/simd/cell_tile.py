@@ -46,7 +46,7 @@ class CellTile:
 
     init(x, pitch, constants) -> tile: the products of the inputs at x + row * pitch; of the last `apart` gates, the
         constants at the same place instead.
-    run(tile, states, pitch, weights, units) -> tile, end of weights: adds the products of the states.
+    run(tile, states, pitch, 0, weights, units, 0) -> tile, end of weights: adds the products of the states.
     """
 
     def __init__(self, target: Target, rows: int, groups: int, gates: int, apart: int = 0) -> None:
