@@ -95,6 +95,7 @@ def test_whole_numbers_stay_exact() -> None:
     for whole in (False, True):
         net = conv((1, 8, 8, 64), 64, (3, 3), False, bias=False, **PADS)()
         weights = next(value for value in net.graph.values.values() if value.data is not None)
+        assert weights.data is not None
         if whole:
             weights.data = np.rint(100 * weights.data)
             net.feeds["x0"] = np.rint(100 * net.feeds["x0"])

@@ -56,6 +56,22 @@ def plain(channels: int, stages: Sequence[Sequence[int]]) -> nn.Module:
     return nn.Sequential(*layers, *head(channels))
 
 
+def block(channels: int) -> list[nn.Module]:
+    """Two 3x3 convolutions and what they were given."""
+    return [Added(nn.Sequential(conv(channels, channels), nn.ReLU(), conv(channels, channels))), nn.ReLU()]
+
+
+def pooled(channels: int, widths: Sequence[int]) -> nn.Module:
+    """ResNet-9's kind: a 3x3 convolution for each of four widths, with 2x2 max pooling before the third and around the
+    fourth, and a residual block behind the third and behind the last pooling."""
+    layers: list[nn.Module] = []
+    for number, (inputs, outputs) in enumerate(pairwise([channels, *widths])):
+        layers += [nn.MaxPool2d(2)] if number in (2, 3) else []
+        layers += [conv(inputs, outputs), nn.ReLU()]
+        layers += block(outputs) if number == 2 else []
+    return nn.Sequential(*layers, nn.MaxPool2d(2), *block(widths[-1]), *head(widths[-1]))
+
+
 def residual(channels: int, width: int, blocks: int) -> nn.Module:
     """ResNet of 6 * blocks + 2 layers in He et al.'s form for CIFAR-10; a 1x1 convolution where the shape changes."""
     layers: list[nn.Module] = [conv(channels, width), nn.ReLU()]
@@ -122,6 +138,7 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "mixer": partial(mixer, 1, 64, 6),
         "tiny": partial(separable, 1, [20, 32, 48, 64, 64], [2, 1, 2, 1]),
         "deep": partial(residual, 1, 18, 2),
+        "broad": partial(plain, 1, [[16, 32], [64, 64], [96, 96]]),
     },
     "cifar10": {
         "large": partial(residual, 3, 32, 3),
@@ -130,9 +147,9 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "mobile": partial(
             mobile, 3, 16, [(1, 16, 1), (4, 24, 1), (4, 32, 2), (4, 32, 1), (4, 48, 2), (4, 48, 1), (4, 48, 1)], 192
         ),
-        "wide": partial(wide, 3, [40, 64, 128]),
         "mixer": partial(mixer, 3, 80, 8),
         "tiny": partial(separable, 3, [16, 32, 48, 64, 64], [2, 1, 2, 1]),
+        "pooled": partial(pooled, 3, [16, 32, 64, 128]),
     },
 }
 """Data set -> network -> what builds it, untrained. In the order of training: the others learn from "large"."""

@@ -8,7 +8,7 @@ from recipes import state_folder
 
 MODELS = Path(__file__).resolve().parent / "models"
 """The small networks as ONNX and the large ones' scores, which are committed."""
-SMALL = ("plain", "residual", "deep", "mobile", "wide", "mixer", "tiny")
+SMALL = ("plain", "residual", "pooled", "deep", "broad", "mobile", "wide", "mixer", "tiny")
 
 
 def model_path(folder: Path, dataset: str, network: str) -> Path:
