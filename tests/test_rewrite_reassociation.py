@@ -20,7 +20,8 @@ FACTOR = 8
 
 
 def check(case: Case, same_overflow: bool) -> int:
-    """Runs the rewritten graph; how many nodes it saves."""
+    """Runs the rewritten graph; how many nodes it saves, casts apart. What overflows in float16 between two nodes need
+    not do so in float32, in which those are computed then."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         after = apply_all(case.graph)
@@ -33,8 +34,9 @@ def check(case: Case, same_overflow: bool) -> int:
     off = np.abs(found.astype(np.float64) - value)[known] - FACTOR * error[known] - 32 * step
     assert (off <= 0).all(), f"{case.graph.nodes} became {after.nodes}"
     if same_overflow:
-        assert (np.isfinite(found) == np.isfinite(plain)).all()
-    return len(case.graph.nodes) - len(after.nodes)
+        finite, were = np.isfinite(found), np.isfinite(plain)
+        assert (finite >= were if found.dtype == np.float16 else finite == were).all()
+    return len(case.graph.nodes) - sum(node.op != "Cast" for node in after.nodes)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
