@@ -131,10 +131,15 @@ def test_large_overlapping_windows_take_two_passes(target: str) -> None:
     assert sum(name.startswith("pool.") for name in kernels) == 2
 
 
-def test_bytes_without_quantization() -> None:
-    data = bytes_(1, 6, 7, 19)
-    check_node("MaxPool", [feed(data)], [Output("int8")], kernel_shape=[3, 3])
-    check_node("MaxPool", [feed(data.view(np.uint8))], [Output("uint8")], kernel_shape=[3, 3])
+TWO_PASSES: dict[str, Any] = {"kernel_shape": [3, 3], "strides": [1, 2], "pads": [2, 0, 2, 0]}
+
+
+@pytest.mark.parametrize("window", [*WINDOWS, {"kernel_shape": [3, 3]}, TWO_PASSES], ids=str)
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+def test_bytes_without_quantization(window: dict[str, Any], dtype: str) -> None:
+    for shape in ((2, 9, 11, 19), (1, 30, 13, 4)):
+        check_node("MaxPool", [feed(bytes_(*shape).view(dtype))], [Output(dtype)], **window)
+    check_node("GlobalMaxPool", [feed(bytes_(2, 9, 11, 19).view(dtype))], [Output(dtype)])
 
 
 def test_threads_give_the_same_bits() -> None:

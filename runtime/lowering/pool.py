@@ -114,8 +114,10 @@ def _max(b: Builder, x: View, y: View, window: Window, reduction: Reduction) -> 
     middle = b.temporary((images, height, pixels, channels), x.dtype, x.flipped)
     (x_image, x_row, _), (m_image, m_row, m_pixel) = x.pitches(), middle.pitches()
     lines = windows.repeated(windows.single(x_row, m_row, height), images, x_image, m_image)
-    first = reduction if reduction.epilogue == "plain" else replace(reduction, epilogue="bytes", low=-128, high=127)
-    first = replace(first, activation=None, params=())
+    first = replace(reduction, activation=None, params=())
+    if reduction.epilogue != "plain":
+        limits = np.iinfo(x.dtype)
+        first = replace(first, epilogue="bytes", low=int(limits.min), high=int(limits.max))
     windows.emit(b, x, middle, channels, lines, _columns(x, middle, window), first)
     across = windows.single(m_pixel, y.pitches()[2], pixels)
     windows.emit(b, middle, y, channels, _rows(middle, y, window), across, reduction)
