@@ -18,6 +18,7 @@ from cli import START, mj, mj_process, one_line
 from small_model import small_model
 
 from millijoule.runtime.errors import Error
+from millijoule.runtime.targets.target import TARGETS
 from millijoule.tools.commands import doctor
 from millijoule.tools.main import COMMANDS, cli
 
@@ -66,6 +67,23 @@ def test_a_newcomer_can_follow_the_help(name: str) -> None:
         command.make_context(f"mj {name}", given)
 
 
+def completed(typed: str) -> subprocess.CompletedProcess[str]:
+    """What click's scripts for shells are answered; on standard error, what was imported of what takes long."""
+    code = (
+        f"import sys\ntry:\n {START}\nfinally:\n"
+        f" print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    line = f"mj {typed}"
+    asked: dict[str, Any] = {
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len((line + "x").split()) - 1),
+        "_MJ_COMPLETE": "bash_complete",
+    }
+    done = mj_process(code=code, **asked)
+    assert done.returncode == 0
+    return done
+
+
 @pytest.mark.parametrize(
     ("typed", "wanted"),
     [
@@ -81,19 +99,24 @@ def test_a_newcomer_can_follow_the_help(name: str) -> None:
 )
 def test_the_tab_key_completes(typed: str, wanted: list[str]) -> None:
     """As click's scripts for shells ask, without importing what takes long."""
-    code = (
-        f"import sys\ntry:\n {START}\nfinally:\n"
-        f" print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
-    )
-    line = f"mj {typed}"
-    asked: dict[str, Any] = {
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len((line + "x").split()) - 1),
-        "_MJ_COMPLETE": "bash_complete",
-    }
-    done = mj_process(code=code, **asked)
-    assert done.returncode == 0 and done.stdout.split() == wanted
+    done = completed(typed)
+    assert done.stdout.split() == wanted
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("run m.mj --target x86-64-v", [f"plain,{name}" for name in TARGETS if name.startswith("x86-64-v")]),
+        ("run m.mj --target raspberry-pi-5", ["plain,raspberry-pi-5"]),
+        ("compile m.mj --target jetson-x", ["plain,jetson-xavier-nx"]),
+        ("profiles jetson-x", ["plain,jetson-xavier-nx"]),
+        ("estimate m.mj --profile raspberry-pi-5", ["plain,raspberry-pi-5"]),
+        ("estimate m.mj --profile ./my", ["file,./my"]),
+    ],
+)
+def test_the_tab_key_completes_names_of_targets_and_profiles(typed: str, wanted: list[str]) -> None:
+    assert completed(typed).stdout.split() == wanted
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -6,11 +6,36 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 # So that shells complete names of files; whether there is such a file is said by whatever reads it.
 FILE = click.Path(readable=False)
+
+
+class Named(click.ParamType):
+    """The name of a device profile or, if targets are allowed, of an instruction set. Only for shells to complete:
+    whether there is such a name, or file of a profile, is said by whatever reads it."""
+
+    name = "name"
+
+    def __init__(self, targets: bool) -> None:
+        self.targets = targets
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from ..device_profiles import names
+
+        known = ["host", *names()]
+        if self.targets:
+            from ..runtime.targets.target import TARGETS
+
+            known = ["host", "numpy", *TARGETS, *(name for name in names() if name not in TARGETS)]
+        found = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+        return found or [CompletionItem(incomplete, type="file")]
+
+
+PROFILE, TARGET = Named(targets=False), Named(targets=True)
 
 model = click.argument("model", metavar="MODEL", type=FILE)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs instead of tables for people.")
@@ -20,6 +45,7 @@ threads = click.option(
 target = click.option(
     "--target",
     metavar="NAME",
+    type=TARGET,
     help="Compile for this instruction set, or that of a device such as raspberry-pi-5, instead of the CPU's own; "
     "'numpy' uses no machine code at all.",
 )

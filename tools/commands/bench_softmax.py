@@ -41,7 +41,8 @@ class _Plan(NamedTuple):
               "1000,1e6.")  # fmt: skip
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Use at most N "
               "threads; the copy and SciPy use one.")  # fmt: skip
-@click.option("--target", metavar="NAME", help="Compile for this instruction set instead of the CPU's own.")
+@click.option("--target", metavar="NAME", type=options.TARGET,
+              help="Compile for this instruction set instead of the CPU's own.")  # fmt: skip
 @click.option("--stores", default="both", show_default=True, type=click.Choice(list(STORES)), help="How algorithms "
               "write: through the caches (plain), past them (streaming), or as each would (auto).")  # fmt: skip
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=1), help="How many rounds.")

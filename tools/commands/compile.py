@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @click.command("compile", short_help="Compile a model's kernels into a file, also for another device.")
 @click.argument("model", metavar="MODEL", required=False, type=options.FILE)
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="What to compile for, such as cortex-a72 or "
-              "raspberry-pi-5; 'list' prints all. May be given several times. The CPU's own by default.")  # fmt: skip
+@click.option("--target", "targets", multiple=True, metavar="NAME", type=options.TARGET,
+              help="What to compile for, such as cortex-a72 or raspberry-pi-5; 'list' prints all. May be given several "
+              "times. The CPU's own by default.")  # fmt: skip
 @click.option("-o", "--output", metavar="FILE.mjk", type=options.FILE, help="The file to write.")
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,224,224", help="The shape of an input whose "
               "dimensions are symbolic; NAME= may be left out where there is one input. Given several times for an "

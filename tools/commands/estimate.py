@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 @click.command("estimate", short_help="Predict latency, energy and memory on other devices.")
 @options.model
-@click.option("--profile", "names", multiple=True, default=("host",), metavar="NAME", help="A device that `mj "
-              "profiles` lists, or a profile's file; several are shown side by side.  [default: host]")  # fmt: skip
+@click.option("--profile", "names", multiple=True, default=("host",), metavar="NAME", type=options.PROFILE,
+              help="A device that `mj profiles` lists, or a profile's file; several are shown side by side.  "
+              "[default: host]")  # fmt: skip
 @options.shapes
 @click.option("--input", "files", multiple=True, metavar="NAME=FILE", help="An input on whose elements the model's "
               "steps depend, as .npy, .npz or an image: they are then what follows from it.")  # fmt: skip

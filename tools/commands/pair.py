@@ -27,8 +27,8 @@ if TYPE_CHECKING:
               "of X. Without it the most accurate one is chosen.")  # fmt: skip
 @click.option("--by", type=click.Choice(("energy", "latency", "macs")), help="What cheap means (default: the energy "
               "where the profile knows it, else macs).")  # fmt: skip
-@click.option("--profile", default="host", show_default=True, metavar="NAME", help="The device whose energy is "
-              "modelled, as `mj estimate` does.")  # fmt: skip
+@click.option("--profile", default="host", show_default=True, metavar="NAME", type=options.PROFILE,
+              help="The device whose energy is modelled, as `mj estimate` does.")  # fmt: skip
 @click.option("--score", type=click.Choice(("max", "margin", "entropy")), default="margin", show_default=True,
               help="How sure a stage is.")  # fmt: skip
 @options.post_check

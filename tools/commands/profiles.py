@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("profiles", short_help="List and show device profiles, detect this device's, measure it.")
-@click.argument("name", required=False, metavar="[NAME]")
+@click.argument("name", required=False, metavar="[NAME]", type=options.PROFILE)
 @click.option("--detect", "detected", is_flag=True, help="Show what this computer is, and the profile that fits it.")
 @click.option("--measure", is_flag=True, help="Time kernels and memory here (two minutes; the computer should be idle) "
               "and write a profile of your own.")  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...runtime.errors import InputError
-from ..options import FILE
+from ..options import FILE, PROFILE
 
 if TYPE_CHECKING:
     from ...runtime.fidelity import Fidelity
@@ -61,6 +61,7 @@ _OPTIONS = (
     click.option(
         "--profile",
         metavar="NAME",
+        type=PROFILE,
         help="The device that a latency or energy is predicted for, as `mj profiles` lists it (host).",
     ),
     click.option(
