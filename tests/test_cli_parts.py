@@ -22,7 +22,7 @@ from millijoule.tools.models.preparation import Number, Numbers
 from millijoule.tools.models.sources import concrete_shapes, parse_named, parse_shape_sets, parse_shapes
 from millijoule.tools.report import progress, table
 from millijoule.tools.report.arrays import describe, write_npz
-from millijoule.tools.report.display import duration, shape, shorten, size
+from millijoule.tools.report.display import duration, factor, shape, shorten, size
 
 FLOAT = np.dtype(np.float32)
 
@@ -202,3 +202,10 @@ def test_a_terminal_gets_a_bar_and_its_cursor_back(tmp_path: Path) -> None:
     assert process.wait(timeout=120) == 0
     assert b"compiling kernels" in shown
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(0.004, "0.00"), (1.0, "1.00"), (9.996, "10"), (99.4, "99"), (698.32, ">99"), (np.inf, ">99")]
+)
+def test_a_ratio_takes_four_characters_at_most(ratio: float, text: str) -> None:
+    assert factor(ratio) == text and len(text) <= 4

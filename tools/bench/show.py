@@ -9,7 +9,7 @@ import msgspec
 from ..measure.device_state import hottest, slowest
 from ..measure.fallback import sentence
 from ..report.bench_run import BenchRun, Paired
-from ..report.display import counted, duration, emit_sentence, provenance, shorten, size, table
+from ..report.display import counted, duration, emit_sentence, factor, provenance, shorten, size, table
 
 Report = dict[str, Any]
 
@@ -84,8 +84,10 @@ def _against(pair: Paired | None) -> list[str]:
     if pair is None:
         return ["", ""]
     low, high = pair.ratio.low, pair.ratio.high
-    bounds = "" if low is None or high is None else f"{low:.2f}..{high:.2f}{'' if pair.differs else ', as fast'}"
-    return [f"{pair.median:.2f}", bounds]
+    bounds = "" if low is None or high is None else f"{factor(low)}..{factor(high)}"
+    if bounds and not pair.differs:
+        bounds += ", as fast"
+    return [factor(pair.median), bounds]
 
 
 def _precision(run: BenchRun) -> str:

@@ -14,7 +14,7 @@ from ...runtime.errors import Error, InputError
 from ..measure.bounds import streamed
 from ..measure.statistics import geometric_mean
 from ..report.bench_run import BenchRun
-from ..report.display import duration, emit_sentence, provenance, table
+from ..report.display import duration, emit_sentence, factor, provenance, table
 from ..report.run_parts import Bounds
 from .session import Request, bench
 
@@ -207,8 +207,8 @@ def _row(each: Result) -> list[str]:
     ]  # fmt: skip
     if each.best is None or each.best_seconds is None or each.ratio is None:
         return [*row, "", "", "", ""]
-    bounds = "" if each.low is None or each.high is None else f"{each.low:.2f}..{each.high:.2f}"
-    return [*row, each.best, duration(each.best_seconds), f"{each.ratio:.2f}", bounds]
+    bounds = "" if each.low is None or each.high is None else f"{factor(each.low)}..{factor(each.high)}"
+    return [*row, each.best, duration(each.best_seconds), factor(each.ratio), bounds]
 
 
 def _share(share: float | None) -> str:

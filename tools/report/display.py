@@ -96,6 +96,11 @@ def duration(seconds: float) -> str:
     return f"{seconds:.2f} s"
 
 
+def factor(ratio: float) -> str:
+    """In at most four characters, so that a table keeps its width where a disturbance makes a ratio absurd."""
+    return f"{ratio:.2f}" if ratio < 9.995 else f"{ratio:.0f}" if ratio < 99.5 else ">99"
+
+
 def size(count: int) -> str:
     """Bytes in the unit that reads best, powers of 1024."""
     if count < 1024:
