@@ -13,7 +13,7 @@ from ...runtime.errors import ModelError
 from ...runtime.graph import Graph, Value
 from ...runtime.ops.registry import find
 from ..refusal import Refused
-from . import sequences, texts
+from . import integer_types, sequences, texts
 from .attributes import value_of
 from .builder import Builder
 from .call import Call
@@ -141,6 +141,7 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
         call.attrs = _attributes(node, job)
         texts.check(call, domain)
         sequences.check(call, domain)
+        integer_types.check(call, domain)
         _convert(call, node, domain)
         texts.follow(call, domain)
         if node.op_type == "Constant":

@@ -133,6 +133,8 @@ def infer_quantize(ctx: Context) -> list[Inferred]:
     dtype = named_dtype(ctx, name) if name else np.dtype(np.uint8) if zero_point is None else zero_point.dtype
     if dtype.name not in QUANTIZED_DTYPES:
         raise ctx.error(f"cannot quantize to {dtype}; it makes {', '.join(QUANTIZED_DTYPES)}")
+    if zero_point is not None and zero_point.dtype != dtype:
+        raise ctx.error(f"zero point '{zero_point.name}' is {zero_point.dtype}, but it quantizes to {dtype}")
     return [(x.shape, dtype)]
 
 

@@ -10,7 +10,7 @@ from ..handlers import MICROSOFT, handles
 from ..job import Unsupported
 from ..layout import channels_first
 from ..narrow import limits
-from ..tensors import NARROW_FLOATS, held_dtype, is_narrow
+from ..tensors import NARROW_FLOATS, element_type, held_dtype, is_narrow
 from .convolution import convolve, image_rank
 
 
@@ -18,7 +18,7 @@ from .convolution import convolve, image_rank
 @handles("QuantizeLinear", domain=MICROSOFT)
 def quantize_linear(call: Call) -> None:
     """To narrow integers: as to the wider ones that they are held in, then within their own limits."""
-    code = call.scope.job.narrow.get(call.optional(2), call.integer("output_dtype", 0))
+    code = _result_type(call)
     if not is_narrow(code):
         call.finish("QuantizeLinear", call.inputs, known_attributes(call, "QuantizeLinear"))
         return
@@ -37,6 +37,21 @@ def quantize_linear(call: Call) -> None:
     call.finish("Clip", [stored, low, high])
 
 
+def _result_type(call: Call) -> int:
+    """The element type that output_dtype or a narrow zero point names, 0 where neither does."""
+    stated = call.integer("output_dtype", 0)
+    if not call.has(2):
+        return stated
+    found = call.scope.job.narrow.get(call.input(2), 0)
+    if stated and (stated != found if found else call.dtype(2) != held_dtype(stated)):
+        kind = element_type(found) if found else call.dtype(2)
+        raise Unsupported(
+            f"its zero point '{call.input(2)}' is {kind}, but output_dtype says {element_type(stated)}; "
+            "leave one of them out or make them agree"
+        )
+    return stated or found
+
+
 @handles("DequantizeLinear")
 @handles("DequantizeLinear", domain=MICROSOFT)
 def dequantize_linear(call: Call) -> None:
@@ -44,6 +59,9 @@ def dequantize_linear(call: Call) -> None:
     if call.scope.job.narrow.get(call.input(0)) not in NARROW_FLOATS:
         call.finish("DequantizeLinear", call.inputs, known_attributes(call, "DequantizeLinear"))
         return
+    zero_point = call.constant(2)
+    if call.has(2) and (zero_point is None or zero_point.any()):
+        raise Unsupported(f"its zero point '{call.input(2)}' of 8-bit or 4-bit floats must be a constant of zeros")
     dtype = known_attributes(call, "DequantizeLinear").get("output_dtype", call.dtype(1).name)
     product = call.make("Mul", [call.input(0), _spread(call, call.input(1))])
     call.finish("Cast", [product], {"to": dtype})
