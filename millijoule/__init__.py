@@ -11,11 +11,10 @@ The public names are loaded when they are first used: a device that only runs mo
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from os.path import dirname
-from typing import TYPE_CHECKING
+from os.path import dirname, isdir, join
 
+# Type checkers take this name for true. To import typing takes ten times as long as all of this file.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .converters.convert import convert
     from .converters.export.export import export
@@ -85,17 +84,17 @@ _HOME = {
     "softmax_statistics": ".runtime.softmax.statistics",
 }
 
-# setup.cfg maps the folders beside this one to subpackages, which an installation knows. Python that runs in the
+# setup.cfg maps the folders beside this one to subpackages, which an installation has in here. Python that runs in the
 # checkout finds this folder before any installation.
-if find_spec(f"{__name__}.runtime") is None:
+if not isdir(join(__path__[0], "runtime")):
     __path__.append(dirname(__path__[0]))
-if find_spec(f"{__name__}.runtime") is None:
-    raise ImportError(
-        f"'{__path__[0]}' is a part of millijoule without its others, which are not beside it: install millijoule "
-        "(in a checkout: pip install -e .), or run from another folder.",
-        name=__name__,
-        path=__file__,
-    )
+    if not isdir(join(__path__[1], "runtime")):
+        raise ImportError(
+            f"'{__path__[0]}' is a part of millijoule without its others, which are not beside it: install millijoule "
+            "(in a checkout: pip install -e .), or run from another folder.",
+            name=__name__,
+            path=__file__,
+        )
 
 
 # Hidden from static checkers, which would take every name for a public one.
@@ -107,6 +106,8 @@ if not TYPE_CHECKING:
 
             value: object = version("millijoule")
         elif name in _HOME:
+            from importlib import import_module
+
             value = getattr(import_module(_HOME[name], __name__), name)
         else:
             raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

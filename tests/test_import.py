@@ -14,7 +14,6 @@ import millijoule
 from millijoule.runtime import errors
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-HEAVY = ("numba", "llvmlite", "onnx", "tflite", "flatbuffers", "matplotlib", "PIL", "click", "numpy")
 
 
 def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -24,10 +23,11 @@ def python(code: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_import_is_light(tmp_path: Path) -> None:
-    code = f"import millijoule, sys; print([name for name in {HEAVY} if name in sys.modules])"
+    """Not even typing, which takes ten times as long."""
+    code = "import sys; before = set(sys.modules); import millijoule; print(*sys.modules.keys() - before)"
     done = python(code, tmp_path)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "[]"
+    assert set(done.stdout.split()) <= {"millijoule", "__future__"}
 
 
 @pytest.mark.parametrize("name", ["Error", "ModelError", "InputError", "TargetError"])
