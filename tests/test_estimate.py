@@ -14,9 +14,10 @@ from millijoule import Model, load
 from millijoule.device_profiles import Cache, Figure, KernelCost, Profile
 from millijoule.device_profiles import load as load_profile
 from millijoule.runtime.graph import Node, Value
-from millijoule.tools.estimate.estimate import INTERPRETER, Estimate, estimate
+from millijoule.tools.estimate.estimate import INTERPRETER, STATE, Estimate, estimate, estimate_program
 from millijoule.tools.estimate.network import Network
 from millijoule.tools.estimate.networks import NETWORKS
+from millijoule.tools.models.plans import any_target, plan_program
 
 PI = load_profile("raspberry-pi-4")
 Shapes = dict[str, tuple[int, ...]]
@@ -67,6 +68,24 @@ def test_threads_share_and_sharing_costs() -> None:
     assert steps and dear.seconds - four.seconds == pytest.approx(steps * 100e-6)
     assert of(changed(PI, share_us=102.0)).seconds == alone.seconds
     assert estimate(float_network(), FLOAT, changed(PI, threads=3)).threads == 3
+
+
+@pytest.mark.parametrize(
+    ("kernels", "call_ns"),
+    [
+        ({"depthwise_f32": 7000.0}, 7000.0),
+        ({"depthwise_f32.strided": 9000.0}, 9000.0),
+        ({"depthwise_f32": 7000.0, "depthwise_f32.strided": 9000.0}, 9000.0),
+    ],
+)
+def test_costs_are_looked_up_by_how_a_kernel_runs_before_its_name(kernels: dict[str, float], call_ns: float) -> None:
+    net = Network("f32", 1, 32, 32, 16)
+    net.depthwise(3, 2)
+    costs = {name: KernelCost(compute=0.0, call_ns=value) for name, value in kernels.items()}
+    other = KernelCost(compute=0.0, call_ns=1.0)
+    found = estimate(net.model(), {"x": (1, 32, 32, 16)}, changed(PI, kernels=costs | {"copy": other}), 1)
+    (step,) = (step for step in found.steps if step.work.kernel == "depthwise_f32")
+    assert step.work.kind == "depthwise_f32.strided" and step.seconds == pytest.approx(call_ns * 1e-9)
 
 
 def test_kernels_that_were_measured() -> None:
@@ -129,6 +148,18 @@ def test_what_an_inference_takes_besides_its_steps() -> None:
     assert of(changed(PI, invoke_us=50.0)).seconds - of(PI).seconds == pytest.approx(50e-6)
 
 
+def test_what_each_state_takes_that_is_kept() -> None:
+    """A third of what an inference takes besides its steps."""
+    model = float_network()
+    target = any_target(PI.target)
+    program, packed = plan_program(model, FLOAT, target, 1, PI.softmax_bytes)
+
+    def seconds(states: int) -> float:
+        return estimate_program(program, packed, changed(PI, invoke_us=50.0), target, 1, states).seconds
+
+    assert seconds(3) - seconds(0) == pytest.approx(3 * STATE * 50e-6)
+
+
 def test_what_the_last_cache_keeps() -> None:
     """Weights and arena that outgrow it come from memory."""
     slow = changed(PI, memory_gbps=Figure(value=0.05, source="test"))
@@ -136,10 +167,12 @@ def test_what_the_last_cache_keeps() -> None:
     assert estimate(float_network(), FLOAT, changed(slow, cached_kib=16), 1).seconds > 2 * of(slow).seconds
 
 
-def test_a_warm_device_is_slower() -> None:
-    assert PI.thermal and PI.thermal.sustained_mhz
-    found = of(PI)
-    assert found.sustained_seconds == pytest.approx(found.seconds * 1800 / PI.thermal.sustained_mhz.value, rel=0.05)
+@pytest.mark.parametrize("mhz", [600, 1500, 1800])
+def test_a_warm_device_is_slower(mhz: int) -> None:
+    assert PI.thermal and PI.cluster.mhz == 1800
+    warm = msgspec.structs.replace(PI.thermal, sustained_mhz=Figure(value=mhz, source="test"))
+    found = of(changed(PI, thermal=warm))
+    assert found.sustained_seconds == pytest.approx(found.seconds * 1800 / mhz, rel=0.05)
     cool = changed(PI, thermal=msgspec.structs.replace(PI.thermal, sustained_mhz=None))
     assert of(cool).sustained_seconds == of(cool).seconds
 

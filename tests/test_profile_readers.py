@@ -176,6 +176,18 @@ def test_softmax_by_the_profiles_cache(
         assert call.constants["algorithm"] == algorithm
 
 
+@pytest.mark.parametrize(("share", "algorithm"), [(0.01, "two-pass"), (4.0, "two-pass-reload")])
+def test_softmax_of_a_session_by_its_own_profile(tmp_path: Path, share: float, algorithm: str) -> None:
+    """Not by that of the process."""
+    cluster = {"core": "any", "cpus": [0], "caches": [{"level": 2, "kind": "unified", "kib": 1024}]}
+    path = toml(tmp_path / "a.toml", clusters=[cluster], threads=1, softmax_share=share)
+    graph = node_graph(Node("Softmax", ["x"], ["y"]), inputs={"x": (1, 50_000)})
+    with load(Model(graph), profile=path) as session:
+        program = session.engine.plan({"x": (1, 50_000)}, ()).program
+        (call,) = (step for step in program.steps if isinstance(step, Call))
+        assert call.constants["algorithm"] == algorithm
+
+
 @pytest.mark.parametrize(("n", "kernels"), [(100_000, 2), (1000, 1)])
 def test_kernel_files_hold_the_softmax_of_any_device(n: int, kernels: int) -> None:
     graph = node_graph(Node("Softmax", ["x"], ["y"]), inputs={"x": (1, n)})

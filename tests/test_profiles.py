@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from millijoule import device_profiles
-from millijoule.device_profiles import ProfileError, detect, load, usable_cpus
+from millijoule.device_profiles import Cache, Cluster, ProfileError, detect, load, usable_cpus
 from millijoule.device_profiles.board import board, facts
 from millijoule.device_profiles.cgroup import cpu_quota, memory_limit
 from millijoule.device_profiles.detect import parse_cpu_list
@@ -71,6 +71,19 @@ def test_raspberry_pi_5() -> None:
 def test_a_board_for_batteries_has_helpers_sleep_at_once() -> None:
     zero = load("raspberry-pi-zero-2-w")
     assert zero.spin_us == 0 and zero.share_us >= 50 and load("raspberry-pi-4").spin_us == 50
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_data_goes_through_no_instruction_cache(order: int) -> None:
+    """Wherever the file names it."""
+    caches = [
+        Cache(level=1, kind="instruction", kib=48), Cache(level=1, kind="data", kib=32),
+        Cache(level=2, kind="unified", kib=512), Cache(level=3, kind="instruction", kib=9999),
+    ]  # fmt: skip
+    cluster = Cluster(core="any", cpus=[0], caches=caches[::order])
+    first, last = cluster.cache(1), cluster.last_cache
+    assert first is not None and first.kib == 32 and cluster.cache(3) is None
+    assert last is not None and (last.level, last.kib) == (2, 512)
 
 
 def test_jetson_nano() -> None:

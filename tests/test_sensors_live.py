@@ -115,8 +115,8 @@ def test_a_profile_decides_which_rails_are_the_total(tmp_path: Path) -> None:
     program(tmp_path, "vcgencmd", PMIC)
     powercap(tmp_path, {"intel-rapl:0": ("package-0", 5, WRAP), "intel-rapl:1": ("psys", 5, WRAP)})
 
-    def total(sensor: str, *rails: tuple[str, bool]) -> Sensor:
-        listed = tuple(Rail(sensor=sensor, label=label, total=whole) for label, whole in rails)
+    def total(sensor: str, *rails: tuple[str, bool], of: str = "") -> Sensor:
+        listed = tuple(Rail(sensor=of or sensor, label=label, total=whole) for label, whole in rails)
         source = next(source for source in sources() if source.name == sensor)
         assert source.find is not None
         return next(iter(source.find(System(tmp_path, listed))))
@@ -126,6 +126,8 @@ def test_a_profile_decides_which_rails_are_the_total(tmp_path: Path) -> None:
     board = total("ina3221", ("VDD_IN", False), ("VDD_5V0", True))
     assert board.read() == pytest.approx(7) and board.facts.whole
     assert total("ina3221", ("ANOTHER", True)).read() == pytest.approx(5)
+    for whole in (True, False):
+        assert total("ina3221", ("VDD_5V0", whole), of="ina2xx").read() == pytest.approx(5)
     assert total("pi5-pmic", ("HDMI", False), ("VDD_CORE", False)).read() == pytest.approx(
         0.0216117 * 4.9245 + 5.03652 * 0.8936988
     )

@@ -78,6 +78,8 @@ def _show(name: str, as_json: bool) -> None:
     emit(f"{profile.name}: {profile.title}\n")
     if profile.notes:
         emit_sentence(profile.notes + "\n")
+    if profile.match:
+        emit_sentence(f"Recognised by {', '.join(profile.match)}.\n")
     _tables(profile)
 
 
