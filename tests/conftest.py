@@ -18,7 +18,7 @@ QUICK = frozenset(
     f"test_{name}.py"
     for name in (
         *("abi", "profiles", "shapes", "target", "reference", "model", "preprocess", "docs"),
-        *("ops_catalogue", "ops_conv", "ops_elementwise", "ops_quantize", "ops_reduce", "ops_softmax"),
+        *("ops_registry", "ops_conv", "ops_elementwise", "ops_quantize", "ops_reduce", "ops_softmax"),
         *("onnx_operators", "onnx_quantized", "tflite_operators", "rewrite_fusion", "rewrite_quantized"),
         *("example", "cli_convert", "sensors_recordings", "sensors_trace"),
     )

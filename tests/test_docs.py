@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import QUICK
 
 import millijoule
 
@@ -45,3 +46,7 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     lost = [name for name in links if not (page.parent / name).exists()]
     lost += [name for name in paths if not any((top / name).exists() for top in (DOCS.parent, DOCS.parent / "runtime"))]
     assert not lost
+
+
+def test_quick_tests_are_in_files_that_exist() -> None:
+    assert [name for name in QUICK if not Path(__file__).with_name(name).exists()] == []

@@ -98,4 +98,8 @@ def cost(ctx: Context) -> Cost:
     return Cost(work, 8 * (largest + ctx.outputs[0].size))
 
 
-register(Op("Einsum", einsum, infer, cost=cost))
+def macs(ctx: Context) -> int:
+    return cost(ctx).work if len(ctx.inputs) > 1 else 0
+
+
+register(Op("Einsum", einsum, infer, macs=macs, cost=cost))

@@ -105,9 +105,12 @@ def coupled(odds: np.ndarray) -> np.ndarray:
     return found
 
 
+def macs(ctx: Context) -> int:
+    return ctx.input(0).shape[0] * ctx.input(1).size
+
+
 def cost_vectors(ctx: Context) -> Cost:
-    products = ctx.input(0).shape[0] * ctx.input(1).size
-    return Cost(4 * products, 16 * products)
+    return Cost(4 * macs(ctx), 16 * macs(ctx))
 
 
 def cost_pairs(ctx: Context) -> Cost:
@@ -115,5 +118,5 @@ def cost_pairs(ctx: Context) -> Cost:
     return Cost(rows * classes * (20_000 if len(ctx.attrs["slopes"]) else 50), 16 * rows * classes * classes)
 
 
-register(Op("SupportVectors", support_vectors, infer_vectors, cost=cost_vectors))
+register(Op("SupportVectors", support_vectors, infer_vectors, macs=macs, cost=cost_vectors))
 register(Op("PairwiseVotes", pairwise_votes, infer_pairs, cost=cost_pairs))
