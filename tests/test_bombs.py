@@ -121,6 +121,18 @@ BOMBS: dict[str, Bomb] = {
         folded(("Conv", ["a", "w"], "f", {"dilations": [30000] * 2, "pads": [15000] * 4})),
         {"a": ONES((1, 1, 1, 1), np.float32), "w": ONES((1, 2, 2, 1), np.float32)},
     ),
+    "convolution of stride 30 000": Bomb(
+        one("Conv", ["x", "w"], strides=[30000] * 2, pads=[15000] * 4), {"w": ONES((1, 1, 1, 1), np.float32)},
+        spatial(1, 1, 1, 1),
+    ),
+    "padded volume": Bomb(
+        one("Conv", ["x", "w"], dilations=[2000] * 3, pads=[1000] * 6), {"w": ONES((1, 2, 2, 2, 1), np.float32)},
+        spatial(1, 1, 1, 1, 1),
+    ),
+    "transposed convolution with far apart elements": Bomb(
+        one("ConvTranspose", ["x", "w"], dilations=[30000] * 2, pads=[15000] * 4),
+        {"w": ONES((1, 2, 2, 1), np.float32)}, spatial(1, 1, 1, 1),
+    ),
     "transposed convolution of stride 30 000": Bomb(
         folded(("ConvTranspose", ["a", "w"], "f", {"strides": [30000] * 2, "output_shape": [8, 8]})),
         {"a": ONES((1, 2, 2, 1), np.float32), "w": ONES((1, 1, 1, 1), np.float32)},

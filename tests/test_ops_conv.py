@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from op_cases import run_onnxruntime, run_reference
 
 from millijoule.runtime.errors import ModelError
+from millijoule.runtime.ops.conv import far_apart
+from millijoule.runtime.ops.window import slide
 
 
 def channels_first(x: np.ndarray) -> np.ndarray:
@@ -46,6 +48,36 @@ def convolutions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray, d
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     x = floats(rng, draw(st.integers(1, 2)), *spatial, group * per_group)
     return x, floats(rng, outputs, *kernel, per_group), floats(rng, outputs), attrs
+
+
+FAR_APART: dict[str, tuple[tuple[int, ...], tuple[int, ...], dict[str, Any]]] = {
+    "elements": ((1, 3, 4, 2), (3, 2, 2, 2), {"dilations": [1000, 1100], "pads": [1000, 2, 2, 1100]}),
+    "windows": ((2, 3, 3, 2), (3, 1, 2, 2), {"strides": [700, 900], "pads": [700, 900, 1400, 901]}),
+    "both, in groups": (
+        (1, 5, 6, 4), (4, 3, 3, 2),
+        {"dilations": [700, 3], "strides": [4, 800], "pads": [700, 803, 705, 2], "group": 2},
+    ),
+    "channels apart": (
+        (1, 5, 6, 3), (3, 3, 1, 1),
+        {"dilations": [500, 1], "strides": [1, 800], "pads": [500, 1600, 500, 0], "group": 3},
+    ),
+    "volume": ((1, 2, 2, 2, 2), (2, 2, 2, 2, 2), {"dilations": [200] * 3, "pads": [200, 1, 200, 1, 201, 2]}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", FAR_APART)
+def test_conv_of_an_image_that_is_mostly_padding(case: str) -> None:
+    x_shape, w_shape, attrs = FAR_APART[case]
+    rng = np.random.default_rng(3)
+    x, w = floats(rng, *x_shape), floats(rng, *w_shape)
+    window = slide(
+        x_shape[1:-1], w_shape[1:-1], attrs.get("strides", ()), attrs.get("dilations", ()), attrs["pads"], "NOTSET"
+    )
+    assert far_apart(window, x_shape[1:-1])
+    (want,) = run_onnxruntime("Conv", channels_first(x), channels_first(w), **attrs)
+    assert np.count_nonzero(want)
+    (got,) = run_reference("Conv", x, w, **attrs)
+    np.testing.assert_allclose(got, channels_last(want), rtol=1e-5, atol=1e-5)
 
 
 @settings(max_examples=60, deadline=None)

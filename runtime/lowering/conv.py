@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..ops import integer
+from ..ops.conv import far_apart
 from ..ops.registry import Context
 from ..ops.window import Window, window_of
 from ..program.builder import Builder
@@ -25,7 +26,7 @@ def border(ctx: Context) -> tuple[Border, int] | None:
     if len(x.shape) > 4:
         return None
     window = window_of(ctx, w.shape[1:-1])
-    if not window.padded:
+    if not window.padded or far_apart(window, x.shape[1:-1]):
         return None
     fill = int(x.quant.zero_point[0]) if x.quant is not None else 0
     return _border(window), fill
@@ -42,6 +43,8 @@ def lower(ctx: Context, b: Builder) -> bool:
     x, w = ctx.input(0), ctx.input(1)
     bias = ctx.optional(2)
     if len(x.shape) > 4 or w.data is None or (bias is not None and bias.data is None):
+        return False
+    if far_apart(window_of(ctx, w.shape[1:-1]), x.shape[1:-1]):
         return False
     product = int8_product(ctx, outputs=0)
     if (x.dtype != np.float32 or w.dtype != np.float32) if product is None else ctx.optional(3) is not None:

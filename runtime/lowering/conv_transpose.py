@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product as pairs
+from math import prod
 
 import numpy as np
 from msgspec.structs import replace
@@ -10,6 +11,7 @@ from msgspec.structs import replace
 from ..ops import activation, integer
 from ..ops.conv_transpose import Spread, spread
 from ..ops.registry import Context
+from ..ops.window import mostly_padding
 from ..program.builder import Builder
 from ..program.view import Border, View
 from .conv import join_groups
@@ -25,16 +27,30 @@ ONE_ROW = Spread((1,), (1,), (1,), (0,), (1,))
 def border(ctx: Context) -> tuple[Border, int] | None:
     """What the phases read outside of the input, filled with the zero point."""
     x = ctx.input(0)
-    if len(x.shape) > 4:
+    if len(x.shape) > 4 or _far_apart(ctx):
         return None
+    wanted = _reach(ctx)
+    return (wanted, 0 if x.quant is None else int(x.quant.zero_point[0])) if wanted else None
+
+
+def _far_apart(ctx: Context) -> bool:
+    """Whether what lies around the input would be out of proportion to what is read."""
+    (_, *spatial, _), (_, *output, _) = ctx.input(0).shape, ctx.outputs[0].shape
+    wanted = _reach(ctx)
+    height, width = (1, *spatial)[-2:]
+    padded = [wanted.top + height + wanted.bottom, wanted.left + width + wanted.right]
+    return mostly_padding(padded, prod(spatial) + prod(output) * prod(ctx.input(1).shape[1:-1]))
+
+
+def _reach(ctx: Context) -> Border:
+    x = ctx.input(0)
     reaches = []
     for separate, size in zip(_axes(ctx), (1, *x.shape[1:-1])[-2:], strict=True):
         least = min((phase.reach[0] for phase in separate), default=0)
         most = max((phase.reach[1] for phase in separate), default=0)
         reaches.append((max(0, -least), max(0, most - size + 1)))
     (top, bottom), (left, right) = reaches
-    wanted = Border(top, left, bottom, right)
-    return (wanted, 0 if x.quant is None else int(x.quant.zero_point[0])) if wanted else None
+    return Border(top, left, bottom, right)
 
 
 def _axes(ctx: Context) -> list[list[Phase]]:
@@ -51,6 +67,8 @@ def lower(ctx: Context, b: Builder) -> bool:
         return False
     rows, columns = _axes(ctx)
     if len(rows) * len(columns) * x.shape[0] * ctx.attrs["group"] > MOST_CALLS:
+        return False
+    if _far_apart(ctx):
         return False
     product, group = int8_product(ctx, outputs=-1), ctx.attrs["group"]
     bias_data = None if bias is None else bias.data

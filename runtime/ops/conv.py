@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -10,7 +11,7 @@ import numpy as np
 from . import activation as act
 from . import integer, quantized_node
 from .registry import Context, Cost, Inferred, Op, register
-from .window import CALL, Window, pad, patches, slide, tap, window_of
+from .window import CALL, Window, met, mostly_padding, pad, patches, slide, tap, window_of
 
 COLUMNS = 1 << 20
 """Elements that are copied for a product at once, about."""
@@ -19,8 +20,10 @@ BLAS = 8
 
 
 def convolve(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.ndarray:
-    """Sum of products of x (N, *spatial, C), already padded, and w (O, *kernel, C/group) -> (N, *output, O)."""
-    rank = len(window.kernel)
+    """Sum of products of x (N, *spatial, C) and w (O, *kernel, C/group) -> (N, *output, O)."""
+    if far_apart(window, x.shape[1:-1]):
+        return _scattered(x, w, window, group)
+    rank, x = len(window.kernel), pad(x, window, 0)
     if w.shape[-1] == 1 and group > 1:
         return _depthwise(x, w, window, group)
     if math.prod(window.kernel) == 1:
@@ -33,7 +36,7 @@ def convolve(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.nda
 
 
 def _product(columns: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
-    """What each output reads, (N, *output, *kernel, C), times w (O, *kernel, C/group) -> (N, *output, O)."""
+    """What each output reads, (N, *output[, *kernel], C), times w (O, *kernel, C/group) -> (N, *output, O)."""
     channels, outputs, taps = w.shape[-1], w.shape[0], math.prod(w.shape[1:-1])
     batch_and_output = columns.shape[: w.ndim - 1]
     rows = math.prod(batch_and_output)
@@ -44,6 +47,27 @@ def _product(columns: np.ndarray, w: np.ndarray, group: int) -> np.ndarray:
         weights = w.reshape(group, outputs // group, -1).transpose(0, 2, 1)
         y = (grouped @ weights).transpose(1, 0, 2)
     return y.reshape(*batch_and_output, outputs)
+
+
+def far_apart(window: Window, spatial: Sequence[int]) -> bool:
+    """Whether the padding around an input of these sizes is out of proportion to what is read."""
+    padded = [size + before + after for size, before, after in zip(spatial, window.begin, window.end, strict=True)]
+    return mostly_padding(padded, math.prod(spatial) + math.prod(window.output) * math.prod(window.kernel))
+
+
+def _scattered(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.ndarray:
+    """`convolve` by those elements of the kernel alone that meet the input, which is not padded."""
+    y = np.zeros((x.shape[0], *window.output, w.shape[0]), x.dtype)
+    for met_by in itertools.product(*(met(window, axis, size) for axis, size in enumerate(x.shape[1:-1]))):
+        read, written = [], []
+        for axis, (place, first, stop) in enumerate(met_by):
+            stride = window.strides[axis]
+            at = first * stride + place * window.dilations[axis] - window.begin[axis]
+            read.append(slice(at, at + (stop - first - 1) * stride + 1, stride))
+            written.append(slice(first, stop))
+        element = w[(slice(None), *(slice(place, place + 1) for place, _, _ in met_by))]
+        y[(slice(None), *written)] += _product(x[(slice(None), *read)], element, group)
+    return y
 
 
 def _depthwise(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.ndarray:
@@ -72,7 +96,7 @@ def conv(
     """x (N, *spatial, C), w (O, *kernel, C/group), b (O,), residual (N, *output, O) added before the activation."""
     window = slide(x.shape[1:-1], w.shape[1:-1], strides, dilations, pads, auto_pad)
     wide = np.result_type(x.dtype, np.float32)
-    y = convolve(pad(x, window, 0).astype(wide, copy=False), w.astype(wide, copy=False), window, group)
+    y = convolve(x.astype(wide, copy=False), w.astype(wide, copy=False), window, group)
     if b is not None:
         y += b
     if residual is not None:
@@ -94,8 +118,8 @@ def quantized(ctx: Context, x: np.ndarray, w: np.ndarray, b: np.ndarray | None =
     weights = integer.centred(w, product.w, np.float64)
     dtype = exact_dtype(weights, tuple(range(1, w.ndim)))
     window = slide(x.shape[1:-1], w.shape[1:-1], a["strides"], a["dilations"], a["pads"], a["auto_pad"])
-    padded = pad(integer.centred(x, product.x, dtype), window, 0)
-    acc = convolve(padded, weights.astype(dtype), window, a["group"]).astype(np.int64)
+    centred = integer.centred(x, product.x, dtype)
+    acc = convolve(centred, weights.astype(dtype), window, a["group"]).astype(np.int64)
     if b is not None:
         acc += b
     y, low, high = product.y, product.low, product.high
@@ -144,10 +168,24 @@ def cost(ctx: Context) -> Cost:
     sizes = zip(x.shape[1:-1], window.begin, window.end, strict=True)
     padded = x.shape[0] * x.shape[-1] * math.prod(size + before + after for size, before, after in sizes)
     taps = math.prod(window.kernel)
+    if far_apart(window, x.shape[1:-1]):
+        return _cost_scattered(ctx, window)
     if w.shape[-1] == 1 and ctx.attrs["group"] > 1:
         return Cost(taps * CALL + 2 * macs(ctx) + padded, 8 * (padded + ctx.outputs[0].size))
     columns = x.shape[0] * math.prod(window.output) * taps * x.shape[-1]
     return Cost(macs(ctx) // BLAS + 2 * columns + padded, 8 * (padded + 2 * min(columns, 2 * COLUMNS)))
+
+
+def _cost_scattered(ctx: Context, window: Window) -> Cost:
+    x, y = ctx.input(0), ctx.outputs[0]
+    # Along an axis no more elements of the kernel can meet the input than fit where it and the outputs are.
+    reach = (
+        min(kernel, (size + (output - 1) * stride) // dilation + 1)
+        for kernel, size, output, stride, dilation in zip(
+            window.kernel, x.shape[1:-1], window.output, window.strides, window.dilations, strict=True
+        )
+    )
+    return Cost(math.prod(reach) * CALL + 2 * macs(ctx), 8 * (x.size + 2 * y.size))
 
 
 register(Op("Conv", conv, infer, quantized=quantized, macs=macs, cost=cost))

@@ -13,6 +13,8 @@ from .registry import Context, Cost, Shape
 CALL = 2_000
 """Cost.work of one call of NumPy on a few elements."""
 
+PADDED, APART = 1 << 20, 16
+"""Pixels of an image with its padding, and how many times as many as are read, beyond which it is not padded."""
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
@@ -166,6 +168,11 @@ def counts(window: Window, spatial: Sequence[int], include_pad: bool) -> np.ndar
         )
         found = found[..., None] * np.maximum(within - below, 0)
     return found[None, ..., None]
+
+
+def mostly_padding(padded: Sequence[int], read: int) -> bool:
+    """Whether an image of these sizes is out of proportion to so many pixels that are read or given, at most."""
+    return math.prod(padded) > max(PADDED, APART * read)
 
 
 def pad(x: np.ndarray, window: Window, value: float) -> np.ndarray:
