@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import click
+import msgspec
 import numpy as np
 import pytest
-from cli import START
+from cli import START, mj, one_line
 from small_model import small_model
 
 from millijoule.runtime.errors import InputError
@@ -163,6 +164,23 @@ def test_a_name_that_is_too_long_is_broken_where_its_parts_meet() -> None:
 
 def test_names_cannot_move_the_cursor() -> None:
     assert table.lay_out([""], [["a\x1b[2Jb\r\nc"]], 80) == ["a\ufffd[2Jb\ufffd\ufffdc"]
+
+
+@pytest.mark.parametrize("where", ["error", "warning", "sentence"])
+def test_what_is_said_cannot_move_the_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    odd = "a\x1b[2Jb\nc"
+    fields = {"error": {"extends": odd}, "warning": {"extends": "host", "measured_on": odd},
+              "sentence": {"extends": "jetson-nano", "notes": odd}}[where]  # fmt: skip
+    folder = tmp_path / "millijoule" / "profiles"
+    folder.mkdir(parents=True)
+    (folder / "host.toml").write_bytes(msgspec.toml.encode(fields))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    done = mj("profiles", "host")
+    said = done.stdout if where == "sentence" else done.stderr
+    assert ("a\ufffd[2Jb\nc" if where == "sentence" else "a\ufffd[2Jb c") in said and "\x1b[2J" not in said
+    assert where == "sentence" or one_line(said)
 
 
 def test_progress_is_silent_while_short(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -310,6 +310,42 @@ def test_what_a_meter_writes_meanwhile(tmp_path: Path, kind: str) -> None:
     assert 10 < sampling.rate < 200
 
 
+def write_statistics(path: Path, amperes: float, stop: threading.Event) -> None:
+    """Ten rows of a hundredth of a second at once, of a meter that counts samples."""
+    with path.open("a") as file:
+        file.write("#device,sampled_id,i_avg,p_avg,charge,energy\n")
+        for row in range(100_000):
+            charge = row * 0.01 * amperes
+            file.write(f"u/js220/1,{row * 10_000},{amperes},{5 * amperes},{charge},{5 * charge}\n")
+            if row % 10 == 9:
+                file.flush()
+                if stop.wait(0.05):
+                    return
+
+
+@pytest.mark.parametrize("amperes", [0.5, 0.0])
+def test_rows_that_come_in_together_are_as_far_apart_as_the_meter_counts(tmp_path: Path, amperes: float) -> None:
+    """Without a current nothing tells how long a sample is, and when rows come in has to do."""
+    path, stop = tmp_path / "meter.csv", threading.Event()
+    path.touch()
+    writer = threading.Thread(target=write_statistics, args=(path, amperes, stop), daemon=True)
+    writer.start()
+    try:
+        sampling = StreamRecorder("joulescope", str(path), Settings())
+        sampling.start()
+        time.sleep(0.3)
+        trace = sampling.stop()
+        sampling.close()
+    finally:
+        stop.set()
+        writer.join()
+    if amperes:
+        assert np.diff(trace.times) == pytest.approx(0.01) and trace.watts == pytest.approx(2.5)
+        assert sampling.rate == pytest.approx(100)
+    else:
+        assert trace.joules.sum() == 0
+
+
 def test_streams_that_give_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("millijoule.tools.energy.stream.PATIENCE", 0.1)
     (tmp_path / "old.csv").write_text("time,power\n0,99\n1,99\n")

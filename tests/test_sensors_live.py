@@ -297,6 +297,8 @@ def test_pi_5(tmp_path: Path) -> None:
         (PMIC.replace("5.03652000A", "nanA"), 0, "VDD_CORE"),
         (PMIC.replace("      VDD_CORE_V volt(15)=0.89369880V\n", ""), 0, "without its voltage"),
         ("", 0, "no answer"),
+        ("x" * 5000 + "\n", 0, r"vcgencmd: x{120}$"),
+        ("y" * 5000 + "\n", 1, r"vcgencmd: y{120}$"),
     ],
 )
 def test_pis_that_do_not_answer(tmp_path: Path, answer: str, status: int, said: str) -> None:

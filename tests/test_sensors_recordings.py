@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -16,7 +17,7 @@ import pytest
 from millijoule.tools.energy.reports import replayed_run
 from millijoule.tools.energy.windows import whole
 from millijoule.tools.report.provenance import now
-from millijoule.tools.sensors.recordings import registry
+from millijoule.tools.sensors.recordings import joulescope_jls, registry
 from millijoule.tools.sensors.recordings.columns import understand
 from millijoule.tools.sensors.recordings.format import Settings
 from millijoule.tools.sensors.recordings.registry import FORMATS, formats, read_recording
@@ -154,6 +155,67 @@ def test_joulescope_exports(tmp_path: Path) -> None:
     assert name == "table" and trace.joules.tolist() == pytest.approx([0.75, 0.75])
     short = "time,i,v,p,charge,energy\n" + JOULESCOPE_CSV.partition("\n")[2]
     assert read(tmp_path, short)[1].joules.tolist() == pytest.approx([0.75, 0.75])
+
+
+def jls(path: Path, signals: dict[str, list[float]], meters: int = 1) -> bytes:
+    """signals: samples by unit, a thousand a second."""
+    pyjls = pytest.importorskip("pyjls")
+    with pyjls.Writer(str(path)) as file:
+        for meter in range(1, meters + 1):
+            file.source_def(source_id=meter, name=f"JS220-{meter}", vendor="Jetperch", model="JS220", version="1",
+                            serial_number=str(meter))  # fmt: skip
+            for number, (unit, samples) in enumerate(signals.items(), 10 * meter):
+                file.signal_def(
+                    signal_id=number, source_id=meter, signal_type=pyjls.SignalType.FSR, data_type=pyjls.DataType.F32,
+                    sample_rate=1000, name=f"signal {unit}", units=unit,
+                )  # fmt: skip
+                file.fsr_f32(number, 0, np.array(samples, np.float32))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("signals", "volts"),
+    [
+        ({"W": [1.0, 2.0, 3.0, 4.0] * 1000}, None),
+        ({"A": [1.0] * 4000, "V": [9.0] * 4000, "W": [1.0, 2.0, 3.0, 4.0] * 1000}, None),
+        ({"A": [0.2, 0.4, 0.6, 0.8] * 1000, "V": [5.0] * 4000}, None),
+        ({"A": [0.2, 0.4, 0.6, 0.8] * 1000}, 5.0),
+    ],
+)
+@pytest.mark.parametrize("bins", [1 << 22, 1000, 17])
+def test_joulescope_jls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, signals: dict[str, list[float]], volts: float | None, bins: int
+) -> None:
+    monkeypatch.setattr(joulescope_jls, "BINS", bins)
+    monkeypatch.setattr(joulescope_jls, "BLOCK", 900)
+    name, trace = read(tmp_path, jls(tmp_path / "a.jls", signals), volts=volts)
+    assert name == "joulescope-jls" and len(trace.joules) <= bins and not trace.lost.any()
+    assert trace.times[0] == 0 and trace.times[-1] == pytest.approx(4) and total(trace) == pytest.approx(10)
+    if bins == 1000:
+        assert trace.watts == pytest.approx(2.5)
+
+
+def test_jls_of_which_a_part_is_missing(tmp_path: Path) -> None:
+    nan = float("nan")
+    _, trace = read(tmp_path, jls(tmp_path / "a.jls", {"W": [2.0, nan, 2.0, 2.0]}))
+    assert trace.lost.tolist() == [False, True, False, False] and trace.times[0] == 0
+    assert total(trace) == pytest.approx(8e-3)
+    whole = jls(tmp_path / "b.jls", {"A": [1.0, 1.0]})
+    for data, said in (
+        (whole, "--volts"),
+        (jls(tmp_path / "c.jls", {"W": [nan, nan]}), "none that is a number"),
+        (jls(tmp_path / "d.jls", {"C": [1.0, 1.0]}), "neither power nor current"),
+        (jls(tmp_path / "e.jls", {"W": [1.0, 1.0]}, meters=2), "JS220-1, JS220-2"),
+        (whole[:100], "no sound .jls"),
+    ):
+        with pytest.raises(SensorError, match=said):
+            read(tmp_path, data)
+
+
+def test_jls_without_the_package_that_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyjls", None)
+    with pytest.raises(SensorError, match="pip install pyjls"):
+        read(tmp_path, b"jlsfmt\r\n" + bytes(100))
 
 
 def test_otii_energy_accumulates(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Commands(click.Group):
                 result = super().invoke(ctx)
                 sys.stdout.flush()
         except Error as error:
-            click.echo(f"mj: {error}", file=sys.stderr)
+            _say(f"{error}")
             ctx.exit(2)
         except BrokenPipeError:
             # What reads our output has seen enough.
@@ -112,6 +112,13 @@ def main() -> NoReturn:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _say(text: str) -> None:
+    """One line of standard error, whatever names and answers of others are in the text."""
+    from .report.printable import printable
+
+    click.echo(f"mj: {printable(' '.join(text.splitlines()))}", file=sys.stderr)
+
+
 @contextmanager
 def _plain_warnings(said: list[str]) -> Iterator[None]:
     """Warnings as one line each, without the line of code that gave them, and each only once. said: gets them too."""
@@ -120,7 +127,7 @@ def _plain_warnings(said: list[str]) -> Iterator[None]:
         text = str(message)
         if text not in said:
             said.append(text)
-            click.echo(f"mj: warning: {text}", file=sys.stderr)
+            _say(f"warning: {text}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show

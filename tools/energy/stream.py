@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import select
 import stat
@@ -28,8 +27,9 @@ LINE: Final = 1 << 16
 class StreamRecorder:
     """Rows in one of the formats of `sensors/recordings`, from now on.
 
-    A meter's own clock tells how far apart its rows are; when they were, on the monotonic clock, is told by the row
-    that came in with the least delay. Rows without a time have that at which they come in.
+    A meter's own clock tells how far apart its rows are, as their times or as what its format counts instead; when they
+    were, on the monotonic clock, is told by the row that came in with the least delay. Rows of which no clock says
+    anything have the time at which they come in.
     """
 
     failures = missed = 0
@@ -77,11 +77,13 @@ class StreamRecorder:
         if len(self._rows) < 2:
             raise SensorError(f"{self.facts.name}: {len(self._rows)} rows came in while it was measured")
         assert self._reader is not None
-        offset = min(arrival - row.time for arrival, row in self._rows)
-        samples = [
-            row._replace(time=arrival if math.isnan(row.time) else row.time + offset) for arrival, row in self._rows
-        ]
-        return to_trace(self._format, self._reader, np.array(samples, np.float64))
+        arrivals = np.array([arrival for arrival, _ in self._rows])
+        own = self._own_times()
+        known = ~np.isnan(own)
+        times = np.where(known, own + (arrivals - own)[known].min(initial=np.inf), arrivals)
+        samples = np.array([row for _, row in self._rows], np.float64)
+        samples[:, Sample._fields.index("time")] = times
+        return to_trace(self._format, self._reader, samples)
 
     def close(self) -> None:
         self._end()
@@ -102,10 +104,20 @@ class StreamRecorder:
                     "program writing there, without keeping lines back?"
                 )
             self._wait()
-        first, last = self._rows[0], self._rows[-1]
-        own = last[1].time - first[1].time
-        seconds = own if own > 0 else last[0] - first[0]
-        self.rate = (len(self._rows) - 1) / seconds
+        own, arrived = np.ptp(self._own_times()), self._rows[-1][0] - self._rows[0][0]
+        self.rate = (len(self._rows) - 1) / float(own if own > 0 else arrived)
+
+    def _own_times(self) -> np.ndarray:
+        """Of the rows, by the meter's clock; NaN where it has none."""
+        times = np.array([row.time for _, row in self._rows])
+        count = getattr(self._reader, "times", None)
+        if count is None or not np.isnan(times).any():
+            return times
+        try:
+            counted: np.ndarray = count()[-len(times) :]
+        except SensorError:
+            return times
+        return counted
 
     def _end(self) -> None:
         self._stopping.set()

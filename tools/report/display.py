@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from ...runtime.errors import Error
+from .printable import printable
 
 WIDE = 200
 """Columns of a table that goes into a file or a pipe, where nothing has to fit a window."""
@@ -52,7 +53,7 @@ def emit_sentence(text: str) -> None:
     """Writes lines of text, broken between words where one is wider than the room."""
     import textwrap
 
-    for line in text.split("\n"):
+    for line in printable(text, keep="\n").split("\n"):
         emit(textwrap.fill(line, room(), break_long_words=False, break_on_hyphens=False))
 
 

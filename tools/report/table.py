@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from .printable import printable
+
 GAP = "  "
 LEAST = 12
 """Characters that a column of text keeps where the table is too wide for the terminal."""
@@ -21,7 +23,7 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
     """
     heads = [name.lstrip(">").split("\n") for name in columns]
     right = [name.startswith(">") for name in columns]
-    cells = [[_printable(str(cell)) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     tallest = max(map(len, heads))
     top = list(zip(*([""] * (tallest - len(head)) + head for head in heads), strict=True))
     widths = [max(map(len, column)) for column in zip(*top, *cells, strict=True)]
@@ -78,8 +80,3 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) ->
         cell.rjust(size) if whole else cell.ljust(size) for cell, size, whole in zip(cells, widths, right, strict=True)
     )
     return GAP.join(padded).rstrip()
-
-
-def _printable(text: str) -> str:
-    """Names come from models, and may hold what moves a terminal's cursor."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

@@ -16,6 +16,8 @@ from ...runtime.errors import Error
 Quantity = Literal["power", "energy"]
 PROGRAM_SECONDS: Final = 2.0
 """A program that a sensor is read by has to answer within this time."""
+SHOWN: Final = 120
+"""Characters of an answer that an error shows."""
 
 
 class SensorError(Error):
@@ -98,12 +100,19 @@ def run_program(*command: str) -> str:
     """What a program writes to standard output. ReadError where it fails or takes too long."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS, errors="replace")
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ReadError(f"{os.path.basename(command[0])}: {error}") from None
+    except subprocess.TimeoutExpired:
+        raise ReadError(f"{os.path.basename(command[0])}: no answer within {PROGRAM_SECONDS:g} s") from None
+    except OSError as error:
+        raise ReadError(f"{os.path.basename(command[0])}: {error.strerror}") from None
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines() or [f"exit status {done.returncode}"]
-        raise ReadError(f"{os.path.basename(command[0])}: {said[0]}")
+        said = quoted(done.stderr or done.stdout) or f"exit status {done.returncode}"
+        raise ReadError(f"{os.path.basename(command[0])}: {said}")
     return done.stdout
+
+
+def quoted(answer: str) -> str:
+    """The beginning of what a program or a meter said, for an error that is one line."""
+    return " ".join(answer.split())[:SHOWN]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,8 @@ import html
 from collections.abc import Iterable
 from typing import Union
 
+from ..printable import printable
+
 Content = Union[str, float, None, Iterable["Content"]]  # noqa: UP007
 VOID = frozenset({"meta", "link", "br"})
 
@@ -18,10 +20,7 @@ class Markup(str):
 
 def escape(text: str) -> Markup:
     """Also what no reader should see: control characters, and those that turn the direction of writing."""
-    shown = "".join(
-        letter if letter.isprintable() or letter in "\n" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )
-    return Markup(html.escape(shown, quote=True))
+    return Markup(html.escape(printable(text, keep="\n"), quote=True))
 
 
 def join(content: Content) -> Markup:

@@ -13,7 +13,7 @@ from typing import Final
 
 from ....device_profiles import Rail
 from ..rails import choose_listed
-from ..source import Absent, Facts, ReadError, SensorError, Source, System, run_program
+from ..source import Absent, Facts, ReadError, SensorError, Source, System, quoted, run_program
 
 LINE: Final = re.compile(r"\s*(\w+)_([AV]) (?:current|volt)\(\d+\)=(\S+)[AV]\s*")
 STEP: Final = 0.003
@@ -65,10 +65,10 @@ def parse(text: str) -> dict[str, float]:
             try:
                 found.setdefault(match[1], {})[match[2]] = float(match[3])
             except ValueError:
-                raise ReadError(f"vcgencmd: no number: {line.strip()}") from None
+                raise ReadError(f"vcgencmd: no number: {quoted(line)}") from None
     rails = {name: values["A"] * values["V"] for name, values in found.items() if len(values) == 2}
     if not rails:
-        raise ReadError(f"vcgencmd: {text.strip() or 'no answer'}")
+        raise ReadError(f"vcgencmd: {quoted(text) or 'no answer'}")
     odd = [name for name, watts in rails.items() if not math.isfinite(watts)]
     if odd:
         raise ReadError(f"vcgencmd: no number for {', '.join(odd)}")

@@ -19,7 +19,7 @@ RATES: Final = (1e6, 2e6)
 
 
 class Statistics:
-    """Rows of statistics. While a meter writes them their time is that at which they come in."""
+    """Rows of statistics, whose times are told once there are some."""
 
     def __init__(self, names: list[str], settings: Settings) -> None:
         at = {name: index for index, name in enumerate(names)}

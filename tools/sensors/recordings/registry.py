@@ -19,6 +19,7 @@ FORMATS: Final = (
     "ppk2_archive",
     "ppk2_csv",
     "joulescope",
+    "joulescope_jls",
     "otii",
     "monsoon",
     "fnirsi",
