@@ -56,7 +56,9 @@ def convert(
     self_test: so many random inputs, or these (arrays by name), are saved with their outputs, for `mj verify` on the
     device.
 
-    quantize: "float16" stores a float model's weights in half the bytes. "int8" makes it compute on integers,
+    quantize: "float16" stores a float model's weights in half the bytes. "dynamic" makes linear layers compute on
+    integers, each row of what they read rounded by its own largest magnitude, without samples, or with some that only
+    judge. "int8" makes it compute on integers,
     calibrated with samples: an .npz file with an array for each input, first axis the samples; the same as a dict; a
     folder of images, prepared as the model says; an iterable of dicts by input name, each one sample, or a callable
     that gives one. Without calibration only the weights become int8. validation: samples that judge the result, which

@@ -19,7 +19,7 @@ import random_graphs
 from cli import EXAMPLE, ZOO, mj, mj_json, one_line
 from onnx_models import graph_from, graph_of, model_of, node
 from onnxruntime_session import open_session
-from quantized_models import convolutional, images, save, weights
+from quantized_models import IMAGE, convolutional, images, save, weights
 from random_graph import Declined
 
 import millijoule
@@ -87,6 +87,13 @@ SOURCES: dict[str, Callable[[Path], Path]] = {
     "fully connected": dense,
     "axes by number": pooled,
 }
+
+
+def test_rows_that_are_rounded_as_they_come(tmp_path: Path) -> None:
+    model = millijoule.convert(dense(tmp_path), quantize="dynamic")
+    for each in [*images(4, seed=9), np.zeros(IMAGE[1:], np.float32)]:
+        wanted, found = (compute(model, {"x": each[None]})["scores"] for compute in (ours, theirs))
+        np.testing.assert_allclose(wanted, found, atol=1e-5 * max(1, np.abs(wanted).max()))
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -13,6 +13,7 @@ from ...runtime.graph import Graph, Node
 from ..onnx.layout import to_first, to_last
 from . import axes
 from .activations import activate
+from .dynamic import rounded_rows
 from .layouts import Reading, reading
 from .writer import Writer
 
@@ -209,6 +210,17 @@ def _mat_mul(writer: Writer, node: Node) -> None:
     _finish(writer, node, False, "MatMul", [a, b], {}, bias[0] if bias else "")
 
 
+def _dynamic_mat_mul(writer: Writer, node: Node) -> None:
+    a, b, scale, *bias = map(writer.read, node.inputs)
+    y = node.outputs[0]
+    steps, step = rounded_rows(writer, a, y)
+    real, sums, both = (writer.new(f"{y}.{what}") for what in ("weights", "integers", "scale"))
+    writer.emit("Cast", [b], [real], {"to": helper.np_dtype_to_tensor_dtype(np.dtype(np.float32))})
+    writer.emit("MatMul", [steps, real], [sums])
+    writer.emit("Mul", [step, scale], [both])
+    _finish(writer, node, False, "Mul", [sums, both], {}, bias[0] if bias else "")
+
+
 def _cast(writer: Writer, node: Node) -> None:
     """Weights that are held in fewer bits are cast in the order of axes in which they are read."""
     x, y = node.inputs[0], node.outputs[0]
@@ -299,6 +311,7 @@ _HANDLERS: dict[str, Callable[[Writer, Node], None]] = {
     "Transpose": _transpose,
     "EmbeddingLookup": _embedding_lookup,
     "MatMul": _mat_mul,
+    "DynamicMatMul": _dynamic_mat_mul,
     "BatchNormalization": _batch_normalization,
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,

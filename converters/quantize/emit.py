@@ -12,7 +12,7 @@ from ...runtime.graph import Graph, Node, Value
 from .decisions import Decisions
 from .plan import Plan, data_inputs
 from .prepare import copied
-from .products import is_product
+from .products import bias_of, is_product
 from .weights import IntegerWeights
 
 INTEGERS = ".int8"
@@ -98,7 +98,10 @@ class _Emitter:
     def _constants(self, node: Node) -> None:
         decisions, name = self._decisions, node.outputs[0]
         chosen = decisions.weights.get(name)
-        if chosen is not None:
+        if name in self._plan.dynamic:
+            assert chosen is not None
+            self._multiply_rows(node, chosen)
+        elif chosen is not None:
             node.inputs[1] = self._stored(node.inputs[1], chosen)
             if name in decisions.biases:
                 bias = self._graph.add_constant(f"{name}.bias", decisions.biases[name])
@@ -108,6 +111,18 @@ class _Emitter:
                 self._stored(each, decisions.constants[each]) if each in decisions.constants else each
                 for each in node.inputs
             ]
+
+    def _multiply_rows(self, node: Node, chosen: IntegerWeights) -> None:
+        """The node rounds its rows by itself."""
+        add, bias = self._graph.add_constant, bias_of(self._source, node)
+        transposed = node.op == "Gemm" and node.attrs.get("transB")
+        data = np.ascontiguousarray(chosen.data.T) if transposed else chosen.data
+        scale = np.broadcast_to(chosen.scale, data.shape[1:]).astype(np.float32)
+        node.inputs[1:] = [add(f"{node.inputs[1]}{INTEGERS}", data), add("scale", scale)]
+        if bias is not None:
+            node.inputs.append(add(f"{node.outputs[0]}.bias", bias))
+        node.op = "DynamicMatMul"
+        node.attrs = {key: value for key, value in node.attrs.items() if key.startswith("activation")}
 
     def _stored(self, name: str, chosen: IntegerWeights) -> str:
         """int8 integers under the constant's name, and what makes real numbers of them."""

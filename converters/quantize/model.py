@@ -14,11 +14,14 @@ from .halved import halved
 from .levels import FLOAT, Levels
 from .prepare import prepare
 from .quantizer import Quantizer, finished, weights_only
+from .samples import read_samples
+from .screening import screen
 from .search import fewest_in_float
 from .settings import Settings
 from .trade import Trader
 
 UNJUDGED = "without samples only the weights are int8: the file is smaller, and computes in float as before"
+DYNAMIC = "linear layers round what they read row by row, as it comes; other weights are int8 and computed in float"
 
 
 def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> Model:
@@ -30,6 +33,8 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
             original,
             halved(original.graph, [node.outputs[0] for node in original.graph.nodes]),
         )
+    if settings.mode == "dynamic":
+        return _dynamic(original, settings)
     if settings.calibration is None:
         model = weights_only(original, settings)
         model.fidelity = Fidelity(0, False, notes=[UNJUDGED])
@@ -65,4 +70,18 @@ def quantized_model(imported: Graph, metadata: Metadata, settings: Settings) -> 
             f"that nothing was chosen by, with {len(kept)} layers kept in float. More samples to calibrate and to "
             "judge with may help, or a lower agreement"
         )
+    return model
+
+
+def _dynamic(original: Model, settings: Settings) -> Model:
+    """Nothing is fitted, so that all samples judge."""
+    model = weights_only(original, settings, dynamic=True)
+    samples = settings.calibration if settings.validation is None else settings.validation
+    if samples is None:
+        model.fidelity = Fidelity(0, False, notes=[DYNAMIC])
+        return model
+    judges = read_samples(original, samples)
+    screen(original, judges, 1)
+    found = measure(original, model, (), judges, True, settings.say, {})
+    model.fidelity = replace(found, notes=[DYNAMIC])
     return model

@@ -40,11 +40,13 @@ class Plan:
     compute in float, with weights that are stored as int8; halved: as float16. rounded: the tensors that become
     integers, in the order of the nodes, each with whether only its integer readers read it so (it is a float node's
     result, or an input). carried: tensors that hold the integers of another, moved. macs: multiply-adds of each node
-    that has any. public: inputs and outputs that are int8 themselves."""
+    that has any. dynamic: of the products with integer weights, those whose rows are rounded as they come. public:
+    inputs and outputs that are int8 themselves."""
 
     integer: set[str] = field(default_factory=set)
     weights_only: set[str] = field(default_factory=set)
     halved: set[str] = field(default_factory=set)
+    dynamic: set[str] = field(default_factory=set)
     rounded: dict[str, bool] = field(default_factory=dict)
     carried: dict[str, str] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)

@@ -21,11 +21,22 @@ def prepare(imported: Graph) -> Graph:
     for node in graph.nodes:
         if next(subgraphs(node), None) is not None:
             raise InputError(f"{node} chooses between branches; only models without control flow can be quantized")
-    quantized = next((node for node in graph.nodes if node.op in QUANTIZERS), None)
-    if quantized is not None or any(value.quant is not None for value in graph.values.values()):
+    tables = _tables(graph)
+    quantized = next((node for node in graph.nodes if node.op in QUANTIZERS and node.inputs[0] not in tables), None)
+    if quantized is not None or any(v.quant is not None and v.name not in tables for v in graph.values.values()):
         place = f" ({quantized})" if quantized is not None else ""
         raise InputError(f"the model is quantized already{place}: convert it as it is, or quantize its float original")
     return named(copied(graph))
+
+
+def _tables(graph: Graph) -> set[str]:
+    """Constants that rows are taken of, and those rows: how their integers are stored says nothing of activations."""
+    found = set[str]()
+    for node in graph.nodes:
+        looked_up = node.op == "Gather" and graph.constant(node.inputs[0]) is not None
+        if looked_up or (node.op == "Reinterpret" and node.inputs[0] in found):
+            found |= {node.inputs[0], *node.outputs}
+    return found
 
 
 def named(graph: Graph) -> Graph:

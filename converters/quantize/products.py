@@ -82,6 +82,12 @@ def has_matrix(node: Node, w: np.ndarray) -> bool:
     return node.op in ("Conv", "Gemm") or (node.op == "MatMul" and w.ndim == 2)
 
 
+def takes_rows(graph: Graph, node: Node) -> bool:
+    """Whether a product multiplies rows of activations by one matrix, as linear layers do."""
+    w, shape = graph.constant(node.inputs[1]), graph.values[node.inputs[0]].shape
+    return node.op in ("Gemm", "MatMul") and w is not None and w.ndim == 2 and shape is not None and len(shape) > 1
+
+
 def matrix(node: Node, w: np.ndarray) -> np.ndarray:
     """The weights as (groups, outputs of one, inputs of one)."""
     if node.op == "Conv":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...runtime.errors import InputError
 from ...runtime.evaluate.shapes import instantiate
 from ...runtime.graph import Graph
 from ...runtime.model import Model
@@ -17,6 +18,7 @@ from .levels import Levels
 from .links import links
 from .observe import observe, spread_over
 from .plan import Plan, make_plan
+from .products import is_product, takes_rows
 from .running import Runner, as_model
 from .samples import HELD_OUT, Samples, held_out, kept, read_samples
 from .screening import screen
@@ -134,8 +136,9 @@ class Quantizer:
         return int(min(WALKED, max(2, SPACE // (4 * 2 * 2 * largest))))
 
 
-def weights_only(original: Model, settings: Settings) -> Model:
-    """Without samples nothing is known of activations, so they stay in float."""
+def weights_only(original: Model, settings: Settings, dynamic: bool = False) -> Model:
+    """Without samples nothing is known of activations, so they stay in float. dynamic: but for the rows of linear
+    layers, which are rounded as they come."""
     shapes = {
         name: tuple(size if isinstance(size, int) else 1 for size in shape or ())
         for name, shape in original.input_shapes({}).items()
@@ -143,6 +146,15 @@ def weights_only(original: Model, settings: Settings) -> Model:
     plan = make_plan(original.graph, shapes, settings.keep_float)
     plan.weights_only |= plan.integer & plan.macs.keys()
     plan.integer, plan.rounded, plan.carried = set(), {}, {}
+    if dynamic:
+        products = (node for node in original.graph.nodes if is_product(original.graph, node))
+        plan.dynamic = {
+            node.outputs[0]
+            for node in products
+            if node.outputs[0] in plan.weights_only and takes_rows(original.graph, node)
+        }
+        if not plan.dynamic:
+            raise InputError("the model has no linear layer to quantize dynamically; int8 with samples is for others")
     decisions: Decisions = decide_simply(original.graph, plan, {}, settings.method)
     return finished(original, emit(original.graph, plan, decisions))
 

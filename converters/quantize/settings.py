@@ -10,19 +10,18 @@ from . import ranges
 from .budget import Budget, given
 from .samples import Source
 
-MODES = ("int8", "float16")
+MODES = ("int8", "dynamic", "float16")
 IO = ("float32", "int8")
 Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """mode: of MODES. calibration: samples; None for weights alone. validation: samples that judge, None for a fifth of
-    the others.
-    method: of ranges.METHODS, or "auto". keep_float: layers that stay in float. fast: histograms' least and largest
-    number, nearest rounding and no more. integer_io: inputs and outputs become int8. min_agreement: what the result has
-    to reach, as `Fidelity.agreement`, with as few further layers in float as that takes. budget: what it may cost, with
-    whatever levels of the layers lose least."""
+    """mode: of MODES; of "dynamic" samples only judge. calibration: samples; None for weights alone. validation:
+    samples that judge, None for a fifth of the others. method: of ranges.METHODS, or "auto". keep_float: layers
+    that stay in float. fast: histograms' least and largest number, nearest rounding and no more. integer_io: inputs
+    and outputs become int8. min_agreement: what the result has to reach, as `Fidelity.agreement`, with as few
+    further layers in float as that takes. budget: what it may cost, with whatever levels of the layers lose least."""
 
     mode: str = "int8"
     calibration: Source | None = None
@@ -53,6 +52,8 @@ class Settings:
             raise InputError(f"nothing is quantized to {mode!r}; known is {', '.join(MODES)}")
         if mode == "float16" and (calibration is not None or keep_float or fast):
             raise InputError("float16 is for weights alone, which takes no samples, keep_float or fast")
+        if mode == "dynamic" and not (method == ranges.AUTO and not fast and io == IO[0] and min_agreement is budget):
+            raise InputError("dynamic int8 has no ranges to choose: it takes keep_float and samples to judge by alone")
         if method not in (ranges.AUTO, *ranges.METHODS):
             known = ", ".join([ranges.AUTO, *ranges.METHODS])
             raise InputError(f"no calibration method '{method}'; known are {known}")
@@ -60,7 +61,8 @@ class Settings:
             raise InputError(f"io={io!r}: inputs and outputs are {' or '.join(IO)}")
         if min_agreement is not None and not 0 < min_agreement <= 1:
             raise InputError(f"min_agreement {min_agreement} is no share between 0 and 1")
-        if calibration is None and (io != IO[0] or validation is not None or not min_agreement is budget is None):
+        judged = validation is not None and mode != "dynamic"
+        if calibration is None and (io != IO[0] or judged or not min_agreement is budget is None):
             raise InputError("io, min_agreement, budget and validation take samples to calibrate with")
         if budget is not None and min_agreement is not None:
             raise InputError("min_agreement and budget exclude each other: the least loss is bought, or the least cost")

@@ -24,6 +24,7 @@ from .framework.indexed import IndexedGraph
 from .framework.rewriter import Rewrite, Rewriter
 from .fuse_activation import fuse_activation, fuse_clamp
 from .fuse_residual import fuse_residual
+from .gather_stored import gather_stored
 from .gather_to_slice import gather_to_slice
 from .gelu import recognise_gelu
 from .hard_swish import recognise_clipped_line, recognise_hard_sigmoid, recognise_hard_swish
@@ -105,7 +106,7 @@ LAYOUT = (
     *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze),
     *(sink_transpose_below_reshape, sink_reshape_below_unary, sink_reshape_below_broadcasting),
     *(sink_reshape_below_concat, hoist_transpose_above_reshape),
-    *(gather_to_slice, slice_of_split, concat_to_pad),
+    *(gather_to_slice, gather_stored, slice_of_split, concat_to_pad),
 )
 
 REAL_LAYOUT = (*LAYOUT, sink_transpose_below_quantizers, sink_reshape_below_quantizers)

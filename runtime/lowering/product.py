@@ -149,9 +149,9 @@ def emit_f32(
     form = function_form(activation, params)
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail, "activation": form.function,
-        "residual": residual is not None, "tall": tall, "ahead": _ahead(b, g, packed, rows),
+        "residual": residual is not None, "tall": tall, "ahead": prefetches(b, g, packed, rows),
     }  # fmt: skip
-    together, lines = _blocks_of_a_chunk(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
+    together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     b.call(
         conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines, x=g.reads(4),
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
@@ -195,7 +195,7 @@ def emit_int8(
     if widened:
         found = banded(g, rows, tall)
         g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
-    together, lines = _blocks_of_a_chunk(b, g, packed, channels, tall), -(-g.lines // tall)
+    together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
@@ -203,7 +203,7 @@ def emit_int8(
         conv_int8,
         {
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": _ahead(b, g, packed, rows), "widened": widened,
+            "ahead": prefetches(b, g, packed, rows), "widened": widened,
         },
         len(packed) // together * lines, work=work, blocks=together, lines=lines,
         scale=b.constant(layout.pack_channels(scale, columns)), x=x, wide=wide, band=band, reach=reach,
@@ -236,11 +236,11 @@ def prefetched(b: Builder, packed: np.ndarray, panel: int, tiles: int) -> bool:
     return b.target.family == "x86" and packed.nbytes >= AHEAD_WEIGHTS and panel >= AHEAD_PANEL and tiles > 1
 
 
-def _ahead(b: Builder, g: Geometry, packed: np.ndarray, rows: int) -> bool:
+def prefetches(b: Builder, g: Geometry, packed: np.ndarray, rows: int) -> bool:
     return prefetched(b, packed, packed[0].nbytes, -(-g.lines * g.pixels // rows))
 
 
-def _blocks_of_a_chunk(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int, tall: int) -> int:
+def product_blocks(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int, tall: int) -> int:
     """y_pixel: bytes of an output pixel's channels."""
     data = g.lines * g.pixels * (min(g.x_pixel, g.run * packed.itemsize) + y_pixel)
     return blocks_of_a_chunk(b, -(-g.lines // tall), len(packed), packed.nbytes, data)

@@ -66,7 +66,7 @@ class Builder:
         self.ctx = Context(Node("Identity", [], []), [])
         self._name = ""
         self._views: dict[str, View] = {}
-        self._copies: dict[tuple[int, Any], View] = {}
+        self._derived: dict[tuple[int, Any], tuple[Any, View]] = {}
         self._pending: list[tuple[View, View]] = []
         self._calls: dict[tuple[Any, ...], _Alike] = {}
 
@@ -334,15 +334,22 @@ class Builder:
             )
         return view
 
-    def _copied(self, view: View, form: Any, make: Any) -> View:
+    def derived(self, view: View, form: Any, make: Callable[[], Any]) -> Any:
+        """What `make` appends steps for, of a view's elements, once for all who ask for that form of it."""
         key = (id(view), form)
-        if key not in self._copies:
+        if key not in self._derived:
+            # Holding the view keeps its id from being reused.
+            self._derived[key] = make(), view
+        return self._derived[key][0]
+
+    def _copied(self, view: View, form: Any, make: Callable[[], View]) -> View:
+        def copy() -> View:
             made = make()
             self.copy(view, made)
-            # Holding the source keeps its id from being reused.
-            self._copies[key] = made
-            self._copies[id(made), "source"] = view
-        return self._copies[key]
+            return made
+
+        copied: View = self.derived(view, form, copy)
+        return copied
 
 
 def _fill_byte(dtype: np.dtype, fill: float, flipped: bool) -> int:

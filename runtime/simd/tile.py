@@ -7,7 +7,7 @@ tile_layout.py.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llvmlite import ir
 from numba import njit
@@ -17,9 +17,13 @@ from numba.core.extending import register_model
 
 from ..targets.target import Target
 from .dot import accumulate, operands
+from .real_store import real_store
 from .requantize import requantize_store
 from .tile_layout import TileLayout
 from .vector import Vector, load_at, prefetch, primitive, row_addresses
+
+if TYPE_CHECKING:
+    from .traced import VectorFunction
 
 I8, I64 = ir.IntType(8), ir.IntType(64)
 
@@ -196,3 +200,20 @@ class Int8Tile:
             return c.get_dummy_value()
 
         return primitive(lambda tile, y, pitch, turn, scale, zero_point, low, high: types.none, emit)
+
+    def store_real(self, tail: int | None, function: VectorFunction) -> Any:
+        """store_real(tile, y, pitch, scale, bias, sums, row_scale, row_zero, *numbers): writes rows of float32.
+
+        Of a tile whose rows lie at one pitch, and whose weights' channels are packed in their order; see real_store.py.
+        """
+
+        def emit(
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, *rest: ir.Value
+        ) -> ir.Value:
+            rows = row_addresses(b, y, pitch, self.rows, self.rows, pitch)
+            real_store(b, self.target, self.columns, self._result(b, tile), rows, rest, tail, function)
+            return c.get_dummy_value()
+
+        return primitive(
+            lambda tile, y, pitch, scale, bias, sums, row_scale, row_zero, first, second: types.none, emit
+        )

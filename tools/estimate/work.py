@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...runtime.compiler.abi import WEIGHTS
@@ -33,6 +34,10 @@ FUNCTIONS = {
     "Sigmoid": 1.0, "Tanh": 1.0, "SiLU": 1.0, "Gelu": 0.9, "GeluTanh": 0.9, "Mish": 1.5, "HardSwish": 0.2,
 }  # fmt: skip
 """What activations take of a sigmoid's time."""
+TILED: dict[str, tuple[str, Literal["i8", "f32"]]] = {
+    "conv_f32": ("conv_f32", "f32"), "conv_int8": ("conv_int8", "i8"), "product_rows": ("conv_int8", "i8"),
+}  # fmt: skip
+"""Kernels of register tiles: the kind under which their costs are kept, and the elements that they multiply."""
 STRIDED, VECTOR = ".strided", ".vector"
 """Kinds of their own: depthwise kernels that skip places, and tiles of one row, which multiply a vector by a matrix.
 (And copies, by the bytes of an element.)"""
@@ -80,11 +85,12 @@ def _of_call(call: Call, facts: dict[str, Any], target: Target | None) -> Work:
     kernel = call.kernel.__name__
     weights, data = _bytes(call)
     loops = _loops(call, kernel, target, data)
+    integers = "int8" in loops.kind or "quant" in call.kernel.__module__
     return Work(
         facts["index"], facts["operator"], facts["node"], kernel, loops.kind, loops.cycles, loops.ends, loops.places,
         loops.results * FUNCTIONS.get(str(call.constants.get("activation")), 0.0), loops.places * loops.panel,
-        loops.panel, facts["macs"], "i8" if "int8" in kernel or "quant" in call.kernel.__module__ else "f32", weights,
-        data, call.chunks, max(1, call.chunks // call.grain) if call.grain else 1,
+        loops.panel, facts["macs"], "i8" if integers else "f32", weights, data,
+        call.chunks, max(1, call.chunks // call.grain) if call.grain else 1,
     )  # fmt: skip
 
 
@@ -136,8 +142,8 @@ class Loops(NamedTuple):
 
 
 def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
-    if kernel in ("conv_f32", "conv_int8"):
-        return _tiles(call, kernel, "f32" if kernel == "conv_f32" else "i8", target)
+    if kernel in TILED:
+        return _tiles(call, *TILED[kernel], target)
     if kernel == "winograd_f32":
         return _squares(call, target)
     rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
@@ -158,7 +164,7 @@ def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Targe
     """What choose_tile minimises, of the tile that it chose."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
-    taps = _number(call, "kernel_rows") * _number(call, "taps") * _number(call, "passes")
+    taps = prod(int(call.numbers.get(name, 1)) for name in ("kernel_rows", "taps", "passes"))
     steps = _number(call, "steps") * taps
     held = rows + rows % 2 if layout.row_pairs else rows
     tiles = call.chunks * _number(call, "blocks") * -(-_number(call, "pixels") // rows)

@@ -22,8 +22,9 @@ WORST = 5
 _OPTIONS = (
     click.option(
         "--quantize",
-        type=click.Choice(["int8", "float16"]),
-        help="Make a float model compute on integers; float16 stores its weights in half the bytes and nothing more.",
+        type=click.Choice(["int8", "dynamic", "float16"]),
+        help="Make a float model compute on integers; dynamic: linear layers alone, which takes no samples; float16 "
+        "stores its weights in half the bytes and nothing more.",
     ),
     click.option(
         "--calibrate",
@@ -31,7 +32,7 @@ _OPTIONS = (
         metavar="SAMPLES",
         type=FILE,
         help="With --quantize: an .npz file with an array for each input, first axis the samples, or a folder of "
-        "images. Without it only the weights become int8.",
+        "images. Without it only the weights become int8. What is dynamic is judged by all of them.",
     ),
     click.option(
         "--validate",
