@@ -29,6 +29,15 @@ def mj_json(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
+def mj_energy(*arguments: object, **environment: str) -> Result:
+    """`mj energy` for as long as it takes: on a busy computer the sensor's thread may get no time within a second."""
+    for duration in (1, 5, 25):
+        done = mj("energy", *arguments, "--duration", duration, **environment)
+        if "was silent" not in done.stderr:
+            break
+    return done
+
+
 def mj_process(
     *arguments: object, code: str = START, cwd: Path | None = None, encoding: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:

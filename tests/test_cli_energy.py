@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli import ZOO, mj, mj_json, one_line
+from cli import ZOO, mj, mj_energy, mj_json, one_line
 from fake_boards import hwmon_ina3221, program
 from small_model import small_model
 
@@ -20,7 +20,7 @@ from millijoule.tools.report.run_parts import VERSION, Accuracy
 
 TRACES = ZOO.parent / "data" / "power_traces"
 NAMES = ("nucleo_l4r5zi_kws", "nucleo_l4r5zi_vww", "nucleo_u575zi_q_ic")
-QUICK = ("--target", "numpy", "--duration", "0.9", "--rounds", "3")
+QUICK = ("--target", "numpy", "--rounds", "3")
 needs_traces = pytest.mark.skipif(
     not TRACES.is_dir(), reason=f"{TRACES} is absent: power traces of MLPerf Tiny, beside the folder of MILLIJOULE_ZOO"
 )
@@ -135,7 +135,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def test_a_model_on_a_board(board: Path, model: Path) -> None:
-    report = mj_json("energy", model, "--root", board, *QUICK, "--battery", "15Wh")
+    report = json.loads(mj_energy(model, "--root", board, *QUICK, "--battery", "15Wh", "--json").stdout)
     assert report["source"]["how"] == "measured" and report["source"]["name"] == "ina3221"
     assert 0 < report["source"]["reading_cpu_s"] < 0.01
     assert report["source"]["whole"] and report["source"]["resolution"] == pytest.approx(0.04)
@@ -154,7 +154,7 @@ def test_a_model_on_a_board(board: Path, model: Path) -> None:
 
 
 def test_the_table_fits_80_columns(board: Path, model: Path) -> None:
-    done = mj("energy", model, "--root", board, *QUICK, "--rate", "20", "--battery", "10Wh", COLUMNS="80")
+    done = mj_energy(model, "--root", board, *QUICK, "--rate", "20", "--battery", "10Wh", COLUMNS="80")
     assert done.exit_code == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines() if str(model) not in line)
     for text in ("above idle", "power at rest", "(95 %)", "measured: VDD_IN", "steps of 0.04 W", "10 Wh at"):
@@ -164,7 +164,8 @@ def test_the_table_fits_80_columns(board: Path, model: Path) -> None:
 
 def test_the_run_file_holds_everything(board: Path, model: Path, tmp_path: Path) -> None:
     output = tmp_path / "run.json"
-    report = mj_json("energy", model, "--root", board, *QUICK, "--accuracy", "top-1=0.9", "-o", output)
+    arguments = (model, "--root", board, *QUICK, "--accuracy", "top-1=0.9", "-o", output, "--json")
+    report = json.loads(mj_energy(*arguments).stdout)
     run = read_run(str(output))
     assert isinstance(run, EnergyRun)
     assert run.joules == pytest.approx(report["joules"]) and run.source.name == "ina3221"

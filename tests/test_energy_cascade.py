@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from classifiers import classifier, images
-from cli import mj, mj_json
+from cli import mj_energy
 from fake_boards import hwmon_ina3221
 
 import millijoule as mill
@@ -109,7 +110,7 @@ def test_on_the_command_line(pictures: np.ndarray, tmp_path: Path) -> None:
         cascade.save(tmp_path / "pair.mj")
     np.save(tmp_path / "pictures.npy", pictures)
     options = ("--input", tmp_path / "pictures.npy", "--root", tmp_path, "--target", "numpy", "--rounds", 2)
-    report = mj_json("energy", tmp_path / "pair.mj", *options, "--duration", 1.2)
+    report = json.loads(mj_energy(tmp_path / "pair.mj", *options, "--json").stdout)
     assert [way["name"] for way in report["ways"]] == ["answered after 1 of 2 stages", "answered after 2 of 2 stages"]
     assert sum(way["share"] for way in report["ways"]) == pytest.approx(1)
     assert [each["way"] for each in report["windows"] if each["kind"] == "load"] == [0, 1, 0, 1]
@@ -118,7 +119,7 @@ def test_on_the_command_line(pictures: np.ndarray, tmp_path: Path) -> None:
     parts = [stage["mean_mj"] for stage in report["stages"]]
     assert [stage["name"] for stage in report["stages"]] == ["stage 0", "stage 1"] and report["stages"][0]["asked"] == 1
     assert sum(parts) == pytest.approx(report["per_inference"]["total_mj"]["value"])
-    done = mj("energy", tmp_path / "pair.mj", *options, "--duration", 1.2)
+    done = mj_energy(tmp_path / "pair.mj", *options)
     assert "of it stage 1" in done.stdout
     assert "answered after 2 of 2 stages" in done.stdout and "% of inputs" in done.stdout
 
