@@ -73,8 +73,11 @@ def test_the_pair_that_is_written(pool: Path, tmp_path: Path, monkeypatch: pytes
     front = [(point["joules"], point["accuracy"]) for point in other["front"]]
     assert front == sorted(front) and len(front) > 2
     none = mj(*ask, "--accuracy", 0.999)
-    assert none.exit_code == 2 and one_line(none.stderr) and "pair.mj was not written, as no pair is so" in none.stderr
-    assert "no pair reaches it" in none.stdout and "Complementarity" in none.stdout and "at most" in none.stdout
+    assert none.exit_code == 2 and one_line(none.stderr) and "pair.mj was not written, as no pair does" in none.stderr
+    assert "no pair does" in none.stdout and "Complementarity" in none.stdout and "at most" in none.stdout
+    within = mj_json(*ask, "--by", "macs", "--at-most", macs * 1.1)["chosen"]
+    assert within["macs"] <= macs * 1.1 and 0 < within["asked"] <= 0.1 and within["accuracy"] <= chosen["accuracy"]
+    assert "no pair does" in mj(*ask, "--by", "macs", "--at-most", macs / 2).stdout
     model = millijoule.Model.load(pool / f"{chosen['second']}.mj")
     model.self_test = make_self_test(model, 1)
     (tmp_path / "tested").mkdir()
@@ -103,6 +106,7 @@ def test_what_is_no_pool(pool: Path, tmp_path: Path) -> None:
         ((pool / "a.mj", tmp_path / "seven.mj", *samples), "a.mj knows 10 classes and"),
         ((tmp_path / "x.mj", tmp_path / "y.mj", *samples), "y.mj has other labels than"),
         ((pool / "a.mj", tmp_path / "absent.mj", *samples), "absent.mj"),
+        ((pool / "a.mj", pool / "b.mj", *samples, "--accuracy", 0.9, "--at-most", 5), "the least cost is looked for"),
         ((pool / "a.mj", pool / "b.mj", *samples, "-o", pool / "b.mj"), "would replace"),
         (
             (pool / "a.mj", pool / "b.mj", *samples, "--by", "energy", "--profile", tmp_path / "board.toml"),

@@ -59,6 +59,12 @@ def test_what_is_written_does_what_was_said(folder: Path, tmp_path: Path) -> Non
             assert report["accuracy"] >= max(report["alone"])
         else:
             assert report["accuracy"] >= 0.55
+    stage = report["macs"] / sum(report["asked"])
+    for name, most in (("pair.mj", 1.2 * stage), ("three.mj", 1.5 * stage)):
+        found = mj_json("tune", folder / name, folder / "samples.npz", "--at-most", most, *NUMPY)
+        assert stage < found["macs"] <= most and "multiply-adds at most" in found["claim"]
+    few = mj("tune", folder / "pair.mj", folder / "samples.npz", "--at-most", stage / 2, *NUMPY)
+    assert "no threshold does: the first stage alone takes" in few.stdout
     text = " ".join(mj("tune", folder / "three.mj", folder / "samples.npz", *NUMPY).stdout.split())
     assert "stage 2 asked" in text and "thresholds" in text and "temperatures, fitted" in text
     none = mj("tune", folder / "pair.mj", folder / "samples.npz", "--accuracy", 1, "-o", tmp_path / "none.mj", *NUMPY)
@@ -237,6 +243,7 @@ def test_what_cannot_be_tuned(folder: Path, tmp_path: Path) -> None:
     for arguments, problem in (
         ((tmp_path / "one.mj", samples), "not a cascade of two stages"),
         ((folder / "pair.mj", samples, "--guarantee"), "takes --accuracy X, --loss E or --answered X"),
+        ((folder / "pair.mj", samples, "--guarantee", "--at-most", 9), "takes --accuracy X, --loss E or --answered X"),
         ((folder / "pair.mj", samples, "--loss", 0.1), "is for --guarantee"),
         ((folder / "pair.mj", samples, "--accuracy", 0.1, "--answered", 0.2), "one claim at a time"),
         ((folder / "pair.mj", samples, "-o", samples), "would replace"),

@@ -58,6 +58,13 @@ def test_the_search_is_exact() -> None:
         every = [one(t) for t in [NEVER, *np.unique(found.score[:, 0])]]
         assert whole.right[most_accurate(whole)] == max(found.right_of(t).sum() for t in every)
         assert len(whole.thresholds) == len(every)
+        for most in (0.5, *np.linspace(1, 4, 7)):
+            affordable = [t for t in every if cost_of(found, COSTS, t) <= most]
+            setting = best(found, COSTS, None, most=most)
+            assert (setting is None) == (not affordable)
+            if setting is not None:
+                right = max(found.right_of(t).sum() for t in affordable)
+                assert found.right_of(setting).sum() == right and cost_of(found, COSTS, setting) <= most
         cheapest = least_cost(whole, 0.8)
         options = [cost_of(found, COSTS, t) for t in every if found.right_of(t).mean() >= 0.8]
         assert (cheapest is None) == (not options)
@@ -84,7 +91,11 @@ def test_three_stages_are_as_good_as_every_pair_of_thresholds() -> None:
         least = min(cost_of(found, costs, setting) for setting in grid if found.right_of(setting).mean() >= wanted)
         assert cheap is not None and found.right_of(cheap).mean() >= wanted
         assert cost_of(found, costs, cheap) <= 1.2 * least
-        assert best(found, costs, 1.1) is None
+        assert best(found, costs, 1.1) is None and best(found, costs, None, most=0.9) is None
+        within = best(found, costs, None, most=3.0)
+        affordable = [setting for setting in grid if cost_of(found, costs, setting) <= 3.0]
+        assert within is not None and cost_of(found, costs, within) <= 3.0
+        assert found.right_of(within).sum() >= max(found.right_of(setting).sum() for setting in affordable) - 1
         spent = [cost_of(found, costs, setting) for setting in frontier(found, costs)]
         assert spent == sorted(spent, reverse=True)
     assert short <= 1

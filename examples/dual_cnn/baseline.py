@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from command import estimates
 from data import SOURCES, Images, Labels
 from figures import Costs
+from machine import processor
 from measured import LARGE, Key
 from numpy.typing import NDArray
 from places import scores_path
@@ -43,6 +45,23 @@ def model_cost(dataset: str, model: Path) -> Costs:
     return Costs(float(macs), {name: found[name]["joules"] for name in DEVICES})
 
 
+def large_cost(dataset: str, models: Mapping[str, Path], results: Path) -> Costs:
+    """Of the large network, as it is here, or as earlier results say. Ends the program where neither is there."""
+    if "large" in models:
+        return model_cost(dataset, models["large"])
+    of = _earlier(dataset, results)["large"]
+    return Costs(of["macs"], of["joules"])
+
+
+def _earlier(dataset: str, results: Path) -> dict[str, Any]:
+    found: dict[str, Any] | None = None
+    if results.exists():
+        found = json.loads(results.read_text(encoding="utf-8")).get(dataset)
+    if found is None:
+        raise SystemExit(f"{dataset}: neither the large network's ONNX file nor {results} says what it costs")
+    return found
+
+
 def accuracies(dataset: str, models: Mapping[str, Path], folder: Path, parts: Parts) -> dict[str, float]:
     """On "choose" and "tune". Without the network's file: by its committed scores, in float."""
     found = {}
@@ -65,13 +84,12 @@ def baseline(
     costs."""
     key = ("plain", "", LARGE)
     if "large" in models:
-        return Baseline(model_cost(dataset, models["large"]), answers[key].label == labels, times.get(key), HERE)
-    earlier = json.loads(results.read_text(encoding="utf-8")).get(dataset) if results.exists() else None
-    if earlier is None:
-        raise SystemExit(f"{dataset}: neither the large network's ONNX file nor {results} says what it costs")
-    of, right = earlier["large"], _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
+        right = answers[key].label == labels
+        return Baseline(large_cost(dataset, models, results), right, times.get(key), HERE)
+    earlier, right = _earlier(dataset, results), _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
     source = f"accuracy: of its committed scores, float32; costs: of {results.name}, {earlier['machine']}"
-    return Baseline(Costs(of["macs"], of["joules"]), right, of["seconds"], source)
+    seconds = earlier["large"]["seconds"] if earlier["machine"] == processor() else None
+    return Baseline(large_cost(dataset, models, results), right, seconds, source)
 
 
 def _scores(dataset: str, folder: Path, part: str) -> NDArray[np.float16]:

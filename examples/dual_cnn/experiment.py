@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baseline import accuracies, baseline
+from baseline import DEVICES, accuracies, baseline, large_cost
 from data import SOURCES
 from measured import UNEQUAL, ask_workloads, read_answers, read_times, save_logits, time_workloads
 from pairs import choose_pairs
@@ -43,7 +43,8 @@ def take(
     built = int8_models(dataset, ("large", *SMALL), models, work / "int8")
     parts = {part: (images[:limit], labels[:limit]) for part, (images, labels) in labelled(dataset).items()}
     if "pairs" in steps:
-        choose_pairs(built, accuracies(dataset, built, models, parts), parts, work)
+        large = large_cost(dataset, built, results)
+        choose_pairs(built, accuracies(dataset, built, models, parts), large.joules[DEVICES[0]], parts, work)
     if "workloads" in steps:
         ask_workloads(built, work, parts["test"][0])
         if built.keys() >= set(UNEQUAL):
@@ -54,8 +55,8 @@ def take(
     if "report" not in steps:
         return None
     answers, times, labels = read_answers(work, "large" in built), read_times(work), parts["test"][1]
-    large = baseline(dataset, built, models, labels, answers, times, results)
-    return put_together(dataset, built, work, answers, labels, times, large)
+    of = baseline(dataset, built, models, labels, answers, times, results)
+    return put_together(dataset, built, work, answers, labels, times, of)
 
 
 def publish(found: Mapping[str, Any], results: Path, docs: Path) -> None:

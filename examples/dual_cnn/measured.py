@@ -26,7 +26,7 @@ def workloads(models: Mapping[str, Path], work: Path) -> Iterator[tuple[str, str
     if LARGE in models:
         yield "", LARGE, models[LARGE], False
         yield "", LARGE + MEMORY, models[LARGE], True
-    for goal in ("accuracy", "energy"):
+    for goal in ("accuracy", "energy", "share"):
         for workload, checks in WORKLOADS.items():
             path = cascade_path(work, goal, workload)
             if path.exists():

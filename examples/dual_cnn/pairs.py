@@ -15,6 +15,9 @@ DEVICE = "jetson-nano"
 MARGINS = (0.003, 0.0, -0.003)
 """What is asked of a pair for the least energy beyond the large network's accuracy: against luck with the samples, what
 can be reached of these."""
+SHARE = 0.22
+"""Of the large network's energy that a pair may take where none of these can be reached: against the same luck, less
+than the quarter that the experiment aims for."""
 WORKLOADS = {"dual": False, "dual, post-check": True}
 """Whether each has a post-check."""
 
@@ -24,10 +27,11 @@ def cascade_path(work: Path, goal: str, workload: str) -> Path:
 
 
 def choose_pairs(
-    models: Mapping[str, Path], large: Mapping[str, float], parts: Mapping[str, tuple[Images, Labels]], work: Path
-) -> dict[str, Any]:
+    models: Mapping[str, Path], large: Mapping[str, float], joules: float, parts: Mapping[str, tuple[Images, Labels]],
+    work: Path,
+) -> dict[str, Any]:  # fmt: skip
     """By goal, what was chosen and found; the cascades lie at cascade_path. models: the small networks'. large: the
-    large network's accuracy on the parts. parts: "choose" and "tune"."""
+    large network's accuracy on the parts; joules: its energy on DEVICE. parts: "choose" and "tune"."""
     for path in work.glob("*, dual*.mj"):
         # Of earlier samples or networks, for a goal that may not be reached now.
         path.unlink()
@@ -38,6 +42,10 @@ def choose_pairs(
     most = mj(*search, "-o", work / "accuracy.mj")
     margin = next((each for each in MARGINS if large["choose"] + each <= most["chosen"]["accuracy"]), None)
     found = {"accuracy": _tuned("accuracy", most, None, samples["tune"], work)}
+    limit = SHARE * joules
+    if margin is None and min(each["joules"] for each in most["models"]) <= limit:
+        within = mj(*search, "--at-most", f"{limit:.6g}", "-o", work / "share.mj")
+        found["share"] = _tuned("share", within, None, samples["tune"], work, _macs(within, limit))
     if margin is not None:
         cheapest = mj(*search, "--accuracy", f"{large['choose'] + margin:.6f}", "-o", work / "energy.mj")
         found["energy"] = _tuned("energy", cheapest, large["tune"] + margin, samples["tune"], work)
@@ -46,13 +54,22 @@ def choose_pairs(
     return chosen
 
 
-def _tuned(goal: str, report: Mapping[str, Any], least: float | None, samples: Path, work: Path) -> dict[str, Any]:
-    """least: the accuracy to ask for; the best where it cannot be reached, or None."""
-    thresholds = {}
+def _macs(report: Mapping[str, Any], joules: float) -> float:
+    """Multiply-adds of the chosen pair where it takes so much energy."""
+    models = {each["name"]: each for each in report["models"]}
+    first, second = (models[report["chosen"][which]] for which in ("first", "second"))
+    return float(first["macs"] + (joules - first["joules"]) / second["joules"] * second["macs"])
+
+
+def _tuned(
+    goal: str, report: Mapping[str, Any], least: float | None, samples: Path, work: Path, most: float | None = None
+) -> dict[str, Any]:
+    """least: the accuracy to ask for; the best where it cannot be reached, or None. most: multiply-adds at most."""
+    thresholds, limit = {}, () if most is None else ("--at-most", f"{most:.0f}")
     for workload, check in WORKLOADS.items():
         search: tuple[str | Path, ...] = ("tune", work / f"{goal}.mj", samples, f"--{'' if check else 'no-'}post-check")
         write: tuple[str | Path, ...] = ("-o", cascade_path(work, goal, workload))
-        tuned = mj(*search, *write)
+        tuned = mj(*search, *write, *limit)
         if least is not None and least <= tuned["accuracy"]:
             tuned = mj(*search, *write, "--accuracy", f"{least:.6f}")
         keys = ("claim", "thresholds", "temperatures", "accuracy", "asked")

@@ -9,7 +9,7 @@ from typing import Any
 from table import SETS, TITLES
 
 DEVICE = "jetson-nano"
-COLORS = {"": "black", "accuracy": "tab:blue", "energy": "tab:orange"}
+COLORS = {"": "black", "accuracy": "tab:blue", "energy": "tab:orange", "share": "tab:green"}
 MARKERS = {"dual": "o", "dual, post-check": "s", "dual, post-check, memory": "*", "large": "D", "large, memory": "X"}
 
 

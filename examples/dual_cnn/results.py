@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from baseline import Baseline, model_cost
 from data import Labels
 from figures import Costs, mean_cost, paired_difference, usage
+from machine import processor
 from measured import LARGE, Key
 from pairs import WORKLOADS, cascade_path
 from workloads import Answers
@@ -80,11 +80,3 @@ def _hit(asked: Answers, first: Costs) -> Costs:
         return 0.0 * first
     share = float(np.median(asked.seconds[known]) / np.median(asked.seconds[alone]))
     return Costs(0.0, (share * first).joules)
-
-
-def processor() -> str:
-    """As the system calls it."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return named[0] if named else platform.processor() or platform.machine()

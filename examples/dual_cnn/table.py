@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pairs import SHARE
+
 BEGIN, END = "<!-- made by examples/dual_cnn/experiment.py: begin -->", "<!-- end -->"
 TITLES = {"fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10 (JPEG)"}
-GOALS = {"accuracy": "best accuracy", "energy": "least energy"}
+GOALS = {"accuracy": "best accuracy", "energy": "least energy", "share": "a share of the energy"}
 SETS = {"plain": "test set", "duplicated": "each image twice"}
 HEAD = (
     "images", "pair for", "workload", "accuracy", "less the large one's, points", "multiply-adds", "latency here",
@@ -68,10 +70,12 @@ def pairs(results: Mapping[str, Any]) -> str:
     sentences = []
     for goal, found in results["goals"].items():
         chosen = found["chosen"]
-        asked = (
-            "" if goal == "accuracy" else f", asked for the large one's accuracy {100 * results['margin']:+.1f} points"
-        )
-        sentences.append(f"For the {GOALS[goal]}{asked}: `{chosen['first']}`, then `{chosen['second']}`.")
+        goals = {
+            "accuracy": "the best accuracy",
+            "energy": f"the least energy with the large one's accuracy {100 * (results['margin'] or 0):+.1f} points",
+            "share": f"the best accuracy with {SHARE:.0%} of the large one's energy at most",
+        }
+        sentences.append(f"For {goals[goal]}: `{chosen['first']}`, then `{chosen['second']}`.")
     return " ".join(sentences)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", metavar="PAIR.mj", type=options.FILE, help="Write the chosen pair as a cascade.")
 @click.option("--accuracy", type=click.FloatRange(0, 1), metavar="X", help="Choose the cheapest pair with an accuracy "
               "of X. Without it the most accurate one is chosen.")  # fmt: skip
+@click.option("--at-most", type=click.FloatRange(0, min_open=True), metavar="COST", help="Choose the most accurate "
+              "pair that takes at most so many joules, seconds or multiply-adds (--by) on average.")  # fmt: skip
 @click.option("--by", type=click.Choice(("energy", "latency", "macs")), help="What cheap means (default: the energy "
               "where the profile knows it, else macs).")  # fmt: skip
 @click.option("--profile", default="host", show_default=True, metavar="NAME", type=options.PROFILE,
@@ -42,6 +44,7 @@ def command(
     samples: str,
     output: str | None,
     accuracy: float | None,
+    at_most: float | None,
     by: str | None,
     profile: str,
     score: str,
@@ -62,6 +65,7 @@ def command(
       mj pair a.mj b.mj c.mj --samples validation.npz -o pair.mj
       mj pair pool/*.mj --samples validation/ --accuracy 0.9 -o pair.mj
       mj pair *.mj --samples validation/ --profile jetson-nano -o pair.mj
+      mj pair *.mj --samples validation/ --profile jetson-nano --at-most 0.004 -o pair.mj
     """
     from ...runtime.cascade.gate import Gate
     from ...runtime.cascade.model import CascadeModel
@@ -78,6 +82,8 @@ def command(
 
     if len(models) < 2:
         raise InputError("a pair is chosen from two models or more")
+    if accuracy is not None and at_most is not None:
+        raise InputError("--accuracy and --at-most: the least cost is looked for, or the best accuracy")
     for path in (output, picture):
         if path is not None:
             check_output(path, (*models, samples))
@@ -90,10 +96,10 @@ def command(
     names = _names(models)
     members = _members(pool, models, names, data, device, threads, target)
     measure = _measure(by, members, device)
-    found = search(members, data.labels, score, post_check, measure, accuracy)
+    found = search(members, data.labels, score, post_check, measure, accuracy, at_most)
     chosen = found.pairings[0]
     covers = matrix([each.right for each in members])
-    report = pair_report(members, found, covers, data, device, measure, accuracy, score)
+    report = pair_report(members, found, covers, data, device, measure, accuracy, at_most, score)
     report |= {"output": None, "self_tests_left_out": []}
     if output is not None and chosen.point is not None:
         two, threshold, check = (chosen.first, chosen.second), chosen.point.threshold, chosen.point.post_check
@@ -112,7 +118,7 @@ def command(
     else:
         show(report)
     if output is not None and chosen.point is None:
-        raise InputError(f"{output} was not written, as no pair is so accurate: ask for less, or give other models")
+        raise InputError(f"{output} was not written, as no pair does: ask for less, or give other models")
 
 
 def _same_classes(paths: Sequence[str], pool: Sequence[Model]) -> tuple[int, Sequence[str]]:

@@ -28,6 +28,8 @@ BAR = 30
 @click.option("-o", "--output", metavar="OUT.mj", type=options.FILE, help="Write the cascade with what was found.")
 @click.option("--accuracy", type=click.FloatRange(0, 1), metavar="X", help="Ask later stages as rarely as an accuracy "
               "of X allows. Without it, or --loss, or --answered, the best accuracy is looked for.")  # fmt: skip
+@click.option("--at-most", type=click.FloatRange(0, min_open=True), metavar="MACS", help="The best accuracy for so "
+              "many multiply-adds on average at most.")  # fmt: skip
 @click.option("--loss", type=click.FloatRange(0, 1), metavar="E", help="With --guarantee: at most E, such as 0.01, "
               "less accurate than the last stage alone.")  # fmt: skip
 @click.option("--answered", type=click.FloatRange(0, 1), metavar="X", help="Abstain as rarely as an accuracy of X "
@@ -51,6 +53,7 @@ def command(
     samples: str,
     output: str | None,
     accuracy: float | None,
+    at_most: float | None,
     loss: float | None,
     answered: float | None,
     guarantee: bool,
@@ -88,11 +91,11 @@ def command(
     model = open_model(pair)
     if not isinstance(model, CascadeModel) or len(model.stages) < 2:
         raise InputError(f"{pair} is not a cascade of two stages or more, which mj pair and mj.Cascade(...).save write")
-    claims = [name for name, value in (("--accuracy", accuracy), ("--loss", loss), ("--answered", answered))
-              if value is not None]  # fmt: skip
+    claims = [name for name, value in (("--accuracy", accuracy), ("--at-most", at_most), ("--loss", loss),
+                                       ("--answered", answered)) if value is not None]  # fmt: skip
     if len(claims) > 1:
         raise InputError(f"{' and '.join(claims)}: one claim at a time")
-    if guarantee and not claims:
+    if guarantee and (not claims or at_most is not None):
         raise InputError("--guarantee takes --accuracy X, --loss E or --answered X, as what is claimed")
     if loss is not None and not guarantee:
         raise InputError("--loss E is for --guarantee")
@@ -106,7 +109,7 @@ def command(
     drawn = _drawn(len(data), share, seed) if guarantee else None
     claim = _claim(accuracy, loss, answered)
     report, curve = find_thresholds(
-        model.gate, said, data.labels, claim, drawn, delta, keep_temperatures, post_check
+        model.gate, said, data.labels, claim, drawn, delta, keep_temperatures, post_check, at_most
     )  # fmt: skip
     report |= {
         "curve": curve(SHOWN),

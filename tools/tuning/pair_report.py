@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 SHOWN, FRONT = 30, 12
 """Rows of the tables of pairs and of the front, at most; --json has all pairs."""
+UNITS = {"energy": "joules", "latency": "seconds", "macs": "multiply-adds"}
 COST_COLUMNS = (">multiply-\nadds", ">latency\nmeasured", ">mJ\nmodelled")
 
 
 def pair_report(
     members: Sequence[Member], found: Found, covers: Sequence[Sequence[Cover]], data: Samples, device: Profile, by: str,
-    accuracy: float | None, score: str,
+    accuracy: float | None, most: float | None, score: str,
 ) -> dict[str, Any]:  # fmt: skip
     pairs = []
     for each in found.pairings:
@@ -32,7 +33,7 @@ def pair_report(
         })  # fmt: skip
     return {
         "samples": len(data), "source": data.source, "folders": data.folders, "score": score,
-        "goal": "the best accuracy" if accuracy is None else f"accuracy >= {accuracy:g} at the least {by}",
+        "goal": _goal(by, accuracy, most),
         "by": by, "profile": device.name,
         "models": [
             {"name": each.name, "accuracy": each.accuracy, "macs": each.macs, "seconds": each.seconds,
@@ -45,6 +46,14 @@ def pair_report(
         "front": [_point(point, members) for point in found.front],
         "chosen": pairs[0] if found.pairings[0].point is not None else None,
     }  # fmt: skip
+
+
+def _goal(by: str, accuracy: float | None, most: float | None) -> str:
+    if accuracy is not None:
+        return f"accuracy >= {accuracy:g} at the least {by}"
+    if most is None:
+        return "the best accuracy"
+    return f"the best accuracy for at most {most:g} {UNITS[by]}"
 
 
 def _point(point: Point | None, members: Sequence[Member]) -> dict[str, Any]:
@@ -123,13 +132,13 @@ def _verdict(report: Mapping[str, Any]) -> str:
     chosen, goal = report["chosen"], report["goal"]
     if chosen is None:
         most = max(pair["best_accuracy"] for pair in report["pairs"])
-        return f"{goal}: no pair reaches it; the best is {most:.2%}"
-    key = {"energy": "joules", "latency": "seconds", "macs": "macs"}[report["by"]]
+        return f"{goal}: no pair does; the best accuracy of all is {most:.2%}"
     text = (
         f"{goal}: {chosen['first']}, then {chosen['second']} where that scores less than {chosen['threshold']:.6g}, "
         f"{'the surer answer of both' if chosen['post_check'] else 'whose answer then counts'}: "
         f"accuracy {chosen['accuracy']:.2%}, second asked {chosen['asked']:.1%}"
     )
+    key = {"energy": "joules", "latency": "seconds", "macs": "macs"}[report["by"]]
     alone = [each for each in report["models"] if each["accuracy"] >= chosen["accuracy"] and each[key] <= chosen[key]]
     if alone:
         text += f". {alone[0]['name']} alone is as accurate and no dearer"

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...runtime.cascade.gate import Gate
 from .outcomes import outcomes
-from .search import Curve, curve, least_cost, most_accurate
+from .search import Curve, curve, goal_place
 from .temperature import fit_temperature
 
 COSTS = ("energy", "latency", "macs")
@@ -85,10 +85,12 @@ def member(
 
 
 def search(
-    members: Sequence[Member], labels: np.ndarray, score: str, post_check: bool | None, by: str, accuracy: float | None
-) -> Found:
+    members: Sequence[Member], labels: np.ndarray, score: str, post_check: bool | None, by: str, accuracy: float | None,
+    most: float | None = None,
+) -> Found:  # fmt: skip
     """post_check: of every pair; None: with it or without it, whichever is better. accuracy: the cheapest with so much
-    of it is looked for; None: the most accurate, of several the cheapest."""
+    of it is looked for; None: the most accurate, of several the cheapest, that costs `most` at most, where that is
+    given."""
     pairings = []
     points = [Point(i, None, None, None, each.accuracy, 0.0, each.cost(by)) for i, each in enumerate(members)]
     for first, second in itertools.permutations(range(len(members)), 2):
@@ -97,7 +99,7 @@ def search(
         for check in (True, False) if post_check is None else (post_check,):
             gate = Gate(score, temperature=(a.temperature, b.temperature), post_check=check)
             whole = curve(outcomes((a.logits, b.logits), labels, gate), costs)
-            place = most_accurate(whole) if accuracy is None else least_cost(whole, accuracy)
+            place = goal_place(whole, accuracy, most)
             point = None if place is None else _point(first, second, check, whole, place, costs)
             tried.append(Pairing(first, second, point, float(whole.right.max() / whole.samples)))
             points += [_point(first, second, check, whole, at, costs) for at in _undominated(whole)]

@@ -16,13 +16,17 @@ SHOWN, DRAWN = 12, 200
 
 
 def on_samples(
-    found: Outcomes, costs: Sequence[float], accuracy: float | None, abstain: float | None
+    found: Outcomes, costs: Sequence[float], accuracy: float | None, abstain: float | None, budget: float | None
 ) -> tuple[Setting | None, str, str]:
-    """The best setting on these samples, what was looked for, and what that is worth."""
-    setting = best(found, costs, accuracy, abstain)
+    """The best setting on these samples, what was looked for, and what that is worth. budget: multiply-adds."""
+    setting = best(found, costs, accuracy, abstain, budget)
     wanted = "the best accuracy" if accuracy is None else f"accuracy >= {accuracy:g} at the least cost"
+    if budget is not None:
+        wanted += f" for {budget:,.0f} multiply-adds at most"
     if setting is not None:
         return setting, wanted, "on these samples; on new ones it may be less (--guarantee)"
+    if budget is not None:
+        return None, wanted, f"no threshold does: the first stage alone takes {costs[0]:,.0f}"
     most = best(found, costs, None, abstain)
     assert most is not None
     return None, wanted, f"no threshold reaches it: the best is {found.right_of(most).mean():.2%}"

@@ -59,16 +59,35 @@ def least_cost(of: Curve, accuracy: float) -> int | None:
     return int(enough[-1]) if enough.size else None
 
 
+def most_accurate_within(of: Curve, most: float) -> int | None:
+    """The same of the places whose mean cost is `most` at most; None where there is none."""
+    affordable = np.flatnonzero(of.cost <= most * of.samples)
+    if not affordable.size:
+        return None
+    right = of.right[affordable]
+    return int(affordable[np.flatnonzero(right == right.max())[-1]])
+
+
+def goal_place(of: Curve, accuracy: float | None, most: float | None) -> int | None:
+    """The cheapest place with such an accuracy; without that the most accurate, of those that cost so much at most."""
+    if accuracy is not None:
+        return least_cost(of, accuracy)
+    return most_accurate(of) if most is None else most_accurate_within(of, most)
+
+
 def best(
-    found: Outcomes, costs: Sequence[float], accuracy: float | None, abstain: float | None = None
-) -> Setting | None:
-    """The most accurate setting, of several the cheapest; or the cheapest with such an accuracy, None where there is
-    none."""
+    found: Outcomes, costs: Sequence[float], accuracy: float | None, abstain: float | None = None,
+    most: float | None = None,
+) -> Setting | None:  # fmt: skip
+    """The most accurate setting, of several the cheapest, and of those with a mean cost of `most` at most; or the
+    cheapest with such an accuracy. None where there is none."""
     if found.stages == 2:
         whole = curve(found, costs, setting=Setting((NEVER,), abstain))
-        place = most_accurate(whole) if accuracy is None else least_cost(whole, accuracy)
+        place = goal_place(whole, accuracy, most)
         return None if place is None else Setting((float(whole.thresholds[place]),), abstain)
     tried = [_improve(Setting((t,) * (found.stages - 1), abstain), found, costs, most_accurate) for t in STARTS]
+    if accuracy is None and most is not None:
+        return _best_within(found, costs, [*tried, *frontier(found, costs, abstain)], most)
     if accuracy is None:
         return max(tried, key=lambda setting: _worth(found, costs, setting))
     tried += frontier(found, costs, abstain)
@@ -80,6 +99,24 @@ def best(
         _improve(setting, found, costs, lambda of: least_cost(of, accuracy) or 0) for setting in enough[:REFINED]
     ]
     return min(cheaper, key=lambda setting: cost_of(found, costs, setting))
+
+
+def _best_within(
+    found: Outcomes, costs: Sequence[float], tried: Sequence[Setting], most: float
+) -> Setting | None:  # fmt: skip
+    affordable = [setting for setting in tried if cost_of(found, costs, setting) <= most]
+    if not affordable:
+        return None
+
+    def choose(of: Curve) -> int:
+        place = most_accurate_within(of, most)
+        # Sums of costs in another order may be more by a rounding.
+        return of.cost.size - 1 if place is None else place
+
+    affordable.sort(key=lambda setting: _worth(found, costs, setting), reverse=True)
+    better = [_improve(setting, found, costs, choose) for setting in affordable[:REFINED]]
+    kept = [setting for setting in (*better, affordable[0]) if cost_of(found, costs, setting) <= most]
+    return max(kept, key=lambda setting: _worth(found, costs, setting))
 
 
 def frontier(found: Outcomes, costs: Sequence[float], abstain: float | None = None) -> list[Setting]:

@@ -25,12 +25,12 @@ Drawn = tuple[np.ndarray, np.ndarray]
 
 def find_thresholds(
     gate: Gate, said: Sequence[Said], labels: np.ndarray, claim: Claim | None, drawn: Drawn | None, delta: float,
-    keep_temperatures: bool, post_check: bool | None,
+    keep_temperatures: bool, post_check: bool | None, budget: float | None = None,
 ) -> tuple[dict[str, Any], Callable[[int], list[dict[str, Any]]]]:  # fmt: skip
     """What there is to say, and so many points at most of what other settings would do.
 
-    claim: None for the best accuracy. drawn: where the claim is to be proved. post_check: None for what serves the
-    claim better on the samples that tune.
+    claim: None for the best accuracy, with budget multiply-adds on average at most, where that is given. drawn: where
+    the claim is to be proved. post_check: None for what serves the claim better on the samples that tune.
     """
     tuning = np.arange(len(labels)) if drawn is None else drawn[0]
     gate = gate if keep_temperatures else _calibrated(gate, said, labels, tuning)
@@ -38,7 +38,8 @@ def find_thresholds(
     abstain = None if drawn is not None else gate.abstain
     checks = (True, False) if post_check is None else (post_check,)
     tried = [outcomes([z.logits for z in said], labels, replace(gate, post_check=check)) for check in checks]
-    chosen = serving_best([each.take(tuning) for each in tried], claim, costs, abstain) if len(tried) > 1 else 0
+    tuned = [each.take(tuning) for each in tried]
+    chosen = serving_best(tuned, claim, costs, abstain, budget) if len(tried) > 1 else 0
     whole = tried[chosen]
     proof: dict[str, Any] = {}
     shown = whole
@@ -51,7 +52,7 @@ def find_thresholds(
         setting, wanted, text = answered_on_samples(whole, claim, claim.least)
     else:
         least = claim.least if isinstance(claim, Accuracy) else None
-        setting, wanted, text = on_samples(whole, costs, least, abstain)
+        setting, wanted, text = on_samples(whole, costs, least, abstain, budget)
     report = {
         "claim": wanted, "text": text, "temperatures": list(gate.temperatures(len(said))),
         "temperatures_fitted": not keep_temperatures, "post_check": checks[chosen],
@@ -61,14 +62,17 @@ def find_thresholds(
     return report, lambda most: points(others, costs, abstain, answering, most)
 
 
-def serving_best(tried: Sequence[Outcomes], claim: Claim | None, costs: Sequence[float], abstain: float | None) -> int:
+def serving_best(
+    tried: Sequence[Outcomes], claim: Claim | None, costs: Sequence[float], abstain: float | None,
+    budget: float | None = None,
+) -> int:  # fmt: skip
     """Which of these serves a claim best on these samples; of equal ones the first."""
-    ranks = [_rank(found, claim, costs, abstain) for found in tried]
+    ranks = [_rank(found, claim, costs, abstain, budget) for found in tried]
     return ranks.index(max(ranks))
 
 
 def _rank(
-    found: Outcomes, claim: Claim | None, costs: Sequence[float], abstain: float | None
+    found: Outcomes, claim: Claim | None, costs: Sequence[float], abstain: float | None, budget: float | None
 ) -> tuple[bool, float, float]:  # fmt: skip
     if isinstance(claim, Answered):
         setting = answered_on_samples(found, claim, claim.least)[0]
@@ -78,7 +82,7 @@ def _rank(
         least = claim.least
     elif isinstance(claim, Loss):
         least = float(found.alone[:, -1].mean()) - claim.most
-    setting = best(found, costs, least, abstain)
+    setting = best(found, costs, least, abstain, budget)
     reached = setting is not None
     setting = setting or best(found, costs, None, abstain)
     assert setting is not None
