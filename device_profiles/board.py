@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from .catalogue import load, names
+from .catalogue import every
 
 SYSTEM: Final = Path("/")
 PRODUCT: Final = ("product_name", "product_version", "board_name")
@@ -30,8 +30,8 @@ def board(root: Path = SYSTEM) -> str | None:
     one with the most specific fact is taken."""
     said = facts(root)
     best, place = None, len(said)
-    for name in names():
-        patterns = load(name).match
+    for name, profile in every().items():
+        patterns = profile.match
         at = next((i for i, fact in enumerate(said[:place]) if any(fnmatchcase(fact, p) for p in patterns)), None)
         if at is not None:
             best, place = name, at

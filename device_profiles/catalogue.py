@@ -32,6 +32,12 @@ def names() -> list[str]:
     return sorted(found - {HOST})
 
 
+def every() -> dict[str, Profile]:
+    """All of `names` that can be read, by name. One that cannot is left out with a warning: no other device depends on
+    it."""
+    return {name: profile for name in names() if (profile := _sound(name)) is not None}
+
+
 def load(profile: str | os.PathLike[str] = HOST) -> Profile:
     """The profile of that name, or the one in a TOML file; "host": the one that MILLIJOULE_PROFILE names, or else this
     computer.
@@ -53,6 +59,14 @@ def file_of(name: str) -> Path | None:
     """The file of the profile of that name; None where there is none."""
     places = (folder / (name + SUFFIX) for folder in (user_folder(), BOARDS))
     return next((place for place in places if place.is_file()), None)
+
+
+def _sound(name: str) -> Profile | None:
+    try:
+        return _load(name, ())
+    except ProfileError as error:
+        warnings.warn(f"a profile of your own is left out: {error}", RuntimeWarning, stacklevel=4)
+        return None
 
 
 def _load(profile: str | os.PathLike[str], extending: tuple[Path, ...]) -> Profile:
@@ -115,7 +129,10 @@ def _base(name: object, path: Path, extending: tuple[Path, ...]) -> dict[str, An
         raise msgspec.ValidationError(f"extends = {name!r} is no profile's name")
     if path in extending:
         raise ProfileError(f"{path} extends itself")
-    found: dict[str, Any] = msgspec.to_builtins(_load(name, (*extending, path)))
+    try:
+        found: dict[str, Any] = msgspec.to_builtins(_load(name, (*extending, path)))
+    except ProfileError as error:
+        raise ProfileError(f"{path}, extends = {name!r}: {error}") from None
     return found
 
 

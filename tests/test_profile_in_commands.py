@@ -170,3 +170,26 @@ def test_predictions_say_on_what_they_were_measured(tmp_path: Path) -> None:
         path = toml(tmp_path / "a.toml", extends="raspberry-pi-4", **fields)
         (found,) = mj_json("estimate", tmp_path / "small.mj", "--profile", path)["estimates"]
         assert found["measured_on"] == cpu
+
+
+@pytest.mark.parametrize("text", ['extends = "no-such-board"', "speed = 3", "extends = [", ""])
+@pytest.mark.parametrize("name", ["broken", "raspberry-pi-4", "x86-64-v3", "armv8.0"])
+def test_one_profile_that_cannot_be_read_is_no_matter_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, name: str
+) -> None:
+    """Whatever goes through all of them leaves it out, and says which file it is."""
+    folder = tmp_path / "millijoule" / "profiles"
+    folder.mkdir(parents=True)
+    (folder / f"{name}.toml").write_text(text)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    small_model().save(tmp_path / "small.mj")
+    for arguments in (
+        ("profiles",),
+        ("profiles", "--detect"),
+        ("energy", "--sources", "--root", tmp_path),
+        ("estimate", tmp_path / "small.mj"),
+        ("bench", tmp_path / "small.mj", "--target", "numpy", "--seconds", "0.01", "--rounds", "2", "--start", "none"),
+    ):
+        done = mj(*arguments)
+        assert done.exit_code == 0 and str(folder / f"{name}.toml") in done.stderr, done.stderr
+    assert "jetson-nano" in mj("profiles").stdout and mj("profiles", name).exit_code == 2

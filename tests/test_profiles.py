@@ -248,7 +248,7 @@ def test_profiles_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     ("text", "message"),
     [
         ("extends = 3", "extends = 3 is no profile's name"),
-        ('extends = "no-such-board"', "no device profile 'no-such-board'"),
+        ('extends = "no-such-board"', r"mine.toml, extends = 'no-such-board': there is no device profile"),
         ('extends = "./mine.toml"', "extends itself"),
         ('extends = "jetson-nano"\nspeed = 3', "mine.toml is not a valid device profile.*speed"),
         ('extends = "jetson-nano"\nsystem_mib = 4096', "leaves nothing of memory_mib = 4096"),

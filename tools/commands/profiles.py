@@ -49,12 +49,10 @@ def command(name: str | None, detected: bool, measure: bool, output: str | None,
 
 
 def _list(as_json: bool) -> None:
-    from ...device_profiles import names
-    from ...device_profiles.catalogue import BOARDS, file_of
-    from ..models.devices import profile_of
+    from ...device_profiles.catalogue import BOARDS, every, file_of
     from ..report.display import emit_json, table
 
-    found = {name: profile_of(name) for name in names()}
+    found = every()
     own = {name for name in found if (path := file_of(name)) is not None and path.parent != BOARDS}
     if as_json:
         emit_json({"profiles": [{**_fields(profile), "own": name in own} for name, profile in found.items()]})

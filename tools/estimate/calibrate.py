@@ -7,7 +7,8 @@ import re
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from ...device_profiles.catalogue import HOST, SUFFIX
 from ..measure.profile import profile_steps
 from ..models.devices import described
 from ..models.feeds import random_inputs
+from ..report.display import counted
 from .fit import Timing, fit
 from .latency import BALANCE, features, predicted
 from .microbenchmarks import networks
@@ -85,24 +87,33 @@ class Timed:
     whole: float
 
 
-def time_networks(models: Iterable[Model], profile: Profile, threads: int) -> list[Timed]:
-    from ..models.sources import load
+def time_networks(models: Sequence[Model], profile: Profile, threads: int) -> list[Timed]:
+    from ..report.progress import WorkProgress
 
     found = []
-    for model in models:
-        feeds = random_inputs(model, {"x": model.inputs["x"].shape}, 0)  # type: ignore[dict-item]
-        with load(model, threads) as session:
-            session.run(feeds)
-            whole = _inference(session, feeds)
-            timed = profile_steps(session, feeds, SECONDS)
-            shapes = {name: array.shape for name, array in feeds.items()}
-            works = work_of(session.engine.plan(shapes, ()).program, session.engine.target)
-        steps = [
-            Timing(work.kind, features(work, profile), max(step["seconds"], 1e-9))
-            for work, step in zip(works, timed, strict=True)
-        ]
-        found.append(Timed(steps, whole))
+    with closing(WorkProgress()) as progress:
+        for done, model in enumerate(models):
+            progress(done, len(models), f"timing small networks on {counted(threads, 'thread')}")
+            found.append(_timed(model, profile, threads))
     return found
+
+
+def _timed(model: Model, profile: Profile, threads: int) -> Timed:
+    from ...runtime.session import load
+
+    feeds = random_inputs(model, {"x": model.inputs["x"].shape}, 0)  # type: ignore[dict-item]
+    # That kernels are compiled is said of none: of ninety networks nearly every one has some.
+    with load(model, threads=threads, progress=False) as session:
+        session.run(feeds)
+        whole = _inference(session, feeds)
+        timed = profile_steps(session, feeds, SECONDS)
+        shapes = {name: array.shape for name, array in feeds.items()}
+        works = work_of(session.engine.plan(shapes, ()).program, session.engine.target)
+    steps = [
+        Timing(work.kind, features(work, profile), max(step["seconds"], 1e-9))
+        for work, step in zip(works, timed, strict=True)
+    ]
+    return Timed(steps, whole)
 
 
 def _inference(session: Session, feeds: Mapping[str, np.ndarray]) -> float:
@@ -125,7 +136,7 @@ def fit_all(timings: Iterable[Timing]) -> dict[str, KernelCost]:
     return {kind: fit(group) for kind, group in groups.items() if len(group) >= FEWEST}
 
 
-def share_cost(alone: list[Timing], models: Iterable[Model], profile: Profile) -> float:
+def share_cost(alone: list[Timing], models: Sequence[Model], profile: Profile) -> float:
     """Microseconds: what the longer steps take with helpers beyond their part of the work; the default where there is
     one thread only."""
     threads = profile.threads

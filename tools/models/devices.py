@@ -9,7 +9,7 @@ import msgspec
 
 from ...device_profiles import Profile, ProfileError, load
 from ...device_profiles.board import SYSTEM, board
-from ...device_profiles.catalogue import HOST
+from ...device_profiles.catalogue import HOST, every
 from ...runtime.errors import TargetError
 
 if TYPE_CHECKING:
@@ -65,5 +65,6 @@ def fitting_profile(root: Path = SYSTEM) -> tuple[str | None, bool]:
         features = detect().features
     except TargetError:
         return None, False
-    fitting = [name for name in GENERIC if named(load(name).target).features <= features]
+    known = every()
+    fitting = [name for name in GENERIC if name in known and named(known[name].target).features <= features]
     return (fitting[-1] if fitting else None), False
