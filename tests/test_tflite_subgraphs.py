@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 pytest.importorskip("tflite")
 pytest.importorskip("ai_edge_litert")
 
+from cli import mj_process
 from tflite_builder import Model, Operator, Tensor, converted, run_litert
 
 import millijoule as mj
@@ -203,6 +205,14 @@ def test_variables_are_kept(name: str, tmp_path: Path) -> None:
     ready.reset()
     np.testing.assert_array_equal(ready.run(feeds[0])["y"], Lite(model).run(feeds[0]))
     assert list(ready.input_info) == ["x"] and list(ready.output_info) == ["y"]
+
+
+def test_models_with_variables_are_compared(tmp_path: Path) -> None:
+    """Though LiteRT ends the process that asks for a variable's handle."""
+    (tmp_path / "m.tflite").write_bytes(counting(*FIRSTS["numbers"]).to_bytes())
+    done = mj_process("compare", tmp_path / "m.tflite", "--target", "numpy", "--seeds", 2, "--json")
+    assert done.returncode == 0, done.stderr
+    assert [row["name"] for row in json.loads(done.stdout)["tensors"]] == ["y"]
 
 
 def test_a_variable_that_nothing_assigns_is_a_constant(tmp_path: Path) -> None:
