@@ -36,8 +36,8 @@ class Oracle:
         _invoke(self._every, feeds)
         found = {}
         for item in self._every.get_tensor_details():
-            # Some tensors of an operator's own have no memory. A variable's handle has none either, and LiteRT's reading
-            # of it ends the process.
+            # Some tensors of an operator's own have no memory. A variable's handle has none either, and reading it ends
+            # the process.
             if item["name"] and item["dtype"] is not np.object_:
                 array = _tensor(self._every, item["index"])
                 if array is not None:
