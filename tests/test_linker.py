@@ -17,6 +17,7 @@ from millijoule.runtime.compiler.linker import link
 from millijoule.runtime.compiler.memory_functions import memory_functions_object
 from millijoule.runtime.compiler.relocate_aarch64 import relocate as relocate_aarch64
 from millijoule.runtime.compiler.relocate_x86_64 import relocate as relocate_x86_64
+from millijoule.runtime.system import executable
 from millijoule.runtime.system.executable import map_bytes
 from millijoule.runtime.targets.cpu import host_machine
 
@@ -403,3 +404,15 @@ def test_x86_64_relocations(kind: int, size: int, symbol: int, addend: int, expe
 def test_x86_64_refusals(kind: int, before: bytes, symbol: int, message: str) -> None:
     with pytest.raises(LinkError, match=re.escape(message)):
         relocate_x86_64(bytearray(before + bytes(8)), 2, kind, symbol, -4)
+
+
+def test_memory_that_is_left_when_python_ends_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By then the names of modules are None."""
+    code = map_bytes(b"\0")
+    monkeypatch.setattr(executable, "sys", None)
+    monkeypatch.setattr(executable, "_libc", None)
+    code.__del__(lambda: True)
+    assert code.address
+    monkeypatch.undo()
+    code.__del__()
+    assert not code.address

@@ -53,9 +53,9 @@ class Mapping:
             _libc().munmap(self.address, _pages(self.size))
             self.address = 0
 
-    def __del__(self) -> None:
-        # At interpreter exit ctypes may be gone already, and the system unmaps anyway.
-        if self.address and not sys.is_finalizing():
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+        # At interpreter exit ctypes may be gone already, as may all names of this module, and the system unmaps anyway.
+        if self.address and not ending():
             self.close()
 
 
