@@ -87,6 +87,22 @@ def test_an_output_dtype_that_the_zero_point_is_not_of(code: int) -> None:
         converted("QuantizeLinear", "yz", "int32", output_dtype=code)
 
 
+@pytest.mark.parametrize("known", [False, True], ids=["fed", "constant"])
+@pytest.mark.parametrize(
+    ("op", "point", "shape"),
+    [("ConvInteger", "xz", (2,)), ("ConvInteger", "wz", (3,)), ("ConvInteger", "wz", (0,)),
+     ("MatMulInteger", "wz", (3,)), ("MatMulInteger", "xz", (3,))],
+)  # fmt: skip
+def test_zero_points_of_integer_products_that_do_not_fit(op: str, point: str, shape: tuple, known: bool) -> None:
+    size = (2, 1, 2, 2) if op == "ConvInteger" else (2, 2)
+    shapes = {"x": size, "w": size, "xz": (), "wz": (), point: shape}
+    constants = {name: np.ones(shapes[name], np.uint8) for name in ("w", point)} if known else {}
+    fed = {name: (shape, "uint8") for name, shape in shapes.items() if name not in constants}
+    model = model_of([node(op, "x w xz wz", "y", name="tested")], fed, "y", constants)
+    with pytest.raises(ModelError, match="tested"), load(Model(graph_from(model)), target="numpy") as session:
+        session.run({name: np.ones(kind[0], np.uint8) for name, kind in fed.items()})
+
+
 def test_an_output_dtype_that_the_zero_point_is_of() -> None:
     assert converted("QuantizeLinear", "yz", "int16", output_dtype=TensorProto.INT16).values["y"].dtype == np.int16
 
@@ -109,3 +125,11 @@ def test_a_graph_that_quantizes_by_a_zero_point_of_another_type(zero: int, to: s
         load(Model(graph), target=target) as session,
     ):
         session.run(feeds)
+
+
+@pytest.mark.parametrize("flag", ["keepdims", "noop_with_empty_axes"])
+@pytest.mark.parametrize("value", [-1, 2, 1 << 40])
+def test_a_switch_that_is_neither_on_nor_off(flag: str, value: int) -> None:
+    model = model_of([node("ReduceSum", "x", "y", name="tested", **{flag: value})], {"x": ((2, 3), "float32")}, "y")
+    with pytest.raises(ModelError, match=f"attribute '{flag}' must be 0 or 1, not {value}\n.*'tested'"):
+        graph_from(model)

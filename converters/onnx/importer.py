@@ -13,7 +13,7 @@ from ...runtime.errors import ModelError
 from ...runtime.graph import Graph, Value
 from ...runtime.ops.registry import find
 from ..refusal import Refused
-from . import integer_types, sequences, texts
+from . import flags, integer_types, sequences, texts
 from .attributes import value_of
 from .builder import Builder
 from .call import Call
@@ -141,7 +141,6 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
         call.attrs = _attributes(node, job)
         texts.check(call, domain)
         sequences.check(call, domain)
-        integer_types.check(call, domain)
         _convert(call, node, domain)
         texts.follow(call, domain)
         if node.op_type == "Constant":
@@ -179,6 +178,8 @@ def _convert(call: Call, node: onnx.NodeProto, domain: str) -> None:
     if own is not None:
         inline(call, own, import_nodes)
         return
+    flags.check(call, domain)
+    integer_types.check(call, domain)
     if not domain:
         _check_version(call)
     elif domain not in call.scope.opsets:

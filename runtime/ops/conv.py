@@ -59,13 +59,14 @@ def _scattered(x: np.ndarray, w: np.ndarray, window: Window, group: int) -> np.n
     """`convolve` by those elements of the kernel alone that meet the input, which is not padded."""
     y = np.zeros((x.shape[0], *window.output, w.shape[0]), x.dtype)
     for met_by in itertools.product(*(met(window, axis, size) for axis, size in enumerate(x.shape[1:-1]))):
-        read, written, element = [slice(None)], [slice(None)], [slice(None)]
+        read: list[slice] = [slice(None)]
+        element, written = read.copy(), read.copy()
         for axis, (place, first, stop) in enumerate(met_by):
             stride = window.strides[axis]
             at = first * stride + place * window.dilations[axis] - window.begin[axis]
             read.append(slice(at, at + (stop - first - 1) * stride + 1, stride))
-            written.append(slice(first, stop))
             element.append(slice(place, place + 1))
+            written.append(slice(first, stop))
         y[tuple(written)] += _product(x[tuple(read)], w[tuple(element)], group)
     return y
 

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 
 from ..call import Call
 from ..handlers import handles
+from ..job import Unsupported
 from ..layout import channels_first
 from .convolution import convolve, image_rank
 
@@ -43,7 +44,9 @@ def conv_integer(call: Call) -> None:
     spread = (-1, *[1] * (rank - 1))
     weights = known(call, spread)
     dtype = exact_dtype(weights, np.float64, lambda data: tuple(range(1, data.ndim)))
-    x = centred(call, call.input(0), call.optional(2), dtype, (-1,))
+    if call.has(2) and call.shape(2) not in (None, (), (1,)):
+        raise Unsupported(f"its zero point '{call.input(2)}' of shape {call.shape(2)} is not one number")
+    x = centred(call, call.input(0), call.optional(2), dtype, (1,))
     w = centred(call, call.input(1), call.optional(3), dtype, spread) if weights is None else wide(call, weights, dtype)
     y = channels_first(call, convolve(call, "Conv", x, w, "", rank), rank)
     call.finish("Cast", [y], {"to": "int32"})
@@ -59,7 +62,13 @@ def known(call: Call, spread: Sequence[int]) -> np.ndarray | None:
     offset = call.builder.constant(zero_point) if zero_point else np.zeros((), np.int16)
     if data is None or offset is None:
         return None
-    found = data.astype(np.int16) - offset.reshape(spread if offset.size > 1 else ()).astype(np.int16)
+    try:
+        spread_out = offset.reshape(() if offset.size == 1 else spread)
+        found = data.astype(np.int16) - np.broadcast_to(spread_out, data.shape)
+    except ValueError:
+        raise Unsupported(
+            f"its zero point '{zero_point}' of shape {offset.shape} does not fit weights of shape {data.shape}"
+        ) from None
     narrow = found.astype(np.int8)
     return narrow if np.array_equal(narrow, found) else found
 
