@@ -57,10 +57,12 @@ def commands(folder: Path) -> list[list[object]]:
         ["convert", SOURCE, "-o", folder / "out.mj"],
         ["compile", "--target", "list"],
         ["doctor"],
+        ["estimate", small, "--profile", "raspberry-pi-zero-2-w", "--profile", "jetson-agx-orin", "--steps"],
+        ["profiles"],
     ]
 
 
-@pytest.mark.parametrize(("index", "locale"), [*((index, "ascii") for index in range(11)), (3, "latin-1")])
+@pytest.mark.parametrize(("index", "locale"), [*((index, "ascii") for index in range(13)), (3, "latin-1")])
 def test_tables_fit_80_columns_and_any_locale(index: int, locale: str, models: Path) -> None:
     """Nothing is wider but what cannot be broken: the name of a file."""
     arguments = commands(models)[index]

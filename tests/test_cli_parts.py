@@ -153,6 +153,18 @@ def test_words_stay_whole_where_other_columns_can_be_folded() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("width", "tables"), [(48, [["time", "memory", "steps"]]), (40, [["time", "memory"], ["steps"]]),
+                          (20, [["time"], ["memory"], ["steps"]])]
+)  # fmt: skip
+def test_numbers_that_do_not_fit_beside_each_other_are_another_table(width: int, tables: list[list[str]]) -> None:
+    rows = [["jetson-nano", "735.5 us", "45.13 MiB", "1234567"], ["host", "2.34 ms", "1 KiB", "98"]]
+    lines = [click.unstyle(line) for line in table.lay_out(["device", ">time", ">memory", ">steps"], rows, width)]
+    assert [line.split()[1:] for line in lines if line.startswith("device")] == tables
+    assert max(map(len, lines)) <= max(width, len("jetson-nano  45.13 MiB"))
+    assert all(sum(number in line for line in lines) == 1 for row in rows for number in row[1:])
+
+
 def test_a_name_that_is_too_long_is_broken_where_its_parts_meet() -> None:
     assert table.lay_out([""], [["/blocks/blocks.0/depthwise.0/Conv of x"]], 20) == [
         "/blocks/blocks.0/",

@@ -19,7 +19,8 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
     """The lines of a table of at most so many characters, as far as its columns can be folded.
 
     Columns are left-aligned and folded, or right-aligned and whole where their name begins with '>'; there is no head
-    where no column has a name. A name may have several lines.
+    where no column has a name. A name may have several lines. Where even so they do not fit beside each other, a second
+    table has the rest of them, behind the first column.
     """
     heads = [name.lstrip(">").split("\n") for name in columns]
     right = [name.startswith(">") for name in columns]
@@ -28,8 +29,14 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
     top = list(zip(*([""] * (tallest - len(head)) + head for head in heads), strict=True))
     widths = [max(map(len, column)) for column in zip(*top, *cells, strict=True)]
     room = width - len(GAP) * (len(widths) - 1)
-    _shrink(widths, right, room, [max(LEAST, _longest_word(column)) for column in zip(*cells, strict=True)] or widths)
+    longest = [max(LEAST, _longest_word(column)) for column in zip(*cells, strict=True)] or widths
+    _shrink(widths, right, room, longest)
+    whole = list(widths)
     _shrink(widths, right, room, [LEAST] * len(widths))
+    several = _parts(whole, width) if sum(widths) > room else []
+    if len(several) > 1:
+        picked = (([columns[i] for i in part], [[row[i] for i in part] for row in cells]) for part in several)
+        return [line for part in picked for line in ("", *lay_out(*part, width))][1:]
     lines = []
     if any(columns):
         lines = [click.style(_line(line, widths, right), bold=True) for line in top]
@@ -40,6 +47,17 @@ def lay_out(columns: Sequence[str], rows: Iterable[Sequence[object]], width: int
             parts = [part[index] if index < len(part) else "" for part in folded]
             lines.append(_line(parts, widths, right))
     return lines
+
+
+def _parts(widths: Sequence[int], width: int) -> list[list[int]]:
+    """Columns that fit beside each other, the first one in every part."""
+    parts = [[0]]
+    for index in range(1, len(widths)):
+        taken = parts[-1]
+        if len(taken) > 1 and sum(widths[i] + len(GAP) for i in taken) + widths[index] > width:
+            parts.append([0])
+        parts[-1].append(index)
+    return parts
 
 
 def _longest_word(column: Sequence[str]) -> int:
