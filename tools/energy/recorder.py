@@ -66,7 +66,7 @@ class SensorRecorder:
         self.failures = self.missed = 0
         self._sensor = sensor
         self._samples: list[tuple[float, float, bool]] = []
-        self._stopping = threading.Event()
+        self._stopping = False
         self._thread = threading.Thread(target=self._sample, name="power sampling", daemon=True)
         self._problem: BaseException | None = None
 
@@ -92,7 +92,7 @@ class SensorRecorder:
         self._sensor.close()
 
     def _end(self) -> None:
-        self._stopping.set()
+        self._stopping = True
         if self._thread.ident is not None:
             self._thread.join()
 
@@ -104,27 +104,34 @@ class SensorRecorder:
             self._problem = error
 
     def _loop(self) -> None:
-        period, lost = 1 / self.rate, self._sensor.lost
-        due = time.monotonic()
-        while not self._stopping.is_set():
-            before = time.monotonic()
+        # Whatever else this does takes several times as long as the reading, as a thread that slept finds its caches
+        # full of others' things.
+        sensor, keep, now = self._sensor, self._samples.append, time.monotonic
+        read, period, lost = sensor.read, 1 / self.rate, sensor.lost
+        due = now()
+        while not self._stopping:
+            before = now()
             try:
-                value = self._sensor.read()
-                # A number is what the sensor saw at some moment of the reading.
-                moment = (before + time.monotonic()) / 2
-                self._samples.append((moment, value, self._sensor.lost != lost))
-                lost = self._sensor.lost
+                value = read()
             except (ReadError, OSError):
                 self.failures += 1
+                after = now()
+            else:
+                after = now()
+                # A number is what the sensor saw at some moment of the reading.
+                keep(((before + after) / 2, value, sensor.lost != lost))
+                lost = sensor.lost
             due += period
-            late = time.monotonic() - due
-            if late > 0:
-                skipped = int(late / period) + 1
+            if after > due:
+                skipped = int((after - due) / period) + 1
                 self.missed += skipped
                 due += skipped * period
-            self._pause(due)
+            self._pause(due - after)
 
-    def _pause(self, due: float) -> None:
+    def _pause(self, seconds: float) -> None:
         # Waiting for an event instead takes twice the CPU time.
-        while (left := due - time.monotonic()) > 0 and not self._stopping.is_set():
-            time.sleep(min(left, PAUSE))
+        while seconds > PAUSE and not self._stopping:
+            time.sleep(PAUSE)
+            seconds -= PAUSE
+        if not self._stopping:
+            time.sleep(seconds)
