@@ -27,6 +27,8 @@ def quantize_linear(call: Call) -> None:
     call.scope.job.narrow[call.outputs[0]] = code
     if code in NARROW_FLOATS:
         quotient = call.make("Div", [_real(call, call.input(0)), _spread(call, call.input(1))])
+        if _moves(call):
+            quotient = call.make("Add", [quotient, _spread(call, call.input(2))])
         rounding = {"format": NARROW_FLOATS[code], "saturate": call.integer("saturate", 1)}
         call.finish("RoundToFormat", [quotient], rounding)
         return
@@ -55,16 +57,22 @@ def _result_type(call: Call) -> int:
 @handles("DequantizeLinear")
 @handles("DequantizeLinear", domain=MICROSOFT)
 def dequantize_linear(call: Call) -> None:
-    """Narrow floats are multiplied by their scale; their zero point is 0."""
+    """Narrow floats are multiplied by their scale; their zero point is 0 wherever it is known."""
     if call.scope.job.narrow.get(call.input(0)) not in NARROW_FLOATS:
         call.finish("DequantizeLinear", call.inputs, known_attributes(call, "DequantizeLinear"))
         return
-    zero_point = call.constant(2)
-    if call.has(2) and (zero_point is None or zero_point.any()):
-        raise Unsupported(f"its zero point '{call.input(2)}' of 8-bit or 4-bit floats must be a constant of zeros")
     dtype = known_attributes(call, "DequantizeLinear").get("output_dtype", call.dtype(1).name)
-    product = call.make("Mul", [call.input(0), _spread(call, call.input(1))])
+    steps = call.make("Sub", [call.input(0), _spread(call, call.input(2))]) if _moves(call) else call.input(0)
+    product = call.make("Mul", [steps, _spread(call, call.input(1))])
     call.finish("Cast", [product], {"to": dtype})
+
+
+def _moves(call: Call) -> bool:
+    """Whether there is a zero point that may be another number than 0."""
+    if not call.has(2):
+        return False
+    known = call.constant(2)
+    return known is None or bool(known.any())
 
 
 def _real(call: Call, x: str) -> str:
