@@ -24,6 +24,21 @@ def test_writes_a_model_and_says_what_is_in_it(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["out.mj"]
 
 
+def test_what_is_not_supported_is_a_list(tmp_path: Path) -> None:
+    from onnx_models import model_of, node
+
+    nodes = [node("Frob", "x", "a", name="first"), node("Frob", "a", "b"), node("Grate", "b", "y", name="last")]
+    (tmp_path / "m.onnx").write_bytes(model_of(nodes, {"x": ((3,), "float32")}, "y").SerializeToString())
+    done = mj("convert", tmp_path / "m.onnx", "-o", tmp_path / "m.mj")
+    assert done.exit_code == 2 and done.stderr.splitlines() == [
+        f"mj: {tmp_path / 'm.onnx'}: 3 operators are not supported:",
+        "  Frob x2, Grate x1: there is no such operator in millijoule",
+        "    Frob 'first'",
+        "    Frob 'b'",
+        "    Grate 'last'",
+    ]
+
+
 def test_preparation_travels_in_the_file(tmp_path: Path) -> None:
     report = mj_json(
         *("convert", SOURCE, "-o", tmp_path / "out.mj", "--labels", EXAMPLE / "labels.txt"),

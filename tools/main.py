@@ -113,10 +113,10 @@ def main() -> NoReturn:
 
 
 def _say(text: str) -> None:
-    """One line of standard error, whatever names and answers of others are in the text."""
+    """On standard error, whatever names and answers of others are in the text, in its lines."""
     from .report.printable import printable
 
-    click.echo(f"mj: {printable(' '.join(text.splitlines()))}", file=sys.stderr)
+    click.echo("mj: " + printable(text, keep="\n"), file=sys.stderr)
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def _plain_warnings(said: list[str]) -> Iterator[None]:
         text = str(message)
         if text not in said:
             said.append(text)
-            _say(f"warning: {text}")
+            _say(f"warning: {' '.join(text.splitlines())}")
 
     with warnings.catch_warnings():
         warnings.showwarning = show
