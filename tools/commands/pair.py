@@ -65,7 +65,7 @@ def command(
       mj pair a.mj b.mj c.mj --samples validation.npz -o pair.mj
       mj pair pool/*.mj --samples validation/ --accuracy 0.9 -o pair.mj
       mj pair *.mj --samples validation/ --profile jetson-nano -o pair.mj
-      mj pair *.mj --samples validation/ --profile jetson-nano --at-most 0.004 -o pair.mj
+      mj pair *.mj --samples validation/ --at-most 0.004 -o pair.mj
     """
     from ...runtime.cascade.gate import Gate
     from ...runtime.cascade.model import CascadeModel
