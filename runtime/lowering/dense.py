@@ -1,4 +1,4 @@
-"""Gemm and MatMul with constant weights: convolutions of one line of pixels."""
+"""Gemm and MatMul as convolutions of one line of pixels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from ..ops.registry import Context, Tensor
 from ..ops.rounding import scales_exactly_enough
 from ..program.builder import Builder
 from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .product_of_two import MOST_PRODUCTS, emit_product
 from .registry import lowers
 
 
@@ -34,12 +35,15 @@ def gemm(ctx: Context, b: Builder) -> bool:
     return _integer(ctx, b, rows, attrs["transB"], bias)
 
 
-@lowers("MatMul")
+@lowers("MatMul", limits=f"of two tensors that are computed: float32, {MOST_PRODUCTS} matrices at most")
 def matmul(ctx: Context, b: Builder) -> bool:
     a, w, c = ctx.input(0), ctx.input(1), ctx.optional(2)
-    if w.data is None or w.data.ndim != 2 or len(a.shape) < 2 or (c is not None and c.data is None):
+    if len(a.shape) < 2 or (c is not None and c.data is None):
         return False
     bias = None if c is None else c.data
+    if w.data is None or w.data.ndim != 2:
+        real = all(tensor.quant is None and tensor.dtype == np.float32 for tensor in (a, w))
+        return real and emit_product(ctx, b, bias)
     rows = a.size // a.shape[-1]
     if a.quant is None and w.quant is None and a.dtype == np.float32:
         _float(ctx, b, rows, w.data.T, bias)

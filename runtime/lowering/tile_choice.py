@@ -26,8 +26,8 @@ class TileCost(msgspec.Struct, frozen=True):
 
     busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.
     latency: of a step, at least. epilogue: per accumulator, by columns; the last number holds for all wider tiles.
-    overhead: per tile. far: of a step, per column, at least, where a block's weights do not fit the first cache. besides:
-    of a step, more, where they fit it and where they do not.
+    overhead: per tile. far: of a step, per column, at least, where a block's weights do not fit the first cache.
+    besides: of a step, more, where they fit it and where they do not.
     room: rows * columns + row_room * rows + columns is at most that, and rows at most tallest, or accumulators are
     spilled.
     """
@@ -82,7 +82,7 @@ _X86_OVERHEAD = {"f32": 12.0, "i8": 1.0}
 _X86_FAR = 2.0
 """Of 32 bytes."""
 _AVX512_BUSY, _AVX512_FAR, _AVX512_BESIDES = ((1.0, 0.2, 0.0), (0.0, 1.5, 1.0)), 7.0, (2.0, 4.0)
-"""Fitted to an Intel Sapphire Rapids, where 8x3 tiles of a 64 x 1280 product took two thirds of the time of 4x2 ones."""
+"""Fitted to an Intel Sapphire Rapids, where 8x3 tiles of a 64 x 1280 product take two thirds of the time of 4x2."""
 
 
 def tile_cost(target: Target, element: str) -> TileCost:
