@@ -52,6 +52,8 @@ LARGEST: dict[str, dict[str, Any]] = {
         "element": "u8", "operation": "sum", "lanes": 32, "offsets": OFFSETS, "window_rows": 3, "window_taps": 3,
         "epilogue": "scaled_offset", "long": False, "activation": None,
     },
+    "positions.position_across": {"element": "f32", "smallest": True, "last": False},
+    "positions.position_in_rows": {"element": "f32", "smallest": True, "last": False},
     "quantized.add_int8": BYTES,
     "quantized.add_real": BYTES,
     "quantized.cast": {"source": "float32", "result": "int64"},

@@ -32,8 +32,10 @@ if TYPE_CHECKING:
     from ..targets.target import Target
 
 I32 = ir.IntType(32)
-_RESULTS: tuple[Callable[..., types.Type], ...] = (lambda x: x, lambda x, y: x, lambda x, y, z: x)
-"""The type of a primitive of one, two or three operands, which is that of the first."""
+_RESULTS: tuple[Callable[..., types.Type], ...] = (
+    lambda x: x, lambda x, y: x, lambda x, y, z: x, lambda x, y, z, w: x,
+)  # fmt: skip
+"""The type of a primitive of one to four operands, which is that of the first."""
 
 
 class Isa:
@@ -261,6 +263,18 @@ def fence(target: Target) -> Any:
 def load(element: str, lanes: int) -> Any:
     kind = Vector(element, lanes)
     return primitive(lambda address: kind, lambda b, c, k, address: load_at(b, address, kind.llvm))
+
+
+@cache
+def narrow_load(element: str, lanes: int) -> Any:
+    """narrow_load(address) -> int32 vector of so many bytes, "u8" or "i8"."""
+    kind, bytes_ = Vector("i32", lanes), ir.VectorType(ELEMENTS["i8"], lanes)
+
+    def emit(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value) -> ir.Value:
+        widen = b.zext if element == "u8" else b.sext
+        return widen(load_at(b, address, bytes_), kind.llvm)
+
+    return primitive(lambda address: kind, emit)
 
 
 @cache
