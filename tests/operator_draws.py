@@ -130,7 +130,26 @@ def product(d: Draw, op: Op) -> Drawn:
         x.data = np.ascontiguousarray(x.data.T)
     shape = [outputs, inner] if flips.get("transB") else [inner, outputs]
     w, b = _weights(d, x, shape, 0 if flips.get("transB") else 1, outputs)
+    if op.name == "MatMul" and x.quant is None and d.chance(0.3):
+        # Of two tensors that are both fed, some of whose leading dimensions are the same.
+        leading = [1 if d.chance(0.3) else n for n in x.data.shape[:-2]][d.rng.randint(0, 2) :]
+        w = d.tensor([*leading, inner, outputs], x.data.dtype.name, False)
     return Drawn([x, w, b], attrs | flips)
+
+
+def dynamic(d: Draw, op: Op) -> Drawn:
+    """Rows of any number, now and then without a number, and int8 weights."""
+    rows, outputs = d.dim(), d.dim()
+    x = d.tensor([*(d.dim() for _ in range(d.rng.choice([0, 0, 1]))), *d.fit([rows, d.dim()])], "float32")
+    inner, constant = x.data.shape[-1], not d.chance(RARELY)
+    w, scale = Operand(d.integers([inner, outputs], "int8")), d.tensor([outputs], "float32", False)
+    if d.chance(0.8):
+        w.data = np.maximum(w.data, -127)
+    bias = d.tensor([outputs], "float32", False) if d.chance(0.6) else None
+    for operand in (w, scale, bias):
+        if operand is not None:
+            operand.constant = constant
+    return Drawn([x, w, scale, bias], d.attributes(op))
 
 
 def resize(d: Draw, op: Op) -> Drawn:
@@ -322,6 +341,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("Conv", "ConvTranspose"), conv),
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"), pool),
     **dict.fromkeys(("Gemm", "MatMul"), product),
+    "DynamicMatMul": dynamic,
     **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
     **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),
