@@ -57,11 +57,10 @@ def convert(
     device.
 
     quantize: "float16" stores a float model's weights in half the bytes. "dynamic" makes linear layers compute on
-    integers, each row of what they read rounded by its own largest magnitude, without samples, or with some that only
-    judge. "int8" makes it compute on integers,
-    calibrated with samples: an .npz file with an array for each input, first axis the samples; the same as a dict; a
-    folder of images, prepared as the model says; an iterable of dicts by input name, each one sample, or a callable
-    that gives one. Without calibration only the weights become int8. validation: samples that judge the result, which
+    integers, each row of what they read rounded over its own range as it comes; samples, if given, only judge. "int8"
+    makes it compute on integers, calibrated with samples: an .npz file with an array for each input, first axis the
+    samples; the same as a dict; a folder of images, prepared as the model says; an iterable of dicts by input name,
+    each one sample, or a callable that gives one. Without calibration only the weights become int8. validation: samples that judge the result, which
     `Model.fidelity` says; without it every fifth of the others does that and nothing else. method: of calibration
     ("minmax", "percentile", "mse", "entropy"), by default for each tensor the one that loses least. keep_float: layers
     that stay in float. fast: least and largest numbers and nearest rounding alone. io: "int8" makes inputs and outputs
