@@ -60,15 +60,15 @@ def convert(
     integers, each row of what they read rounded over its own range as it comes; samples, if given, only judge. "int8"
     makes it compute on integers, calibrated with samples: an .npz file with an array for each input, first axis the
     samples; the same as a dict; a folder of images, prepared as the model says; an iterable of dicts by input name,
-    each one sample, or a callable that gives one. Without calibration only the weights become int8. validation: samples that judge the result, which
-    `Model.fidelity` says; without it every fifth of the others does that and nothing else. method: of calibration
-    ("minmax", "percentile", "mse", "entropy"), by default for each tensor the one that loses least. keep_float: layers
-    that stay in float. fast: least and largest numbers and nearest rounding alone. io: "int8" makes inputs and outputs
-    integers, too. min_agreement: the share of samples with the same best class as the float model that has to be
-    reached, by keeping as few layers in float as that takes (of a model without scores, the cosine). budget:
-    "size=200KB", or what `mj.budget` gives for the latency or energy on a device: each layer is int8, int8 weights,
-    float16 or float32 so that least is lost within it. progress: called as progress(done, total, what) while that takes
-    time.
+    each one sample, or a callable that gives one. Without calibration only the weights become int8. validation:
+    samples that judge the result, which `Model.fidelity` says; without it every fifth of the others does that and
+    nothing else. method: of calibration ("minmax", "percentile", "mse", "entropy"), by default for each tensor the one
+    that loses least. keep_float: layers that stay in float. fast: least and largest numbers and nearest rounding
+    alone. io: "int8" makes inputs and outputs integers, too. min_agreement: the share of samples with the same best
+    class as the float model that has to be reached, by keeping as few layers in float as that takes (of a model
+    without scores, the cosine). budget: "size=200KB", or what `mj.budget` gives for the latency or energy on a device:
+    each layer is int8, int8 weights, float16 or float32 so that least is lost within it. progress: called as
+    progress(done, total, what) while that takes time.
 
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
     error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
