@@ -133,3 +133,45 @@ def test_a_switch_that_is_neither_on_nor_off(flag: str, value: int) -> None:
     model = model_of([node("ReduceSum", "x", "y", name="tested", **{flag: value})], {"x": ((2, 3), "float32")}, "y")
     with pytest.raises(ModelError, match=f"attribute '{flag}' must be 0 or 1, not {value}\n.*'tested'"):
         graph_from(model)
+
+
+@pytest.mark.parametrize("block", [2, 5, 7, 1 << 40, (1 << 63) - 1])
+def test_a_block_of_scales_may_be_larger_than_the_tensor(block: int) -> None:
+    """What a block takes is what there is, not what the attribute says."""
+    blocks = -(-5 // min(block, 5))
+    graph = Graph(inputs=["x"], outputs=["y"])
+    graph.add_value(Value("x", np.dtype(np.int8), (5, 2)))
+    scales = np.arange(1, 2 * blocks + 1, dtype=np.float32).reshape(blocks, 2)
+    graph.add_constant("s", scales)
+    graph.add_value(Value("y", np.dtype(np.float32), (5, 2)))
+    graph.nodes.append(Node("DequantizeLinear", ["x", "s"], ["y"], {"axis": 0, "block_size": block}, "tested"))
+    with load(Model(graph), target="numpy") as session:
+        found = session.run({"x": np.ones((5, 2), np.int8)})["y"]
+    np.testing.assert_array_equal(found, scales[np.arange(5) // min(block, 5)])
+
+
+ODD: dict[str, tuple[str, str, dict[str, Any], str]] = {
+    "heads below one": ("Attention", "h k kb", {"num_heads": -2}, "num_heads"),
+    "heads of nothing": ("Attention", "h empty kb", {"num_heads": 2}, "do not fit"),
+    "heads of several inputs": ("MultiHeadAttention", "h h h", {"num_heads": 0}, "num_heads"),
+    "columns without weights": ("MatMulNBits", "x q s", {"K": 8, "N": 0, "block_size": 16}, "no element"),
+    "weights of another size": ("MatMulNBits", "x q s", {"K": 8, "N": 5, "block_size": 16}, "5 columns"),
+    "scales of another size": ("MatMulNBits", "x q one", {"K": 8, "N": 4, "block_size": 16}, "one a block"),
+    "zero points of another size": ("MatMulNBits", "x q s z", {"K": 8, "N": 4, "block_size": 16}, "zero points"),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_attributes_that_do_not_fit_the_constants(case: str) -> None:
+    op, inputs, attrs, problem = ODD[case]
+    constants = {
+        "k": np.ones((4, 12), np.float32), "kb": np.ones(12, np.float32), "empty": np.ones((4, 0), np.float32),
+        "q": np.ones((4, 1, 8), np.uint8), "s": np.ones((4, 1), np.float32), "one": np.ones(1, np.float32),
+        "z": np.ones(3, np.uint8),
+    }  # fmt: skip
+    used = {name: data for name, data in constants.items() if name in inputs.split()}
+    fed = {"x": ((2, 8), "float32")} if "x" in inputs else {"h": ((2, 3, 4), "float32")}
+    made = node(op, inputs, "y", name="tested", domain=MICROSOFT, **attrs)
+    with pytest.raises(ModelError, match=problem) as refused:
+        graph_from(model_of([made], fed, "y", used))
+    assert "tested" in str(refused.value)

@@ -41,7 +41,7 @@ def spread(parameter: np.ndarray, x: np.ndarray, axis: int, block_size: int) -> 
     if parameter.size == 1:
         return parameter.reshape(())
     if block_size:
-        blocks = np.repeat(parameter, block_size, axis=axis)
+        blocks = np.repeat(parameter, min(block_size, x.shape[axis]), axis=axis)
         return np.take(blocks, range(x.shape[axis]), axis=axis)
     shape = [1] * x.ndim
     shape[axis] = -1

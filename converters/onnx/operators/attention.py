@@ -99,6 +99,13 @@ def embed_layer_normalization(call: Call) -> None:
     give(call, 2, total)
 
 
+def head_count(call: Call) -> int:
+    heads = call.integer("num_heads")
+    if heads < 1:
+        raise Unsupported(f"attribute 'num_heads' must be at least 1, not {heads}")
+    return heads
+
+
 def split_heads(call: Call, x: str, heads: int) -> str:
     """(batch, length, heads * size) -> (batch, heads, length, size)."""
     parted = call.make("Reshape", [x, int64s(call, [0, 0, heads, -1])])
@@ -165,11 +172,11 @@ def attention(call: Call) -> None:
     joined = call.make("MatMul", [x, w])
     if call.has(2):
         joined = call.make("Add", [joined, call.input(2)])
-    heads, shape = call.integer("num_heads"), call.shape(1)
+    heads, shape = head_count(call), call.shape(1)
     if shape is None or len(shape) != 2 or not isinstance(shape[1], int):
         raise Unsupported("the size of its weights is not known")
     sizes = call.integers("qkv_hidden_sizes", [shape[1] // 3] * 3)
-    if len(sizes) != 3 or sum(sizes) != shape[1] or any(size % heads for size in sizes):
+    if len(sizes) != 3 or sum(sizes) != shape[1] or any(size < 1 or size % heads for size in sizes):
         raise Unsupported(f"weights of shape {shape} do not fit {heads} heads")
     q, k, v = (split_heads(call, part, heads) for part in three(call, joined, sizes))
     scale = call.number("scale", 0.0) or (sizes[0] / heads) ** -0.5
@@ -186,10 +193,10 @@ def multi_head_attention(call: Call) -> None:
         raise Unsupported("a past of keys and values is not supported")
     if not call.has(1) or not call.has(2) or call.known_rank(0) != 3 or call.known_rank(1) != 3:
         raise Unsupported("queries, keys and values packed into one are not supported")
-    parts, heads = [call.input(index) for index in range(3)], call.integer("num_heads")
+    parts, heads = [call.input(index) for index in range(3)], head_count(call)
     shapes = [call.shape(index) for index in range(3)]
     sizes = [shape[-1] if shape else None for shape in shapes]
-    if any(not isinstance(size, int) or size % heads for size in sizes):
+    if any(not isinstance(size, int) or size < 1 or size % heads for size in sizes):
         raise Unsupported(f"{sizes} features do not fit {heads} heads")
     if call.has(3):
         biases = three(call, call.input(3), [int(size or 0) for size in sizes])

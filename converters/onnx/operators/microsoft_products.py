@@ -85,16 +85,24 @@ def matmul_n_bits(call: Call) -> None:
     bits, block = call.integer("bits", 4), call.integer("block_size")
     if bits not in (2, 4, 8) or block < 1 or call.has(4):
         raise Unsupported(f"{bits} bits in blocks of {block}, or reordered groups, are not supported")
+    if rows < 1 or columns < 1:
+        raise Unsupported(f"weights of {rows} by {columns} have no element")
     packed, scales = call.constant(1), call.constant(2)
     if packed is None or scales is None or (call.has(3) and call.constant(3) is None):
         raise Unsupported("weights that are computed are not supported")
     blocks = -(-rows // block)
+    if packed.dtype != np.uint8 or packed.size != columns * blocks * (-(-block * bits // 8)):
+        raise Unsupported(f"weights {packed.dtype}{packed.shape} are not {columns} columns of {blocks} blocks in bytes")
+    if scales.size != columns * blocks:
+        raise Unsupported(f"scales of shape {scales.shape} are not one a block of {columns} columns of {blocks} blocks")
     weights = unpacked(packed.reshape(columns, -1), bits, blocks * block)[:, :rows]
     points = call.constant(3)
     middle = np.full((columns, blocks), 1 << (bits - 1), np.uint8)
     if points is not None and points.dtype != np.uint8:
         raise Unsupported(f"zero points that are {points.dtype} are not supported")
     if points is not None:
+        if points.size != columns * -(-blocks * bits // 8):
+            raise Unsupported(f"zero points of shape {points.shape} are not {columns} columns of {blocks} in bytes")
         middle = unpacked(points.reshape(columns, -1), bits, blocks)
     names = [
         call.add_constant(np.ascontiguousarray(data), what)
