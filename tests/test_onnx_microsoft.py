@@ -11,6 +11,8 @@ pytest.importorskip("onnxruntime")
 
 from onnx_models import MICROSOFT, agree, graph_from, model_of, node, onnxruntime_of, run_all
 
+from millijoule.runtime.errors import ModelError
+
 RNG = np.random.default_rng(8)
 
 
@@ -160,3 +162,15 @@ def test_a_matrix_without_an_inverse_is_nan_and_leaves_the_others_alone() -> Non
     found = run_all(graph_from(model), {"x": x})["y"]
     assert np.isnan(found[0]).all()
     np.testing.assert_array_equal(found[1], np.diag([0.5, 0.25]))
+
+
+@pytest.mark.parametrize("metric", ["euclidean", "sqeuclidean"])
+def test_distances(metric: str) -> None:
+    agree([fused("CDist", "a b", metric=metric)], {"a": ((5, 3), "float32"), "b": ((4, 3), "float32")})
+
+
+@pytest.mark.parametrize("op", ["CDist", "Gelu", "Inverse"])
+def test_attributes_of_operators_named_alike_are_not_lost(op: str) -> None:
+    model = model_of([fused(op, "x x" if op == "CDist" else "x", mode="odd")], {"x": ((3, 3), "float32")}, "y")
+    with pytest.raises(ModelError, match="attribute 'mode' = 'odd' is not supported"):
+        graph_from(model)

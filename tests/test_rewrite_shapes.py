@@ -120,6 +120,7 @@ CASES: dict[str, list[Case]] = {
     "GlobalMaxPool": [of(IMAGE)],
     "GridSample": [of(IMAGE, ("n", "w", 7, 2))],
     "InstanceNormalization": [of(("n", "w", 3), (3,), (3,))],
+    "CDist": [of(("n", "c"), ("w", "c"))],
     "Inverse": [of(("n", 3, 3))],
     "LandmarksToTransformMatrix": [
         of(

@@ -29,8 +29,9 @@ def test_operators(target: str, count: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MILLIJOULE_QUIET", "1")
     report = run(range(0, STEP * count, STEP), partial(judge, target=target))
     assert not report.failures, f"{len(report.failures)} of {count}:\n" + "\n".join(report.failures[:20])
-    # Graphs that are all refused would prove little.
-    assert report.verdicts[RAN] > count // 2 and report.verdicts[LARGE] <= count // 50
+    # Graphs that are all refused would prove little. Seven of ten run, but four are of one operator, and of ten operators
+    # drawn some may refuse nearly all.
+    assert report.verdicts[RAN] > count // 4 and report.verdicts[LARGE] <= count // 50
 
 
 def test_every_operator_is_drawn_and_always_the_same() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..call import Call
-from ..generic import known_attributes
+from ..generic import known_attributes, pass_through
 from ..handlers import MICROSOFT, handles
 from ..job import Unsupported
 from ..layout import channels_first, spatial
@@ -138,9 +138,9 @@ def fused_matmul(call: Call) -> None:
         call.finish("Mul", [call.make("MatMul", sides), factor])
 
 
-@handles("Gelu", "Inverse", domain=MICROSOFT)
+@handles("CDist", "Gelu", "Inverse", domain=MICROSOFT)
 def named_alike(call: Call) -> None:
-    call.finish(call.op, call.inputs)
+    pass_through(call)
 
 
 @handles("BiasGelu", "FastGelu", domain=MICROSOFT)
