@@ -29,8 +29,8 @@ def test_operators(target: str, count: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("MILLIJOULE_QUIET", "1")
     report = run(range(0, STEP * count, STEP), partial(judge, target=target))
     assert not report.failures, f"{len(report.failures)} of {count}:\n" + "\n".join(report.failures[:20])
-    # Graphs that are all refused would prove little. Seven of ten run, but four are of one operator, and of ten operators
-    # drawn some may refuse nearly all.
+    # Graphs that are all refused would prove little. Seven of ten run, but four at a time are of one operator, and some
+    # operators refuse nearly all.
     assert report.verdicts[RAN] > count // 4 and report.verdicts[LARGE] <= count // 50
 
 
