@@ -42,3 +42,8 @@ def test_rows_without_a_scale(target: str) -> None:
     x[3, 5], x[4, 19], x[5, 0] = np.nan, np.inf, -np.inf
     x[6], x[7, 1:] = -0.0, 0
     check_node("DynamicMatMul", [feed(x), *weights(20, 40)], [Output("float32")], target=target, rtol=0, atol=0)
+
+
+def test_shared_by_threads() -> None:
+    x = np.random.default_rng(5).normal(size=(400, 96)).astype(np.float32)
+    check_node("DynamicMatMul", [feed(x), *weights(96, 300)], [Output("float32")], threads=2, rtol=0, atol=0)
