@@ -34,6 +34,16 @@ class LabelsWarning(UserWarning):
     """The labels are not as many as the scores."""
 
 
+def real(what: str, given: object) -> float:
+    """A setting that is a real number, nan and the infinite ones included; InputError where it is none."""
+    try:
+        if not isinstance(given, str | bytes | bytearray):
+            return float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise InputError(f"{what}={given!r}: a number is wanted") from None
+
+
 def warn(text: str, category: type[Warning] = RuntimeWarning) -> None:
     """Warns of what the caller's own line did, however deep inside of millijoule it was noticed."""
     frame, level = sys._getframe(1), 2

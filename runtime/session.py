@@ -46,6 +46,8 @@ def load(
     memory: Memory | None = None,
 ) -> Session:
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
+    if memory is not None:
+        _check_memory(memory)
     given = model if isinstance(model, Model) else ModelFile(model, verify)
     engine = Engine(given, threads, profile, target, kernels, progress, reuse_inputs)
     model = engine.model
@@ -64,6 +66,13 @@ def load(
     from .remembering import RememberingSession
 
     return RememberingSession.of(engine, memory)
+
+
+def _check_memory(memory: object) -> None:
+    from .memory.memory import Memory  # which only those who remember need
+
+    if not isinstance(memory, Memory):
+        raise InputError(f"memory={memory!r}: an mj.Memory is wanted")
 
 
 class Session:

@@ -219,9 +219,12 @@ def test_stages_that_do_not_go_together() -> None:
     other.metadata.labels = [f"b{i}" for i in range(10)]
     with pytest.raises(mj.ModelError, match="stage 1 has other labels"):
         mj.Cascade([named, other], mj.Gate())
-    for bad, problem in (([], "needs stages"), ([object()], "not object")):
+    for bad, problem in (([], "needs stages"), ([object()], "not object"), (named, "a list"), ("a.mj", "a list")):
         with pytest.raises(mj.InputError, match=problem):
             mj.Cascade(bad, mj.Gate())  # type: ignore[arg-type]
+    for arguments, problem in ((("margin",), "an mj.Gate is wanted"), ((mj.Gate(), 4096), "an mj.Memory is wanted")):
+        with pytest.raises(mj.InputError, match=problem):
+            mj.Cascade([named], *arguments)
     from session_models import float_network
 
     with pytest.raises(mj.ModelError, match=r"stage 1: output 'y' .* is not the scores of one input's classes"):
@@ -230,7 +233,8 @@ def test_stages_that_do_not_go_together() -> None:
 
 BAD_GATES: list[dict[str, Any]] = [
     {"score": "best"}, {"threshold": float("nan")}, {"threshold": ()}, {"threshold": "high"}, {"temperature": 0.0},
-    {"temperature": (1.0, -1.0)}, {"abstain": float("inf")},
+    {"temperature": (1.0, -1.0)}, {"abstain": float("inf")}, {"abstain": "low"}, {"threshold": np.array("high")},
+    {"threshold": None},
 ]  # fmt: skip
 
 
@@ -238,6 +242,12 @@ BAD_GATES: list[dict[str, Any]] = [
 def test_gates_that_cannot_be(bad: dict[str, Any]) -> None:
     with pytest.raises(mj.InputError):
         mj.Gate(**bad)
+
+
+@pytest.mark.parametrize("number", [0.5, np.float32(0.5), np.array(0.5), np.array(0.5, np.float32)], ids=repr)
+def test_a_number_of_a_gate_is_whatever_python_takes_for_one(number: Any) -> None:
+    gate = mj.Gate(threshold=number, temperature=number, abstain=number)
+    assert (gate.threshold, gate.temperature, gate.abstain) == (0.5, 0.5, 0.5)
 
 
 def test_a_gate_for_another_number_of_stages() -> None:
@@ -254,6 +264,9 @@ def test_named_outputs_are_of_every_stage() -> None:
             with mj.load(classifier(number + 1)) as alone:
                 np.testing.assert_allclose(found[f"{number}/logits"], alone.run(x)["logits"], rtol=1e-5)
         assert cascade.run({"image": x}).ran == 1
+        for rows in (0, 3):
+            with pytest.raises(mj.InputError, match=f"of one row, and {rows} are given"):
+                cascade.run({"image": images(rows)}, outputs=["1/logits"])
 
 
 def test_confident_answers_are_remembered() -> None:

@@ -189,6 +189,13 @@ def test_the_whole_experiment(environment: dict[str, str], tmp_path: Path, monke
         "source": "",
     }
     assert "committed scores" in other["source"] and "results.json" in other["source"]
+    # Whose the costs are is not forgotten where results come from results.
+    known = json.loads((tmp_path / "results.json").read_text())
+    known["fashion_mnist"]["machine"] = "another"
+    (tmp_path / "results.json").write_text(json.dumps(known))
+    again = subprocess.run([*command, "--only", "report"], env=environment, capture_output=True, text=True, timeout=600)
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout)["fashion_mnist"]["large"] == {**other, "seconds": None}
 
 
 def test_what_is_committed_keeps_to_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:

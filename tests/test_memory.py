@@ -358,10 +358,23 @@ def test_answers_without_elements() -> None:
     assert memory.counts.hits == 1
 
 
-@pytest.mark.parametrize("bad", [{"entries": -1}, {"max_bytes": -1}, {"expire": 0.0}, {"expire": float("nan")}])
+IMPOSSIBLE: list[dict[str, object]] = [
+    {"entries": -1}, {"entries": "many"}, {"entries": float("nan")}, {"max_bytes": -1}, {"max_bytes": float("inf")},
+    {"max_bytes": None}, {"expire": 0.0}, {"expire": float("nan")}, {"expire": "soon"}, {"min_score": "0.5"},
+    {"min_score": float("inf")}, {"similar": "dhash"}, {"path": 3},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", IMPOSSIBLE, ids=str)
 def test_bounds_that_cannot_be(bad: dict) -> None:
-    with pytest.raises(mj.InputError):
+    (name,) = bad
+    with pytest.raises(mj.InputError, match=name):
         mj.Memory(**bad)
+
+
+def test_a_memory_that_is_none() -> None:
+    with pytest.raises(mj.InputError, match="Memory is wanted"):
+        mj.load(pair(), memory=4096, target="numpy")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", DIGESTS)

@@ -248,7 +248,8 @@ def test_models_that_similar_inputs_are_nothing_to(one: mj.Model, said: str) -> 
 @pytest.mark.parametrize(
     "bad",
     [{"fingerprint": "hash"}, {"radius": 17}, {"radius": -1}, {"tolerance": -1.0}, {"audit": 2.0},
-     {"fingerprint": "moments", "radius": 1.0}, {"tolerance": float("nan")}],
+     {"fingerprint": "moments", "radius": 1.0}, {"tolerance": float("nan")}, {"tolerance": None}, {"radius": "far"},
+     {"audit": "all"}],
     ids=str,
 )  # fmt: skip
 def test_settings_that_cannot_be(bad: dict) -> None:

@@ -87,7 +87,10 @@ def baseline(
         right = answers[key].label == labels
         return Baseline(large_cost(dataset, models, results), right, times.get(key), HERE)
     earlier, right = _earlier(dataset, results), _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
-    source = f"accuracy: of its committed scores, float32; costs: of {results.name}, {earlier['machine']}"
+    # Results that were not made where the network is hand on whose costs they have.
+    source = earlier["large"]["source"]
+    if source == HERE:
+        source = f"accuracy: of its committed scores, float32; costs: of {results.name}, {earlier['machine']}"
     seconds = earlier["large"]["seconds"] if earlier["machine"] == processor() else None
     return Baseline(large_cost(dataset, models, results), right, seconds, source)
 

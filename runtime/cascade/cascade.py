@@ -58,6 +58,11 @@ class Cascade(Session):
         verify: bool = True,
         progress: Callable[[int, int, str], None] | bool = True,
     ) -> None:
+        if isinstance(stages, Model | Session | str | os.PathLike):
+            raise InputError("a cascade takes a list of stages, in the order in which they are asked")
+        for what, given, wanted in (("gate", gate, Gate), ("memory", memory, Memory | None)):
+            if not isinstance(given, wanted):
+                raise InputError(f"{what}={given!r}: an mj.{what.capitalize()} is wanted")
         model = CascadeModel.of([_model(stage, verify) for stage in stages], gate, memory)
         self._begin(Engine(model, threads, profile, target, kernels, progress), model, memory)
 
@@ -104,7 +109,11 @@ class Cascade(Session):
         InputError on a wrong name, shape or dtype, and where inputs of one name are not the same to all stages.
         """
         if outputs is not None:
-            return super().run(feeds, outputs)
+            self._check_open()
+            rows = self._rows.split(feeds)
+            if len(rows) != 1:
+                raise InputError(f"outputs= looks into the run of one row, and {len(rows)} are given: feed one of them")
+            return super().run(rows[0], outputs)
         self._check_open()
         shelf = self._shelf
         if shelf is None:

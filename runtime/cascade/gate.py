@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
-from ..errors import InputError
+from ..errors import InputError, real
 from ..ops.confidence_gate import SCORES
 
 
@@ -36,17 +36,18 @@ class Gate:
             raise InputError(f"a gate's score is one of {', '.join(SCORES)}, not {self.score!r}")
         for name in ("threshold", "temperature"):
             given = getattr(self, name)
-            single = not isinstance(given, Iterable)
-            numbers = (given,) if single else tuple(given)
+            single = not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+            numbers = (given[()] if hasattr(given, "ndim") else given,) if single else tuple(given)
             if not numbers or not all(isinstance(n, Real) and math.isfinite(n) for n in numbers):
                 raise InputError(f"a gate's {name} is a finite number, or one for each stage, not {given!r}")
             object.__setattr__(self, name, float(numbers[0]) if single else tuple(map(float, numbers)))
         if min(_listed(self.temperature)) < 1e-3 or max(_listed(self.temperature)) > 1e3:
             raise InputError(f"temperature {self.temperature}: between 0.001 and 1000 is wanted")
         if self.abstain is not None:
-            if not math.isfinite(self.abstain):
-                raise InputError(f"abstain = {self.abstain} is no score")
-            object.__setattr__(self, "abstain", float(self.abstain))
+            abstain = real("abstain", self.abstain)
+            if not math.isfinite(abstain):
+                raise InputError(f"abstain = {abstain} is no score")
+            object.__setattr__(self, "abstain", abstain)
         object.__setattr__(self, "post_check", bool(self.post_check))
 
     def thresholds(self, stages: int) -> tuple[float, ...]:

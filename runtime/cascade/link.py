@@ -47,8 +47,8 @@ def link(stages: Sequence[Model], gate: Gate) -> Linked:
     graph.inputs = list(dict.fromkeys(name for names in inputs.names for name in names.values()))
     last = len(stages) - 1
     answers, gates = [], {}
-    for number, (stage, head) in enumerate(zip(stages, heads, strict=True)):
-        _include(graph, stage.graph, number, inputs)
+    for number, head in enumerate(heads):
+        _include(graph, head.graph, number, inputs)
         logits = _logits(graph, inputs.names[number].get(head.value, f"{number}/{head.value}"), head, number)
         scaled = _scaled(graph, logits, gate.temperatures(len(stages))[number], number)
         names = (f"{number}/softmax", f"{number}/gate") if last else OUTPUTS

@@ -59,14 +59,19 @@ class Memory:
         similar: Similar | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
-        from ..errors import InputError
+        from ..errors import InputError, real
 
-        if entries < 0 or max_bytes < 0:
-            raise InputError(f"a memory of {entries} entries and {max_bytes} bytes cannot be: neither may be below 0")
-        if expire is not None and not expire > 0:
+        for name, bound in (("entries", entries), ("max_bytes", max_bytes)):
+            if not 0 <= real(name, bound) < math.inf:
+                raise InputError(f"{name}={bound!r}: a memory has a bound, of 0 or more")
+        if expire is not None and not real("expire", expire) > 0:
             raise InputError(f"expire = {expire}: answers are kept for some seconds, or without end (None)")
-        if min_score is not None and not math.isfinite(min_score):
+        if min_score is not None and not math.isfinite(real("min_score", min_score)):
             raise InputError(f"min_score = {min_score} is no score")
+        if similar is not None and not isinstance(similar, Similar):
+            raise InputError(f"similar={similar!r}: an mj.Similar is wanted, such as mj.Similar('dhash')")
+        if path is not None and not isinstance(path, str | os.PathLike):
+            raise InputError(f"path={path!r}: the path of a file is wanted")
         self.entries, self.max_bytes = int(entries), int(max_bytes)
         self.expire = None if expire is None or expire == math.inf else float(expire)
         self.min_score = None if min_score is None else float(min_score)

@@ -32,16 +32,16 @@ class Similar:
     audit: float = 0.05
 
     def __post_init__(self) -> None:
-        from ..errors import InputError
+        from ..errors import InputError, real
 
         if self.fingerprint not in RADII:
             raise InputError(f"fingerprint {self.fingerprint!r}: {' or '.join(RADII)} is wanted")
-        radius = RADII[self.fingerprint] if self.radius is None else float(self.radius)
+        radius = RADII[self.fingerprint] if self.radius is None else real("radius", self.radius)
         if not 0 <= radius <= LARGEST[self.fingerprint]:
             raise InputError(f"radius {radius:g}: 0 to {LARGEST[self.fingerprint]:g} is wanted")
-        if not 0 <= self.tolerance < math.inf:
+        if not 0 <= real("tolerance", self.tolerance) < math.inf:
             raise InputError(f"tolerance {self.tolerance}: some standard deviations of an image are wanted")
-        if not 0 <= self.audit <= 1:
+        if not 0 <= real("audit", self.audit) <= 1:
             raise InputError(f"audit {self.audit}: a share of 0 to 1 is wanted")
         for name, number in (("radius", radius), ("tolerance", self.tolerance), ("audit", self.audit)):
             object.__setattr__(self, name, float(number))
