@@ -14,6 +14,7 @@ from millijoule.tools.report.energy_run import (
     Points,
     Power,
     SourceFacts,
+    Stage,
     Way,
     Window,
 )  # fmt: skip
@@ -82,6 +83,7 @@ def energy(seed: int = 0, name: str = "model.mj", points: int = 2000) -> EnergyR
                            resolution=0.005, rate=100.0, samples=points, notes=["read at 100 Hz"]),
         windows=windows, inferences=2500, joules=38.0, above_idle_j=17.0, per_inference=each,
         ways=[Way(name="stage 0 answers", share=0.8, per_inference=each)],
+        stages=[Stage(name="stage 0", asked=0.8, total_mj=each.total_mj, above_idle_mj=None, mean_mj=12.2)],
         power=Power(idle=Interval(2.1, 2.09, 2.11), mean=3.8, peak=4.1),
         battery=Battery(watt_hours=10, lives=[Life(inferences_per_second=10, watts=2.17, hours=4.6, computed=True)]),
         trace=Points(seconds=[20 * index / points for index in range(points + 1)], watts=watts),

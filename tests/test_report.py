@@ -16,7 +16,7 @@ import pytest
 from cli import mj, mj_json, one_line
 from report_runs import HOSTILE, bench, energy
 
-from millijoule.tools.report.contents import energy_text, millijoules, named
+from millijoule.tools.report.contents import energy_text, millijoules, named, sections
 from millijoule.tools.report.markdown import write_markdown
 from millijoule.tools.report.page.chart import LETTER, across, chart
 from millijoule.tools.report.page.markup import tag
@@ -175,6 +175,34 @@ def test_long_traces_are_drawn_with_their_extremes() -> None:
     assert picture is not None and "60 W" in picture and picture.count("L") < 8 * COLUMNS
     ticks = [float(text) for text in re.findall(r'class="tick"[^>]*text-anchor="end">([^<]*)<', picture)]
     assert max(ticks) >= 60
+
+
+@pytest.mark.parametrize(("count", "shown"), [(10, 11), (200, 60)])
+def test_windows_and_stages_with_the_numbers_of_the_run_file(count: int, shown: int) -> None:
+    run = energy(1)
+    first = run.windows[0]
+    windows = [msgspec.structs.replace(first, number=n, start_s=2.0 * n, energy_uj=1e6 + n) for n in range(count)]
+    between = msgspec.structs.replace(first, kind="between", start_s=1.0, energy_uj=1e6)
+    run = msgspec.structs.replace(run, windows=windows, between=[between])
+    tables = {table.title: table for table in sections(named([("run.json", run)]))[-1].tables}
+    found = [[cell.value for cell in row] for row in tables["Windows"].rows]
+    assert [row[3] for row in found] == pytest.approx([1.0, 1.0, *(1 + 1e-6 * n for n in range(1, count))])
+    assert [row[0] for row in found[:3]] == [0.0, 1.0, 2.0]
+    ((_, asked, total, above, mean),) = tables["Stages of the cascade"].rows
+    assert (asked.value, total.value, above.text) == (0.8, 0.0152, "-") and mean.value == pytest.approx(0.0122)
+    page = write_page(named([("run.json", run)]))
+    assert page.count(", idle<") + page.count(", load<") + page.count(", between<") == shown
+    assert (f"The first {shown} of {count + 1} windows" in page) == (count >= shown)
+
+
+def test_numbers_of_runs_that_cost_the_same_can_be_told_apart() -> None:
+    runs = named([(f"{n}.json", bench(1, accuracy=0.8)) for n in range(4)])
+    picture = tradeoff(runs)
+    assert picture is not None
+    places = re.findall(r'class="point" x="([0-9.]+)" y="([0-9.]+)"', picture)
+    assert len({x for x, _ in places}) == 1
+    heights = sorted(float(y) for _, y in places)
+    assert all(after - before >= 13 for before, after in pairwise(heights)) and len(heights) == 4
 
 
 def test_accuracy_is_a_property_of_the_model_file() -> None:

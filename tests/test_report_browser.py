@@ -158,5 +158,8 @@ def test_a_phone_scrolls_tables_and_not_the_page(page: browser.Browser) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         sizes = "[...document.querySelectorAll('svg text')].map(t => t.getBoundingClientRect().height)"
         assert min(page.evaluate(sizes)) > 8
+        # A table of one column of values is read without scrolling.
+        wider = """[...document.querySelectorAll('.narrow .scroll')].map(each => each.scrollWidth - each.clientWidth)"""
+        assert max(page.evaluate(wider)) <= 0
     finally:
         page.call("Emulation.clearDeviceMetricsOverride")

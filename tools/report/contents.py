@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .bench_run import BenchRun
 from .display import counted, duration, shape, size
-from .energy_run import EnergyRun
+from .energy_run import EnergyRun, Window
 from .run_file import AnyRun
 from .run_parts import Interval, Latency, Layer
 
@@ -197,7 +197,7 @@ def _of_run(each: Named) -> Section:
 
 
 def _latency(run: AnyRun) -> Table:
-    columns = ["contender", ">median", ">95 % interval", ">p90", ">p99", ">min", ">mean", ">calls", ">CPU time"]
+    columns = ["contender", ">median", ">rounds, 95 %", ">p90", ">p99", ">min", ">mean", ">calls", ">CPU time"]
     rows = [_latency_row(each) for each in run.latency]
     return Table("Latency", *_without_empty(columns, rows))
 
@@ -250,7 +250,28 @@ def _energy(run: EnergyRun) -> list[Table]:
                 ],
             )
         )  # fmt: skip
+    if run.stages:
+        rows = [
+            [Cell(stage.name), Cell(f"{stage.asked:.1%}", stage.asked), millijoules(stage.total_mj),
+             millijoules(stage.above_idle_mj), Cell(f"{stage.mean_mj:.4g} mJ", stage.mean_mj / 1000)]
+            for stage in run.stages
+        ]  # fmt: skip
+        columns = ["part", ">asked by", ">in total", ">above idle", ">of the mean"]
+        found.append(Table("Stages of the cascade", columns, rows))
+    if run.windows:
+        rows = [_window(window) for window in sorted([*run.windows, *run.between], key=lambda window: window.start_s)]
+        columns = [">from", "window", ">long", ">energy", ">mean power", ">samples", ">inferences"]
+        found.append(Table("Windows", columns, rows))
     return found
+
+
+def _window(window: Window) -> list[Cell]:
+    spent, long = window.energy_uj * 1e-6, window.end_s - window.start_s
+    return [
+        Cell(f"{window.start_s:.3f} s", window.start_s), Cell(f"{window.number}, {window.kind}"),
+        Cell(f"{long:.3f} s", long), Cell(f"{spent:.6g} J", spent), Cell(f"{window.watts:.4g} W", window.watts),
+        Cell(f"{window.samples:,}", window.samples), number(window.inferences, f"{window.inferences or 0:,}"),
+    ]  # fmt: skip
 
 
 def _bench(run: BenchRun) -> list[Table]:

@@ -139,7 +139,7 @@ def _figure(title: str, picture: Markup | None, caption: str) -> Iterator[Markup
 def _card(table: Table, anchor: str) -> Markup:
     heading = tag("h3", table.title, id=anchor)
     rows, note = table.rows, None
-    if table.title == "Layers" and len(rows) > MOST_ROWS:
+    if len(rows) > MOST_ROWS and table.title == "Layers":
         place = table.columns.index(">time") if ">time" in table.columns else None
         if place is not None:
             longest = sorted(rows, key=lambda row: row[place].value or 0, reverse=True)[:MOST_ROWS]
@@ -147,6 +147,9 @@ def _card(table: Table, anchor: str) -> Markup:
         else:
             rows = rows[:MOST_ROWS]
         note = tag("p", f"The {len(rows)} longest of {len(table.rows)} layers; -o report.csv has all.", class_="soft")
+    elif len(rows) > MOST_ROWS and table.title == "Windows":
+        rows = rows[:MOST_ROWS]
+        note = tag("p", f"The first {len(rows)} of {len(table.rows)} windows; -o report.csv has all.", class_="soft")
     # What scrolls has to be reachable by the keyboard, and to say what it is.
     region = tag("div", _table(table, rows), class_="scroll", role="region", tabindex=0, aria_labelledby=anchor)
     return tag("div", heading, note, region, class_="card narrow" if len(table.columns) == 2 else "card")
@@ -168,7 +171,9 @@ def _table(table: Table, rows: Sequence[Sequence[Cell]]) -> Markup:
         cells = []
         for place, (cell, right) in enumerate(zip(row, numbers, strict=True)):
             value = None if cell.value is None else repr(cell.value)
-            kind = "n" if right else "w" if len(cell.short or cell.text) <= WHOLE else None
+            whole = len(cell.short or cell.text) <= WHOLE
+            # A sentence among numbers is broken, so that they stay where a phone shows them.
+            kind = ("n" if whole or cell.value is not None else "n s") if right else "w" if whole else None
             if place == 0:
                 cells.append(tag("th", cell.text, scope="row", class_=kind, data_value=value))
                 continue

@@ -24,7 +24,8 @@ nav a{overflow-wrap:anywhere}
 .tiles div{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.5rem .7rem}
 .tiles dt{color:var(--soft);font-size:.8rem}
 .tiles dd{margin:0;overflow-wrap:anywhere;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
-.grid-of{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1rem;align-items:start;margin-bottom:1rem}
+.grid-of{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:1rem;margin-bottom:1rem}
+.grid-of>:last-child:nth-child(odd){grid-column:1/-1}
 figure,.card{margin:0;background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem;min-width:0}
 .card{margin-bottom:1rem}
 svg{display:block;width:100%;height:auto;max-width:32rem;margin:0 auto}
@@ -37,6 +38,7 @@ tr>th:first-child{position:sticky;left:0;background:var(--panel)}
 .narrow table{width:auto;min-width:min(100%,24rem)}
 .n{text-align:right}
 td.n,tbody th.n,.w{white-space:nowrap}
+td.s{white-space:normal}
 td,tbody th{max-width:min(26rem,60vw);overflow-wrap:break-word}
 .bar{display:inline-block;width:6rem;height:.6rem;margin-left:.5rem;background:var(--line);border-radius:2px}
 .bar i{display:block;height:100%;background:var(--c0);border-radius:2px}
@@ -59,5 +61,7 @@ text{fill:var(--fg);font:12px system-ui,sans-serif}
 .p99{stroke-dasharray:3 2;stroke-width:1.5}
 .load{fill:var(--load)}.idle{fill:var(--idle)}
 @media print{body{font-size:11px}figure,.card{break-inside:avoid}}
-@media(max-width:30rem){header,main,footer{padding:0 .7rem}th,td{padding:.25rem .4rem}}
+@media(max-width:30rem){header,main,footer{padding:0 .7rem}th,td{padding:.25rem .4rem}
+.narrow .w,.narrow td.n{white-space:normal}
+.narrow td{overflow-wrap:anywhere}}
 """

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from ..contents import Named, accuracies, energy, typical_seconds
 from .chart import COLORS, across, chart, title, upward
 from .markup import Content, Markup, tag
+
+ROOM: Final = 14.0
+"""Pixels between two numbers that can be told apart."""
 
 
 class Point(NamedTuple):
@@ -36,13 +39,23 @@ def tradeoff(runs: Sequence[Named]) -> Markup | None:
     x = across(label, low, high, log=wide)
     y = upward("accuracy, %", min(shares) - room, max(shares) + room)
     marks: list[Content] = []
+    written: list[tuple[float, float]] = []
     for point in points:
         cx, cy = x.at(point.cost), y.at(100 * point.accuracy)
         said = f"{point.name}: {point.accuracy:.2%}, {point.cost:.4g} {unit}"
         marks.append(tag("circle", title(said), class_=f"dot c{(point.number - 1) % COLORS}", cx=cx, cy=cy, r=9))
-        marks.append(tag("text", str(point.number), class_="point", x=cx, y=cy + 4, text_anchor="middle"))
+        written.append((cx, _free(cx, cy, written)))
+    for point, (at, height) in zip(points, written, strict=True):
+        marks.append(tag("text", str(point.number), class_="point", x=at, y=height + 4, text_anchor="middle"))
     said = "; ".join(f"{point.number} {point.name}: {point.accuracy:.2%}, {point.cost:.4g} {unit}" for point in points)
     return chart(f"Accuracy against {label}: {said}", x, y, marks)
+
+
+def _free(at: float, height: float, written: Sequence[tuple[float, float]]) -> float:
+    """The height for a number that would lie on others: above them."""
+    while any(abs(at - left) < ROOM and abs(height - top) < ROOM for left, top in written):
+        height -= ROOM
+    return height
 
 
 def _points(runs: Sequence[Named], *, by_energy: bool) -> list[Point]:
