@@ -50,6 +50,19 @@ def test_inspect_lists_the_stages(pair: Path) -> None:
     assert "margin >= 0.5" in mj("inspect", pair).stdout
 
 
+@pytest.mark.parametrize("second", ["rgb", "bgr"])
+def test_inspect_says_how_each_stage_wants_its_images(second: str, tmp_path: Path) -> None:
+    stages = [classifier(1), classifier(2)]
+    for stage, color in zip(stages, ("rgb", second), strict=True):
+        stage.metadata.preprocessing = millijoule.Preprocessing(mean=(7.0,), color=color)  # type: ignore[arg-type]
+    with millijoule.Cascade(stages, millijoule.Gate(), target="numpy") as cascade:
+        cascade.save(tmp_path / "pair.mj")
+    lines = mj("inspect", tmp_path / "pair.mj", "--target", "numpy").stdout.splitlines()
+    found = [line.split()[:3] for line in lines if line.startswith("images") and "(pixel - 7)" in line]
+    assert len(found) == (1 if second == "rgb" else 2)
+    assert not any("no preprocessing known" in line for line in lines)
+
+
 def test_bench_and_compile_take_the_linked_program(pair: Path, tmp_path: Path) -> None:
     report = mj_json("bench", pair, *QUICK)
     assert report["seconds"]["millijoule"]["median"] > 0

@@ -164,7 +164,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         ["scratch", f"{scratch} a thread"],
         ["steps", sentence(report["numpy"]) or f"{len(report['steps'])}, each with a kernel"],
         ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
-        ["images", _images(report["preprocessing"])],
+        *_image_rows(report),
         ["labels", _labels(report["labels"], report["first_labels"])],
         ["self-test", f"{report['self_test']} inputs, for mj verify" if report["self_test"] else "none"],
     ]  # fmt: skip
@@ -173,6 +173,17 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         show_steps(report["steps"])
     elif numpy_steps:
         show_steps(report["steps"], only_numpy=True)
+
+
+def _image_rows(report: dict[str, Any]) -> list[list[str]]:
+    """How images are prepared; of a cascade whose stages want them otherwise, for each stage."""
+    cascade = report["cascade"]
+    if cascade is None:
+        return [["images", _images(report["preprocessing"])]]
+    said = [_images(stage["preprocessing"]) for stage in cascade["stages"]]
+    if len(set(said)) == 1:
+        return [["images", said[0]]]
+    return [[f"images, stage {number}", text] for number, text in enumerate(said)]
 
 
 def _images(settings: Mapping[str, Any] | None) -> str:
