@@ -175,7 +175,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         show_steps(report["steps"], only_numpy=True)
 
 
-def _image_rows(report: dict[str, Any]) -> list[list[str]]:
+def _image_rows(report: Mapping[str, Any]) -> list[list[str]]:
     """How images are prepared; of a cascade whose stages want them otherwise, for each stage."""
     cascade = report["cascade"]
     if cascade is None:
