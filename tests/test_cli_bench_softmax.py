@@ -84,15 +84,16 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert numbers is not None and len(numbers[1].split()) == 16
 
 
-@pytest.mark.parametrize(("columns", "tables"), [(140, 2), (80, 3), (5, 16)])
+@pytest.mark.parametrize(("columns", "tables"), [(140, (2, 3)), (80, (3, 4)), (5, (16,))])
 def test_a_table_that_is_too_wide_becomes_several(
-    columns: int, tables: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Any
+    columns: int, tables: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Any
 ) -> None:
     monkeypatch.setattr("millijoule.tools.measure.softmax_report.room", lambda: columns)
     show(report)
     lines = capsys.readouterr().out.splitlines()
     rows = [line for line in lines if line.lstrip().startswith("1,000 ")]
-    assert len(rows) == tables and sum(len(row.split()) - 1 for row in rows) == 16
+    # Numbers that a busy computer makes longer take more of them.
+    assert len(rows) in tables and sum(len(row.split()) - 1 for row in rows) == 16
     assert columns < 60 or all(len(row) <= columns for row in rows)
 
 
