@@ -86,8 +86,9 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("columns", "tables"), [(140, (2, 3)), (80, (3, 4)), (5, (16,))])
 def test_a_table_that_is_too_wide_becomes_several(
-    columns: int, tables: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], report: Any
-) -> None:
+    columns: int, tables: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    report: Any,
+) -> None:  # fmt: skip
     monkeypatch.setattr("millijoule.tools.measure.softmax_report.room", lambda: columns)
     show(report)
     lines = capsys.readouterr().out.splitlines()
