@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -32,7 +31,7 @@ from millijoule.tools.measure.softmax_contenders import (
     Row,
     make_row,
 )
-from millijoule.tools.measure.softmax_report import ratios, show
+from millijoule.tools.measure.softmax_report import ratios, show, summarise
 
 PLAIN = ALGORITHMS
 QUICK = ("--seconds", "0.002", "--rounds", "3")
@@ -74,28 +73,70 @@ def test_the_report_says_where_it_is_from(report: Any) -> None:
     assert report["absent"] == {} and report["left_out"] == [] and report["target"] != "host"
 
 
-def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    done = mj("bench", "softmax", "--sizes", "1000", *QUICK, "--no-peers")
-    assert done.exit_code == 0 and "1 thread, 3 rounds; ns per element, and ratios" in done.stdout
-    assert all(word in done.stdout for word in ("two-pass", "reload", "recompute", "stream", "copy", "GB/s", "3/2"))
-    numbers = re.search(r"^ *1,000((?: +\d+\.\d+)+)$", done.stdout, re.MULTILINE)
-    # Eight times, auto, the copy and its rate, and five ratios.
-    assert numbers is not None and len(numbers[1].split()) == 16
+def fixed(slower: float = 1.0) -> dict[str, Any]:
+    """A report of numbers that nobody measured: a row of 1000 elements takes 250 to 1050 ns, and a copy 100.
+    slower: by how much all but the copy take longer."""
+    names = [*PLAIN, *(f"{name} streaming" for name in PLAIN), AUTO]
+    round_of = {name: np.array([(250 + 100 * at) * 1e-9 * slower]) for at, name in enumerate(names)}
+    sizes = [summarise(1000, 3 * [{**round_of, COPY: np.array([1e-7])}], ["plain", "streaming"], [])]
+    machine = {"cpu": "a CPU", "usable_cpus": 2, "load_average": 0.0}
+    about = {"threads": 1, "rounds": 3, "stores": ["plain", "streaming"], "left_out": [], "absent": {}}
+    return {"sizes": sizes, **about, "target": "x86-64-v3", "machine": machine, "versions": {"numpy": "2.0"}}
 
 
-@pytest.mark.parametrize(("columns", "tables"), [(140, (2, 3)), (80, (3, 4)), (5, (16,))])
+def numbers_of(shown: str) -> list[list[str]]:
+    """What stands behind the number of elements, in each table."""
+    return [line.split()[1:] for line in shown.splitlines() if line.lstrip().startswith("1,000 ")]
+
+
+TIMES = ["0.250", "0.350", "0.450", "0.550", "0.650", "0.750", "0.850", "0.950", "1.050", "0.100", "80.0"]
+RATIOS = ["1.80", "1.31", "4.50", "2.50", "0.24"]
+TITLE = "softmax of a row: 1 thread, 3 rounds; ns per element"
+
+
+def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("millijoule.tools.measure.softmax_report.room", lambda: 200)
+    show(fixed())
+    shown = capsys.readouterr().out
+    assert numbers_of(shown) == [[*TIMES, *RATIOS]]
+    assert f"{TITLE}, and ratios of times\n" in shown and "target x86-64-v3 on a CPU, 2 CPUs usable" in shown
+    heads = ("two-pass", "reload", "recompute", "stream", "auto", "copy", "GB/s", "3/2", "3/copy", "2/copy", "best/")
+    assert all(head in shown for head in heads) and "peer/" not in shown
+
+
+@pytest.mark.parametrize(
+    ("columns", "slower", "counts"),
+    [
+        (140, 1.0, [11, 5]),
+        (80, 1.0, [5, 6, 5]),
+        (5, 1.0, [1] * 16),
+        # Numbers so long take more tables, and not more room.
+        (140, 1e9, [8, 3, 5]),
+        (80, 1e9, [4, 4, 3, 5]),
+    ],
+)
 def test_a_table_that_is_too_wide_becomes_several(
-    columns: int, tables: tuple[int, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-    report: Any,
-) -> None:  # fmt: skip
+    columns: int, slower: float, counts: list[int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("millijoule.tools.measure.softmax_report.room", lambda: columns)
-    show(report)
-    lines = capsys.readouterr().out.splitlines()
-    rows = [line for line in lines if line.lstrip().startswith("1,000 ")]
-    # Numbers that a busy computer makes longer take more of them.
-    assert len(rows) in tables and sum(len(row.split()) - 1 for row in rows) == 16
-    assert columns < 60 or all(len(row) <= columns for row in rows)
+    monkeypatch.setenv("COLUMNS", str(columns))
+    show(fixed(slower))
+    shown = capsys.readouterr().out
+    assert [len(row) for row in numbers_of(shown)] == counts
+    if slower == 1:
+        assert [cell for row in numbers_of(shown) for cell in row] == [*TIMES, *RATIOS]
+    assert f"{TITLE}\n" in shown and "ratios of times\n" in shown
+    assert columns < 60 or all(len(line) <= columns for line in shown.splitlines())
+
+
+def test_what_was_measured_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = mj("bench", "softmax", "--sizes", "1000", *QUICK, "--no-peers")
+    assert done.exit_code == 0 and TITLE in done.stdout
+    rows = numbers_of(done.stdout)
+    assert len(rows) > 1 and all(float(cell) > 0 for row in rows for cell in row)
+    # Eight times, auto, the copy and its rate, and five ratios.
+    assert sum(map(len, rows)) == 16
 
 
 @pytest.mark.parametrize(
