@@ -20,15 +20,15 @@ class Peer:
         options.log_severity_level = ERRORS_ONLY
         self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
         # Bound once: neither inputs nor outputs are looked up or converted in what is measured.
-        self._binding = self._session.io_binding()
+        self.binding = self._session.io_binding()
         for name, array in feeds.items():
-            self._binding.bind_cpu_input(name, np.ascontiguousarray(array))
+            self.binding.bind_cpu_input(name, np.ascontiguousarray(array))
         for output in self._session.get_outputs():
-            self._binding.bind_output(output.name)
+            self.binding.bind_output(output.name)
         self.invoke()
 
     def feed(self) -> None:
         """The bound inputs stay as they are."""
 
     def invoke(self) -> None:
-        self._session.run_with_iobinding(self._binding)
+        self._session.run_with_iobinding(self.binding)
