@@ -216,6 +216,26 @@ def test_what_is_trained_is_exported(environment: dict[str, str], tmp_path: Path
     assert f"test {right:.4f}, 1,060,608 multiply-adds" in done.stdout
 
 
+def test_the_large_networks_are_exported_untrained(environment: dict[str, str], tmp_path: Path) -> None:
+    """As large as those whose scores are committed, or refused; without data, and the same every time."""
+    for module in ("torch", "onnx"):
+        pytest.importorskip(module)
+    environment["MILLIJOULE_FASHION_MNIST"] = str(tmp_path / "absent")
+    folder = tmp_path / "state" / "millijoule" / "dual_cnn"
+    exporting = [sys.executable, str(EXAMPLE / "export.py"), "--untrained"]
+    found = []
+    for _ in range(2):
+        done = subprocess.run(exporting, env=environment, check=True, timeout=300, capture_output=True, text=True)
+        found.append([(folder / dataset / "untrained.onnx").read_bytes() for dataset in SHAPES])
+    assert found[0] == found[1]
+    assert "fashion_mnist untrained: 123,860,736 multiply-adds, 1,084,010 parameters" in done.stdout
+    assert "cifar10 untrained: 162,366,720 multiply-adds, 1,084,586 parameters" in done.stdout
+    np.savez(tmp_path / "fashion_mnist_large.npz", multiply_adds=1, parameters=1_084_010)
+    other = [*exporting, "fashion_mnist", "--out", str(tmp_path)]
+    refused = subprocess.run(other, env=environment, timeout=300, capture_output=True, text=True)
+    assert refused.returncode and "is of another network" in refused.stderr
+
+
 def test_the_large_network_s_scores_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In half precision beside what it costs; its ONNX file lies with its checkpoint."""
     torch = pytest.importorskip("torch")

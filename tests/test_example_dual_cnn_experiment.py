@@ -198,6 +198,38 @@ def test_the_whole_experiment(environment: dict[str, str], tmp_path: Path, monke
     assert json.loads(again.stdout)["fashion_mnist"]["large"] == {**other, "seconds": None}
 
 
+def test_untrained_layers_stand_for_what_the_large_network_costs(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And for nothing else: they are in no pair, and its accuracy is that of its scores."""
+    pytest.importorskip("matplotlib")
+    table = script("table", monkeypatch)
+    (tmp_path / "cascade.md").write_text(f"{table.BEGIN}\n{table.END}\n")
+    large = tmp_path / "state" / "millijoule" / "dual_cnn" / "fashion_mnist" / "large.onnx"
+    large.rename(large.with_name("untrained.onnx"))
+    scores = np.zeros((10_000, 10), np.float16)
+    np.savez(tmp_path / "models" / "fashion_mnist_large.npz", tune=scores, test=scores)
+    command = [
+        *(sys.executable, str(EXAMPLE / "experiment.py"), "fashion_mnist", "--models", str(tmp_path / "models")),
+        *("--limit", "100", "--count", "5", "--docs", str(tmp_path), "--results", str(tmp_path / "results.json")),
+        "--json",
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    assert "untrained: int8, random weights" in done.stderr
+    found = json.loads(done.stdout)["fashion_mnist"]
+    assert set(found) == set(json.loads((EXAMPLE / "results.json").read_text(encoding="utf-8"))["fashion_mnist"])
+    labels = np.frombuffer(gzip.decompress((tmp_path / "t10k-labels-idx1-ubyte.gz").read_bytes())[8:108], np.uint8)
+    assert found["large"]["accuracy"] == np.mean(labels == 0) and found["large"]["macs"] == 7840
+    assert found["large"]["seconds"] > 0 and found["large"]["source"] == (
+        "accuracy: of its committed scores, float32; costs: of the same layers with random weights, int8, run here"
+    )
+    for goal in found["goals"].values():
+        assert {each["name"] for each in goal["models"]} == {"plain", "residual", "tiny"}
+    assert [row["workload"] for row in found["rows"] if not row["goal"]] == ["large", "large"]
+    assert all(row["seconds"] == found["large"]["seconds"] for row in found["rows"] if not row["goal"])
+
+
 def test_what_is_committed_keeps_to_its_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """At most 8 MB in all; each network loads, is a classifier of its data set's classes, and is small enough."""
     data, places = script("data", monkeypatch), script("places", monkeypatch)

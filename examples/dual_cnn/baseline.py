@@ -14,13 +14,14 @@ from command import estimates
 from data import SOURCES, Images, Labels
 from figures import Costs
 from machine import processor
-from measured import LARGE, Key
+from measured import Key
 from numpy.typing import NDArray
-from places import scores_path
+from places import LARGE, UNTRAINED, model_path, scores_path
 from workloads import Answers, ask
 
 DEVICES = ("jetson-nano", "host")
 HERE = "int8, run here"
+SCORED = "accuracy: of its committed scores, float32"
 Right = NDArray[np.bool_]
 Parts = Mapping[str, tuple[Images, Labels]]
 
@@ -45,10 +46,18 @@ def model_cost(dataset: str, model: Path) -> Costs:
     return Costs(float(macs), {name: found[name]["joules"] for name in DEVICES})
 
 
+def large_one(dataset: str, folder: Path) -> str:
+    """The large network, or in its place the same layers with random weights, which say what it costs and nothing of
+    what it knows."""
+    return LARGE if model_path(folder, dataset, LARGE).exists() else UNTRAINED
+
+
 def large_cost(dataset: str, models: Mapping[str, Path], results: Path) -> Costs:
-    """Of the large network, as it is here, or as earlier results say. Ends the program where neither is there."""
-    if "large" in models:
-        return model_cost(dataset, models["large"])
+    """Of the large network, as it or its untrained layers are here, or as earlier results say. Ends the program where
+    none of these is there."""
+    for name in (LARGE, UNTRAINED):
+        if name in models:
+            return model_cost(dataset, models[name])
     of = _earlier(dataset, results)["large"]
     return Costs(of["macs"], of["joules"])
 
@@ -58,7 +67,10 @@ def _earlier(dataset: str, results: Path) -> dict[str, Any]:
     if results.exists():
         found = json.loads(results.read_text(encoding="utf-8")).get(dataset)
     if found is None:
-        raise SystemExit(f"{dataset}: neither the large network's ONNX file nor {results} says what it costs")
+        raise SystemExit(
+            f"{dataset}: neither the large network's ONNX file nor {results} says what it costs; "
+            "export.py --untrained writes a file that does"
+        )
     return found
 
 
@@ -68,8 +80,8 @@ def accuracies(dataset: str, models: Mapping[str, Path], folder: Path, parts: Pa
     for part in ("choose", "tune"):
         images, labels = parts[part]
         said = (
-            ask(models["large"], images).label
-            if "large" in models
+            ask(models[LARGE], images).label
+            if LARGE in models
             else _scores(dataset, folder, part)[: len(labels)].argmax(1)
         )
         found[part] = float((said == labels).mean())
@@ -83,14 +95,18 @@ def baseline(
     """labels: of the test images. Ends the program where neither the network's file nor earlier results say what it
     costs."""
     key = ("plain", "", LARGE)
-    if "large" in models:
+    if LARGE in models:
         right = answers[key].label == labels
         return Baseline(large_cost(dataset, models, results), right, times.get(key), HERE)
-    earlier, right = _earlier(dataset, results), _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
+    right = _scores(dataset, folder, "test")[: len(labels)].argmax(1) == labels
+    if UNTRAINED in models:
+        source = f"{SCORED}; costs: of the same layers with random weights, {HERE}"
+        return Baseline(large_cost(dataset, models, results), right, times.get(key), source)
+    earlier = _earlier(dataset, results)
     # Results that were not made where the network is hand on whose costs they have.
     source = earlier["large"]["source"]
     if source == HERE:
-        source = f"accuracy: of its committed scores, float32; costs: of {results.name}, {earlier['machine']}"
+        source = f"{SCORED}; costs: of {results.name}, {earlier['machine']}"
     seconds = earlier["large"]["seconds"] if earlier["machine"] == processor() else None
     return Baseline(large_cost(dataset, models, results), right, seconds, source)
 

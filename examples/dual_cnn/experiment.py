@@ -9,7 +9,8 @@ thresholds with `mj tune` on the other; "workloads" asks every test image once a
 images, one thread; "report" puts all together: results.json, the table in docs/cascade.md, the picture beside it.
 
 Without the large network's ONNX file, which is not committed, its accuracy is that of its committed scores, in float,
-and its costs are those that results.json holds from where it was there.
+and its costs and times are those of the same layers with random weights, where `export.py --untrained` wrote them, else
+those that results.json holds from where it was there.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baseline import DEVICES, accuracies, baseline, large_cost
+from baseline import DEVICES, accuracies, baseline, large_cost, large_one
 from data import SOURCES
 from measured import UNEQUAL, ask_workloads, read_answers, read_times, save_logits, time_workloads
 from pairs import choose_pairs
 from picture import draw
-from places import MODELS, SMALL
+from places import LARGE, MODELS, SMALL
 from pool import int8_models, labelled
 from recipes import state_folder
 from results import RESULTS, put_together
@@ -40,7 +41,7 @@ def take(
 ) -> Any:
     """The results, where they are asked for. limit: of images of each part."""
     work.mkdir(parents=True, exist_ok=True)
-    built = int8_models(dataset, ("large", *SMALL), models, work / "int8")
+    built = int8_models(dataset, (large_one(dataset, models), *SMALL), models, work / "int8")
     parts = {part: (images[:limit], labels[:limit]) for part, (images, labels) in labelled(dataset).items()}
     if "pairs" in steps:
         large = large_cost(dataset, built, results)
@@ -54,7 +55,7 @@ def take(
         time_workloads(built, work, parts["test"][0][:count])
     if "report" not in steps:
         return None
-    answers, times, labels = read_answers(work, "large" in built), read_times(work), parts["test"][1]
+    answers, times, labels = read_answers(work, LARGE in built), read_times(work), parts["test"][1]
     of = baseline(dataset, built, models, labels, answers, times, results)
     return put_together(dataset, built, work, answers, labels, times, of)
 

@@ -2,11 +2,13 @@
 
     python examples/dual_cnn/export.py                   # all that are trained to the end
     python examples/dual_cnn/export.py cifar10 plain
+    python examples/dual_cnn/export.py --untrained       # the large ones' layers with random weights, for their costs
 
 Needs torch, onnx and pillow. DATASET_NETWORK.onnx takes `image`, (batch, channels, rows, columns) float32, pixels of
 0..255 prepared as (pixel - mean) / std, and gives `scores`, (batch, 10), not normalised; its metadata name mean, std,
 colour and labels. The small networks' lie in models/; the large one's, which is not committed, beside its checkpoint,
-and its scores in models/DATASET_large.npz (places.py says what is in it). Accuracy and multiply-adds are printed.
+and its scores in models/DATASET_large.npz (places.py says what is in it). Accuracy and multiply-adds are printed. Where
+its weights are not kept, --untrained writes untrained.onnx in its place, which needs no data and takes as long to run.
 """
 
 from __future__ import annotations
@@ -19,8 +21,8 @@ import numpy as np
 import onnx
 import torch
 from data import SOURCES, Images, Labels, read, split
-from networks import multiply_adds, parameters
-from places import MODELS, model_path, scores_path
+from networks import NETWORKS, multiply_adds, parameters
+from places import LARGE, MODELS, UNTRAINED, model_path, scores_path
 from recipes import state_folder
 from torch import nn
 from train import finished_network, scores_of, trained_networks
@@ -56,7 +58,7 @@ def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], 
     right = {part: float(np.mean(scores[part].argmax(1) == labels[part])) for part in held_out}
     rows, columns, channels = SOURCES[dataset].shape
     macs = multiply_adds(network.cpu(), (channels, rows, columns))
-    if name == "large":
+    if name == LARGE:
         np.savez_compressed(
             scores_path(out, dataset),
             tune=scores["tune"].astype(np.float16),
@@ -74,14 +76,41 @@ def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], 
     )
 
 
+def export_untrained(dataset: str, models: Path) -> None:
+    """The large network's layers with random weights, the same every time. Ends the program where they are not those
+    whose scores lie in `models`."""
+    torch.manual_seed(0)
+    network = NETWORKS[dataset][LARGE]()
+    rows, columns, channels = SOURCES[dataset].shape
+    sizes = {"multiply_adds": multiply_adds(network, (channels, rows, columns)), "parameters": parameters(network)}
+    kept = scores_path(models, dataset)
+    if kept.exists():
+        with np.load(kept) as scores:
+            known = {name: int(scores[name]) for name in sizes}
+        if known != sizes:
+            raise SystemExit(f"{dataset}: {kept.name} is of another network: {known}, and not {sizes}")
+    path = model_path(models, dataset, UNTRAINED)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_onnx(dataset, network, path)
+    print(f"{dataset} {UNTRAINED}: {sizes['multiply_adds']:,} multiply-adds, {sizes['parameters']:,} parameters")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("dataset", nargs="?", choices=list(SOURCES), help="default: both")
     parser.add_argument("networks", nargs="*", help="default: all that are trained to the end")
     parser.add_argument("--out", type=Path, default=MODELS, help="folder for all but the large networks' ONNX files")
+    parser.add_argument(
+        "--untrained", action="store_true", help="the large networks' layers with random weights, and nothing else"
+    )
     arguments = parser.parse_args()
+    if arguments.untrained and arguments.networks:
+        parser.error("--untrained is of the large network: name none")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for dataset in [arguments.dataset] if arguments.dataset else SOURCES:
+        if arguments.untrained:
+            export_untrained(dataset, arguments.out)
+            continue
         images, labels = read(dataset, "train")
         tune = split(len(images))["tune"]
         held_out = {"tune": (images[tune], labels[tune]), "test": read(dataset, "test")}

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from data import Images, Labels
 from pairs import WORKLOADS, cascade_path
+from places import LARGE, UNTRAINED
 from workloads import Answers, ask, duplicated, scores
 
 UNEQUAL = ("tiny", "plain")
 """Two networks of which the second is far dearer and better, whose scores are kept to try guarantees on."""
-LARGE, MEMORY = "large", ", memory"
+MEMORY = ", memory"
 SEPARATOR = "|"
 Key = tuple[str, str, str]
 """Images ("plain", "duplicated"), goal ("" of the large network), workload."""
@@ -67,8 +68,12 @@ def read_answers(work: Path, large: bool) -> dict[Key, Answers]:
 
 
 def time_workloads(models: Mapping[str, Path], work: Path, images: Images) -> dict[Key, float]:
-    """Mean seconds of `run` of an image, on one thread; kept in `work` for `read_times`."""
-    found = {}
+    """Mean seconds of `run` of an image, on one thread; kept in `work` for `read_times`. The large network takes what
+    its untrained layers do where it is not there."""
+    found: dict[Key, float] = {}
+    if UNTRAINED in models:
+        for name, answers in _both(models[UNTRAINED], images, False, 1).items():
+            found[name, "", LARGE] = float(answers.seconds.mean())
     for goal, workload, path, remember in workloads(models, work):
         for name, answers in _both(path, images, remember, 1).items():
             found[name, goal, workload] = float(answers.seconds.mean())

@@ -9,6 +9,7 @@ from typing import Any
 
 from command import mj, save_samples
 from data import Images, Labels
+from places import SMALL
 
 DEVICE = "jetson-nano"
 """Whose modelled energy a pair for the least energy is chosen by: the paper's."""
@@ -30,13 +31,13 @@ def choose_pairs(
     models: Mapping[str, Path], large: Mapping[str, float], joules: float, parts: Mapping[str, tuple[Images, Labels]],
     work: Path,
 ) -> dict[str, Any]:  # fmt: skip
-    """By goal, what was chosen and found; the cascades lie at cascade_path. models: the small networks'. large: the
-    large network's accuracy on the parts; joules: its energy on DEVICE. parts: "choose" and "tune"."""
+    """By goal, what was chosen and found; the cascades lie at cascade_path. models: the small ones are the pool. large:
+    the large network's accuracy on the parts; joules: its energy on DEVICE. parts: "choose" and "tune"."""
     for path in work.glob("*, dual*.mj"):
         # Of earlier samples or networks, for a goal that may not be reached now.
         path.unlink()
     samples = {part: save_samples(work / f"{part}.npz", *parts[part]) for part in ("choose", "tune")}
-    small = [path for name, path in models.items() if name != "large"]
+    small = [path for name, path in models.items() if name in SMALL]
     device = ("--profile", DEVICE, "--by", "energy")
     search: tuple[str | Path, ...] = ("pair", *small, "--samples", samples["choose"], *device)
     most = mj(*search, "-o", work / "accuracy.mj")

@@ -12,8 +12,9 @@ from baseline import Baseline, model_cost
 from data import Labels
 from figures import Costs, mean_cost, paired_difference, usage
 from machine import processor
-from measured import LARGE, Key
+from measured import Key
 from pairs import WORKLOADS, cascade_path
+from places import LARGE
 from workloads import Answers
 
 RESULTS = Path(__file__).resolve().parent / "results.json"
