@@ -49,12 +49,16 @@ class Net:
         group: int = 1,
         w: np.ndarray | None = None,
         w_zero: int = 0,
+        w_spread: float = 0,
         bias: bool = True,
         residual: str = "",
         **attrs: Any,
     ) -> str:
-        """The name of the result. w: int8 weights to take instead of random ones. w_zero: their zero point."""
+        """The name of the result. w: int8 weights to take instead of random ones. w_zero: their zero point. w_spread:
+        the standard deviation of int8 weights that are normally distributed, as those of trained models are."""
         shape = (outputs, *kernel, self.channels[x] // group)
+        if w_spread:
+            w = np.clip(np.rint(w_spread * self.rng.normal(size=shape)), -128, 127).astype(np.int8)
         inputs, quant = self._operands(x, shape, 0, int(np.prod(shape[1:])), w, w_zero, bias)
         return self._node(
             "Conv", [*inputs, residual] if residual else inputs, outputs, quant, {"group": group, **attrs}
@@ -160,6 +164,29 @@ def extremes(value: int, weight: int) -> Build:
     return build
 
 
+def ends(x: Sequence[int], outputs: int, kernel: Sequence[int], **options: Any) -> Build:
+    """A convolution each of whose inputs and weights is at one or the other end of its range."""
+
+    def build() -> Net:
+        net = Net(True)
+        w = net.rng.choice(np.array([-128, 127], np.int8), (outputs, *kernel, x[-1]))
+        data = net.rng.choice(np.array([-128, 127], np.int8), x)
+        return net.done(net.conv(net.feed(data=data), outputs, kernel, w=w, **options))
+
+    return build
+
+
+def pairs(weights: Sequence[int], value: int) -> Build:
+    """A product of many such weights, two of which lie side by side, and inputs of one value."""
+
+    def build() -> Net:
+        net = Net(True)
+        w = np.tile(np.array(weights, np.int8), (40, 1, 1, 24))
+        return net.done(net.conv(net.feed(data=np.full((1, 3, 5, w.shape[-1]), value, np.int8)), 40, (1, 1), w=w))
+
+    return build
+
+
 def residual(shape: Sequence[int], kernel: Sequence[int], **attrs: Any) -> Build:
     """A float convolution that keeps its input's shape and adds another tensor before its activation."""
 
@@ -241,9 +268,26 @@ CONV_INTEGERS: dict[str, Build] = {
     "dilated": conv((1, 9, 9, 8), 16, (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3]),
     "strided pixels": conv((2, 7, 9, 16), 24, (1, 1), strides=[2, 3]),
     "one axis": conv((2, 19, 12), 24, (5,), strides=[2], pads=[2, 1]),
+    "squares": conv((1, 9, 10, 32), 48, (3, 3), activation="Relu6", **PADS),
+    "squares of odd counts": conv((2, 17, 15, 41), 70, (3, 3), **PADS),
+    "squares without padding": conv((1, 18, 19, 64), 5, (3, 3), bias=False),
+    "squares of weights with a zero point": conv((1, 12, 12, 64), 33, (3, 3), w_zero=-90, **PADS),
+    "squares at the ends of their ranges": ends((1, 12, 12, 64), 48, (3, 3), **PADS),
     "short lines": conv((1, 9, 2, 20), 40, (3, 3), **PADS),
-    "many weights": conv((1, 3, 7, 60), 250, (3, 3), **PADS),
+    "many weights": conv((1, 3, 7, 60), 250, (3, 3), strides=[1, 2], **PADS),
+    "squares of many weights": conv((1, 3, 7, 60), 250, (3, 3), **PADS),
     "a column": conv((2, 19, 1, 12), 24, (5, 1), strides=[2, 1], pads=[2, 0, 1, 0]),
+    "small weights": conv((1, 5, 5, 17), 70, (1, 1), activation="Relu6", w_spread=25),
+    "small weights by steps of 2": conv((2, 9, 10, 36), 40, (3, 3), strides=[2, 2], w_spread=30, **PADS),
+    "small weights of spread taps": conv((1, 9, 9, 40), 24, (3, 3), dilations=[2, 3], pads=[2, 3, 2, 3], w_spread=30),
+    "small weights of short lines": conv((1, 9, 3, 20), 33, (2, 3), w_spread=22),
+    "small weights of groups": conv((2, 6, 5, 128), 128, (3, 3), group=2, strides=[2, 1], w_spread=25, **PADS),
+    "many small weights": conv((1, 3, 7, 300), 250, (1, 1), w_spread=28),
+    "small weights of one pixel": conv((1, 1, 1, 256), 65, (1, 1), w_spread=30),
+    "small weights of a first layer": conv((1, 11, 13, 3), 16, (3, 3), strides=[2, 2], w_spread=28, **SAME),
+    "pairs of weights that fit": pairs([64, 64, -128, 0, 127, 1, -64, -64], 127),
+    "pairs of weights of which some do not fit": pairs([64, 65, *[1, 2] * 11], 127),
+    "pairs of negative weights of which some do not fit": pairs([-64, -65, 127, 2, *[-1, 2] * 10], 127),
     "groups": conv((1, 6, 5, 32), 64, (3, 3), group=4, pads=[1] * 4),
     "small groups": conv((1, 6, 5, 12), 18, (3, 3), group=6, pads=[1] * 4),
     "batch of whole images": conv((3, 4, 4, 64), 100, (1, 1)),

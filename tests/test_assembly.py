@@ -17,7 +17,7 @@ from product_cases import depthwise
 from millijoule.runtime.kernels import conv, execute, softmax_split
 from millijoule.runtime.kernels.depthwise import depthwise_f32, depthwise_int8
 from millijoule.runtime.lowering.tile_choice import WIDEST, WIDEST_OF_SEVERAL_ROWS, choose_tile, tile_cost
-from millijoule.runtime.simd.tile_layout import TileLayout
+from millijoule.runtime.simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout
 from millijoule.runtime.targets.target import TARGETS, Target
 from millijoule.tools.models.plans import plan_program
 
@@ -25,6 +25,11 @@ FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 PRODUCTS = {
     ("x86-64-v2", "i8"): r"pmaddwd %xmm",
     ("x86-64-v3", "i8"): r"vpmaddwd .*%ymm",
+    ("x86-64-v2", NARROW): r"pmaddwd %xmm",
+    ("x86-64-v3", NARROW): r"vpmaddwd .*%ymm",
+    ("x86-64-v2", BYTE_PAIRS): r"pmaddubsw .*%xmm",
+    ("x86-64-v3", BYTE_PAIRS): r"vpmaddubsw .*%ymm",
+    ("x86-64-v4", BYTE_PAIRS): r"vpmaddubsw .*%zmm",
     ("x86-64-v3-vnni", "i8"): r"\{vex\} vpdpbusd .*%ymm",
     ("x86-64-v4", "i8"): r"vpmaddwd .*%zmm",
     ("x86-64-v4-vnni", "i8"): r"vpdpbusd .*%zmm",
@@ -67,10 +72,10 @@ def test_tiles_stay_in_registers(name: str, element: str) -> None:
     target, pattern = TARGETS[name], PRODUCTS[name, element]
     for rows, columns in tiles(target, element):
         constants: dict[str, Any] = {"rows": rows, "columns": columns, "tail": None}
-        if element == "i8":
-            text = compiled(conv.conv_int8, target, **constants, finish="clamp")
-        else:
+        if element == "f32":
             text = compiled(conv.conv_f32, target, **constants, activation="Relu", residual=False)
+        else:
+            text = compiled(conv.conv_int8, target, **constants, finish="clamp", element=element)
         loop = loop_of(text, pattern)
         held = (rows + rows % 2 if TileLayout.of(target, element).row_pairs else rows) * columns
         products = count(loop, pattern)

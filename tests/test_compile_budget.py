@@ -36,7 +36,9 @@ LARGEST: dict[str, dict[str, Any]] = {
     "confidence.most_confident": {"post_check": True},
     "conv.conv_f32": {"rows": 8, "columns": 2, "tail": None, **TILE, "residual": True},
     "conv_dot.conv_dot_f32": {"tail": 7, **TILE, "dense": False},
-    "conv.conv_int8": {"rows": 10, "columns": 2, "tail": None, "finish": "clamp"},
+    "conv.conv_int8": {
+        "rows": 5, "columns": 2, "tail": None, "finish": "clamp", "ahead": True, "element": "i8 byte pairs",
+    },
     "copy.copy": {"itemsize": 1, "flip": True, "rows": True},
     "depthwise.depthwise_f32": {"lanes": 4, "kernel": 32, "stride": 4, "count": 8, **TILE},
     "depthwise.depthwise_int8": {"channels": 128, "kernel": 32, "dilation": 1, "parts": 2, **DEPTHWISE},
@@ -78,6 +80,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "softmax_split.totals_below": {"keep": True, "streaming": True},
     "softmax_split.write": {"streaming": True},
     "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": True},
+    "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": True},
 }  # fmt: skip
 """The constants of the largest kernels that a factory is asked for; those with none are not listed."""
 

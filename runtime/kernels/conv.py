@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Float, Int, Ptr
+from ..simd.tile_layout import BYTE_PAIRS
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -36,9 +37,22 @@ def _product(isa: Isa, run: Any) -> Any:
     return isa.inline(product)
 
 
+def _again(isa: Isa, one: Any, step_bytes: int) -> Any:
+    """again(tile, x, weights, places, count, pitch, turn) -> tile, to which steps at the int32 offsets at `places` from
+    its pixels were added."""
+    offset = isa.scalar_load("i32")
+
+    def again(acc, x, weights, places, count, pitch, turn):  # type: ignore[no-untyped-def]
+        for i in range(count):
+            acc = one(acc, x + offset(places + 4 * i), pitch, turn, weights + i * step_bytes)
+        return acc
+
+    return isa.inline(again)
+
+
 def conv_int8(
     isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: bool = False,
-    widened: bool = False,
+    widened: bool = False, element: str = "i8",
 ) -> Callable[..., None]:  # fmt: skip
     """int8 convolution with the requantizing epilogue.
 
@@ -47,14 +61,17 @@ def conv_int8(
     lines: such rows, or groups of `tall`.
     widened: products read int16 in scratch memory at `wide`, into which the input of `band` lines at a time is widened,
     the pitches of the input being twice as large as in x. reach: bytes that a line's outputs read in x.
+    element: see TileLayout. again: with BYTE_PAIRS, steps of each block that are taken once more, with other weights,
+    which lie behind the block's; places: of what they read, offsets in bytes.
     """
-    tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened)
+    tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened, element)
     widen = isa.widen()
     init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
     width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
+    pairs, step_bytes, add_again = element == BYTE_PAIRS, tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
 
     def kernel(
-        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr, wide: Ptr,
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr, wide: Ptr, places: Ptr, again: Int,
         lines: Int, band: Int, reach: Int, height: Int, blocks: Int, pixels: Int,
         x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
@@ -92,6 +109,11 @@ def conv_int8(
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
                             x_row - (across - 1) * x_pixel, steps, panel + column,
                         )  # fmt: skip
+                        if pairs:
+                            acc = add_again(
+                                acc, row + pixel * x_pixel, weights + panel - again * step_bytes,
+                                places + block * again * 4, again, x_pixel, x_row - (across - 1) * x_pixel,
+                            )  # fmt: skip
                         y_turn = y_row - (across - 1) * y_pixel
                         store(acc, out + pixel * y_pixel, y_pixel, y_turn, block_scale, zero_point, low, high)
 

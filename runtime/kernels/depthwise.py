@@ -1,5 +1,6 @@
-"""Depthwise convolution. The channel block is the outermost loop, so that rows of input stay in L1. A chunk is one row
-of outputs (or one band of rows) of `blocks` neighbouring blocks: all of them, or one where there are few rows.
+"""Depthwise convolution. A chunk is one row of outputs (or one band of rows) of `blocks` neighbouring blocks: all of
+them, or one where there are few rows. Within `band` rows the channel block is the outermost loop, so that what a block
+reads stays in the first cache and what they all read in the second.
 
 The axis called "row" is the one that kernel rows are read along; for kernels taller than wide, callers swap the axes.
 """
@@ -43,14 +44,14 @@ def depthwise_int8(
 
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr,
-        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
+        lines: Int, band: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, panel: Int, last_channel: Int, zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
         chunk: int = start
         while chunk < stop:
             group = chunk // lines
             first_line = chunk - group * lines
-            last_line = min(lines, first_line + stop - chunk)
+            last_line = min(lines, first_line + min(stop - chunk, band))
             chunk = chunk + last_line - first_line
             for block in range(group * blocks, group * blocks + blocks):
                 first = min(block * width, last_channel)
@@ -150,14 +151,14 @@ def depthwise_f32(
     @roll
     def kernel_(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, y: Ptr,
-        lines: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
+        lines: Int, band: Int, blocks: Int, pixels: Int, x_row: Int, x_pixel: Int, x_tap: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, last_channel: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
         chunk: int = start
         while chunk < stop:
             group = chunk // lines
             first_line = chunk - group * lines
-            last_line = min(lines, first_line + stop - chunk)
+            last_line = min(lines, first_line + min(stop - chunk, band))
             chunk = chunk + last_line - first_line
             for block in range(group * blocks, group * blocks + blocks):
                 first = min(block * lanes, last_channel) * 4

@@ -14,7 +14,7 @@ from . import depthwise
 from .conv_dot import emit_dot, serves_dot
 from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
 from .registry import lowers
-from .winograd import emit_winograd, squares_of
+from .winograd import Squares, emit_winograd, emit_winograd_int8, squares_of
 
 GROUP_OVERHEAD = 50
 """Of a convolution by one group of channels, in steps of its inner loop."""
@@ -67,6 +67,12 @@ def lower(ctx: Context, b: Builder) -> bool:
     geometries = _Geometries(ctx, b, group)
     x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
     y = b.output()
+    squares = _squares(b, "i8", geometries, weights, y, None)
+    if squares is not None:
+        each = [geometries.of(y, image, 0) for image in range(x.shape[0])]
+        whole = Requantization(scale, y_zero, product.low, product.high)
+        emit_winograd_int8(b, squares, each, weights, bias_data, x_zero, whole)
+        return True
     for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
         for g in range(group):
             part = _channels(w.shape[0], group, g)
@@ -83,7 +89,12 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
     y = b.output()
     if residual is not None and residual.pitches()[2] != y.pitches()[2]:
         residual = b.contiguous(residual)
-    if _by_squares(ctx, b, geometries, w, bias, y, residual):
+    squares = _squares(b, "f32", geometries, w, y, residual)
+    if squares is not None:
+        images = range(geometries.images)
+        places = [geometries.of(y, image, 0, residual) for image in images]
+        added = [geometries.residual(residual, y, image, 0) for image in images]
+        emit_winograd(b, squares, places, w, bias, ctx.attrs["activation"], ctx.attrs["activation_params"], added)
         return
     for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
         for g in range(group):
@@ -98,27 +109,13 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
             emit_f32(b, geometry, weights, offsets, activation, params, others)
 
 
-def _by_squares(
-    ctx: Context,
-    b: Builder,
-    geometries: _Geometries,
-    w: np.ndarray,
-    bias: np.ndarray | None,
-    y: View,
-    residual: View | None,
-) -> bool:
-    """Whether it was emitted as Winograd's algorithm computes it."""
+def _squares(
+    b: Builder, element: str, geometries: _Geometries, w: np.ndarray, y: View, residual: View | None
+) -> Squares | None:
+    """Where Winograd's algorithm is to compute it."""
     if (geometries.group, geometries.strides, geometries.dilations) != (1, (1, 1), (1, 1)):
-        return False
-    images = range(geometries.images)
-    each = [geometries.of(y, image, 0, residual) for image in images]
-    squares = squares_of(b, each[0], geometries.kernel, w)
-    if squares is None:
-        return False
-    others = [geometries.residual(residual, y, image, 0) for image in images]
-    activation, params = ctx.attrs["activation"], ctx.attrs["activation_params"]
-    emit_winograd(b, squares, each, w, bias, activation, params, others)
-    return True
+        return None
+    return squares_of(b, element, geometries.of(y, 0, 0, residual), geometries.kernel, w)
 
 
 def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]:

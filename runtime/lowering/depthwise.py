@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from ..compiler.abi import Kernel
@@ -33,6 +35,8 @@ SINGLE_ACCUMULATORS = 6
 """Of each of three tiles that are alive together, where single products are added."""
 BANDS_PER_THREAD, LEAST_BAND = 2, 3
 """A band is rows of outputs that a thread walks down; two more rows of inputs are read."""
+BAND = 128 << 10
+"""Bytes of inputs and outputs of a band, which the second cache holds while block after block goes over them."""
 TILE_OVERHEAD = 0.5
 """Of a tile of int8 outputs, in outputs."""
 
@@ -139,6 +143,11 @@ class _Scan:
             "y": y.start(image).touching(*outputs),
         }  # fmt: skip
 
+    def band(self, x: View, y: View) -> int:
+        """Rows of outputs that all blocks go over before the next ones."""
+        bytes_ = sum(view.itemsize * prod(view.shape) for view in (x, y)) // x.shape[0]
+        return max(1, min(self.lines, BAND * self.lines // bytes_))
+
     def arguments(self) -> dict[str, int]:
         return {
             "lines": self.lines, "pixels": self.pixels,
@@ -170,7 +179,7 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
     for image in range(x.shape[0]):
         b.call(
             depthwise_f32, constants, len(starts) // together * scan.lines,
-            work=ctx.outputs[0].size * taps[0].size // x.shape[0],
+            work=ctx.outputs[0].size * taps[0].size // x.shape[0], band=scan.band(x, y),
             w=w, bias=packed_bias, last_channel=channels - lanes, blocks=together,
             **scan.places(x, y, image), **scan.arguments(), **form.arguments(),
         )  # fmt: skip
@@ -206,14 +215,14 @@ def _lower_int8(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nd
         "zero_point": int(product.y.zero_point[0]) + flip, "low": low, "high": high,
     }  # fmt: skip
     kernel: Kernel = depthwise_int8
-    arguments, lines = scan.arguments(), scan.lines
+    arguments, lines = scan.arguments() | {"band": scan.band(x, y)}, scan.lines
     if scan.scanned:
         strips = -(-scan.pixels // (layout.pixels * int(constants["repeat"])))
         bands = 1 if b.threads == 1 else max(1, min(BANDS_PER_THREAD * b.threads, scan.lines // LEAST_BAND))
         band = -(-scan.lines // bands)
         bands = -(-scan.lines // band)
         arguments |= {"rows": scan.lines, "lines": band, "strips": strips, "bands": bands}
-        del arguments["kernel_rows"], arguments["kernel_row"], constants["dilation"]
+        del arguments["kernel_rows"], arguments["kernel_row"], arguments["band"], constants["dilation"]
         kernel, lines = depthwise_scan_int8, bands
     together = blocks_of_a_chunk(b, lines, len(packed))
     for image in range(x.shape[0]):

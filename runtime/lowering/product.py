@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
@@ -15,15 +15,20 @@ from ..ops.registry import Context
 from ..program.bounds import extent, int32
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
-from ..simd.tile_layout import TileLayout, finish_of
+from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
+from .byte_pairs import most_again, split, steps_twice
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
-from .tile_choice import choose_tile, tile_cost
+from .tile_choice import cheapest_tile, choose_tile, tile_cost
 from .widening import banded, widens
 
 MOST_CALLS = 4096
 """Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
 
+FAR_WEIGHTS = 128 << 10
+"""Bytes of int16 weights from which on they are kept as bytes: reading them takes longer than widening them."""
+GAIN = 1.1
+"""How much faster pairs of bytes have to be by estimate, as the steps that are taken again are overhead, too."""
 AHEAD_WEIGHTS, AHEAD_PANEL = 128 << 10, 8 << 10
 """Bytes of packed weights, and of those of one block, from which on the next block's are prefetched."""
 
@@ -155,7 +160,7 @@ def emit_f32(
     b.call(
         conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines, x=g.reads(4),
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
-        **_shared(b, g, layout, packed, bias, columns, channels, 4), **form.arguments(),
+        **_shared(b, g, layout, packed, bias, columns, channels, 4, packed.shape[2]), **form.arguments(),
     )  # fmt: skip
 
 
@@ -178,17 +183,23 @@ def emit_int8(
     channels = weights.shape[0]
     layout = b.tile_layout("i8")
     flip = 128 if b.target.family == "x86" else 0
-    total = np.zeros(channels, np.int64) if bias is None else bias.astype(np.int64)
-    start = total - (x_zero_point + flip) * weights.sum((1, 2), dtype=np.int64)
+    start = started(weights, bias, x_zero_point + flip)
     scale, count = out.scale.astype(np.float32), side_by_side(b, g, weights)
     if count > 1:
         g, weights = _join(g, weights, count)
         start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
     weights, g = _fit_int8(layout, weights, g)
-    steps = weights.shape[1] * layout.steps(g.run)
-    rows, columns, tall = choose_tile(b.target, "i8", g.lines, g.pixels, channels, steps)
-    packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size // 4
-    widened = widens(b, g, rows, tall, channels)
+    chosen = int8_tile(b, g, weights)
+    element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
+    layout = b.tile_layout(element)
+    packed, steps, again = layout.pack(weights, columns), layout.steps(g.run), 0
+    scales = places = b.constant(layout.pack_channels(scale, columns))
+    if element == BYTE_PAIRS:
+        packed, offsets = split(packed, g)
+        again = offsets.shape[1]
+        places = b.constant(int32("an offset", offsets)) if again else scales
+    work = g.lines * g.pixels * weights.size // 4
+    widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
     x = wide = g.reads(1)
     band, reach = g.lines, 0
@@ -203,13 +214,49 @@ def emit_int8(
         conv_int8,
         {
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": prefetches(b, g, packed, rows), "widened": widened,
+            "ahead": prefetches(b, g, packed, rows), "widened": widened, "element": element,
         },
-        len(packed) // together * lines, work=work, blocks=together, lines=lines,
-        scale=b.constant(layout.pack_channels(scale, columns)), x=x, wide=wide, band=band, reach=reach,
-        zero_point=out.zero_point + flip, low=low, high=high,
-        **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1),
+        len(packed) // together * lines, work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
+        band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,
+        again=again, places=places,
+        **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1, steps),
     )  # fmt: skip
+
+
+class ChosenTile(msgspec.Struct, frozen=True):
+    """element: of TileLayout. rows, columns, tall: of the tile. cycles: of the whole product, estimated."""
+
+    element: str
+    rows: int
+    columns: int
+    tall: int
+    cycles: float
+
+
+def int8_tile(b: Builder, g: Geometry, weights: np.ndarray) -> ChosenTile:
+    """The form of product that takes the least estimated cycles. weights: (channels, segments, run), as `_fit_int8`
+    gives them."""
+    channels, segments, _ = weights.shape
+
+    def tile(element: str, again: Callable[[int], int] | None = None) -> ChosenTile:
+        steps = segments * b.tile_layout(element).steps(g.run)
+        chosen, cycles = cheapest_tile(b.target, element, g.lines, g.pixels, channels, steps, again)
+        return ChosenTile(element, *chosen, cycles)
+
+    bytes_ = g.passes == 1 and weights.min() >= -128 and weights.max() <= 127
+    if b.tile_layout("i8").dtype != np.int16 or not bytes_:
+        return tile("i8")
+    layout = b.tile_layout(BYTE_PAIRS)
+    twice = steps_twice(weights, layout)
+    pairs = tile(BYTE_PAIRS, lambda columns: most_again(twice, layout, columns))
+    plain = tile(NARROW if 2 * weights.size >= FAR_WEIGHTS else "i8")
+    return pairs if GAIN * pairs.cycles < plain.cycles else plain
+
+
+def started(weights: np.ndarray, bias: np.ndarray | None, zero_point: int) -> np.ndarray:
+    """What each channel's sum of products begins with: int64. zero_point: of the inputs, as stored."""
+    total = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64)
+    return total - zero_point * weights.reshape(len(weights), -1).sum(1, dtype=np.int64)
 
 
 def _fit_int8(layout: TileLayout, weights: np.ndarray, g: Geometry) -> tuple[np.ndarray, Geometry]:
@@ -255,13 +302,14 @@ def _shared(
     columns: int,
     channels: int,
     itemsize: int,
+    steps: int,
 ) -> dict[str, Place | int]:
-    """itemsize: bytes of an input's element and of an output's."""
+    """itemsize: bytes of an input's element and of an output's. steps: of a run."""
     return {
         "y": g.writes(itemsize * channels),
         "w": b.constant(packed), "bias": b.constant(layout.pack_channels(bias, columns)),
         "height": g.lines, "pixels": g.pixels, "x_row": g.x_row, "x_pixel": g.x_pixel,
         "y_row": g.y_row, "y_pixel": g.y_pixel, "kernel_rows": g.kernel_rows, "kernel_row": g.kernel_row,
-        "taps": g.taps, "kernel_tap": g.kernel_tap, "passes": g.passes, "steps": packed.shape[2],
+        "taps": g.taps, "kernel_tap": g.kernel_tap, "passes": g.passes, "steps": steps,
         "panel": packed[0].nbytes, "last_channel": max(0, channels - columns * layout.lanes),
     }  # fmt: skip

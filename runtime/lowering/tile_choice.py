@@ -5,11 +5,11 @@ Arm's numbers are from llvm-mca 19 on the compiled loops; x86's from timings on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
-from ..simd.tile_layout import TileLayout
+from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout
 from ..targets.target import Target
 
 WIDEST = 8
@@ -18,7 +18,7 @@ WIDEST_OF_SEVERAL_ROWS = 4
 TALLEST = 32
 """Rows of a tile."""
 NEAR = 32 << 10
-"""Bytes of weights that the first cache holds beside activations, on any CPU."""
+"""Bytes of weights that the first cache holds beside activations, on any CPU whose cost does not say less."""
 
 
 class TileCost(msgspec.Struct, frozen=True):
@@ -26,8 +26,8 @@ class TileCost(msgspec.Struct, frozen=True):
 
     busy: for each resource of the core that may limit a step, how long an accumulator, a row and a column occupy it.
     latency: of a step, at least. epilogue: per accumulator, by columns; the last number holds for all wider tiles.
-    overhead: per tile. far: of a step, per column, at least, where a block's weights do not fit the first cache.
-    besides: of a step, more, where they fit it and where they do not.
+    overhead: per tile. far: of a step, per column, at least, where a block's weights are more than the `near` bytes
+    that the first cache holds. besides: of a step, more, where they fit it and where they do not.
     room: rows * columns + row_room * rows + columns is at most that, and rows at most tallest, or accumulators are
     spilled.
     """
@@ -41,6 +41,7 @@ class TileCost(msgspec.Struct, frozen=True):
     tallest: int = TALLEST
     far: float = 0
     besides: tuple[float, float] = (0, 0)
+    near: int = NEAR
 
     def fits(self, rows: int, columns: int) -> bool:
         return rows <= self.tallest and rows * columns + self.row_room * rows + columns <= self.room
@@ -49,9 +50,9 @@ class TileCost(msgspec.Struct, frozen=True):
         """One tile of `steps` steps. panel: bytes of a block's weights."""
         held = rows * columns
         step = max(self.latency, *(a * held + r * rows + c * columns for a, r, c in self.busy))
-        if panel > NEAR:
+        if panel > self.near:
             step = max(step, self.far * columns)
-        step += self.besides[panel > NEAR]
+        step += self.besides[panel > self.near]
         epilogue = self.epilogue[min(columns, len(self.epilogue)) - 1]
         return steps * step + held * epilogue + self.overhead
 
@@ -77,59 +78,68 @@ _A53 = {
 _ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
 
 _X86_BUSY, _X86_LATENCY = ((1.0, 0.0, 0.0), (0.0, 1.0, 1.0)), 8
+_NARROW_BUSY, _BYTE_PAIRS_BUSY = ((1.0, 0.0, 0.5), (0.0, 1.0, 1.0)), ((1.35, 0.0, 0.0), (0.0, 1.0, 1.0))
 _X86_EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
 _X86_OVERHEAD = {"f32": 12.0, "i8": 1.0}
-_X86_FAR = 2.0
-"""Of 32 bytes."""
+_X86_FAR, _X86_NEAR = 3.0, 24 << 10
+"""The former of 32 bytes. Fitted to an AMD Zen 3, where 4x2 tiles of a 12 x 1024 product take three quarters of the
+time of 2x4."""
 _AVX512_BUSY, _AVX512_FAR, _AVX512_BESIDES = ((1.0, 0.2, 0.0), (0.0, 1.5, 1.0)), 7.0, (2.0, 4.0)
 """Fitted to an Intel Sapphire Rapids, where 8x3 tiles of a 64 x 1280 product take two thirds of the time of 4x2."""
 
 
 def tile_cost(target: Target, element: str) -> TileCost:
-    """element: "f32" or "i8"."""
+    """element: as of TileLayout."""
     if target.family == "arm":
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
     # Without VNNI a register holds the products before they are added.
-    apart = target.avx512 and not target.vnni and element == "i8"
-    # Of 16 registers, VNNI takes one beside accumulators and weights: a row's activations.
-    alone = target.vnni and not target.avx512 and element == "i8"
-    room, tallest = target.vector_registers - (4 if apart else 1 if alone else 3), 25 if apart else TALLEST
-    wide = target.vector_bytes == 64
+    apart = target.avx512 and not target.vnni and element != "f32"
+    # Beside accumulators and weights: a row's activations, without VNNI products before they are added, and ones that
+    # pairs of them are added by. Where there are 32 registers, LLVM loads others ahead.
+    few = 3 if element == BYTE_PAIRS else 1 if target.vnni and element == "i8" else 2
+    spare = few if target.vector_registers == 16 else 4 if apart else 3
+    room, tallest = target.vector_registers - spare, 25 if apart else TALLEST
+    wide, kind = target.vector_bytes == 64, element.partition(" ")[0]
+    busy = {NARROW: _NARROW_BUSY, BYTE_PAIRS: _BYTE_PAIRS_BUSY}.get(element, _AVX512_BUSY if wide else _X86_BUSY)
+    far = _AVX512_FAR if wide else _X86_FAR * target.vector_bytes / 32
     return TileCost(
-        _AVX512_BUSY if wide else _X86_BUSY, _X86_LATENCY, _X86_EPILOGUE[element], _X86_OVERHEAD[element], room, 0,
-        tallest, _AVX512_FAR if wide else _X86_FAR * target.vector_bytes / 32, _AVX512_BESIDES if wide else (0, 0),
+        busy, _X86_LATENCY, _X86_EPILOGUE[kind], _X86_OVERHEAD[kind], room, 0, tallest,
+        far / 2 if element == NARROW else far, _AVX512_BESIDES if wide else (0, 0), NEAR if wide else _X86_NEAR,
     )  # fmt: skip
 
 
 def choose_tile(
     target: Target, element: str, lines: int, pixels: int, channels: int, steps: int
 ) -> tuple[int, int, int]:
-    """OperandRows and columns of the register tile with the least estimated cycles for the whole product, and of how
+    """Rows and columns of the register tile with the least estimated cycles for the whole product, and of how
     many lines its rows are: more than 1 where it takes them whole."""
-    return _cheapest(target, element, lines, pixels, channels, steps)[0]
+    return cheapest_tile(target, element, lines, pixels, channels, steps)[0]
 
 
 def product_cycles(target: Target, element: str, lines: int, pixels: int, channels: int, steps: int) -> float:
     """Of the whole product, estimated, with the tile that is chosen for it."""
-    return _cheapest(target, element, lines, pixels, channels, steps)[1]
+    return cheapest_tile(target, element, lines, pixels, channels, steps)[1]
 
 
-def _cheapest(
-    target: Target, element: str, lines: int, pixels: int, channels: int, steps: int
-) -> tuple[tuple[int, int, int], float]:
+def cheapest_tile(
+    target: Target, element: str, lines: int, pixels: int, channels: int, steps: int,
+    again: Callable[[int], int] | None = None,
+) -> tuple[tuple[int, int, int], float]:  # fmt: skip
+    """Both of the above. again: how many steps more a tile of so many columns takes."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     best, least = (1, 1, 1), float("inf")
     for columns in range(1, WIDEST + 1):
         if columns > 1 and (columns - 1) * layout.lanes >= channels:
             break
-        blocks, panel = len(layout.starts(channels, columns)), steps * layout.step_bytes(columns)
+        taken = steps + (again(columns) if again else 0)
+        blocks, panel = len(layout.starts(channels, columns)), taken * layout.step_bytes(columns)
         for rows, tall in _heights(lines, pixels, cost.tallest):
             # Two rows share their accumulators where those are of row pairs.
             held = rows + rows % 2 if layout.row_pairs else rows
             if not cost.fits(held, columns) or (columns > WIDEST_OF_SEVERAL_ROWS and rows > 1):
                 break
             tiles = blocks * -(-lines // tall) * -(-pixels * tall // rows)
-            total = tiles * cost.cycles(held, columns, steps, panel)
+            total = tiles * cost.cycles(held, columns, taken, panel)
             if total < least * 0.999:
                 best, least = (rows, columns, tall), total
     return best, least

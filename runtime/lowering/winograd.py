@@ -1,7 +1,8 @@
 """Conv by 3x3 kernels onto kernels/winograd.py, where that is estimated to be faster than the direct kernel.
 
-Results are as far from the exact ones as the direct kernel's, or up to a few times as far. An infinity among the inputs
-of an output makes it NaN where it would have been infinite; what is not finite reaches no other output.
+Integers are exact, and computed so where products are of int16, which hold what is transformed. Floats are as far from
+the exact ones as the direct kernel's, or up to a few times as far. An infinity among the inputs of an output makes it
+NaN where it would have been infinite; what is not finite reaches no other output.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.winograd import winograd_f32
-from ..program.bounds import extent
-from ..program.builder import Builder
+from ..kernels.winograd import winograd_f32, winograd_int8
+from ..program.bounds import extent, int32
+from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Start
+from ..simd.tile_layout import finish_of
 from .function_form import function_form
-from .product import Geometry, prefetched
+from .product import Geometry, Requantization, int8_tile, prefetched, started
 from .tile_choice import choose_tile, product_cycles
 
 GAIN = 1.1
@@ -25,15 +27,21 @@ STRIP = 192 << 10
 """Bytes of transformed inputs and products of a strip, which the second cache holds beside weights."""
 FEWEST = 8
 """Squares of a strip."""
+AHEAD = 128
+"""Bytes of scratch memory behind transformed int16, for the last product of an odd number of channels."""
+STREAM, HELD = 0.3, 256 << 10
+"""Of a byte of weights of int8, beyond those that the second cache holds. Fitted to an AMD Zen 3 that reads 12 GB/s."""
 _TO_WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-SPREAD_CYCLES, GATHER_CYCLES = 40, 36
-"""Of a vector of channels of one square, in the unit of TileCost, where loads and stores meet the first cache."""
+SPREAD_CYCLES, GATHER_CYCLES = {"f32": 40, "i8": 40}, {"f32": 36, "i8": 50}
+"""Of a vector of channels of one square (of int16 and int32, where those are 8 bits), in the unit of TileCost, where
+loads and stores meet the first cache."""
 
 
 @dataclass(frozen=True)
 class Squares:
-    """height, width: of the outputs."""
+    """element: "f32" or "i8". height, width: of the outputs."""
 
+    element: str
     height: int
     width: int
     channels: int
@@ -50,32 +58,57 @@ class Squares:
     @property
     def strip(self) -> int:
         """Squares of a strip: evenly many in each."""
-        most = max(FEWEST, STRIP // (64 * (self.channels + self.outputs)))
+        transformed = 64 if self.element == "f32" else 32
+        most = max(FEWEST, STRIP // (transformed * self.channels + 64 * self.outputs))
         return -(-self.total // -(-self.total // most))
 
+    def shared_strip(self, b: Builder, rows: int, work: int) -> int:
+        """Cut further for the threads, after the tile of so many rows was chosen."""
+        if b.threads == 1 or work < SHARED_WORK:
+            return self.strip
+        enough = min(CHUNKS_PER_THREAD * b.threads, self.total // rows)
+        return -(-self.total // max(enough, -(-self.total // self.strip)))
 
-def squares_of(b: Builder, g: Geometry, kernel: tuple[int, int], w: np.ndarray) -> Squares | None:
-    """None where the direct kernel serves. g: of one image, strides and dilations being 1. w: (O, 3, 3, C)."""
-    found = Squares(g.lines, g.pixels, w.shape[-1], w.shape[0])
-    lanes = b.tile_layout("f32").lanes
-    if kernel != (3, 3) or min(found.height, found.width) < 2 or min(found.channels, found.outputs) < lanes:
+
+def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w: np.ndarray) -> Squares | None:
+    """None where the direct kernel serves. g: of one image, strides and dilations being 1. w: (O, 3, 3, C), integers
+    being differences from their zero point."""
+    found = Squares(element, g.lines, g.pixels, w.shape[-1], w.shape[0])
+    layout = b.tile_layout(element)
+    least = (layout.lanes,) * 2 if element == "f32" else (2 * layout.lanes, 1)
+    if kernel != (3, 3) or min(found.height, found.width) < 2 or found.channels < least[0] or found.outputs < least[1]:
         return None
-    if np.array_equal(w, np.rint(w)):
+    if element == "f32" and np.array_equal(w, np.rint(w)):
         # Products of whole numbers, as of ConvInteger, stay exact in the direct kernel.
         return None
-    direct = product_cycles(b.target, "f32", g.lines, g.pixels, found.outputs, 9 * found.channels)
+    if element == "i8" and (layout.dtype != np.int16 or not _fits(w)):
+        return None
+    if element == "i8":
+        tile = int8_tile(b, g, w.reshape(found.outputs, -1, g.run))
+        direct = tile.cycles + STREAM * max(0, w.size * b.tile_layout(tile.element).dtype.itemsize - HELD)
+    else:
+        steps = g.kernel_rows * g.taps * g.run
+        direct = product_cycles(b.target, element, g.lines, g.pixels, found.outputs, steps)
     strips = -(-found.total // found.strip)
-    products = 16 * strips * product_cycles(b.target, "f32", 1, found.strip, found.outputs, found.channels)
-    vectors = [-(-n // lanes) for n in (found.channels, found.outputs)]
-    ends = strips * found.strip * (vectors[0] * SPREAD_CYCLES + vectors[1] * GATHER_CYCLES)
-    return found if direct > GAIN * (products + ends) else None
+    steps = layout.steps(found.channels)
+    products = 16 * strips * product_cycles(b.target, element, 1, found.strip, found.outputs, steps)
+    spread = -(-found.channels // least[0]) * SPREAD_CYCLES[element]
+    gather = -(-found.outputs // layout.lanes) * GATHER_CYCLES[element]
+    if element == "i8":
+        products += STREAM * max(0, 32 * found.outputs * found.channels - HELD)
+    return found if direct > GAIN * (products + strips * found.strip * (spread + gather)) else None
+
+
+def _fits(w: np.ndarray) -> bool:
+    """Whether four times an output's sum of products of bytes fits int32."""
+    return bool((np.abs(w.reshape(len(w), -1)).sum(1, dtype=np.int64) * 4 * 255 < 2**31).all())
 
 
 def transformed(w: np.ndarray) -> np.ndarray:
     """(O, 3, 3, C) -> (16, O, C): G g G', computed in float64."""
     wide = np.einsum("ik,okjc->oijc", _TO_WEIGHTS, w.astype(np.float64))
     wide = np.einsum("jk,oikc->ijoc", _TO_WEIGHTS, wide)
-    return wide.reshape(16, w.shape[0], w.shape[3]).astype(np.float32)
+    return wide.reshape(16, w.shape[0], w.shape[3])
 
 
 def emit_winograd(
@@ -91,7 +124,7 @@ def emit_winograd(
     """geometries, residuals: of each image, as of emit_f32. w: (O, 3, 3, C) float32."""
     layout = b.tile_layout("f32")
     rows, columns, _ = choose_tile(b.target, "f32", 1, s.strip, s.outputs, s.channels)
-    packed = np.stack([layout.pack(each[:, None], columns) for each in transformed(w)])
+    packed = np.stack([layout.pack(each[:, None], columns) for each in transformed(w).astype(np.float32)])
     offsets = np.zeros(s.outputs, np.float32) if bias is None else bias.astype(np.float32)
     form, width = function_form(activation, params), columns * layout.lanes
     constants = {
@@ -99,17 +132,60 @@ def emit_winograd(
         "ahead": prefetched(b, packed, packed[0, 0].nbytes, -(-s.strip // rows)),
     }  # fmt: skip
     weights, zeros, offset = b.constant(packed), b.constant(np.zeros(width, np.float32)), b.constant(offsets)
-    v_bytes, m_bytes = 64 * s.strip * s.channels, 64 * s.strip * max(s.outputs, width)
+    work = s.height * s.width * w.size
+    count = s.shared_strip(b, rows, work)
+    v_bytes, m_bytes = 64 * count * s.channels, 64 * count * max(s.outputs, width)
     for g, residual in zip(geometries, residuals, strict=True):
         other, other_row = residual or (g.y, g.y_row)
         written = extent((s.height, s.width), (g.y_row, g.y_pixel), 4 * s.outputs)
         read = extent((s.height, s.width), (other_row, g.y_pixel), 4 * s.outputs)
         b.call(
-            winograd_f32, constants, -(-s.total // s.strip), work=s.height * s.width * w.size,
+            winograd_f32, constants, -(-s.total // count), work=work,
             x=g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), 4 * s.channels)),
             w=weights, zeros=zeros, bias=offset, other=other.touching(*read), y=g.y.touching(*written),
             v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes),
-            squares=s.total, across=s.across, count=s.strip, height=s.height, width=s.width, channels=s.channels,
+            squares=s.total, across=s.across, count=count, height=s.height, width=s.width, channels=s.channels,
             outputs=s.outputs, blocks=packed.shape[1], x_row=g.x_row, x_pixel=g.x_pixel, y_row=g.y_row,
             y_pixel=g.y_pixel, other_row=other_row, panel=packed[0, 0].nbytes, **form.arguments(),
+        )  # fmt: skip
+
+
+def emit_winograd_int8(
+    b: Builder,
+    s: Squares,
+    geometries: Sequence[Geometry],
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    x_zero_point: int,
+    out: Requantization,
+) -> None:
+    """geometries: of each image, as of emit_int8. w: (O, 3, 3, C), differences from their zero point."""
+    layout = b.tile_layout("i8")
+    steps = layout.steps(s.channels)
+    rows, columns, _ = choose_tile(b.target, "i8", 1, s.strip, s.outputs, steps)
+    packed = np.stack([layout.pack(each[:, None], columns) for each in (4 * transformed(w)).astype(np.int16)])
+    width, blocks = columns * layout.lanes, packed.shape[1]
+    zero_point, low, high = out.zero_point + 128, out.low + 128, out.high + 128
+    constants = {
+        "rows": rows, "columns": columns, "tail": s.outputs if s.outputs < width else None,
+        "finish": finish_of(zero_point, low, high, True),
+        "ahead": prefetched(b, packed, packed[0, 0].nbytes, -(-s.strip // rows)),
+    }  # fmt: skip
+    weights, zeros = b.constant(packed), b.constant(np.zeros(width, np.int32))
+    offset = b.constant(layout.pack_channels(int32("a bias", started(w, bias, x_zero_point + 128)), columns))
+    scale = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns))
+    work = s.height * s.width * w.size // 4
+    count = s.shared_strip(b, rows, work)
+    v_bytes, m_bytes = 32 * count * s.channels + AHEAD, 64 * count * blocks * width
+    for g in geometries:
+        b.call(
+            winograd_int8, constants, -(-s.total // count), work=work,
+            x=g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), s.channels)),
+            w=weights, zeros=zeros, bias=offset, scale=scale,
+            y=g.y.touching(*extent((s.height, s.width), (g.y_row, g.y_pixel), s.outputs)),
+            v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes),
+            squares=s.total, across=s.across, count=count, height=s.height, width=s.width, channels=s.channels,
+            blocks=blocks, steps=steps, x_row=g.x_row, x_pixel=g.x_pixel, y_row=g.y_row, y_pixel=g.y_pixel,
+            panel=packed[0, 0].nbytes, last_channel=max(0, s.outputs - width),
+            zero_point=zero_point, low=low, high=high,
         )  # fmt: skip

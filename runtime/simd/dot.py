@@ -30,6 +30,8 @@ def operands(
         return [splat(b, load_at(b, address, I32), layout.lanes)]
     if target.family == "arm":
         return [_two_pairs(b, address)]
+    if layout.depth == 4:
+        return [splat(b, load_at(b, address, I32), layout.lanes)]
     pair = b.zext(load_at(b, address, ir.VectorType(I8, 2)), ir.VectorType(I16, 2))
     return [splat(b, b.bitcast(pair, I32), layout.lanes)]
 
@@ -46,7 +48,11 @@ def accumulate(
     if target.vnni:
         return call_llvm(b, f"llvm.x86.avx512.vpdpbusd.{32 * lanes}", kind, acc, left, b.bitcast(w, kind))
     words = ir.VectorType(I16, 2 * lanes)
-    return b.add(acc, pmaddwd(b, b.bitcast(left, words), b.bitcast(w, words)))
+    if layout.depth == 4:
+        pairs = _pmaddubsw(b, b.bitcast(left, w.type), w)
+        return b.add(acc, pmaddwd(b, pairs, splat(b, I16(1), 2 * lanes)))
+    wide = b.sext(w, words) if w.type.count == 2 * lanes else b.bitcast(w, words)
+    return b.add(acc, pmaddwd(b, b.bitcast(left, words), wide))
 
 
 def pmaddwd(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
@@ -54,6 +60,12 @@ def pmaddwd(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
     lanes = x.type.count // 2
     name = {4: "sse2.pmadd.wd", 8: "avx2.pmadd.wd", 16: "avx512.pmaddw.d.512"}[lanes]
     return call_llvm(b, f"llvm.x86.{name}", ir.VectorType(I32, lanes), x, y)
+
+
+def _pmaddubsw(b: ir.IRBuilder, x: ir.Value, y: ir.Value) -> ir.Value:
+    """Sums of adjacent products of unsigned and signed bytes, saturated to int16 (x86)."""
+    name = {16: "ssse3.pmadd.ub.sw.128", 32: "avx2.pmadd.ub.sw", 64: "avx512.pmaddubs.w.512"}[x.type.count]
+    return call_llvm(b, f"llvm.x86.{name}", ir.VectorType(I16, x.type.count // 2), x, y)
 
 
 def _two_pairs(b: ir.IRBuilder, address: ir.Value) -> ir.Value:

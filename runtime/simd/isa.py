@@ -56,12 +56,13 @@ class Isa:
         self.restore_mode = atomics.restore_mode(target)
 
     def int8_tile(
-        self, rows: int, columns: int, across: int | None = None, ahead: bool = False, widened: bool = False
-    ) -> Int8Tile:
-        """A register tile of rows x columns vectors of int32 accumulators for products of int8. across, widened: see
-        Int8Tile. ahead: its inner loop prefetches weights."""
+        self, rows: int, columns: int, across: int | None = None, ahead: bool = False, widened: bool = False,
+        element: str = "i8",
+    ) -> Int8Tile:  # fmt: skip
+        """A register tile of rows x columns vectors of int32 accumulators for products of int8. across, widened,
+        element: see Int8Tile. ahead: its inner loop prefetches weights."""
         kind = PairTile if self.target.i8mm else Int8Tile
-        return kind(self.target, rows, columns, across, ahead, widened)
+        return kind(self.target, rows, columns, across, ahead, widened, element)
 
     def float_tile(
         self, rows: int, columns: int, tail: int | None, across: int | None = None, ahead: bool = False
@@ -78,9 +79,9 @@ class Isa:
         """Sums of products along contiguous elements; tail: of a run beyond whole vectors."""
         return DotTile(self.target, tail)
 
-    def winograd(self) -> WinogradTile:
-        """The transforms of a convolution by 3x3 kernels."""
-        return WinogradTile(self.target)
+    def winograd(self, element: str) -> WinogradTile:
+        """The transforms of a convolution by 3x3 kernels. element: "f32" or "i8"."""
+        return WinogradTile(self.target, element)
 
     def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
         """A tile of float32 depthwise convolution."""

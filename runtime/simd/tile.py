@@ -20,7 +20,7 @@ from .dot import accumulate, operands
 from .real_store import real_store
 from .requantize import requantize_store
 from .tile_layout import TileLayout
-from .vector import Vector, load_at, prefetch, primitive, row_addresses
+from .vector import Vector, load_at, prefetch, primitive, row_addresses, store_at
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -128,20 +128,25 @@ class Int8Tile:
     run(tile, a, pitch, turn, b, steps, ahead) -> tile, end of b: adds the products of steps * `layout.depth` elements
         of each row (the first at a, others as `row_addresses`) with the packed weights at b (`layout.step_bytes` bytes
         a step). With `ahead`, as `over_steps_ahead`.
+    one(tile, a, pitch, turn, b) -> tile: a single step.
+    keep(tile, m, pitch): writes rows of accumulators as they are, in the channel order of the layout, the first at m.
     store(tile, y, pitch, turn, ...): see `store`.
-    across: rows of one line of pixels; a tile of more goes on in the next line. widened: see `operands`.
+    across: rows of one line of pixels; a tile of more goes on in the next line. widened: see `operands`. element: see
+        TileLayout.
     """
 
     def __init__(
         self, target: Target, rows: int, columns: int, across: int | None = None, ahead: bool = False,
-        widened: bool = False,
+        widened: bool = False, element: str = "i8",
     ) -> None:  # fmt: skip
-        self.layout = TileLayout.of(target, "i8")
+        self.layout = TileLayout.of(target, element)
         self.target, self.rows, self.columns, self.across = target, rows, columns, across or rows
         self.widened, a_bytes = widened, self.layout.depth * (2 if widened else 1)
         self.kind = TileType("i32", self._held_rows(), columns, self.layout.lanes)
         self.step_bytes = self.layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
+        self.one = primitive(lambda tile, a, pitch, turn, b: self.kind, self._one)
+        self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
         if ahead:
             self.run = over_steps_ahead(self.kind, self._step, a_bytes, self.step_bytes)
         else:
@@ -175,6 +180,11 @@ class Int8Tile:
                     acc[i] = accumulate(b, self.target, self.layout, acc[i], left[step], weights[v])
         return self.kind.pack(b, acc)
 
+    def _one(
+        self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value
+    ) -> ir.Value:
+        return self._step(b, tile, a, pitch, turn, w, 1)
+
     def _rows(
         self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
     ) -> Iterator[list[ir.Value]]:
@@ -184,6 +194,13 @@ class Int8Tile:
     def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:
         """rows x columns vectors of accumulators in the channel order of the layout."""
         return self.kind.unpack(b, tile)
+
+    def _keep(self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, m: ir.Value, pitch: ir.Value) -> ir.Value:
+        acc, size = self._result(b, tile), 4 * self.layout.lanes
+        for row, address in enumerate(row_addresses(b, m, pitch, self.rows, self.rows, pitch)):
+            for v in range(self.columns):
+                store_at(b, acc[row * self.columns + v], b.add(address, I64(v * size)))
+        return c.get_dummy_value()
 
     def store(self, tail: int | None, finish: str) -> Any:
         """store(tile, y, pitch, turn, scale, zero_point, low, high): requantizes (see requantize.py) and writes bytes.

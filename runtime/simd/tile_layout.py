@@ -11,8 +11,13 @@ if TYPE_CHECKING:
     from ..targets.target import Target
 
 
+NARROW, BYTE_PAIRS = "i8 narrow", "i8 byte pairs"
+"""Forms of int8 products on x86 without VNNI, beside "i8", whose weights are int16: weights that are widened as they
+are loaded; and those whose products with bytes are added in pairs as int16, which has to hold the sums."""
+
+
 class TileLayout(msgspec.Struct, frozen=True):
-    """Format of packed weights for one element type on one target.
+    """Format of packed weights for one element type on one target: "f32", "i8", or one of the forms above.
 
     lanes: output channels per vector. depth: input elements per step. dtype: of packed weights.
     pairs: a vector's bytes are two halves, of the first and the second pair of inputs (plain NEON).
@@ -42,7 +47,9 @@ class TileLayout(msgspec.Struct, frozen=True):
             return TileLayout(lanes, 4, np.dtype(np.int8), pairs=True)
         if target.vnni:
             return TileLayout(lanes, 4, np.dtype(np.int8), interleaved=True)
-        return TileLayout(lanes, 2, np.dtype(np.int16), interleaved=True)
+        if element == BYTE_PAIRS:
+            return TileLayout(lanes, 4, np.dtype(np.int8), interleaved=True)
+        return TileLayout(lanes, 2, np.dtype(np.int8 if element == NARROW else np.int16), interleaved=True)
 
     @property
     def vector_bytes(self) -> int:

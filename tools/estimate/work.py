@@ -38,6 +38,7 @@ TILED: dict[str, tuple[str, Literal["i8", "f32"]]] = {
     "conv_f32": ("conv_f32", "f32"), "conv_int8": ("conv_int8", "i8"), "product_rows": ("conv_int8", "i8"),
 }  # fmt: skip
 """Kernels of register tiles: the kind under which their costs are kept, and the elements that they multiply."""
+WINOGRAD: dict[str, Literal["i8", "f32"]] = {"winograd_f32": "f32", "winograd_int8": "i8"}
 STRIDED, VECTOR = ".strided", ".vector"
 """Kinds of their own: depthwise kernels that skip places, and tiles of one row, which multiply a vector by a matrix.
 (And copies, by the bytes of an element.)"""
@@ -144,8 +145,8 @@ class Loops(NamedTuple):
 def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
     if kernel in TILED:
         return _tiles(call, *TILED[kernel], target)
-    if kernel == "winograd_f32":
-        return _squares(call, target)
+    if kernel in WINOGRAD:
+        return _squares(call, kernel, WINOGRAD[kernel], target)
     rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
     if not kernel.startswith("depthwise"):
         kind = f"{kernel}.{call.constants['itemsize']}" if kernel == "copy" else kernel
@@ -162,32 +163,34 @@ def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
 
 def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Target) -> Loops:
     """What choose_tile minimises, of the tile that it chose."""
-    layout, cost = TileLayout.of(target, element), tile_cost(target, element)
+    form = str(call.constants.get("element", element))
+    layout, cost = TileLayout.of(target, form), tile_cost(target, form)
     rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
     taps = prod(int(call.numbers.get(name, 1)) for name in ("kernel_rows", "taps", "passes"))
-    steps = _number(call, "steps") * taps
+    steps = _number(call, "steps") * taps + int(call.numbers.get("again", 0))
     held = rows + rows % 2 if layout.row_pairs else rows
     tiles = call.chunks * _number(call, "blocks") * -(-_number(call, "pixels") // rows)
     ends = cost.cycles(held, columns, 0)
     return Loops(
         kernel + VECTOR * (rows == 1), tiles * (cost.cycles(held, columns, steps) - ends), tiles * ends, tiles,
-        tiles * rows * columns * (target.vector_bytes // 4), steps * columns * target.vector_bytes,
+        tiles * rows * columns * layout.lanes, steps * layout.step_bytes(columns),
     )  # fmt: skip
 
 
-def _squares(call: Call, target: Target) -> Loops:
+def _squares(call: Call, kernel: str, element: str, target: Target) -> Loops:
     """As many products as lowering/winograd.py counts, and its transforms."""
-    cost, lanes = tile_cost(target, "f32"), target.vector_bytes // 4
+    cost, layout = tile_cost(target, element), TileLayout.of(target, element)
     rows, columns = int(call.constants["rows"]), int(call.constants["columns"])
-    count, channels, outputs = (_number(call, name) for name in ("count", "channels", "outputs"))
-    tiles = call.chunks * 16 * _number(call, "blocks") * -(-count // rows)
+    count, channels, blocks = (_number(call, name) for name in ("count", "channels", "blocks"))
+    outputs = _number(call, "outputs") if element == "f32" else _number(call, "last_channel") + columns * layout.lanes
+    steps, vector = layout.steps(channels), layout.lanes * (1 if element == "f32" else 2)
+    tiles = call.chunks * 16 * blocks * -(-count // rows)
     squares = call.chunks * count
     results = 4 * outputs * min(squares, _number(call, "squares"))
-    transforms = squares * (-(-channels // lanes) * SPREAD_CYCLES + -(-outputs // lanes) * GATHER_CYCLES)
-    return Loops(
-        "winograd_f32", tiles * cost.cycles(rows, columns, channels) + transforms, 0, tiles, results,
-        channels * columns * target.vector_bytes,
-    )  # fmt: skip
+    spread, gather = SPREAD_CYCLES[element], GATHER_CYCLES[element]
+    transforms = squares * (-(-channels // vector) * spread + -(-outputs // layout.lanes) * gather)
+    panel = steps * layout.step_bytes(columns)
+    return Loops(kernel, tiles * cost.cycles(rows, columns, steps) + transforms, 0, tiles, results, panel)
 
 
 def _number(call: Call, name: str) -> int:
