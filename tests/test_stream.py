@@ -140,6 +140,32 @@ def test_what_does_not_go_with_state(options: dict[str, Any]) -> None:
         load(summing(states=STATES), target="numpy", **options)
 
 
+@pytest.mark.parametrize("target", ["numpy", None])
+def test_states_that_are_each_other_or_an_older_one(target: str | None) -> None:
+    """A program that leaves a state where the next run reads it must not do so before others have read that."""
+    graph = node_graph(
+        Node("Identity", ["b"], ["a_next"]), Node("Identity", ["a"], ["b_next"]), Node("Identity", ["c"], ["d_next"]),
+        Node("Add", ["x", "c"], ["c_next"]), Node("Sub", ["a", "b"], ["difference"]),
+        Node("Sub", ["c", "d"], ["last"]),
+        inputs=dict.fromkeys(("x", "a", "b", "c", "d"), (1, 3)),
+        outputs=("difference", "last", "a_next", "b_next", "c_next", "d_next"),
+    )  # fmt: skip
+    for name in graph.outputs:
+        graph.values[name].shape = (1, 3)
+    fills = {"a": 1, "b": 5, "c": 0, "d": 0}
+    states = {name: State(f"{name}_next", fill) for name, fill in fills.items()}
+    with load(Model(graph, Metadata(states=states)), target=target) as session:
+        for number in range(5):
+            found = session.run(ONE)
+            assert (found["difference"] == (4 if number % 2 else -4)).all()
+            assert (found["last"] == min(number, 1)).all()
+        session.reset()
+        session.inputs["x"][...] = 2
+        for number in range(3):
+            session.invoke()
+            assert (session.outputs["last"] == 2 * min(number, 1)).all()
+
+
 @pytest.mark.parametrize(
     ("states", "problem"),
     [

@@ -285,7 +285,7 @@ class Engine:
                 program = plan(
                     graph, shapes, self.target, self.weights, self.threads, outputs,
                     reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
-                    exits=self.model.exits, known=known,
+                    exits=self.model.exits, known=known, states=self._states() if graph is self._folded else None,
                 )  # fmt: skip
                 break
             except WeightsFull:
@@ -293,6 +293,10 @@ class Engine:
                 self.weights, self._room = self._new_weights(2 * self.weights.reserve), 0
         self._room = self._room or 2 * self.weights.used + SPARE_WEIGHTS
         return program
+
+    def _states(self) -> Mapping[str, str]:
+        """Not where programs run twice on the same inputs."""
+        return {} if self._guard else {name: state.output for name, state in self.model.metadata.states.items()}
 
     def _code_for(self, program: Program, target: Target, shapes: Shapes) -> Code | None:
         """None, with a warning, where the system grants no executable memory."""

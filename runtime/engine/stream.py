@@ -92,17 +92,20 @@ class Stream:
             for place, after in self._moves[1]:
                 place[...] = after
             return
-        for name, link in self.links.items():
-            place, after = workspace.inputs[name], workspace.outputs[link.output]
+        pairs = [(name, workspace.inputs[name], workspace.outputs[link.output]) for name, link in self.links.items()]
+        places = [place for _, place, _ in pairs]
+        # An output may be another state as it was, in the very memory that is about to be written.
+        mixed = any(not _same(place, after) and _within(after, places) for _, place, after in pairs)
+        for name, place, after in [(*pair[:2], pair[2].copy()) for pair in pairs] if mixed else pairs:
             self._sizes[name] = after.shape
             if place.shape == after.shape:
-                place[...] = after
+                if not _same(place, after):
+                    place[...] = after
                 self._held.pop(name, None)
             else:
                 self._held[name] = after.copy()
-        if isinstance(workspace.plan, Plan) and not self._held:
-            pairs = [(workspace.inputs[name], workspace.outputs[link.output]) for name, link in self.links.items()]
-            self._moves = workspace.inputs, pairs
+        if isinstance(workspace.plan, Plan) and not self._held and not mixed:
+            self._moves = workspace.inputs, [(place, after) for _, place, after in pairs if not _same(place, after)]
 
     def take(self, workspace: Workspace) -> None:
         """Holds the state, as the workspace is about to become another program's."""
@@ -130,6 +133,15 @@ def link(
         zero = 0 if ours.quant is None else int(ours.quant.zero_point[0])
         return target, Link(source, zero)
     return target, Link(source, np.array(check_array(ours, first)))
+
+
+def _same(place: np.ndarray, after: np.ndarray) -> bool:
+    """Whether the program has left an output where the next run reads it."""
+    return place.ctypes.data == after.ctypes.data and place.strides == after.strides
+
+
+def _within(array: np.ndarray, places: Iterable[np.ndarray]) -> bool:
+    return any(np.may_share_memory(array, place) for place in places)
 
 
 def _fits(a: TensorInfo, b: TensorInfo) -> bool:

@@ -115,7 +115,7 @@ def concat(ctx: Context, b: Builder) -> bool:
     offset = 0
     for index, tensor in enumerate(inputs):
         if tensor.size:
-            b.copy(b.input(index), y.part(tensor.shape, y.strides, offset))
+            b.copy(b.stored(index), y.part(tensor.shape, y.strides, offset))
         offset += tensor.shape[axis] * y.strides[axis]
     return True
 

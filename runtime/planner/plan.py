@@ -11,11 +11,11 @@ from ..errors import InputError
 from ..evaluate.shapes import Instance, instantiate
 from ..graph import Graph
 from ..lowering.registry import find
-from ..ops.registry import Shape
+from ..ops.registry import Shape, Tensor
 from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
 from ..program.program import Call, Exits, Jump, Program, PythonStep
-from ..program.view import Border, Place
+from ..program.view import Border, Place, View
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
@@ -37,12 +37,14 @@ def plan(
     softmax_bytes: int = SOFTMAX_BYTES,
     exits: Exits | None = None,
     known: Mapping[str, np.ndarray] | None = None,
+    states: Mapping[str, str] | None = None,
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
     passes that read it again are faster. exits: which of the graph's nodes make later ones unnecessary for the
-    graph's own outputs. known: inputs that will always have these elements.
+    graph's own outputs. known: inputs that will always have these elements. states: of inputs that the next run finds an
+    output in, that output; where its memory is no other output's, the program leaves it there itself.
 
     DataNeeded where shapes depend on data. ModelError where shapes do not fit the graph, a node's memory cannot be
     addressed, or it asks for work or memory out of proportion to the inputs; InputError where an input's cannot be
@@ -82,7 +84,9 @@ def plan(
         builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
         if leave is not None and step.node.name in leave.gates:
             gates.append((builder.steps[-1], builder.public(step.ctx.outputs[0]).at(leave.gates[step.node.name])))
-    views = {name: builder.public(tensor) for name, tensor in results.items()}
+    views = _left_in_place(builder, results, inputs, states or {}) if target is not None else {}
+    views |= {name: builder.public(tensor) for name, tensor in results.items() if name not in views}
+    views = {name: views[name] for name in results}
     for view in (*views.values(), *(() if reuse_inputs else inputs.values())):
         view.storage.touch(len(builder.steps))
     used = [storage for storage in builder.storages if storage.last >= storage.first]
@@ -92,6 +96,20 @@ def plan(
         shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
         node_elements=node_elements, storages=used,
     )  # fmt: skip
+
+
+def _left_in_place(
+    builder: Builder, results: Mapping[str, Tensor], inputs: Mapping[str, View], states: Mapping[str, str]
+) -> dict[str, View]:
+    """The outputs that were copied to the inputs in which the next run finds them."""
+    found = {}
+    taken = {builder.result(tensor).storage for tensor in results.values()}
+    for name, output in states.items():
+        place = inputs[name]
+        if output in results and place.shape == results[output].shape and place.storage not in taken:
+            builder.copy(builder.result(results[output]), place)
+            found[output] = place
+    return found
 
 
 def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:

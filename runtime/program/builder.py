@@ -85,6 +85,11 @@ class Builder:
         materialised among the weights. Copied where it must be contiguous or lacks the border asked for."""
         return self._demand(self._canonical(self.ctx.input(index)), contiguous, border, fill)
 
+    def stored(self, index: int) -> View:
+        """The view of an input in whatever form it lies in memory, for copies, which flip bytes on their way."""
+        tensor = self.ctx.input(index)
+        return self._views.get(tensor.name) or self._canonical(tensor)
+
     def output(self, index: int = 0, *, contiguous: bool = False) -> View:
         """A new view for an output. Unless contiguous is asked for, it may have a border and so gaps between rows."""
         tensor = self.ctx.outputs[index]
@@ -241,9 +246,13 @@ class Builder:
             raise ctx.error(f"its memory cannot be addressed: {problem}") from problem
         self._pending.clear()
 
+    def result(self, tensor: Tensor) -> View:
+        """The view of a graph output in whatever form it lies in memory."""
+        return self._views[tensor.name] if tensor.name in self._views else self._canonical(tensor)
+
     def public(self, tensor: Tensor) -> View:
         """The view of a graph output in the form the caller sees."""
-        view = self._views[tensor.name] if tensor.name in self._views else self._canonical(tensor)
+        view = self.result(tensor)
         if view.flipped:
             plain = self.temporary(tensor.shape, tensor.dtype)
             self.copy(view, plain)
