@@ -29,7 +29,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 EMULATED = {"cortex-a57": "cortex-a57", "aarch64-dotprod": "cortex-a76", "aarch64-i8mm": "max,pauth-impdef=on"}
 """Target -> the CPU that QEMU plays."""
 FLOATS = ["vww_f32", "resnet8_f32", "kws_f32", "blazeface_128_f16w", "mtcnn_rnet", "wakeword_siamese_f32"]
-FEW = ["kws_int8", "mobilenet_v1_025_128_uint8", "resnet8_qdq", "mtcnn_rnet"]
+FEW = ["kws_int8", "resnet8_qdq", "mtcnn_rnet"]
 FULL = os.environ.get("MILLIJOULE_FULL") == "1"
 CHOSEN = [*INTEGERS, *QDQ, *(BY_NAME[name] for name in FLOATS)] if FULL else [BY_NAME[name] for name in FEW]
 THREADS = 2

@@ -43,8 +43,8 @@ def plan(
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
     passes that read it again are faster. exits: which of the graph's nodes make later ones unnecessary for the
-    graph's own outputs. known: inputs that will always have these elements. states: of inputs that the next run finds an
-    output in, that output; where its memory is no other output's, the program leaves it there itself.
+    graph's own outputs. known: inputs that will always have these elements. states: of inputs that the next run finds
+    an output in, that output; where its memory is no other output's, the program leaves it there itself.
 
     DataNeeded where shapes depend on data. ModelError where shapes do not fit the graph, a node's memory cannot be
     addressed, or it asks for work or memory out of proportion to the inputs; InputError where an input's cannot be
