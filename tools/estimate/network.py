@@ -1,5 +1,5 @@
-"""Builds networks without a source: layers one after another, in float32 or int8, with weights that no result depends
-on."""
+"""Builds networks without a source: layers one after another, in float32 or int8, with weights that are distributed as
+those of trained ones, as some products are computed in other ways where weights are small."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ Element = Literal["f32", "i8"]
 QUANT = Quantization.per_tensor(0.05, 0)
 POSITIVE = Quantization.per_tensor(0.05, -128)
 """Of what no number is negative in: then a Relu costs nothing, as in models that are quantized."""
+_NORMAL = np.random.default_rng(0).normal(size=4093)
+_SPREADS = 18, 45
+"""Standard deviations of int8 weights: of layers with outliers, and of others."""
 
 
 class Network:
@@ -114,7 +117,9 @@ class Network:
             self.graph.add_constant(name + "b", np.zeros(outputs, np.float32))
         else:
             scales, zeros = np.full(outputs, 0.01, np.float32), np.zeros(outputs, np.int32)
-            self.graph.add_constant(name, np.full(shape, 3, np.int8), Quantization(scales, zeros, 0))
+            spread = _SPREADS[(outputs // 8 + shape[-1] // 8 + len(self.graph.nodes) // 2) % 2]
+            weights = np.resize(np.clip(np.rint(spread * _NORMAL), -127, 127).astype(np.int8), shape)
+            self.graph.add_constant(name, weights, Quantization(scales, zeros, 0))
             bias = Quantization(scales * QUANT.scale, zeros, 0)
             self.graph.add_constant(name + "b", np.zeros(outputs, np.int32), bias)
         return [name, name + "b"]
