@@ -19,7 +19,7 @@ from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
 from .byte_pairs import most_again, split, steps_twice
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
-from .tile_choice import cheapest_tile, choose_tile, tile_cost
+from .tile_choice import cheapest_tile, tile_cost
 from .widening import banded, widens
 
 MOST_CALLS = 4096
@@ -143,7 +143,9 @@ def emit_f32(
     layout = b.tile_layout("f32")
     bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
     channels, segments, _ = weights.shape
-    rows, columns, tall = choose_tile(b.target, "f32", g.lines, g.pixels, channels, segments * g.run)
+    steps = segments * g.run
+    (rows, columns, tall), _ = cheapest_tile(b.target, "f32", g.lines, g.pixels, channels, steps, compiled=b.tiles)
+    b.tiles.add(("f32", rows, columns, tall))
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
@@ -191,6 +193,7 @@ def emit_int8(
     weights, g = _fit_int8(layout, weights, g)
     chosen = int8_tile(b, g, weights)
     element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
+    b.tiles.add((element, rows, columns, tall))
     layout = b.tile_layout(element)
     packed, steps, again = layout.pack(weights, columns), layout.steps(g.run), 0
     scales = places = b.constant(layout.pack_channels(scale, columns))
@@ -240,7 +243,7 @@ def int8_tile(b: Builder, g: Geometry, weights: np.ndarray) -> ChosenTile:
 
     def tile(element: str, again: Callable[[int], int] | None = None) -> ChosenTile:
         steps = segments * b.tile_layout(element).steps(g.run)
-        chosen, cycles = cheapest_tile(b.target, element, g.lines, g.pixels, channels, steps, again)
+        chosen, cycles = cheapest_tile(b.target, element, g.lines, g.pixels, channels, steps, again, b.tiles)
         return ChosenTile(element, *chosen, cycles)
 
     bytes_ = g.passes == 1 and weights.min() >= -128 and weights.max() <= 127

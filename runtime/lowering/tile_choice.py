@@ -6,6 +6,7 @@ Arm's numbers are from llvm-mca 19 on the compiled loops; x86's from timings on 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -17,8 +18,13 @@ WIDEST_OF_SEVERAL_ROWS = 4
 """Columns of a tile."""
 TALLEST = 32
 """Rows of a tile."""
+HARDLY = 0.93
+"""Of the estimated time, which is not known any better: what another kernel has to gain to be worth compiling."""
 NEAR = 32 << 10
 """Bytes of weights that the first cache holds beside activations, on any CPU whose cost does not say less."""
+
+Tiles = AbstractSet[tuple[str, int, int, int]]
+"""Elements, rows, columns and lines."""
 
 
 class TileCost(msgspec.Struct, frozen=True):
@@ -124,9 +130,10 @@ def product_cycles(target: Target, element: str, lines: int, pixels: int, channe
 
 def cheapest_tile(
     target: Target, element: str, lines: int, pixels: int, channels: int, steps: int,
-    again: Callable[[int], int] | None = None,
+    again: Callable[[int], int] | None = None, compiled: Tiles = frozenset(),
 ) -> tuple[tuple[int, int, int], float]:  # fmt: skip
-    """Both of the above. again: how many steps more a tile of so many columns takes."""
+    """Both of the above. again: how many steps more a tile of so many columns takes. compiled: what the program has
+    already, which is preferred to what is hardly faster."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
     best, least = (1, 1, 1), float("inf")
     for columns in range(1, WIDEST + 1):
@@ -141,6 +148,8 @@ def cheapest_tile(
                 break
             tiles = blocks * -(-lines // tall) * -(-pixels * tall // rows)
             total = tiles * cost.cycles(held, columns, taken, panel)
+            if (element, rows, columns, tall) in compiled:
+                total *= HARDLY
             if total < least * 0.999:
                 best, least = (rows, columns, tall), total
     return best, least

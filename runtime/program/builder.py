@@ -63,6 +63,7 @@ class Builder:
         self.scratch_bytes = 0
         self.borders: dict[str, tuple[Border, float]] = {}
         self.softmax_bytes = SOFTMAX_BYTES
+        self.tiles: set[tuple[str, int, int, int]] = set()
         self.ctx = Context(Node("Identity", [], []), [])
         self._name = ""
         self._views: dict[str, View] = {}
