@@ -208,6 +208,10 @@ def test_progress_is_silent_while_short(monkeypatch: pytest.MonkeyPatch) -> None
         long(done, 4, "kernel")
         now[0] += 0.8
     assert "2 of 4" in errors.getvalue() and errors.getvalue().endswith("compiled 4 kernels in 3.2 s\n")
+    for done in range(2):
+        long(done, 1, "kernel")
+        now[0] += 2
+    assert errors.getvalue().endswith("compiled 1 kernel in 2.0 s\n")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="kernels run on Linux only")

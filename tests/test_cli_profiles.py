@@ -53,11 +53,13 @@ def test_what_is_no_profile(arguments: tuple[str, ...], message: str) -> None:
     assert done.exit_code == 2 and message in done.stderr
 
 
-def test_what_this_computer_is() -> None:
+def test_what_this_computer_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     report = mj_json("profiles", "--detect")
     assert report["host"]["clusters"] == msgspec.to_builtins(device_profiles.detect().clusters)
     assert report["profile"] is None or report["profile"] in device_profiles.names()
     text = mj("profiles", "--detect").stdout
+    assert all(len(line) <= 80 for line in text.splitlines())
     assert device_profiles.detect().title in text and (report["profile"] or "No profile fits") in text
 
 

@@ -71,7 +71,7 @@ def _latencies(run: BenchRun) -> None:
             [each.name, *times, "" if each.cpu_s is None else duration(each.cpu_s), *_against(pairs.get(each.name))]
         )
     threads, rounds = run.model.threads, len(run.latency[0].round_medians)
-    title = f"{run.model.path}: {counted(threads, 'thread')}, {rounds} rounds"
+    title = f"{run.model.path}: {counted(threads, 'thread')}, {counted(rounds, 'round')}"
     columns = ["engine", ">median", ">p90", ">p99", ">CPU time"]
     if run.paired:
         first = "ours" if any(each.kind == "peer" for each in run.latency) else "the first"

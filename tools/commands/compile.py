@@ -52,7 +52,7 @@ def command(
 def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, ...], as_json: bool) -> None:
     from ..models.kernels import needed_anywhere, write_kernels
     from ..models.sources import concrete_shapes, open_model, parse_shape_sets
-    from ..report.display import duration, emit, emit_json, size
+    from ..report.display import counted, duration, emit, emit_json, size
     from ..report.output import check_output
 
     check_output(output, [path])
@@ -76,7 +76,7 @@ def _compile(path: str, names: tuple[str, ...], output: str, texts: tuple[str, .
     if as_json:
         emit_json(report)
         return
-    listed = ", ".join(f"{len(part['kernels'])} kernels for {part['target']}" for part in report["targets"])
+    listed = ", ".join(f"{counted(len(part['kernels']), 'kernel')} for {part['target']}" for part in report["targets"])
     emit(f"wrote {output}: {listed}, {size(report['bytes'])}, in {duration(report['seconds'])}")
 
 

@@ -111,7 +111,7 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
     from ..measure.fallback import sentence
     from ..models.facts import tensor_rows
     from ..models.quantization import show
-    from ..report.display import duration, emit_json, size, table
+    from ..report.display import counted, duration, emit_json, size, table
 
     if as_json:
         emit_json(report)
@@ -126,7 +126,8 @@ def _show(report: dict[str, Any], as_json: bool) -> None:
                     f"in {duration(report['seconds'])}"],
     ]  # fmt: skip
     if report["self_test"]["inputs"]:
-        rows.insert(3, ["self-test", f"{report['self_test']['inputs']} inputs, {size(report['self_test']['bytes'])}"])
+        inputs = counted(report["self_test"]["inputs"], "input")
+        rows.insert(3, ["self-test", f"{inputs}, {size(report['self_test']['bytes'])}"])
     if sentence(report["numpy"]):
         rows.insert(2, ["on this CPU", sentence(report["numpy"])])
     table("", ["", ""], rows)

@@ -166,7 +166,7 @@ def _show(report: Mapping[str, Any], every_step: bool) -> None:
         ["operators", ", ".join(f"{count} {name}" for name, count in report["operators"].items())],
         *_image_rows(report),
         ["labels", _labels(report["labels"], report["first_labels"])],
-        ["self-test", f"{report['self_test']} inputs, for mj verify" if report["self_test"] else "none"],
+        ["self-test", f"{counted(report['self_test'], 'input')}, for mj verify" if report["self_test"] else "none"],
     ]  # fmt: skip
     table("", ["", ""], rows)
     if every_step:

@@ -127,21 +127,22 @@ def _detected(as_json: bool) -> None:
     from ...device_profiles import detect
     from ...device_profiles.board import facts
     from ..models.devices import fitting_profile
-    from ..report.display import emit, emit_json
+    from ..report.display import emit, emit_json, emit_sentence
 
     here, said = detect(), facts()
     found, sure = fitting_profile()
     if as_json:
         emit_json({"host": _fields(here), "facts": said, "profile": found, "board": sure})
         return
-    emit(f"{here.title}: {_cores(here)}, {here.memory_mib or '-'} MiB")
-    emit(f"the system says: {', '.join(said) or 'nothing'}\n")
+    emit_sentence(f"{here.title}: {_cores(here)}, {here.memory_mib or '-'} MiB")
+    emit_sentence(f"the system says: {', '.join(said) or 'nothing'}")
+    emit("")
     if found is None:
         emit("No profile fits; `mj profiles --measure` makes one.")
     elif sure:
         emit(f"This is a {found}: `mj profiles {found}` shows what is known of it.")
     else:
-        emit(
+        emit_sentence(
             f"No profile names this board; for its instruction set there is {found}; `mj profiles --measure` makes one."
         )
     emit("\nWhat was found of this computer itself:\n")

@@ -14,7 +14,7 @@ import onnxruntime
 if TYPE_CHECKING:
     import onnx
 
-ERRORS_ONLY = 3
+ERRORS_ONLY, FATAL_ONLY = 3, 4
 EXACT_PRODUCTS = "session.x64quantprecision"
 PROVIDERS = ["CPUExecutionProvider"]
 VNNI = {"avx512_vnni", "avx_vnni"}
@@ -85,7 +85,8 @@ def _session(
 
     def opened(*, exact: bool) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
+        # What it refuses is tried again, and its own words about that are not for users.
+        options.log_severity_level = FATAL_ONLY if exact else ERRORS_ONLY
         if not optimized:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         if exact:

@@ -84,7 +84,7 @@ def provenance(report: Mapping[str, Any]) -> str:
     """Two lines for the end of a report of measurements: its target, machine and versions."""
     machine = report["machine"]
     listed = ", ".join(f"{name} {number}" for name, number in report["versions"].items() if number)
-    where = f"{machine['cpu']}, {machine['usable_cpus']} CPUs usable, load {machine['load_average']}"
+    where = f"{machine['cpu']}, {counted(machine['usable_cpus'], 'CPU')} usable, load {machine['load_average']}"
     return f"target {report['target']} on {where}\n{listed}"
 
 

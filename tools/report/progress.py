@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from .display import counted
+
 QUIET = 1.0
 """Seconds that may pass in silence where standard error is no terminal."""
 INTERVAL = 5.0
@@ -20,7 +22,7 @@ INTERVAL = 5.0
 class CompileProgress:
     """Called as progress(done, total, kernel); a bar on a terminal, else a line now and then."""
 
-    doing, at_length, finished = "compiling kernels", "compiling kernels, which is done once", "compiled {} kernels"
+    doing, at_length, finished = "compiling kernels", "compiling kernels, which is done once", ("compiled", "kernel")
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -55,7 +57,8 @@ class CompileProgress:
         if now - self._began < QUIET:
             return
         if done == total:
-            print(f"{self.finished.format(total)} in {now - self._began:.1f} s", file=sys.stderr)
+            did, unit = self.finished
+            print(f"{did} {counted(total, unit)} in {now - self._began:.1f} s", file=sys.stderr)
             self._began = None
         elif now - self._said >= INTERVAL:
             self._said = now
@@ -65,7 +68,7 @@ class CompileProgress:
 class MeasureProgress(CompileProgress):
     """How many rounds are done, of what is being measured."""
 
-    doing, at_length, finished = "measuring", "measuring, rounds", "measured {} rounds"
+    doing, at_length, finished = "measuring", "measuring, rounds", ("measured", "round")
 
     def __init__(self, rounds: int) -> None:
         super().__init__()
@@ -83,7 +86,7 @@ class MeasureProgress(CompileProgress):
 class SampleProgress(CompileProgress):
     """How many samples a model has been asked about."""
 
-    doing, at_length, finished = "asking", "asking, samples", "asked about {} samples"
+    doing, at_length, finished = "asking", "asking, samples", ("asked about", "sample")
 
 
 class WorkProgress:
