@@ -31,9 +31,10 @@ def winograd_f32(
 ) -> Callable[..., None]:
     """With a fused activation by up to two numbers, and a residual added before it.
 
-    x, y: first element inside the border; *_row, *_pixel: pitches in bytes. v, m: scratch for transformed inputs and
-    products. across: squares of a row of them; squares: in all, at least `count`, which is at least `rows`. height,
-    width: outputs, at least 2. channels, outputs: at least a vector's lanes. panel: bytes of packed weights per block.
+    x, y: first element inside the border; *_row, *_pixel: pitches in bytes. v, m: scratch for transformed inputs, or a
+    pixel's outputs, and for products. across: squares of a row of them; squares: in all, at least `count`, which is at
+    least `rows`. height, width: outputs, at least 2. channels, outputs: at least a vector's lanes. panel: bytes of
+    packed weights per block.
     """
     from .functions import bind
 
@@ -80,13 +81,20 @@ def winograd_f32(
                     weights = weights + panel
             for i in range(count):
                 top, left = corner(begin + i, across, height, width)
-                out, rest = y + top * y_row + left * y_pixel, other + top * other_row + left * y_pixel
+                upper, rest = y + top * y_row + left * y_pixel, other + top * other_row + left * y_pixel
+                lower = upper + y_row
+                right_upper, right_lower = upper + y_pixel, lower + y_pixel
+                # What another square gives too is left to it: its last bits may differ, and threads take turns.
+                if top & 1:
+                    upper, right_upper = v, v
+                if left & 1:
+                    upper, lower = v, v
                 channel = 0
                 while channel < outputs:
                     first = min(channel, outputs - lanes) * 4
                     gather(
-                        m + i * m_row + first, m_step, bias + first, out + first, y_row, y_pixel, rest + first,
-                        other_row, first_number, second_number,
+                        m + i * m_row + first, m_step, bias + first, upper + first, right_upper + first, lower + first,
+                        right_lower + first, y_pixel, rest + first, other_row, first_number, second_number,
                     )  # fmt: skip
                     channel = channel + lanes
 

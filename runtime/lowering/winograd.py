@@ -134,7 +134,7 @@ def emit_winograd(
     weights, zeros, offset = b.constant(packed), b.constant(np.zeros(width, np.float32)), b.constant(offsets)
     work = s.height * s.width * w.size
     count = s.shared_strip(b, rows, work)
-    v_bytes, m_bytes = 64 * count * s.channels, 64 * count * max(s.outputs, width)
+    v_bytes, m_bytes = max(64 * count * s.channels, 4 * s.outputs), 64 * count * max(s.outputs, width)
     for g, residual in zip(geometries, residuals, strict=True):
         other, other_row = residual or (g.y, g.y_row)
         written = extent((s.height, s.width), (g.y_row, g.y_pixel), 4 * s.outputs)

@@ -28,8 +28,8 @@ class WinogradTile:
     """element: "f32", or "i8", whose inputs are unsigned bytes, transformed ones int16, and products int32.
 
     spread(x, row, pixel, v, step): B' d B of the 4x4 inputs at x, written as 16 vectors `step` bytes apart at v.
-    gather(function, residual)(m, step, bias, y, row, pixel, other, other_row, *numbers): A' m A of 16 such vectors,
-    the bias and the 2x2 vectors at `other` added, the function applied, written at y.
+    gather(function, residual)(m, step, bias, *places, pixel, other, other_row, *numbers): A' m A of
+    16 such vectors, the bias and the 2x2 vectors at `other` added, the function applied, each written at its place.
     gather_int8(columns, tail, finish)(m, step, bias, y, row, pixel, scale, zero_point, low, high): a quarter of A' m A
     of 16 rows of vectors of int32, the bias added, requantized (see requantize.py), written at y.
     """
@@ -65,20 +65,24 @@ class WinogradTile:
         kind = ir.VectorType(ELEMENTS["f32"], self.lanes)
 
         def emit(
-            b: ir.IRBuilder, c: Any, k: Any, m: ir.Value, step: ir.Value, bias: ir.Value, y: ir.Value, row: ir.Value,
-            pixel: ir.Value, other: ir.Value, other_row: ir.Value, *numbers: ir.Value,
-        ) -> ir.Value:  # fmt: skip
+            b: ir.IRBuilder, c: Any, k: Any, m: ir.Value, step: ir.Value, bias: ir.Value, *rest: ir.Value
+        ) -> ir.Value:
+            places, (pixel, other, other_row, *numbers) = rest[:4], rest[4:]
             offset = load_at(b, bias, kind)
             for i, line in enumerate(_outputs(b, m, step, kind, b.fadd, b.fsub)):
                 for j, value in enumerate(line):
-                    value, at = b.fadd(value, offset), b.mul(pixel, I64(j))
+                    value = b.fadd(value, offset)
                     if residual:
-                        value = b.fadd(value, load_at(b, b.add(b.add(other, b.mul(other_row, I64(i))), at), kind))
-                    value = applied(b, self.target, function, value, numbers)
-                    store_at(b, value, b.add(b.add(y, b.mul(row, I64(i))), at))
+                        at = b.add(b.add(other, b.mul(other_row, I64(i))), b.mul(pixel, I64(j)))
+                        value = b.fadd(value, load_at(b, at, kind))
+                    store_at(b, applied(b, self.target, function, value, numbers), places[2 * i + j])
             return c.get_dummy_value()
 
-        return primitive(lambda m, step, bias, y, row, pixel, other, other_row, first, second: types.none, emit)
+        return primitive(
+            lambda m, step, bias, upper, upper_right, lower, lower_right, pixel, other, other_row, first, second:
+            types.none,
+            emit,
+        )  # fmt: skip
 
     def gather_int8(self, columns: int, tail: int | None, finish: str) -> Any:
         kind, size = ir.VectorType(I32, self.lanes), 4 * self.lanes
