@@ -10,7 +10,7 @@ from kernel_cases import TARGETS, Output, check_node, const, feed, kernels_of, n
 
 from millijoule.runtime.graph import Quantization
 from millijoule.runtime.lowering.conv import join_groups
-from millijoule.runtime.lowering.product import byte_parts
+from millijoule.runtime.lowering.product_int8 import byte_parts
 from millijoule.runtime.ops.registry import find
 from millijoule.runtime.session import load
 

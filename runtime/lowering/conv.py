@@ -12,7 +12,8 @@ from ..program.builder import Builder
 from ..program.view import Border, Start, View
 from . import depthwise
 from .conv_dot import emit_dot, serves_dot
-from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .product import MOST_CALLS, Geometry, emit_f32
+from .product_int8 import Requantization, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .winograd import Squares, emit_winograd, emit_winograd_int8, squares_of
 

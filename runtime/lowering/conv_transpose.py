@@ -17,7 +17,8 @@ from ..program.view import Border, View
 from .conv import join_groups
 from .elementwise import emit_unary, is_costly
 from .phases import NONE, Phase, covers, joined, phases
-from .product import MOST_CALLS, Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .product import MOST_CALLS, Geometry, emit_f32
+from .product_int8 import Requantization, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .row_layout import OperandRows
 

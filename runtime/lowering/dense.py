@@ -8,7 +8,8 @@ from ..ops import integer
 from ..ops.registry import Context, Tensor
 from ..ops.rounding import scales_exactly_enough
 from ..program.builder import Builder
-from .product import Geometry, Requantization, emit_f32, emit_int8, fits_int8, int8_product
+from .product import Geometry, emit_f32
+from .product_int8 import Requantization, emit_int8, fits_int8, int8_product
 from .product_of_two import MOST_PRODUCTS, emit_product
 from .registry import lowers
 

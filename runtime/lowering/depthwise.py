@@ -19,7 +19,7 @@ from ..simd.depthwise_layout import DepthwiseLayout
 from ..simd.tile_layout import finish_of
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
-from .product import byte_parts, fits_int8, int8_product
+from .product_int8 import byte_parts, fits_int8, int8_product
 
 PIXELS_F32 = 8
 LONGEST_ROW = 32

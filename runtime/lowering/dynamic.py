@@ -12,7 +12,8 @@ from ..program.bounds import extent, int32
 from ..program.builder import Builder
 from ..program.view import Place, View
 from .function_form import function_form
-from .product import Geometry, fits_int8, prefetches, product_blocks, shared
+from .product import Geometry, prefetches, product_blocks, shared
+from .product_int8 import fits_int8
 from .registry import lowers
 from .tile_choice import choose_tile
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from ..kernels.conv import conv_f32, conv_int8
-from ..ops import quantized_node
-from ..ops.quantized_node import Product
-from ..ops.registry import Context
-from ..program.bounds import extent, int32
+from ..kernels.conv import conv_f32
+from ..program.bounds import extent
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
-from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
-from .byte_pairs import most_again, split, steps_twice
+from ..simd.tile_layout import TileLayout
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
-from .tile_choice import cheapest_tile, tile_cost
-from .widening import banded, widens
+from .tile_choice import cheapest_tile
 
 MOST_CALLS = 4096
 """Kernel calls of one node, each of which is planned and encoded: a node that needs more runs in NumPy."""
 
-FAR_WEIGHTS = 128 << 10
-"""Bytes of int16 weights from which on they are kept as bytes: reading them takes longer than widening them."""
-GAIN = 1.1
-"""How much faster pairs of bytes have to be by estimate, as the steps that are taken again are overhead, too."""
 AHEAD_WEIGHTS, AHEAD_PANEL = 128 << 10, 8 << 10
 """Bytes of packed weights, and of those of one block, from which on the next block's are prefetched."""
 
@@ -66,22 +57,6 @@ class Geometry(msgspec.Struct, frozen=True):
         return self.y.touching(*extent((self.lines, self.pixels), (self.y_row, self.y_pixel), pixel))
 
 
-class Requantization(msgspec.Struct, frozen=True):
-    """scale: float32 per output channel; zero_point, low, high: int8 values of the output."""
-
-    scale: np.ndarray
-    zero_point: int
-    low: int
-    high: int
-
-
-def int8_product(ctx: Context, outputs: int) -> Product | None:
-    """`quantized_node.product` of int8 tensors, which the kernels take."""
-    found = quantized_node.product(ctx, outputs)
-    narrow = all(tensor.dtype == np.int8 for tensor in (ctx.input(0), ctx.input(1), ctx.outputs[0]))
-    return found if narrow else None
-
-
 def shared(b: Builder, g: Geometry, rows: int, work: int) -> Geometry:
     """A single line of pixels cut into equal ones for the threads.
 
@@ -94,40 +69,6 @@ def shared(b: Builder, g: Geometry, rows: int, work: int) -> Geometry:
     lines = min(enough, key=lambda n: n * -(-(g.pixels // n) // rows))
     pixels = g.pixels // lines
     return replace(g, lines=lines, pixels=pixels, x_row=pixels * g.x_pixel, y_row=pixels * g.y_pixel)
-
-
-def side_by_side(b: Builder, g: Geometry, weights: np.ndarray) -> int:
-    """How many neighbouring pixels of bytes to compute as if they were channels of one: more than 1 where a pixel's
-    channels fill less than half a vector and its neighbours' inputs overlap enough.
-
-    Not for floats: a pixel's zero weights for its neighbours would make NaN of their infinities.
-    """
-    channels, rows, run = weights.shape
-    layout, epilogue = b.tile_layout("i8"), tile_cost(b.target, "i8").epilogue[0]
-    best, least = 1, float("inf")
-    if g.taps > 1 or g.y_pixel != channels:
-        return 1
-    for count in (1, 2, 4, 8):
-        if count > 1 and (count * channels > layout.lanes or g.pixels % count):
-            break
-        steps = rows * layout.steps(run + (count - 1) * g.x_pixel)
-        cost = (steps + epilogue) / count
-        if cost < least:
-            best, least = count, cost
-    return best
-
-
-def _join(g: Geometry, weights: np.ndarray, count: int) -> tuple[Geometry, np.ndarray]:
-    """The geometry and weights (count * channels, kernel rows, longer run) of `count` pixels computed as one."""
-    channels, rows, run = weights.shape
-    step = g.x_pixel
-    wide = np.zeros((count, channels, rows, run + (count - 1) * step), weights.dtype)
-    for i in range(count):
-        wide[i, ..., i * step : i * step + run] = weights
-    joined = replace(
-        g, pixels=g.pixels // count, x_pixel=g.x_pixel * count, y_pixel=g.y_pixel * count, run=wide.shape[-1]
-    )
-    return joined, wide.reshape(count * channels, rows, -1)
 
 
 def emit_f32(
@@ -162,122 +103,8 @@ def emit_f32(
     b.call(
         conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines, x=g.reads(4),
         other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
-        **_shared(b, g, layout, packed, bias, columns, channels, 4, packed.shape[2]), **form.arguments(),
+        **product_arguments(b, g, layout, packed, bias, columns, channels, 4, packed.shape[2]), **form.arguments(),
     )  # fmt: skip
-
-
-def fits_int8(weights: np.ndarray, bias: np.ndarray | None, scale: np.ndarray) -> bool:
-    """Whether no accumulator can overflow, nor an output before it is saturated.
-
-    weights: (channels, ...), differences from their zero point. bias: int32. scale: one, or one per channel.
-    """
-    total = np.abs(weights.reshape(len(weights), -1)).sum(1, dtype=np.int64) * 255
-    start = 0 if bias is None else np.abs(bias.astype(np.int64))
-    # The start of an accumulator holds the zero point times the weights, which may be as large as the products.
-    return bool((2 * total + start < 2**31).all() and ((total + start) * scale < 2**31 - 2**16).all())
-
-
-def emit_int8(
-    b: Builder, g: Geometry, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization
-) -> None:
-    """weights: (channels, kernel_rows * taps, run), int16 differences from their zero point, for which `fits_int8`
-    holds. bias: int32."""
-    channels = weights.shape[0]
-    layout = b.tile_layout("i8")
-    flip = 128 if b.target.family == "x86" else 0
-    start = started(weights, bias, x_zero_point + flip)
-    scale, count = out.scale.astype(np.float32), side_by_side(b, g, weights)
-    if count > 1:
-        g, weights = _join(g, weights, count)
-        start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
-    weights, g = _fit_int8(layout, weights, g)
-    chosen = int8_tile(b, g, weights)
-    element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
-    b.tiles.add((element, rows, columns, tall))
-    layout = b.tile_layout(element)
-    packed, steps, again = layout.pack(weights, columns), layout.steps(g.run), 0
-    scales = places = b.constant(layout.pack_channels(scale, columns))
-    if element == BYTE_PAIRS:
-        packed, offsets = split(packed, g)
-        again = offsets.shape[1]
-        places = b.constant(int32("an offset", offsets)) if again else scales
-    work = g.lines * g.pixels * weights.size // 4
-    widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
-    g = shared(b, g, rows, work)
-    x = wide = g.reads(1)
-    band, reach = g.lines, 0
-    if widened:
-        found = banded(g, rows, tall)
-        g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
-    together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
-    low, high = out.low + flip, out.high + flip
-    finish = finish_of(out.zero_point + flip, low, high, flip > 0)
-    tail = channels if channels < columns * layout.lanes else None
-    b.call(
-        conv_int8,
-        {
-            "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": prefetches(b, g, packed, rows), "widened": widened, "element": element,
-        },
-        len(packed) // together * lines, work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
-        band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,
-        again=again, places=places,
-        **_shared(b, g, layout, packed, int32("a bias", start), columns, channels, 1, steps),
-    )  # fmt: skip
-
-
-class ChosenTile(msgspec.Struct, frozen=True):
-    """element: of TileLayout. rows, columns, tall: of the tile. cycles: of the whole product, estimated."""
-
-    element: str
-    rows: int
-    columns: int
-    tall: int
-    cycles: float
-
-
-def int8_tile(b: Builder, g: Geometry, weights: np.ndarray) -> ChosenTile:
-    """The form of product that takes the least estimated cycles. weights: (channels, segments, run), as `_fit_int8`
-    gives them."""
-    channels, segments, _ = weights.shape
-
-    def tile(element: str, again: Callable[[int], int] | None = None) -> ChosenTile:
-        steps = segments * b.tile_layout(element).steps(g.run)
-        chosen, cycles = cheapest_tile(b.target, element, g.lines, g.pixels, channels, steps, again, b.tiles)
-        return ChosenTile(element, *chosen, cycles)
-
-    bytes_ = g.passes == 1 and weights.min() >= -128 and weights.max() <= 127
-    if b.tile_layout("i8").dtype != np.int16 or not bytes_:
-        return tile("i8")
-    layout = b.tile_layout(BYTE_PAIRS)
-    twice = steps_twice(weights, layout)
-    pairs = tile(BYTE_PAIRS, lambda columns: most_again(twice, layout, columns))
-    plain = tile(NARROW if 2 * weights.size >= FAR_WEIGHTS else "i8")
-    return pairs if GAIN * pairs.cycles < plain.cycles else plain
-
-
-def started(weights: np.ndarray, bias: np.ndarray | None, zero_point: int) -> np.ndarray:
-    """What each channel's sum of products begins with: int64. zero_point: of the inputs, as stored."""
-    total = np.zeros(len(weights), np.int64) if bias is None else bias.astype(np.int64)
-    return total - zero_point * weights.reshape(len(weights), -1).sum(1, dtype=np.int64)
-
-
-def _fit_int8(layout: TileLayout, weights: np.ndarray, g: Geometry) -> tuple[np.ndarray, Geometry]:
-    """Weights that do not fit the tile's 8 bits become the sum of some that do, read against the same inputs."""
-    if layout.dtype == np.int16:
-        return weights, g
-    parts = byte_parts(weights, -127 if layout.pairs else -128)
-    channels, _, run = weights.shape
-    return np.stack(parts, 2).reshape(channels, -1, run), replace(g, passes=len(parts))
-
-
-def byte_parts(weights: np.ndarray, least: int = -128) -> list[np.ndarray]:
-    """Arrays within least..127 whose sum the weights are: one where they fit, at most three for those of 8-bit
-    integers with any zero point."""
-    parts = [np.clip(weights, least, 127)]
-    while (rest := weights - sum(parts)).any():
-        parts.append(np.clip(rest, least, 127))
-    return parts
 
 
 def prefetched(b: Builder, packed: np.ndarray, panel: int, tiles: int) -> bool:
@@ -296,7 +123,7 @@ def product_blocks(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int, ta
     return blocks_of_a_chunk(b, -(-g.lines // tall), len(packed), packed.nbytes, data)
 
 
-def _shared(
+def product_arguments(
     b: Builder,
     g: Geometry,
     layout: TileLayout,

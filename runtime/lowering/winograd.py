@@ -18,7 +18,8 @@ from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Start
 from ..simd.tile_layout import finish_of
 from .function_form import function_form
-from .product import Geometry, Requantization, int8_tile, prefetched, started
+from .product import Geometry, prefetched
+from .product_int8 import Requantization, int8_tile, started
 from .tile_choice import choose_tile, product_cycles
 
 GAIN = 1.1
