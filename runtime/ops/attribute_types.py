@@ -27,7 +27,7 @@ def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 def fits(value: Attribute, hint: Any) -> bool:
     """Whether an attribute is what an annotation says: int, float (or int), str, bool, None, Graph, ndarray, sequences
-    and unions of those. Integers must fit int64."""
+    and unions of those. Integers must fit int64; a boolean is none, as NumPy takes it for another thing."""
     if hint is type(value) and hint is not int:  # which takes least to see, and is so of most
         return True
     origin, options = _parts(hint)
@@ -38,8 +38,9 @@ def fits(value: Attribute, hint: Any) -> bool:
     if hint is Any:
         return True
     if hint in (int, float):
-        numeric = isinstance(value, int) or (hint is float and isinstance(value, float))
-        return numeric and (isinstance(value, float) or LEAST <= value <= MOST)
+        if isinstance(value, float):
+            return hint is float
+        return isinstance(value, int) and not isinstance(value, bool) and LEAST <= value <= MOST
     return isinstance(value, hint)
 
 
