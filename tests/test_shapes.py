@@ -109,6 +109,17 @@ def test_folding_stops_where_constants_would_grow_too_much(monkeypatch: pytest.M
     assert instantiate(cast, {"x": (1, 4)}).steps == []
 
 
+def test_what_one_constant_makes_does_not_make_room_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that reads one constant twice, and nodes that all read the same."""
+    monkeypatch.setattr(budget, "GROWTH", 1000)
+    doubled = [Node("Concat", [f"t{i}" if i else "a"] * 2, [f"t{i + 1}"], {"axis": 0}) for i in range(8)]
+    kept = fold_constants(graph_of(doubled, ["t8"], a=np.ones(10, np.float32)))
+    assert kept.constant_bytes() <= 1000 + 2 * 40
+    turned = [Node("Neg", ["a"], [f"t{i}"]) for i in range(40)]
+    kept = fold_constants(graph_of(turned, [f"t{i}" for i in range(40)], a=np.ones(10, np.float32)))
+    assert kept.constant_bytes() <= 1000 + 3 * 40
+
+
 def test_zero_sized_tensors_pass() -> None:
     nodes = [Node("Concat", ["x", "x"], ["two"], {"axis": 1}), Node("ReduceSum", ["two", "axes"], ["y"])]
     instance = instantiate(graph_of(nodes, axes=ints(0)), {"x": (0, 4)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..errors import Error
@@ -19,6 +21,7 @@ class Folder:
     def __init__(self, constants: int) -> None:
         """constants: bytes of the graph's."""
         self._budget = Budget(constants)
+        self._read = set[str]()
 
     def fold(self, step: Step) -> bool:
         """Sets the outputs' data (C-contiguous) where it can be known; whether it did.
@@ -46,11 +49,16 @@ class Folder:
             return False
         if not step.op.shape_only and any(tensor.data is None for tensor in inputs):
             return False
-        growth = _bytes(step.ctx.outputs) - _bytes([tensor for tensor in inputs if tensor.data is not None])
-        return self._budget.spend(cost_of(step.op, step.ctx), growth, step.op.decompresses)
+        # What several nodes read, or one node twice, does not make room for the result of each.
+        fresh = {tensor.name: tensor for tensor in inputs if tensor.data is not None and tensor.name not in self._read}
+        growth = _bytes(step.ctx.outputs) - _bytes(fresh.values())
+        if not self._budget.spend(cost_of(step.op, step.ctx), growth, step.op.decompresses):
+            return False
+        self._read |= fresh.keys()
+        return True
 
 
-def _bytes(tensors: list[Tensor]) -> int:
+def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.size * tensor.dtype.itemsize for tensor in tensors)
 
 
