@@ -13,6 +13,7 @@ from operator_source import FLOATS, INTEGERS, RARELY, WILD, WORDS, Draw, Drawn, 
 from millijoule.runtime.errors import Error
 from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.ops.inference import infer_node
+from millijoule.runtime.ops.meaning import PLAIN_RESULTS
 from millijoule.runtime.ops.registry import Op, Tensor, find, names
 
 Family = Callable[[Draw, Op], Drawn]
@@ -406,7 +407,8 @@ def draw(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:
     node = Node(name, inputs, [f"y{index}" for index in range(drawn.outputs)], drawn.attrs, "tested")
     quant = first.quant if first is not None else None
     for output, dtype in zip(node.outputs, _dtypes(node, drawn), strict=True):
-        scaled = quant is not None and dtype.name in ("int8", "uint8", "int16", "int32") and not name.startswith("Arg")
+        scaled = quant is not None and dtype.name in ("int8", "uint8", "int16", "int32")
+        scaled &= not name.startswith("Arg") and name not in PLAIN_RESULTS
         kept = quant if d.chance(0.6) else d.quantization(dtype.name)
         graph.add_value(Value(output, dtype, None, kept if scaled else None))
     graph.nodes.append(node)

@@ -19,9 +19,11 @@ def cancel_reinterpret(graph: IndexedGraph, node: Node) -> Patch | None:
 @rewrite_of("Reinterpret")
 def publish_quantized(graph: IndexedGraph, node: Node) -> Patch | None:
     """A public output of plain integers that are quantized ones says what they stand for, where nothing else reads it:
-    the integers are the same."""
+    the integers are the same. What a graph within a node gives means what the node's output does, and stays plain."""
     source, result = node.inputs[0], node.outputs[0]
-    if graph.quant(source) is None or result not in graph.graph.outputs or graph.consumers(result):
+    if graph.outer is not None or graph.quant(source) is None:
+        return None
+    if result not in graph.graph.outputs or graph.consumers(result):
         return None
     if graph.producer(source) is None or graph.pinned(source):
         return None

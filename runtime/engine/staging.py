@@ -17,12 +17,13 @@ import numpy as np
 
 from ..errors import Error, ModelError
 from ..evaluate import control
+from ..evaluate.dimensions import declare
 from ..evaluate.reference import evaluate
 from ..evaluate.shapes import Instance, Later, instantiate
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops.inference import context_of, infer_node
 from ..ops.registry import Tensor, find
-from ..planner.limits import Limits
+from ..planner.limits import Limits, most_runs
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -171,11 +172,12 @@ class Opened:
         root = staged._root.graph
         self.inputs = {name: np.zeros(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
-        self.macs, self.shared = 0, False
+        self.macs, self.shared, self._runs = 0, False, 0
+        self._most = most_runs(sum(array.size for array in self.inputs.values()))
         self._spaces: dict[Part, Workspace] = {}
 
     def execute(self) -> None:
-        self.macs, self.shared = 0, False
+        self.macs, self.shared, self._runs = 0, False, 0
         found = self._run(self._staged._root, self.inputs)
         self.outputs.clear()
         self.outputs |= {name: found[name] for name in self._staged._outputs}
@@ -205,6 +207,12 @@ class Opened:
                     raise ModelError(f"output '{name}' is not computed by any node")
                 arrays[name] = data
         return arrays
+
+    def _count(self, node: Node) -> None:
+        """One more run of a graph within the node; ModelError where that is too many."""
+        self._runs += 1
+        if self._runs > self._most:
+            raise ModelError(f"{node}: the graphs within nodes have run {self._most} times, and it asks for more")
 
     def _space(self, part: Part) -> Workspace:
         """The memory of the part's programs."""
@@ -242,16 +250,21 @@ class Opened:
                 captured = {name: arrays[name] for name in outer_reads(node) if name in arrays}
 
                 def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+                    self._count(node)
                     part = self._staged.body(graph, _captured(graph, node), values)
                     found = self._run(part, {**captured, **feeds})
                     return [found[name] for name in graph.outputs]
 
                 results = control.run(op, ctx, given, run_graph)
+                for name, result in zip(node.outputs, results, strict=False):
+                    if name in values and values[name].dtype != result.dtype:
+                        raise ctx.error(f"gives {result.dtype}, but '{name}' is declared {values[name].dtype}")
             else:
                 step = infer_node(node, inputs)
-                for result in step.ctx.outputs:
-                    value = values.get(result.name)
-                    result.quant = None if value is None else value.quant
+                for output in step.ctx.outputs:
+                    wrong = declare(output, values.get(output.name), {})
+                    if wrong:
+                        raise step.ctx.error(wrong)
                 Limits(kernels=self._staged.compiled).in_numpy(step.op, step.ctx)
                 results = evaluate(step.op, step.ctx, given)
         except ModelError:

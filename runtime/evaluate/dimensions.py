@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import index
 
 from ..errors import InputError, ModelError
-from ..graph import Dim, Graph
+from ..graph import Dim, Graph, Value
 from ..ops.inference import size_problem
 from ..ops.registry import Shape, Tensor
 
@@ -65,6 +65,18 @@ def agrees(declared: Sequence[Dim], shape: Shape, symbols: Mapping[str, int]) ->
         (symbols.get(dim, size) if isinstance(dim, str) else dim) == size
         for dim, size in zip(declared, shape, strict=True)
     )
+
+
+def declare(tensor: Tensor, value: Value | None, symbols: Mapping[str, int]) -> str | None:
+    """Gives a node's output the quantization of the graph's value. What is wrong where it is not what that says."""
+    if value is None:
+        return None
+    if value.dtype != tensor.dtype:
+        return f"gives {tensor.dtype}, but '{tensor.name}' is declared {value.dtype}"
+    if value.shape is not None and not agrees(value.shape, tensor.shape, symbols):
+        return f"gives shape {tensor.shape}, but '{tensor.name}' is declared {written(value.shape)}"
+    tensor.quant = value.quant
+    return quant_problem(tensor)
 
 
 def quant_problem(tensor: Tensor) -> str | None:

@@ -16,7 +16,7 @@ from ..errors import ModelError
 from ..graph import Graph, Node, Value, outer_reads, subgraphs
 from ..ops.inference import Step, context_of, infer_node
 from ..ops.registry import DataNeeded, Tensor, find
-from .dimensions import agrees, bind_inputs, quant_problem, written
+from .dimensions import bind_inputs, declare
 from .folding import Folder
 
 __all__ = ["Instance", "Later", "Step", "fold_constants", "infer_node", "instantiate"]
@@ -225,15 +225,7 @@ def _infer(values: Mapping[str, Value], node: Node, scope: Scope, symbols: Mappi
     """The node with outputs that bear the quantization of the graph's values and agree with what these say."""
     step = infer_node(node, [_find(node, name, scope) if name else None for name in node.inputs])
     for tensor in step.ctx.outputs:
-        value = values.get(tensor.name)
-        if value is None:
-            continue
-        if value.dtype != tensor.dtype:
-            raise step.ctx.error(f"gives {tensor.dtype}, but '{tensor.name}' is declared {value.dtype}")
-        if value.shape is not None and not agrees(value.shape, tensor.shape, symbols):
-            raise step.ctx.error(f"gives shape {tensor.shape}, but '{tensor.name}' is declared {written(value.shape)}")
-        tensor.quant = value.quant
-        problem = quant_problem(tensor)
+        problem = declare(tensor, values.get(tensor.name), symbols)
         if problem:
             raise step.ctx.error(problem)
     return step

@@ -19,7 +19,7 @@ HALVES = frozenset({"float16", "float32"})
 @lowers("Cast", "CastLike")
 def lower(ctx: Context, b: Builder) -> bool:
     x, y = ctx.input(0), ctx.outputs[0]
-    if unchanged(ctx):
+    if not ctx.quantized and unchanged(ctx):
         b.alias(b.input(0))
         return True
     pair = {x.dtype.name, y.dtype.name}

@@ -9,9 +9,9 @@ from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 
-from ..errors import ModelError
 from ..graph import Graph
-from .checks import BOOL, INTEGERS, require_kind
+from .checks import BOOL, INTEGERS, normalize_axis, require_kind
+from .inference import TENSOR_LIMIT
 from .registry import Context, DataNeeded, Inferred, Op, register
 
 Arrays = list[np.ndarray]
@@ -52,6 +52,17 @@ def infer_scan(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"num_scan_inputs {count} and a body of {len(body.inputs)} inputs do not fit its inputs")
     if len(body.outputs) != len(ctx.node.outputs) or len(body.outputs) < len(ctx.inputs) - count:
         raise ctx.error(f"its body has {len(body.outputs)} outputs, the node {len(ctx.node.outputs)}")
+    scanned = [ctx.input(index) for index in range(len(ctx.inputs) - count, len(ctx.inputs))]
+    stacked = len(body.outputs) - (len(ctx.inputs) - count)
+    for side, wanted in (("input", count), ("output", stacked)):
+        for name in (f"scan_{side}_axes", f"scan_{side}_directions"):
+            if len(ctx.attrs[name]) not in (0, wanted):
+                raise ctx.error(f"{name} has {len(ctx.attrs[name])} entries, not one for each of {wanted} {side}s")
+    axes = ctx.attrs["scan_input_axes"] or [0] * count
+    shapes = [tensor.shape for tensor in scanned]
+    sizes = {shape[normalize_axis(ctx, axis, len(shape))] for axis, shape in zip(axes, shapes, strict=True)}
+    if len(sizes) != 1:
+        raise ctx.error(f"its scanned inputs of shape {', '.join(map(str, shapes))} are of different lengths")
     raise DataNeeded(f"{ctx.node}: its results are not known before running")
 
 
@@ -69,16 +80,16 @@ def loop(
     iteration, what is carried on, and elements of results that are stacked in a new first dimension."""
     number, going = 0, condition is None or bool(condition.any())
     states = list(carried)
-    stacks: list[Arrays] = [[] for _ in body.outputs[1 + len(states) :]]
+    stacks = [Stack() for _ in body.outputs[1 + len(states) :]]
     while going and (trip_count is None or number < int(trip_count.item())):
         arrays = [np.array(number, np.int64), np.array(going), *states]
         found = yield body, dict(zip(body.inputs, arrays, strict=True))
         going, states = bool(found[0].any()), found[1 : 1 + len(states)]
         for stack, array in zip(stacks, found[1 + len(states) :], strict=True):
-            stack.append(array)
+            stack.add(array)
         number += 1
     names = body.outputs[1 + len(states) :]
-    return [*states, *(stacked(body, name, stack, 0) for name, stack in zip(names, stacks, strict=True))]
+    return [*states, *(stacked(body, name, stack.arrays, 0) for name, stack in zip(names, stacks, strict=True))]
 
 
 def scan(
@@ -98,22 +109,32 @@ def scan(
     turned = list(scan_input_directions) or [0] * len(scanned)
     outputs = len(body.outputs) - count
     placed, flipped = list(scan_output_axes) or [0] * outputs, list(scan_output_directions) or [0] * outputs
-    if (len(axes), len(turned), len(placed), len(flipped)) != (len(scanned), len(scanned), outputs, outputs):
-        raise ModelError("its axes or directions are not as many as its scanned inputs or outputs")
     moved = [np.moveaxis(array, axis, 0) for array, axis in zip(scanned, axes, strict=True)]
     moved = [array[::-1] if turn else array for array, turn in zip(moved, turned, strict=True)]
-    if len({len(array) for array in moved}) != 1:
-        raise ModelError(f"its scanned inputs are of different lengths: {[len(array) for array in moved]}")
-    stacks: list[Arrays] = [[] for _ in range(outputs)]
+    stacks = [Stack() for _ in range(outputs)]
     for parts in zip(*moved, strict=True):
         found = yield body, dict(zip(body.inputs, [*states, *parts], strict=True))
         states = found[:count]
         for stack, array in zip(stacks, found[count:], strict=True):
-            stack.append(array)
+            stack.add(array)
     names, results = body.outputs[count:], list[np.ndarray]()
     for name, stack, axis, flip in zip(names, stacks, placed, flipped, strict=True):
-        results.append(stacked(body, name, stack[::-1] if flip else stack, axis))
+        results.append(stacked(body, name, stack.arrays[::-1] if flip else stack.arrays, axis))
     return [*states, *results]
+
+
+class Stack:
+    """Arrays that will be one, which has to stay as small as any other."""
+
+    def __init__(self) -> None:
+        self.arrays: Arrays = []
+        self._bytes = 0
+
+    def add(self, array: np.ndarray) -> None:
+        self._bytes += array.nbytes
+        if self._bytes >= TENSOR_LIMIT:
+            raise ValueError("what its body gives takes 2 GiB or more, one above the other")
+        self.arrays.append(array)
 
 
 def stacked(body: Graph, name: str, arrays: Arrays, axis: int) -> np.ndarray:

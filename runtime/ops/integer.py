@@ -19,7 +19,7 @@ INT16 = np.iinfo(np.int16)
 def quantize(x: np.ndarray, quant: Quantization, dtype: np.dtype | type) -> np.ndarray:
     """round half even(x / scale) + zero_point, saturated to dtype; NaN becomes the zero point (ONNX QuantizeLinear)."""
     scale, zero_point = quant.along(x.ndim)
-    return quantize_with(x, scale.astype(x.dtype), zero_point, dtype)
+    return quantize_with(x, scale.astype(x.dtype if x.dtype.kind == "f" else np.float64), zero_point, dtype)
 
 
 def quantize_with(x: np.ndarray, scale: np.ndarray, zero_point: np.ndarray | int, dtype: np.dtype | type) -> np.ndarray:
@@ -51,7 +51,8 @@ def requantize(
 
     acc holds integers of any dtype; scale is float32 and broadcasts against acc.
     """
-    rounded = np.rint(acc.astype(np.float32) * scale.astype(np.float32))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounded = np.rint(acc.astype(np.float32) * scale.astype(np.float32))
     bounds = INT16 if np.dtype(dtype).itemsize == 1 else np.iinfo(np.int32)
     saturated = np.clip(np.nan_to_num(rounded, nan=0.0).astype(np.float64), bounds.min, bounds.max).astype(np.int64)
     return np.clip(saturated + int(zero_point), low, high).astype(dtype)
@@ -112,7 +113,9 @@ def rescale(q: np.ndarray, x: Quantization, y: Quantization, low: int, high: int
     if np.array_equal(x.scale, y.scale):
         shifted = q.astype(np.int64) + (int(y.zero_point[0]) - int(x.zero_point[0]))
         return np.clip(shifted, low, high).astype(dtype)
-    return requantize(centred(q, x, np.int64), x.scale / y.scale, y.zero_point[0], low, high, dtype)
+    with np.errstate(over="ignore"):
+        factor = x.scale / y.scale
+    return requantize(centred(q, x, np.int64), factor, y.zero_point[0], low, high, dtype)
 
 
 def unary_table(function: Callable[[np.ndarray], np.ndarray], x: Quantization, y: Quantization) -> np.ndarray:

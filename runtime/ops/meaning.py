@@ -21,6 +21,9 @@ from .registry import Op, find
 NARROW = frozenset(np.dtype(name) for name in ("int8", "uint8", "int16", "uint16"))
 """Whoever reads or writes these has numbers in them, never places or sizes, which are wider."""
 
+PLAIN_RESULTS = frozenset(("Cast", "CastLike", "BitCast"))
+"""Operators that give numbers or bits of another dtype: what these mean is said by no scale."""
+
 Found = Sequence["Value | None"]
 Lookup = Callable[[str], "Value | None"]
 
@@ -40,6 +43,23 @@ def check(graph: Graph, outer: Lookup | None = None) -> None:
             raise ModelError(f"{node}: {found}")
         for inner in subgraphs(node):
             check(inner, lookup)
+            for name, own in _handed(node, inner):
+                value, within = lookup(name), inner.values.get(own) or lookup(own)
+                if value is not None and within is not None and value.quant != within.quant:
+                    meanings = " and ".join(str(found.quant or "plain integers") for found in (value, within))
+                    raise ModelError(f"{node}: '{name}' and '{own}' within it are one value, but mean {meanings}")
+
+
+def _handed(node: Node, graph: Graph) -> list[tuple[str, str]]:
+    """Names around a graph of the node and names within it that are for the same values."""
+    if node.op == "If":
+        return [*zip(node.outputs, graph.outputs, strict=False)]
+    leading = 2 if node.op == "Loop" else 0  # the count and the condition, which only the body's first output is like
+    made = graph.outputs[leading // 2 :]
+    given = [*zip(node.inputs[leading:], graph.inputs[leading:], strict=False)]
+    states = len(given) if node.op == "Loop" else len(node.inputs) - int(node.attrs.get("num_scan_inputs", 0))
+    carried = [*zip(node.inputs[leading:][:states], made, strict=False)]
+    return [pair for pair in (*given, *carried, *zip(node.outputs, made, strict=False)) if all(pair)]
 
 
 def problem(node: Node, lookup: Lookup) -> str | None:
@@ -59,12 +79,19 @@ def _uniform_problem(op: Op, node: Node, inputs: Found, outputs: Found) -> str |
     quantized = next((value for value in (*inputs, *outputs) if value is not None and value.quant is not None), None)
     if quantized is None:
         return None
+    scaled = next((value for value in outputs if value is not None and value.quant is not None), None)
+    if op.name in PLAIN_RESULTS:
+        return f"'{scaled.name}' is quantized, but {op.name} gives plain numbers" if scaled is not None else None
     numbers = [value for value in (*inputs, *outputs) if value is not None and value.dtype in NARROW]
     if op.macs is not None:
         numbers += _wide(inputs)
     elif op.broadcasts or op.arity[1] is None:
         numbers += _wide([value for value in inputs if value is not None and value.name in op.data_inputs(node)])
     numbers += [value for value in _wide(outputs) if value.dtype == quantized.dtype]
+    held = {value.dtype for value in inputs if value is not None and value.quant is not None}
+    place = next((value for value in _wide(outputs) if value.quant is not None and value.dtype not in held), None)
+    if place is not None and held:
+        return f"'{place.name}' ({place.dtype}) is quantized, but holds no numbers of {op.name}'s inputs"
     plain = next((value for value in numbers if value.quant is None), None)
     if plain is not None:
         return (

@@ -146,7 +146,10 @@ def infer_dequantize(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"zero point '{zero_point.name}' is {zero_point.dtype} but '{x.name}' is {x.dtype}")
     check_parameters(ctx, x)
     name = ctx.attrs["output_dtype"]
-    return [(x.shape, named_dtype(ctx, name) if name else ctx.input(1).dtype)]
+    dtype = named_dtype(ctx, name) if name else ctx.input(1).dtype
+    if dtype.kind not in FLOATS:
+        raise ctx.error(f"cannot dequantize to {dtype}; it makes floats")
+    return [(x.shape, dtype)]
 
 
 def infer_requantize(ctx: Context) -> list[Inferred]:

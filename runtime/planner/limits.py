@@ -16,6 +16,16 @@ SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 """Bytes that a step in NumPy may take besides the arena, and for each byte of its inputs and outputs."""
 
 
+RUNS, RUNS_OF_AN_ELEMENT = 1 << 17, 4
+"""How often the graphs within nodes may run, together, and for each element of the inputs: each takes some 20 us."""
+
+
+def most_runs(elements: int) -> int:
+    """How often the graphs within a model's nodes may run in one run on inputs of so many elements: a Loop need not
+    end."""
+    return RUNS + RUNS_OF_AN_ELEMENT * elements
+
+
 class Limits:
     """What a program's steps take so far. Each method raises ModelError, naming the node, where it is too much.
 
