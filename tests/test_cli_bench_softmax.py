@@ -96,6 +96,7 @@ TITLE = "softmax of a row: 1 thread, 3 rounds; ns per element"
 
 def test_table(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("millijoule.tools.measure.softmax_report.room", lambda: 200)
+    monkeypatch.setenv("COLUMNS", "200")
     show(fixed())
     shown = capsys.readouterr().out
     assert numbers_of(shown) == [[*TIMES, *RATIOS]]
