@@ -96,7 +96,9 @@ class Stream:
         places = [place for _, place, _ in pairs]
         # An output may be another state as it was, in the very memory that is about to be written.
         mixed = any(not _same(place, after) and _within(after, places) for _, place, after in pairs)
-        for name, place, after in [(*pair[:2], pair[2].copy()) for pair in pairs] if mixed else pairs:
+        if mixed:
+            pairs = [(name, place, after.copy()) for name, place, after in pairs]
+        for name, place, after in pairs:
             self._sizes[name] = after.shape
             if place.shape == after.shape:
                 if not _same(place, after):

@@ -26,6 +26,49 @@ def _corner(isa: Isa) -> Any:
     return isa.inline(corner)
 
 
+def _transform(isa: Isa, spread: Any, lanes: int, read: int, made: int) -> Any:
+    """transform(x, v, begin, count, ...): the inputs of `count` squares as 16 matrices at v. read, made: bytes of an
+    element of either."""
+    corner = _corner(isa)
+
+    def transform(x, v, begin, count, across, height, width, channels, x_row, x_pixel):  # type: ignore[no-untyped-def]
+        step = count * channels * made
+        for i in range(count):
+            top, left = corner(begin + i, across, height, width)
+            at, to = x + top * x_row + left * x_pixel, v + i * channels * made
+            channel = 0
+            while channel < channels:
+                first = min(channel, channels - lanes)
+                spread(at + first * read, x_row, x_pixel, to + first * made, step)
+                channel = channel + lanes
+
+    return isa.inline(transform)
+
+
+def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
+    """multiply(v, m, w, zeros, count, ...): each matrix of `count` rows of v by its own weights, at m. item: bytes of
+    an element of v. last: of a row of products, where the last block begins, which may overlap the one before."""
+    init, run, keep, vector = tile.init, tile.run, tile.keep, tile.step_bytes // columns
+    width = columns * isa.lanes
+
+    def multiply(v, m, w, zeros, count, channels, steps, blocks, last, m_row, panel):  # type: ignore[no-untyped-def]
+        row = channels * item
+        for matrix in range(16):
+            for block in range(blocks):
+                column = m + matrix * count * m_row + min(block * width, last) * 4
+                line_ahead = 0
+                done = 0
+                while done < count:
+                    i = min(done, count - rows)
+                    done = done + rows
+                    line_ahead = line_ahead + vector if line_ahead < (columns - 1) * vector else 0
+                    acc, _ = run(init(zeros), v + (matrix * count + i) * row, row, 0, w, steps, panel + line_ahead)
+                    keep(acc, column + i * m_row, m_row)
+                w = w + panel
+
+    return isa.inline(multiply)
+
+
 def winograd_f32(
     isa: Isa, rows: int, columns: int, activation: str | None, residual: bool, ahead: bool
 ) -> Callable[..., None]:
@@ -38,11 +81,10 @@ def winograd_f32(
     """
     from .functions import bind
 
-    tile, square = isa.float_tile(rows, columns, None, None, ahead), isa.winograd("f32")
-    init, run, keep = tile.init, tile.run, tile.store(bind(None), False)
-    spread, gather, corner = square.spread, square.gather(bind(activation), residual), _corner(isa)
-    lanes = isa.lanes
-    width_ = columns * lanes
+    square, lanes, width_ = isa.winograd("f32"), isa.lanes, columns * isa.lanes
+    multiply = _multiply(isa, isa.float_tile(rows, columns, None, None, ahead), rows, columns, 4)
+    transform, corner = _transform(isa, square.spread, lanes, 4, 4), _corner(isa)
+    gather = square.gather(bind(activation), residual)
 
     @roll
     def kernel(
@@ -51,34 +93,12 @@ def winograd_f32(
         x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, other_row: Int, panel: Int,
         first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
-        v_step, m_row = count * channels * 4, max(outputs, width_) * 4
+        m_row = max(outputs, width_) * 4
         m_step = count * m_row
         for chunk in range(start, stop):
             begin = min(chunk * count, squares - count)
-            for i in range(count):
-                top, left = corner(begin + i, across, height, width)
-                at, to = x + top * x_row + left * x_pixel, v + i * channels * 4
-                channel = 0
-                while channel < channels:
-                    first = min(channel, channels - lanes) * 4
-                    spread(at + first, x_row, x_pixel, to + first, v_step)
-                    channel = channel + lanes
-            weights: int = w
-            for matrix in range(16):
-                for block in range(blocks):
-                    column = m + matrix * m_step + min(block * width_, max(outputs - width_, 0)) * 4
-                    line_ahead = 0
-                    done = 0
-                    while done < count:
-                        i = min(done, count - rows)
-                        done = done + rows
-                        line_ahead = line_ahead + 4 * lanes if line_ahead < (columns - 1) * 4 * lanes else 0
-                        acc, _ = run(
-                            init(zeros), v + matrix * v_step + i * channels * 4, channels * 4, 0, weights, channels,
-                            panel + line_ahead,
-                        )  # fmt: skip
-                        keep(acc, column + i * m_row, m_row, 0, column, 0, first_number, second_number)
-                    weights = weights + panel
+            transform(x, v, begin, count, across, height, width, channels, x_row, x_pixel)
+            multiply(v, m, w, zeros, count, channels, channels, blocks, max(outputs - width_, 0), m_row, panel)
             for i in range(count):
                 top, left = corner(begin + i, across, height, width)
                 upper, rest = y + top * y_row + left * y_pixel, other + top * other_row + left * y_pixel
@@ -101,20 +121,17 @@ def winograd_f32(
     return kernel
 
 
-def winograd_int8(
-    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, ahead: bool
-) -> Callable[..., None]:
+def winograd_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str, ahead: bool) -> Callable[..., None]:
     """int8, exactly: the weights' transform is taken four times as large, transformed inputs are int16, and a sum that
     wraps on its way is right again at its end. Where products are of int16 (x86 without VNNI).
 
     As winograd_f32; channels: at least two vectors' lanes. steps: of a product. last_channel: the first of the last
     block's outputs, of which there may be fewer than a block holds (tail).
     """
-    tile, square = isa.int8_tile(rows, columns, None, ahead, widened=True), isa.winograd("i8")
-    init, run, keep = tile.init, tile.run, tile.keep
-    spread, gather, corner = square.spread, square.gather_int8(columns, tail, finish), _corner(isa)
-    lanes, vector = 2 * isa.lanes, tile.step_bytes // columns
-    width_ = columns * isa.lanes
+    square, width_ = isa.winograd("i8"), columns * isa.lanes
+    multiply = _multiply(isa, isa.int8_tile(rows, columns, None, ahead, widened=True), rows, columns, 2)
+    transform, corner = _transform(isa, square.spread, 2 * isa.lanes, 1, 2), _corner(isa)
+    gather = square.gather_int8(columns, tail, finish)
 
     @roll
     def kernel(
@@ -123,33 +140,12 @@ def winograd_int8(
         x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int, panel: Int, last_channel: Int,
         zero_point: Int, low: Int, high: Int,
     ) -> None:  # fmt: skip
-        v_row, m_row = channels * 2, blocks * width_ * 4
-        v_step, m_step = count * v_row, count * m_row
+        m_row = blocks * width_ * 4
+        m_step = count * m_row
         for chunk in range(start, stop):
             begin = min(chunk * count, squares - count)
-            for i in range(count):
-                top, left = corner(begin + i, across, height, width)
-                at, to = x + top * x_row + left * x_pixel, v + i * v_row
-                channel = 0
-                while channel < channels:
-                    first = min(channel, channels - lanes)
-                    spread(at + first, x_row, x_pixel, to + first * 2, v_step)
-                    channel = channel + lanes
-            weights: int = w
-            for matrix in range(16):
-                for block in range(blocks):
-                    column = m + matrix * m_step + block * width_ * 4
-                    line_ahead = 0
-                    done = 0
-                    while done < count:
-                        i = min(done, count - rows)
-                        done = done + rows
-                        line_ahead = line_ahead + vector if line_ahead < (columns - 1) * vector else 0
-                        acc, _ = run(
-                            init(zeros), v + matrix * v_step + i * v_row, v_row, 0, weights, steps, panel + line_ahead
-                        )
-                        keep(acc, column + i * m_row, m_row)
-                    weights = weights + panel
+            transform(x, v, begin, count, across, height, width, channels, x_row, x_pixel)
+            multiply(v, m, w, zeros, count, channels, steps, blocks, m_row // 4, m_row, panel)
             for i in range(count):
                 top, left = corner(begin + i, across, height, width)
                 out = y + top * y_row + left * y_pixel

@@ -15,7 +15,7 @@ import numpy as np
 from ..kernels.winograd import winograd_f32, winograd_int8
 from ..program.bounds import extent, int32
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
-from ..program.view import Start
+from ..program.view import Place, Start
 from ..simd.tile_layout import finish_of
 from .function_form import function_form
 from .product import Geometry, prefetched
@@ -28,7 +28,7 @@ STRIP = 192 << 10
 """Bytes of transformed inputs and products of a strip, which the second cache holds beside weights."""
 FEWEST = 8
 """Squares of a strip."""
-AHEAD = 128
+SPARE = 128
 """Bytes of scratch memory behind transformed int16, for the last product of an odd number of channels."""
 STREAM, HELD = 0.3, 256 << 10
 """Of a byte of weights of int8, beyond those that the second cache holds. Fitted to an AMD Zen 3 that reads 12 GB/s."""
@@ -76,8 +76,9 @@ def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w
     being differences from their zero point."""
     found = Squares(element, g.lines, g.pixels, w.shape[-1], w.shape[0])
     layout = b.tile_layout(element)
-    least = (layout.lanes,) * 2 if element == "f32" else (2 * layout.lanes, 1)
-    if kernel != (3, 3) or min(found.height, found.width) < 2 or found.channels < least[0] or found.outputs < least[1]:
+    # Of float outputs, too, there is a vector at least: those of integers are stored with a tail.
+    vector, fewest = (layout.lanes,) * 2 if element == "f32" else (2 * layout.lanes, 1)
+    if kernel != (3, 3) or min(found.height, found.width) < 2 or found.channels < vector or found.outputs < fewest:
         return None
     if element == "f32" and np.array_equal(w, np.rint(w)):
         # Products of whole numbers, as of ConvInteger, stay exact in the direct kernel.
@@ -93,7 +94,7 @@ def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w
     strips = -(-found.total // found.strip)
     steps = layout.steps(found.channels)
     products = 16 * strips * product_cycles(b.target, element, 1, found.strip, found.outputs, steps)
-    spread = -(-found.channels // least[0]) * SPREAD_CYCLES[element]
+    spread = -(-found.channels // vector) * SPREAD_CYCLES[element]
     gather = -(-found.outputs // layout.lanes) * GATHER_CYCLES[element]
     if element == "i8":
         products += STREAM * max(0, 32 * found.outputs * found.channels - HELD)
@@ -138,16 +139,11 @@ def emit_winograd(
     v_bytes, m_bytes = max(64 * count * s.channels, 4 * s.outputs), 64 * count * max(s.outputs, width)
     for g, residual in zip(geometries, residuals, strict=True):
         other, other_row = residual or (g.y, g.y_row)
-        written = extent((s.height, s.width), (g.y_row, g.y_pixel), 4 * s.outputs)
         read = extent((s.height, s.width), (other_row, g.y_pixel), 4 * s.outputs)
         b.call(
-            winograd_f32, constants, -(-s.total // count), work=work,
-            x=g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), 4 * s.channels)),
-            w=weights, zeros=zeros, bias=offset, other=other.touching(*read), y=g.y.touching(*written),
-            v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes),
-            squares=s.total, across=s.across, count=count, height=s.height, width=s.width, channels=s.channels,
-            outputs=s.outputs, blocks=packed.shape[1], x_row=g.x_row, x_pixel=g.x_pixel, y_row=g.y_row,
-            y_pixel=g.y_pixel, other_row=other_row, panel=packed[0, 0].nbytes, **form.arguments(),
+            winograd_f32, constants, -(-s.total // count), work=work, w=weights, zeros=zeros, bias=offset,
+            other=other.touching(*read), other_row=other_row, v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes),
+            outputs=s.outputs, **_arguments(s, g, count, packed, 4), **form.arguments(),
         )  # fmt: skip
 
 
@@ -177,16 +173,21 @@ def emit_winograd_int8(
     scale = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns))
     work = s.height * s.width * w.size // 4
     count = s.shared_strip(b, rows, work)
-    v_bytes, m_bytes = 32 * count * s.channels + AHEAD, 64 * count * blocks * width
+    v_bytes, m_bytes = 32 * count * s.channels + SPARE, 64 * count * blocks * width
     for g in geometries:
         b.call(
-            winograd_int8, constants, -(-s.total // count), work=work,
-            x=g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), s.channels)),
-            w=weights, zeros=zeros, bias=offset, scale=scale,
-            y=g.y.touching(*extent((s.height, s.width), (g.y_row, g.y_pixel), s.outputs)),
-            v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes),
-            squares=s.total, across=s.across, count=count, height=s.height, width=s.width, channels=s.channels,
-            blocks=blocks, steps=steps, x_row=g.x_row, x_pixel=g.x_pixel, y_row=g.y_row, y_pixel=g.y_pixel,
-            panel=packed[0, 0].nbytes, last_channel=max(0, s.outputs - width),
-            zero_point=zero_point, low=low, high=high,
+            winograd_int8, constants, -(-s.total // count), work=work, w=weights, zeros=zeros, bias=offset, scale=scale,
+            v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes), steps=steps, last_channel=max(0, s.outputs - width),
+            zero_point=zero_point, low=low, high=high, **_arguments(s, g, count, packed, 1),
         )  # fmt: skip
+
+
+def _arguments(s: Squares, g: Geometry, count: int, packed: np.ndarray, item: int) -> dict[str, Place | int]:
+    """item: bytes of an input's element and of an output's."""
+    return {
+        "x": g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), item * s.channels)),
+        "y": g.y.touching(*extent((s.height, s.width), (g.y_row, g.y_pixel), item * s.outputs)),
+        "squares": s.total, "across": s.across, "count": count, "height": s.height, "width": s.width,
+        "channels": s.channels, "blocks": packed.shape[1], "panel": packed[0, 0].nbytes,
+        "x_row": g.x_row, "x_pixel": g.x_pixel, "y_row": g.y_row, "y_pixel": g.y_pixel,
+    }  # fmt: skip

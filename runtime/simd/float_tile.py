@@ -21,7 +21,7 @@ I64 = ir.IntType(64)
 
 
 class FloatTile:
-    """Primitives on tiles of float32 accumulators; see Int8Tile.
+    """Primitives on tiles of float32 accumulators; see Int8Tile. (`keep` is of tiles without a tail.)
 
     tail: lanes used of the last column, None for all. That column's vectors are the shortest that hold them, which
     cost less where a long operation takes twice the time of one half as long.
@@ -41,6 +41,7 @@ class FloatTile:
         self.kind = TileType("f32", rows, columns, layout.lanes, last)
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
+        self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
         if ahead:
             self.run = over_steps_ahead(self.kind, self._step, 4, self.step_bytes)
         else:
@@ -77,6 +78,13 @@ class FloatTile:
             return c.get_dummy_value()
 
         return primitive(lambda tile, y, pitch, turn, residual, other_turn, first, second: types.none, emit)
+
+    def _keep(self, b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, m: ir.Value, pitch: ir.Value) -> ir.Value:
+        acc = self.kind.unpack(b, tile)
+        for row, address in enumerate(row_addresses(b, m, pitch, self.rows, self.rows, pitch)):
+            for v in range(self.columns):
+                store_at(b, acc[row * self.columns + v], self._at(b, address, v))
+        return c.get_dummy_value()
 
     def _init(self, b: ir.IRBuilder, c: Any, k: Any, bias: ir.Value) -> ir.Value:
         return self.kind.pack(b, self._columns(b, bias) * self.rows)
