@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -34,6 +37,7 @@ def test_the_same_object(
     monkeypatch.setattr(numba_bridge, "Pipeline", Compiler)
     monkeypatch.setattr(numba_bridge, "typing_context", lambda: cpu_target.typing_context)
     monkeypatch.setattr(numba_bridge, "Context", lambda: cpu_target.target_context)
+    monkeypatch.setattr(numba_bridge, "few_registries", nullcontext)
     assert numba_bridge.compile_kernel(factory(Isa(target), **constants), "kernel", target) == spared
 
 
@@ -43,3 +47,26 @@ def test_what_is_left_out_is_there() -> None:
 
     known = {name for module in (compiler, typed_passes, untyped_passes) for name in dir(module)}
     assert known >= UNNEEDED
+
+
+COMPILE = """
+import sys
+
+import numpy as np
+
+from millijoule.runtime.compiler.compile_worker import compile_one
+from millijoule.runtime.kernels.softmax import softmax_int8
+from millijoule.runtime.targets.target import named
+
+compile_one("softmax", softmax_int8, {}, named("x86-64-v3"))
+print(*sorted({"numba.np.linalg", "scipy.linalg"} & set(sys.modules)))
+
+from numba import njit
+
+print(njit(lambda a: np.sqrt(a).sum())(np.array([4.0, 9.0])))
+"""
+
+
+def test_what_kernels_do_not_need_is_imported_for_others_alone() -> None:
+    done = subprocess.run([sys.executable, "-c", COMPILE], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["", "5.0"]

@@ -15,7 +15,7 @@ from numba.core.compiler_lock import global_compiler_lock
 
 from ..simd.subroutine import compiled_by
 from .abi import codes, rolled, signature
-from .numba_frontend import Context, Pipeline, typing_context
+from .numba_frontend import Context, Pipeline, few_registries, typing_context
 
 if TYPE_CHECKING:
     from ..targets.target import Target
@@ -98,13 +98,13 @@ def _codegen_of(target: Target, rolled: bool) -> _TargetCodegen:
 
 def compile_kernel(function: Callable[..., None], symbol: str, target: Target) -> bytes:
     """An ELF relocatable object that defines `symbol` with the calling convention of `abi`."""
-    with global_compiler_lock, _no_vectorizer():
+    with global_compiler_lock, _no_vectorizer(), few_registries():
         return _lowered(function, symbol, _codegen(function, target)).emit_native_object()
 
 
 def assembly(function: Callable[..., None], target: Target) -> str:
     """The assembly text of a kernel, for tests and for people."""
-    with global_compiler_lock, _no_vectorizer():
+    with global_compiler_lock, _no_vectorizer(), few_registries():
         codegen = _codegen(function, target)
         library = _lowered(function, "kernel", codegen)
         library.finalize()
@@ -113,7 +113,7 @@ def assembly(function: Callable[..., None], target: Target) -> str:
 
 def effort(function: Callable[..., None], target: Target) -> int:
     """How many instructions of a kernel LLVM is given to optimize, subroutines inlined; compiles no further."""
-    with global_compiler_lock, _no_vectorizer():
+    with global_compiler_lock, _no_vectorizer(), few_registries():
         library = _lowered(function, "kernel", _codegen(function, target))
         library.inline_subroutines()
         return sum(line.startswith("  ") for line in str(library._final_module).splitlines())

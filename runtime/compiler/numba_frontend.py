@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -35,16 +37,41 @@ class Typing(typing.Context):
 
 
 class Context(CPUContext):
-    """numba's target context, which otherwise makes a memory manager of arrays ready whenever a process compiles its
-    first function, and imports whatever NumPy knows: two tenths of a second."""
+    """numba's target context."""
 
     def __init__(self) -> None:
         # What it knows of implementations is the process's, as is what it learns.
         self.__dict__ = cpu_target.target_context.__dict__
 
-    def load_additional_registries(self) -> None:
-        from numba.core import optional  # noqa: F401
-        from numba.cpython import builtins, iterators, numbers, rangeobj, tupleobj  # noqa: F401
+
+@contextmanager
+def few_registries() -> Iterator[None]:
+    """numba compiles knowing of numbers, tuples and ranges alone, and links no memory manager of arrays to what it
+    compiles; the caller holds its lock.
+
+    Otherwise a process that compiles its first function imports all that numba knows of NumPy and SciPy: half a second,
+    in which four small kernels are compiled. What others compile in the same process later finds all of that.
+    """
+    target, typing_ = cpu_target.target_context.__dict__, cpu_target.typing_context.__dict__
+    target |= {"load_additional_registries": _of_targets, "post_lowering": _unchanged}
+    typing_["load_additional_registries"] = _of_types
+    try:
+        yield
+    finally:
+        del target["load_additional_registries"], target["post_lowering"], typing_["load_additional_registries"]
+
+
+def _unchanged(module: Any, library: Any) -> None:
+    pass
+
+
+def _of_targets() -> None:
+    from numba.core import optional  # noqa: F401
+    from numba.cpython import builtins, iterators, numbers, rangeobj, tupleobj  # noqa: F401
+
+
+def _of_types() -> None:
+    pass
 
 
 UNNEEDED = {

@@ -254,7 +254,7 @@ class Engine:
         try:
             program = self._program(graph, shapes, outputs, known)
             check_fits(self.profile, memory_of(program, self.weights.used, self.threads))
-            code = None if self.target is None else self._code_for(program, self.target, shapes)
+            code = self._code_for(program, self.target, shapes) if self.target and program.kernels() else None
             if code is None:
                 # Executable memory may have been refused just now: then the program must hold no kernel calls.
                 program = program if not program.kernels() else self._program(graph, shapes, outputs, known)

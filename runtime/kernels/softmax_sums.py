@@ -122,7 +122,9 @@ def sums(isa: Isa) -> Sums:
         inside = floor
         if x > floor:
             inside = min(x, -floor)
-        return int(np.floor(inside * per_two + 0.5))
+        place = inside * per_two + 0.5
+        truncated = int(place)
+        return truncated - 1 if truncated > place else truncated
 
     def strip_of(clamped: bool) -> Any:
         def strip(x, n, reference):  # type: ignore[no-untyped-def]
