@@ -7,7 +7,6 @@ hold activations channels-last (N, spatial..., C); every other operator is layou
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -36,7 +35,7 @@ class Quantization(msgspec.Struct, frozen=True, eq=False):
         return Quantization(np.array([scale], np.float32), np.array([zero_point], np.int32))
 
     def __eq__(self, other: object) -> bool:
-        return (
+        return self is other or (
             isinstance(other, Quantization)
             and self.axis == other.axis
             and np.array_equal(self.scale, other.scale)
@@ -122,8 +121,9 @@ class Graph(msgspec.Struct):
         return None if value is None else value.data
 
     def constant_bytes(self) -> int:
-        """Of all constants, those of subgraphs left out."""
-        return sum(value.data.nbytes for value in self.values.values() if value.data is not None)
+        """Of all constants, those of subgraphs left out; an array that several values share counts once."""
+        found = {id(value.data): value.data for value in self.values.values() if value.data is not None}
+        return sum(data.nbytes for data in found.values())
 
     def producers(self) -> dict[str, Node]:
         return {out: node for node in self.nodes for out in node.outputs if out}
@@ -137,12 +137,14 @@ class Graph(msgspec.Struct):
         return found
 
 
-def subgraphs(node: Node) -> Iterator[Graph]:
+def subgraphs(node: Node) -> list[Graph]:
+    found: list[Graph] = []
     for value in node.attrs.values():
         if isinstance(value, Graph):
-            yield value
+            found.append(value)
         elif isinstance(value, list):
-            yield from (item for item in value if isinstance(item, Graph))
+            found += [item for item in value if isinstance(item, Graph)]
+    return found
 
 
 def outer_reads(node: Node) -> set[str]:

@@ -20,7 +20,7 @@ import pytest
 import millijoule as mj
 from millijoule.runtime.file.metadata import Metadata
 from millijoule.runtime.file.write import serialize
-from millijoule.runtime.graph import Graph, Node, Value
+from millijoule.runtime.graph import Graph, Node, Quantization, Value
 from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.program.view import View
 
@@ -47,8 +47,8 @@ Row = tuple[str, Sequence[str], str, Attributes]
 
 @dataclass
 class Bomb:
-    """nodes: (operator, inputs, output, attributes). inputs: shape and dtype. kernels: how many the model may need.
-    refused: words of the error, where there is one."""
+    """nodes: (operator, inputs, output, attributes). constants: arrays, or with what they mean. inputs: shape and dtype.
+    kernels: how many the model may need. refused: words of the error, where there is one."""
 
     nodes: Sequence[Row]
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -61,8 +61,9 @@ class Bomb:
         graph = Graph(name="bomb", inputs=list(self.inputs), outputs=list(self.outputs))
         for name, (shape, dtype) in self.inputs.items():
             graph.add_value(Value(name, np.dtype(dtype), shape))
-        for name, data in self.constants.items():
-            graph.add_constant(name, np.asarray(data))
+        for name, item in self.constants.items():
+            data, quant = item if isinstance(item, tuple) else (item, None)
+            graph.add_constant(name, np.asarray(data), quant)
         for index, (op, inputs, output, attrs) in enumerate(self.nodes):
             dtype = attrs.get("to", "float32" if op in MADE_OF_SHAPES else graph.values[inputs[0]].dtype)
             graph.add_value(Value(output, np.dtype(dtype)))
@@ -101,6 +102,7 @@ def doubling(count: int) -> list[Row]:
 
 
 ONES = np.ones
+LONG = Quantization(np.ones(1 << 17, np.float32), np.full(1 << 17, 3, np.int32), 0)
 BOMBS: dict[str, Bomb] = {
     "pool of 30 001 x 30 001": Bomb(
         folded(("MaxPool", ["a"], "f", {"kernel_shape": [30001] * 2, "pads": [15000] * 4})),
@@ -164,6 +166,14 @@ BOMBS: dict[str, Bomb] = {
         {"a": ONES(1 << 17, np.int8)},
         outputs=[f"c{i}" for i in range(200)],
     ),
+    "casts of many constants that are one tensor": Bomb(
+        [*(("Cast", [f"a{i}"], f"c{i}", {"to": "float32"}) for i in range(400)),
+         ("Max", [f"c{i}" for i in range(400)], "wide", {}), *folded(("Identity", ["wide"], "f", {}))],
+        {f"a{i}": ONES(1 << 18, np.int8) for i in range(400)},
+    ),
+    "scales that many constants share": Bomb(
+        one("Relu"), {f"a{i}": (ONES(1 << 17, np.int8), LONG) for i in range(1500)}
+    ),
     "chain of casts": Bomb(
         [*(("Cast", [f"c{i}" if i else "a"], f"c{i + 1}", {"to": ("float64", "float32")[i % 2]}) for i in range(400)),
          *folded(("Identity", ["c400"], "f", {}))],
@@ -193,6 +203,10 @@ BOMBS: dict[str, Bomb] = {
     "chain of 10 000": Bomb(chain(10_000, ("Relu", {}), ("Neg", {}))),
     "outputs by the thousand": Bomb(
         [("Neg" if i % 2 else "Abs", ["x"], f"y{i}", {}) for i in range(5000)], outputs=[f"y{i}" for i in range(5000)]
+    ),
+    "casts as outputs by the thousand": Bomb(
+        [("Cast", ["x"], f"y{i}", {"to": "float64"}) for i in range(5000)], outputs=[f"y{i}" for i in range(5000)],
+        kernels=0,
     ),
     "inputs of one Concat": Bomb(
         [*(("Neg" if i % 2 else "Abs", ["x"], f"t{i}", {}) for i in range(5000)),

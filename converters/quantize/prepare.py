@@ -19,7 +19,7 @@ def prepare(imported: Graph) -> Graph:
     rewrite(imported, stages=UNFUSED)
     graph = fold_constants(imported)
     for node in graph.nodes:
-        if next(subgraphs(node), None) is not None:
+        if subgraphs(node):
             raise InputError(f"{node} chooses between branches; only models without control flow can be quantized")
     tables = _tables(graph)
     quantized = next((node for node in graph.nodes if node.op in QUANTIZERS and node.inputs[0] not in tables), None)

@@ -16,7 +16,7 @@ from .framework.rewriter import rewrite_of
 @rewrite_of()
 def merge_common_subexpressions(graph: IndexedGraph, node: Node) -> Patch | None:
     sources = [name for name in node.inputs if name and graph.constant(name) is None]
-    if not sources or find(node.op) is None or next(subgraphs(node), None) is not None:
+    if not sources or find(node.op) is None or subgraphs(node):
         return None
     for other in min((graph.consumers(name) for name in sources), key=len):
         earlier = other is not node and graph.position(other) <= graph.position(node)

@@ -24,7 +24,7 @@ def fold_constants(graph: IndexedGraph, node: Node) -> Patch | None:
     names = [name for name in node.inputs if name]
     if not names or any(graph.constant(name) is None for name in names):
         return None
-    if find(node.op) is None or next(subgraphs(node), None) is not None or not _worthwhile(graph, node, names):
+    if find(node.op) is None or subgraphs(node) or not _worthwhile(graph, node, names):
         return None
     return _folded(graph, node)
 

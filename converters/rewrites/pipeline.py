@@ -159,7 +159,7 @@ def rewrite(
     rewriter.remove_dead()
     indexed.sort()
     shapes.propagate(indexed, graph.nodes)
-    for node in [node for node in graph.nodes if next(subgraphs(node), None) is not None]:
+    for node in [node for node in graph.nodes if subgraphs(node)]:
         position = indexed.position(node)
         indexed.discard(node)
         for inner in subgraphs(node):

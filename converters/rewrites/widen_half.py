@@ -23,7 +23,7 @@ def widen_half(graph: Graph) -> bool:
     half = {name for name, value in graph.values.items() if value.dtype == HALF and value.quant is None}
     if not any(_computes(node, half) for node in graph.nodes):
         return False
-    if any(next(subgraphs(node), None) is not None for node in graph.nodes):
+    if any(subgraphs(node) for node in graph.nodes):
         return False
     _Widening(graph, half).run()
     return True

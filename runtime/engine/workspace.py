@@ -139,8 +139,7 @@ class Workspace:
         memory = self._planned.weights.memory if view.constant else self._memory
         if view.size == 0:
             return np.empty(view.shape, view.dtype)
-        first = np.ndarray((1,), view.dtype, buffer=memory.data, offset=view.storage.offset + view.offset)
-        return np.lib.stride_tricks.as_strided(first, view.shape, view.strides)
+        return np.ndarray(view.shape, view.dtype, memory.data, view.storage.offset + view.offset, view.strides)
 
     def results(self) -> dict[str, np.ndarray]:
         """New arrays of what `execute` left in the outputs, which may be zeros after this."""

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 import numpy as np
 
 from ..errors import Error
-from ..graph import subgraphs
 from ..ops.inference import Step
 from ..ops.registry import Tensor
 from .budget import Budget
@@ -45,7 +44,7 @@ class Folder:
 
     def _foldable(self, step: Step) -> bool:
         inputs = [tensor for tensor in step.ctx.inputs if tensor is not None]
-        if any(subgraphs(step.node)):
+        if step.op.runs_graphs:
             return False
         if not step.op.shape_only and any(tensor.data is None for tensor in inputs):
             return False

@@ -163,7 +163,7 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
     _refuse_unknown(graph)
     scope, nodes, folder = _constants(graph), [], Folder(graph.constant_bytes())
     for node in graph.nodes:
-        if all(not name or name in scope for name in node.inputs) and not any(subgraphs(node)):
+        if all(not name or name in scope for name in node.inputs) and not subgraphs(node):
             step = _infer(graph.values, node, scope, {})
             keep = largest is None or sum(tensor.size * tensor.dtype.itemsize for tensor in step.ctx.outputs) <= largest
             if keep and folder.fold(step):

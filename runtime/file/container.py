@@ -33,8 +33,10 @@ def open_container(mapping: mmap.mmap) -> Container:
     """Reads a mapped file; ModelError where it is not a sound container."""
     size = len(mapping)
     length = int.from_bytes(mapping[:LENGTH_BYTES], "little")
-    if length > min(schema.MAX_HEADER, size - LENGTH_BYTES):
+    if length > size - LENGTH_BYTES:
         raise ModelError(f"not a .mj file, or one cut short: it has {size} bytes and claims a header of {length}")
+    if length > schema.MAX_HEADER:
+        raise ModelError(f"its graph takes {length} bytes, above the limit of {schema.MAX_HEADER}")
     raw = mapping[LENGTH_BYTES : LENGTH_BYTES + length]
     if not raw.startswith(b"{"):
         raise ModelError("not a .mj file: its header does not begin with '{'")

@@ -109,7 +109,8 @@ class _Decoder:
         if isinstance(record.zero_point, str):
             zero_point = self.tensor(what, record.zero_point)
         else:
-            zero_point = np.full(scale.shape, record.zero_point, np.int32)
+            # Takes no memory, as many values may share one long list of scales.
+            zero_point = np.broadcast_to(np.int32(record.zero_point), scale.shape)
         return Quantization(scale, zero_point, record.axis)
 
     def node(self, record: schema.NodeRecord, names: _Names) -> Node:

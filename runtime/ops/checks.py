@@ -13,13 +13,14 @@ INTEGERS = "iu"
 NUMBERS = "fiu"
 BOOL = "b"
 
-DTYPES = frozenset(
-    np.dtype(name)
+_NAMED = {
+    name: np.dtype(name)
     for name in (
         *("float16", "float32", "float64", "bool"),
         *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     )
-)
+}
+DTYPES = frozenset(_NAMED.values())
 """Every dtype that a tensor may have."""
 
 
@@ -88,10 +89,9 @@ def integer_scalar(ctx: Context, index: int) -> int:
 
 def named_dtype(ctx: Context, name: str) -> np.dtype:
     """The dtype that an attribute names as NumPy does: "float32", "int64", "bool"."""
-    dtype = next((dtype for dtype in DTYPES if dtype.name == name), None)
-    if dtype is None:
-        raise ctx.error(f"dtype '{name}' is not one of {', '.join(sorted(dtype.name for dtype in DTYPES))}")
-    return dtype
+    if name not in _NAMED:
+        raise ctx.error(f"dtype '{name}' is not one of {', '.join(sorted(_NAMED))}")
+    return _NAMED[name]
 
 
 def infer_elementwise(ctx: Context) -> list[Inferred]:
