@@ -47,8 +47,8 @@ Row = tuple[str, Sequence[str], str, Attributes]
 
 @dataclass
 class Bomb:
-    """nodes: (operator, inputs, output, attributes). constants: arrays, or with what they mean. inputs: shape and dtype.
-    kernels: how many the model may need. refused: words of the error, where there is one."""
+    """nodes: (operator, inputs, output, attributes). constants: arrays, or with what they mean. inputs: shape and
+    dtype. kernels: how many the model may need. refused: words of the error, where there is one."""
 
     nodes: Sequence[Row]
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -178,6 +178,10 @@ BOMBS: dict[str, Bomb] = {
         [*(("Cast", [f"c{i}" if i else "a"], f"c{i + 1}", {"to": ("float64", "float32")[i % 2]}) for i in range(400)),
          *folded(("Identity", ["c400"], "f", {}))],
         {"a": ONES(1 << 16, np.int8)},
+    ),
+    "products with one large constant": Bomb(
+        [("ConstantOfShape", ["n"], "w", {}), *(("MatMul", ["x", "w"], f"y{i}", {}) for i in range(200))],
+        {"n": np.array([2000, 2000])}, spatial(1, 2000), [f"y{i}" for i in range(200)],
     ),
     "doubling": Bomb([*doubling(26), *folded()], {"a": ONES(1, np.float32)}),
     "shapes without end": Bomb(

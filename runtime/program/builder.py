@@ -7,6 +7,7 @@ from math import prod
 from sys import intern
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from weakref import ref
 
 import numpy as np
 
@@ -28,6 +29,9 @@ SHARED_WORK, LARGE_WORK = 15_000, 500_000
 """Multiply-adds, or bytes that are moved, below which a step is run by one thread; and from which on each thread's part
 is cut finer, so that one that was held up leaves less to wait for."""
 CHUNKS_PER_THREAD = 4
+PACKED_AGAIN = 512 << 20
+"""Bytes of constants that one node after another may pack for itself though an earlier one had read them: some seconds.
+Nodes beyond read them as they are, in NumPy."""
 NOTHING: Mapping[str, int] = MappingProxyType({})
 SOFTMAX_BYTES = 16 << 20
 """Bytes of a row's input and output from which on a softmax of two passes reads it again, where no device says more."""
@@ -70,6 +74,8 @@ class Builder:
         self._derived: dict[tuple[int, Any], tuple[Any, View]] = {}
         self._pending: list[tuple[View, View]] = []
         self._calls: dict[tuple[Any, ...], _Alike] = {}
+        self._packed: dict[int, ref[np.ndarray]] = {}
+        self._packed_again = 0
 
     @property
     def target(self) -> Target:
@@ -262,11 +268,22 @@ class Builder:
 
     def _may_have_kernel(self, op: Op, ctx: Context) -> bool:
         """Not for a tensor without elements, a constant apart, nor to compute with quantized integers of 16 bits or of
-        several scales."""
+        several scales, nor where it would pack what others have packed before, again and again."""
         given = [t for t in ctx.inputs if t is not None and t.data is None]
         if self._target is None or any(0 in t.shape for t in (*given, *ctx.outputs)):
             return False
+        if op.macs is not None and not self._may_pack(ctx):
+            return False
         return ctx.narrow or (op.moves_data and ctx.uniform) or op.name in CONVERSIONS
+
+    def _may_pack(self, ctx: Context) -> bool:
+        """Whether there is time to pack the node's constants for it."""
+        for data in (t.data for t in ctx.inputs if t is not None and t.data is not None):
+            known = self._packed.get(id(data))
+            if known is not None and known() is data:  # else it lies where one lay that nobody needs any more
+                self._packed_again += data.nbytes
+            self._packed[id(data)] = ref(data)
+        return self._packed_again <= PACKED_AGAIN
 
     def _try(self, lower: Callable[[Context, Builder], bool], ctx: Context) -> bool:
         mark = len(self.steps)
