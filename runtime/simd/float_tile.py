@@ -9,10 +9,10 @@ from llvmlite import ir
 from numba.core import types
 
 from ..targets.target import Target
-from .tile import TileType, over_steps, over_steps_ahead
+from .tile import TileType, over_steps
 from .tile_layout import TileLayout
 from .traced import applied
-from .vector import ELEMENTS, load_at, multiply_add, primitive, row_addresses, shuffle, splat, store_at
+from .vector import ELEMENTS, load_at, multiply_add, primitive, read_addresses, row_addresses, shuffle, splat, store_at
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -42,10 +42,7 @@ class FloatTile:
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        if ahead:
-            self.run = over_steps_ahead(self.kind, self._step, 4, self.step_bytes)
-        else:
-            self.run = over_steps(self.kind, self._step, layout.unroll, 4, self.step_bytes)
+        self.run = over_steps(target, self.kind, self._step, layout.unroll, 4, self.step_bytes, ahead)
 
     def store(self, function: VectorFunction, residual: bool) -> Any:
         """store(tile, y, pitch, turn, residual, other_turn, *numbers): applies a vector function by up to two float32
@@ -113,7 +110,7 @@ class FloatTile:
     ) -> Iterator[ir.Value]:
         """`count` elements of each row: a number, or a vector whose lanes Arm's products take as they are."""
         kind = ELEMENTS["f32"] if count == 1 else ir.VectorType(ELEMENTS["f32"], count)
-        for address in row_addresses(b, a, pitch, self.rows, self.across, turn):
+        for address in read_addresses(b, self.target, a, pitch, self.rows, self.across, turn):
             yield load_at(b, address, kind)
 
     def _columns(self, b: ir.IRBuilder, address: ir.Value) -> list[ir.Value]:

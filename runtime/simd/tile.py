@@ -20,7 +20,7 @@ from .dot import accumulate, operands
 from .real_store import real_store
 from .requantize import requantize_store
 from .tile_layout import TileLayout
-from .vector import Vector, load_at, prefetch, primitive, row_addresses, store_at
+from .vector import GROUPED, Vector, load_at, prefetch, primitive, read_addresses, row_addresses, store_at, unseen
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -62,35 +62,67 @@ Step = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value, ir.Value, ir.Value,
 """(builder, tile, a, pitch, turn, b, count) -> tile after `count` steps."""
 
 
-def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int) -> Any:
-    """run(tile, a, pitch, turn, b, steps, ahead) -> tile, end of b: the inner loop, `unroll` (a power of two) steps at
-    once and then the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b."""
+UNROLLED = 4
+"""Steps at once on x86, where a loop's own instructions are a third of those of a step: a core that shares its front
+end with another thread, or has a narrow one, has no room for them beside the products."""
+
+
+def one_by_one(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Step:
+    """Several steps of x86 one after the other. LLVM is kept from mixing them, which takes more registers than there
+    are: from loading for a step what follows it, and from adding up the products of several before their sum."""
+
+    def steps(
+        b: ir.IRBuilder, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value, count: int
+    ) -> ir.Value:
+        tile = emit(b, tile, a, pitch, turn, w, 1)
+        for i in range(1, count):
+            b.asm(ir.FunctionType(ir.VoidType(), []), "", "~{memory}", [], True)
+            if kind.vector.element == "i32":
+                tile = kind.pack(b, [unseen(b, acc) for acc in kind.unpack(b, tile)])
+            tile = emit(b, tile, b.add(a, I64(i * a_bytes)), pitch, turn, b.add(w, I64(i * b_bytes)), 1)
+        return tile
+
+    return steps
+
+
+def over_steps(
+    target: Target, kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int, ahead: bool = False
+) -> Any:
+    """run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: the inner loop, several steps at once and then
+    the rest one by one. unroll: how many `emit` does at once, a power of two. a_bytes, b_bytes: what a step reads of a
+    row and of b. ahead: each step also asks the second cache for the line `distance` bytes behind its own part of b."""
+    # Instructions of SSE overwrite an operand, so that large tiles leave no register. Those of AVX512 do more each.
+    if target.family == "x86" and target.vector_registers == 16 and (target.fma or kind.rows <= GROUPED):
+        emit, unroll = one_by_one(kind, emit, a_bytes, b_bytes), UNROLLED
 
     def steps_of(count: int) -> Any:
         def generate(
-            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value
-        ) -> ir.Value:
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value,
+            distance: ir.Value,
+        ) -> ir.Value:  # fmt: skip
+            for i in range(count if ahead else 0):
+                prefetch(b, b.add(b.add(w, distance), I64(i * b_bytes)))
             return emit(b, tile, a, pitch, turn, w, count)
 
-        return primitive(lambda tile, a, pitch, turn, b: kind, generate)
+        return primitive(lambda tile, a, pitch, turn, b, distance: kind, generate)
 
     one, several = steps_of(1), steps_of(unroll)
     shift, mask = unroll.bit_length() - 1, unroll - 1
 
-    def run(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
+    def run(tile, a, pitch, turn, b, steps, distance):  # type: ignore[no-untyped-def]
         for _ in range(steps):
-            tile = one(tile, a, pitch, turn, b)
+            tile = one(tile, a, pitch, turn, b, distance)
             a = a + a_bytes
             b = b + b_bytes
         return tile, b
 
-    def run_unrolled(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
+    def run_unrolled(tile, a, pitch, turn, b, steps, distance):  # type: ignore[no-untyped-def]
         for _ in range(steps >> shift):
-            tile = several(tile, a, pitch, turn, b)
+            tile = several(tile, a, pitch, turn, b, distance)
             a = a + (a_bytes << shift)
             b = b + (b_bytes << shift)
         for _ in range(steps & mask):
-            tile = one(tile, a, pitch, turn, b)
+            tile = one(tile, a, pitch, turn, b, distance)
             a = a + a_bytes
             b = b + b_bytes
         return tile, b
@@ -98,36 +130,13 @@ def over_steps(kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: i
     return njit(inline="always")(run if unroll == 1 else run_unrolled)
 
 
-def over_steps_ahead(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Any:
-    """As `over_steps`, one step at once; each step also asks the second cache for the line `ahead` bytes behind its
-    own part of b."""
-
-    def generate(
-        b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value,
-        ahead: ir.Value,
-    ) -> ir.Value:  # fmt: skip
-        prefetch(b, b.add(w, ahead))
-        return emit(b, tile, a, pitch, turn, w, 1)
-
-    one = primitive(lambda tile, a, pitch, turn, b, ahead: kind, generate)
-
-    def run(tile, a, pitch, turn, b, steps, ahead):  # type: ignore[no-untyped-def]
-        for _ in range(steps):
-            tile = one(tile, a, pitch, turn, b, ahead)
-            a = a + a_bytes
-            b = b + b_bytes
-        return tile, b
-
-    return njit(inline="always")(run)
-
-
 class Int8Tile:
     """Primitives on tiles of int32 accumulators of int8 products.
 
     init(bias) -> tile: every row is the vectors at address bias.
-    run(tile, a, pitch, turn, b, steps, ahead) -> tile, end of b: adds the products of steps * `layout.depth` elements
-        of each row (the first at a, others as `row_addresses`) with the packed weights at b (`layout.step_bytes` bytes
-        a step). With `ahead`, as `over_steps_ahead`.
+    run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: adds the products of steps * `layout.depth`
+        elements of each row (the first at a, others as `row_addresses`) with the packed weights at b
+        (`layout.step_bytes` bytes a step). ahead, distance: see `over_steps`.
     one(tile, a, pitch, turn, b) -> tile: a single step.
     keep(tile, m, pitch): writes rows of accumulators as they are, in the channel order of the layout, the first at m.
     store(tile, y, pitch, turn, ...): see `store`.
@@ -147,10 +156,7 @@ class Int8Tile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.one = primitive(lambda tile, a, pitch, turn, b: self.kind, self._one)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        if ahead:
-            self.run = over_steps_ahead(self.kind, self._step, a_bytes, self.step_bytes)
-        else:
-            self.run = over_steps(self.kind, self._step, self.layout.unroll, a_bytes, self.step_bytes)
+        self.run = over_steps(target, self.kind, self._step, self.layout.unroll, a_bytes, self.step_bytes, ahead)
 
     def _held_rows(self) -> int:
         """Rows for which there are accumulators."""
@@ -188,7 +194,7 @@ class Int8Tile:
     def _rows(
         self, b: ir.IRBuilder, a: ir.Value, pitch: ir.Value, turn: ir.Value, count: int
     ) -> Iterator[list[ir.Value]]:
-        for address in row_addresses(b, a, pitch, self.rows, self.across, turn):
+        for address in read_addresses(b, self.target, a, pitch, self.rows, self.across, turn):
             yield operands(b, self.target, self.layout, address, count, self.widened)
 
     def _result(self, b: ir.IRBuilder, tile: ir.Value) -> list[ir.Value]:

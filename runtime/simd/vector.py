@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ..targets.target import Target
 
 Emit = Callable[..., ir.Value]
+GROUPED = 4
+"""Rows whose addresses are left to LLVM, which finds registers for so many."""
 
 
 def row_addresses(
@@ -65,6 +67,35 @@ def row_addresses(
     for row in range(1, rows):
         found.append(builder.add(found[-1], pitch if row % across or turn is None else turn))
     return found
+
+
+def read_addresses(
+    builder: ir.IRBuilder, target: Target, first: ir.Value, pitch: ir.Value, rows: int, across: int, turn: ir.Value
+) -> list[ir.Value]:
+    """As `row_addresses`, for the rows that a loop reads in every step.
+
+    On x86, whose loads add two registers, one of them doubled: the distance to every third row is a number that LLVM
+    sees nothing of, as it computes each row's address from the one before otherwise, an instruction each. (With the
+    many rows of AVX512 that takes more registers than there are.)
+    """
+    if target.family != "x86" or target.vector_registers > 16 or rows <= GROUPED:
+        return row_addresses(builder, first, pitch, rows, across, turn)
+    kind = ir.IntType(64)
+    distances = row_addresses(builder, ir.Constant(kind, 0), pitch, rows, across, turn)
+    found = [first]
+    for row in range(1, rows):
+        group = row // 3 * 3
+        if row == group:
+            found.append(builder.add(first, unseen(builder, distances[row])))
+        else:
+            found.append(builder.add(found[group], builder.sub(distances[row], distances[group])))
+    return found
+
+
+def unseen(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    """The same value, of which LLVM does not know how it came about (x86)."""
+    register = "x" if isinstance(value.type, ir.VectorType) else "r"
+    return builder.asm(ir.FunctionType(value.type, [value.type]), "", f"={register},0", [value], False)
 
 
 def prefetch(builder: ir.IRBuilder, address: ir.Value) -> None:
