@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..runtime.boxed import is_boxed
 from ..runtime.engine.feeds import check_feeds
 from ..runtime.errors import InputError
 from ..runtime.file.self_test import MOST_BYTES, MOST_CASES, Case, total_bytes
@@ -33,6 +34,8 @@ def make_self_test(model: Model, wanted: int | Sequence[Mapping[str, Any]]) -> l
     count = wanted if isinstance(wanted, int) else len(wanted)
     if isinstance(wanted, bool) or not 0 <= count <= MOST_CASES:
         raise InputError(f"self_test: 1 to {MOST_CASES} inputs are wanted, not {wanted if wanted is count else count}")
+    if any(is_boxed(info.dtype) for info in (*model.inputs.values(), *model.outputs.values())):
+        raise InputError("self_test: it holds tensors of numbers, and the model takes or gives text or sequences")
     if isinstance(wanted, int):
         feeds = _random_feeds(model, wanted)
     else:

@@ -36,10 +36,12 @@ Operator sets 7 to current, and older ones as onnx's version converter brings th
 by others are replaced by those where they have no handler.
 
 - Sequences of tensors and optional values: where their lengths are known at conversion nothing is left of them but the
-  tensors; a position that is known only at run time chooses among elements of one shape. None may be an input or an
-  output.
-- Text: a classifier whose classes have names gives their numbers 0, 1, ..., and the names are the model's labels. Other
-  text is refused. A ZipMap's maps are the rows of a matrix, in the order of the classes.
+  tensors. Others are values of the graph, by operators that run in NumPy. As inputs and outputs they are lists of
+  arrays, and None where an optional value is absent.
+- Text, as NumPy's arrays of `str`: its operators run in NumPy, and what looks it up, such as the categories of
+  encoders, gives numbers that kernels compute with. A classifier whose classes have names gives their numbers 0, 1,
+  ..., and the names are the model's labels. Patterns are of RE2's syntax, without Unicode's classes.
+- Maps are no inputs. A ZipMap's are the rows of a matrix, in the order of the classes.
 - Tools that run models through onnx's backend interface find it in `millijoule.converters.onnx_backend`.
 
 """

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from . import summary
+from .boxed import name_of
 from .errors import InputError, ModelError
 from .file.mapping import release_pages
 from .file.metadata import Metadata
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TensorInfo:
-    """A public input or output. shape: ints and the names of symbolic dimensions; None where the rank is unknown.
+    """A public input or output. shape: ints and the names of symbolic dimensions; None where the rank is unknown, or it
+    is no tensor.
 
-    quant: where the numbers are quantized integers, what they stand for.
+    dtype: of text, NumPy's dtype of objects; of sequences and optional values a structure of objects. `kind` says it in
+    a word. quant: where the numbers are quantized integers, what they stand for.
     """
 
     name: str
@@ -37,12 +40,20 @@ class TensorInfo:
     dtype: np.dtype
     quant: Quantization | None = None
 
+    @property
+    def kind(self) -> str:
+        """The dtype's name, or what it is instead of a tensor of numbers: "float32", "text", "sequence(float32)",
+        "optional(float32)", "optional(sequence(text))"."""
+        return name_of(self.dtype)
+
     def __str__(self) -> str:
         """As errors and tables write it: 'x' float32 (1, 8)."""
         sizes = "any shape"
+        if self.dtype.names is not None:
+            return f"'{self.name}' {self.kind}"
         if self.shape is not None:
             sizes = f"({', '.join(map(str, self.shape))}{',' if len(self.shape) == 1 else ''})"
-        return f"'{self.name}' {self.dtype} {sizes}"
+        return f"'{self.name}' {self.kind} {sizes}"
 
 
 @dataclass(slots=True, repr=False)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .boxed import TEXT, is_boxed
+from .errors import InputError
+
 if TYPE_CHECKING:
     from .model import Model
 
@@ -18,9 +21,26 @@ AT_ONCE = 1 << 24
 
 
 def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
-    """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans."""
-    random = Random(seed)
-    return {name: _random(random, model.inputs[name].dtype, shape) for name, shape in shapes.items()}
+    """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans;
+    text that the model's constants are. InputError where a sequence or an optional value is wanted."""
+    random, found = Random(seed), Arrays()
+    for name, shape in shapes.items():
+        info = model.inputs[name]
+        if info.dtype == TEXT:
+            found[name] = _random_text(random, model, shape)
+        elif is_boxed(info.dtype):
+            raise InputError(f"input {info} has to be given: nothing says what is in it")
+        else:
+            found[name] = _random(random, info.dtype, shape)
+    return found
+
+
+def _random_text(random: Random, model: Model, shape: tuple[int, ...]) -> np.ndarray:
+    constants = [value.data for value in model.graph.values.values() if value.data is not None and value.dtype == TEXT]
+    known = [text for data in constants for text in data.reshape(-1).tolist()] or ["text"]
+    found = np.empty(math.prod(shape), TEXT)
+    found[:] = random.choices(known, k=len(found))
+    return found.reshape(shape)
 
 
 def random_bytes(random: Random, count: int) -> np.ndarray:

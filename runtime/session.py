@@ -13,6 +13,7 @@ import numpy as np
 
 from ..device_profiles import usable_cpus
 from . import summary
+from .boxed import given, is_boxed
 from .engine.engine import Engine, Shapes
 from .engine.feeds import Arrays, FeedCheck, Feeds
 from .engine.locks import Lock
@@ -48,12 +49,14 @@ def load(
     """As mj.load, of a Model or a .mj file: the runtime knows no sources."""
     if memory is not None:
         _check_memory(memory)
-    given = model if isinstance(model, Model) else ModelFile(model, verify)
-    engine = Engine(given, threads, profile, target, kernels, progress, reuse_inputs)
+    source = model if isinstance(model, Model) else ModelFile(model, verify)
+    engine = Engine(source, threads, profile, target, kernels, progress, reuse_inputs)
     model = engine.model
     if model.metadata.states and (memory is not None or reuse_inputs):
         asked = "memory" if memory is not None else "reuse_inputs"
         raise InputError(f"the model keeps state from one run to the next, which {asked} does not go with")
+    if memory is not None and any(is_boxed(info.dtype) for info in (*model.inputs.values(), *model.outputs.values())):
+        raise InputError("the model takes or gives text or sequences, which a memory does not keep")
     if type(model) is not Model:
         from .cascade.cascade import Cascade
         from .cascade.model import CascadeModel
@@ -89,6 +92,7 @@ class Session:
         self._engine = engine.retain()
         self._shelf = shelf
         self._check = FeedCheck(engine.model)
+        self._boxed = any(is_boxed(info.dtype) for info in engine.model.outputs.values())
         self._own: Workspace | None = None
         self._turn = Lock()
         self._pool: list[Workspace] = []
@@ -265,6 +269,8 @@ class Session:
     def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Runs the model on arrays by input name, or on the array of its only input; new arrays by output name.
 
+        Text is arrays of str, a sequence of tensors a list of arrays, an optional value that is absent None; so they
+        come out again.
         outputs: names of what to return instead of the model's outputs, also of what lies between: the source's
         tensors, as `mj compare` prints them, in the source's layout; or steps, as `mj inspect --steps` prints them, for
         what a step writes, its activation included and images channels-last.
@@ -291,7 +297,8 @@ class Session:
         shapes = shapes_of(arrays)
         found, _, _ = self._execute(self._engine.plan(shapes, names), arrays)
         self._latest = get_ident(), shapes
-        return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+        found = found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
+        return {name: given(array) for name, array in found.items()} if self._boxed or names else found
 
     def _advance(
         self, stream: Stream, arrays: Mapping[str, np.ndarray], names: tuple[str, ...]

@@ -45,12 +45,14 @@ OPS = [
         "Range",
         "Pow",
     ),
+    *("TextLookup", "StringSplit", "StringConcat", "SequenceAt", "SequenceErase", "Optional", "NumbersToText"),
     *("MatMul", "AveragePool", "GlobalMaxPool", "ConvTranspose", "Resize", "DepthToSpace", "Requantize", "TopK", "Pad"),
 ]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-38, 1e-300, 3.4e38, 3.5e38, 1e300, -1e300, 255.5]
 WORDS = [
     *("", "x", "N", "Conv", "Gemm", "MaxPool", "Reshape", "Expand", "Tile", "Range", "ConstantOfShape", "Slice", "If"),
     *("float32", "float16", "int8", "uint8", "int64", "bool", "float64", "NOTSET", "SAME_UPPER", "VALID", "Relu"),
+    *("text", "sequence(float32)", "optional(text)", "optional(sequence(int64))", "(a*)*b", "a{1000}"),
     *("Clip", "Sigmoid", "__metadata__", "../../etc/passwd", "\u0000", "\U0001f600", "a" * 5000, "F32", "I8", "U64"),
 ]
 PATTERNS = [

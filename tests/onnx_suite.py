@@ -101,8 +101,6 @@ def _stored(folder: Path, side: str, infos: Sequence[onnx.ValueInfoProto]) -> li
 def problem_of(case: Case, target: str = "numpy") -> str | None:
     """What is wrong with the results of a session made of the case's file; None where nothing is."""
     infos = case.model.graph.input
-    if any(info.type.WhichOneof("value") != "tensor_type" for info in infos):
-        return "has inputs that are no tensors"
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
@@ -124,8 +122,11 @@ def problem_of(case: Case, target: str = "numpy") -> str | None:
     return None
 
 
-def held(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Numbers of a type that NumPy lacks in the wider one that the model holds them in."""
+def held(array: Any, dtype: np.dtype) -> Any:
+    """Numbers of a type that NumPy lacks in the wider one that the model holds them in; sequences, absent values and
+    text as they are."""
+    if array is None or isinstance(array, list) or dtype.hasobject:
+        return array
     array = np.asarray(array)
     return array.astype(dtype) if is_narrow(array.dtype) else array
 
@@ -135,18 +136,39 @@ def is_narrow(dtype: np.dtype) -> bool:
     return dtype.type.__module__ != "numpy"
 
 
-def difference(got: np.ndarray, expected: Any, rtol: float, atol: float) -> str | None:
+def difference(got: Any, expected: Any, rtol: float, atol: float) -> str | None:
+    if expected is None or isinstance(expected, list) or got is None or isinstance(got, list):
+        return _different_values(got, expected, rtol, atol)
     if not isinstance(expected, np.ndarray):
         expected = np.asarray(expected)
     if expected.dtype.name == "bfloat16":
         rtol = max(rtol, BFLOAT16_RTOL)
     if is_narrow(expected.dtype):
         got, expected = got.astype(np.float32), expected.astype(np.float32)
+    if expected.dtype.kind in "SU":
+        expected = expected.astype(object)
     if (got.dtype, got.shape) != (expected.dtype, expected.shape):
         return f"is {got.dtype}{got.shape}, not {expected.dtype}{expected.shape}"
+    if expected.dtype.kind in "OSU":
+        return None if np.array_equal(_texts(got), _texts(expected)) else "differs"
     if expected.dtype.kind not in "fc":
         return None if np.array_equal(got, expected) else "differs"
     return None if np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True) else "differs"
+
+
+def _different_values(got: Any, expected: Any, rtol: float, atol: float) -> str | None:
+    if expected is None or got is None:
+        return None if got is expected else "is there, or is not there, where it should"
+    if not isinstance(got, list) or not isinstance(expected, list) or len(got) != len(expected):
+        return "is no sequence, or not of that length"
+    found = [difference(*pair, rtol, atol) for pair in zip(got, expected, strict=True)]
+    return next((f"item {place} {problem}" for place, problem in enumerate(found) if problem), None)
+
+
+def _texts(array: np.ndarray) -> np.ndarray:
+    """The elements as str, which the suite has as bytes, too."""
+    found = [item.decode() if isinstance(item, bytes) else str(item) for item in array.reshape(-1)]
+    return np.array(found, object).reshape(array.shape)
 
 
 def reason_of(problem: str) -> str:

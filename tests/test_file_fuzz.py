@@ -19,6 +19,7 @@ import pytest
 from fuzz_mutants import gate_mutant, mutant
 from fuzz_runner import Answer, Limits, Load
 from small_model import small_model
+from text_model import ITEMS, WORDS, text_model
 
 from millijoule.converters.self_test import make_self_test
 from millijoule.runtime.cascade.gate import Gate
@@ -110,6 +111,30 @@ def test_mutants_of_a_cascade(tmp_path: Path) -> None:
         lambda index: (gate_mutant if index % 2 else mutant)(file, index), range(COUNT // 2), by_cascade, sound,
         tmp_path, limits, workers=2,
     )  # fmt: skip
+    assert not outcome.failures, "\n".join(outcome.failures[:20])
+    assert outcome.answered > COUNT // 40
+
+
+def by_text(path: Path, verify: bool) -> Answer:
+    """What a session gives for text, a sequence and an absent value, text as NumPy's characters."""
+    with load(Model.load(path, verify=verify), threads=1) as session:
+        found = session.run({"words": WORDS, "items": ITEMS, "maybe": None})
+    return {name: np.array(str(item)) if isinstance(item, list) else _plain(item) for name, item in found.items()}
+
+
+def _plain(item: np.ndarray | None) -> np.ndarray:
+    return np.array("absent") if item is None else item.astype(str) if item.dtype == object else item
+
+
+def test_mutants_of_text(tmp_path: Path) -> None:
+    path = tmp_path / "sound.mj"
+    text_model().save(path)
+    file, sound = path.read_bytes(), by_text(path, True)
+    path.unlink()
+    limits = Limits(address_space=4 << 30, resident=256 << 20)
+    outcome = fuzz_runner.run(
+        lambda index: mutant(file, index), range(COUNT // 2), by_text, sound, tmp_path, limits, workers=2
+    )
     assert not outcome.failures, "\n".join(outcome.failures[:20])
     assert outcome.answered > COUNT // 40
 

@@ -256,8 +256,14 @@ def test_prelu_of_a_slope_per_channel() -> None:
     agree([node("PRelu", "x s", "y")], IMAGE, constants=constants, opset=7)
 
 
-def test_training_is_refused() -> None:
+def test_batch_normalization_as_in_training() -> None:
+    parameters = {name: np.linspace(1, 2, 3, dtype=np.float32) for name in ("s", "b", "m", "v")}
+    nodes = [node("BatchNormalization", "x s b m v", "y mean variance", training_mode=1, momentum=0.75, epsilon=0.01)]
+    agree(nodes, IMAGE, "y mean variance", constants=parameters, opset=15)
+
+
+def test_statistics_per_element_are_refused() -> None:
     parameters = {name: np.ones(3, np.float32) for name in ("s", "b", "m", "v")}
-    nodes = [node("BatchNormalization", "x s b m v", "y", training_mode=1)]
-    with pytest.raises(ModelError, match=r"BatchNormalization x1: training mode"):
-        graph_from(model_of(nodes, IMAGE, "y", parameters, opset=15))
+    nodes = [node("BatchNormalization", "x s b m v", "y", spatial=0)]
+    with pytest.raises(ModelError, match=r"BatchNormalization x1: statistics per element"):
+        graph_from(model_of(nodes, IMAGE, "y", parameters, opset=7))

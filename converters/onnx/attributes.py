@@ -9,13 +9,14 @@ from onnx import AttributeProto, TensorProto
 
 from ...runtime.errors import ModelError
 from .tensors import sparse_to_array, to_array
+from .texts import decoded
 
 _SCALARS = {AttributeProto.INT: "i", AttributeProto.FLOAT: "f", AttributeProto.GRAPH: "g"}
 _LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", AttributeProto.GRAPHS: "graphs"}
 
 
 def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False) -> Any:
-    """int, float, str, ndarray, GraphProto, TypeProto or a list of those; a tensor of text is a list, too.
+    """int, float, str, ndarray, GraphProto, TypeProto or a list of those.
 
     ModelError: another type, damaged tensors or text.
     """
@@ -29,7 +30,7 @@ def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False)
         return [_text(item, attr.name) for item in attr.strings]
     if attr.type == AttributeProto.TENSOR:
         if attr.t.data_type == TensorProto.STRING:
-            return [_text(item, attr.name) for item in attr.t.string_data]
+            return decoded(attr.t)
         return to_array(attr.t, folder, allow_nan)
     if attr.type == AttributeProto.TENSORS:
         return [to_array(item, folder, allow_nan) for item in attr.tensors]

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from onnx import defs
 
+from ...runtime.boxed import DTYPES as NAMED
+from ...runtime.boxed import TEXT, holds, is_boxed, optional_of, sequence_of
 from ...runtime.graph import Attribute, Graph
 from .schemas import find_schema
 from .tensors import DTYPES
@@ -53,6 +55,8 @@ def _concrete(text: str, schema: defs.OpSchema) -> np.dtype | None:
     if len(allowed) != 1 or not allowed[0].startswith("tensor("):
         return None
     name = allowed[0][len("tensor(") : -1]
+    if name == "string":
+        return TEXT
     return next((dtype for dtype in DTYPES.values() if dtype.name == _NAMES.get(name, name)), None)
 
 
@@ -108,9 +112,48 @@ def _of_graph(graph: Attribute, skipped: int) -> Dtypes | None:
     return [graph.values[name].dtype if name in graph.values else None for name in graph.outputs[skipped:]]
 
 
+def _number(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [np.dtype(np.int64)]
+
+
+def _text(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [TEXT]
+
+
+def _truth(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [np.dtype(np.bool_)]
+
+
+def _like_first(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [inputs[0]]
+
+
+def _sequence(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [sequence_of(NAMED[str(attrs["dtype"])])]
+
+
+def _parts(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [None if inputs[0] is None else sequence_of(inputs[0])]
+
+
+def _optional(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [optional_of(NAMED[str(attrs["dtype"])])]
+
+
+def _weights(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    return [inputs[7]]
+
+
+def _held(inputs: Dtypes, attrs: Mapping[str, Attribute]) -> Dtypes | None:
+    """What a sequence or an optional value holds."""
+    first = inputs[0]
+    return [first if first is None or not is_boxed(first) or first == TEXT else holds(first)]
+
+
 _SPECIAL = {
     "BitCast": _cast,
     "Cast": _cast,
+    "ConcatFromSequence": _held,
     "ConstantOfShape": _constant_of_shape,
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,
@@ -119,5 +162,18 @@ _SPECIAL = {
     "Loop": _loop,
     "MaxPoolIndices": _positions,
     "MelWeightMatrix": _mel_weights,
+    "NumbersToText": _text,
+    "Optional": _optional,
+    "OptionalGetElement": _held,
+    "OptionalHasElement": _truth,
     "Scan": _scan,
+    "SequenceAt": _held,
+    "SequenceConstruct": _sequence,
+    "SequenceErase": _like_first,
+    "SequenceInsert": _like_first,
+    "SequenceLength": _number,
+    "SplitToSequence": _parts,
+    "TextLookup": _number,
+    "TextToNumbers": _cast,
+    "TreeEnsemble": _weights,
 }

@@ -10,6 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import defs, helper
 
+from ...runtime.boxed import holds, is_sequence
 from ...runtime.errors import ModelError
 from .call import Call
 from .job import MAX_DEPTH, MAX_NODES, Unsupported
@@ -155,5 +156,14 @@ def _type_of(call: Call, name: str) -> onnx.TypeProto:
     value = call.builder.value(name) if name else None
     if value is None:
         return onnx.TypeProto()
+    if value.dtype.names is not None:
+        return _boxed_type(value.dtype)
     code = call.scope.job.narrow.get(name) or helper.np_dtype_to_tensor_dtype(np.dtype(value.dtype))
     return helper.make_tensor_type_proto(code, value.shape)
+
+
+def _boxed_type(dtype: np.dtype) -> onnx.TypeProto:
+    if dtype.names is None:
+        return helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(dtype), None)
+    inner = _boxed_type(holds(dtype))
+    return helper.make_sequence_type_proto(inner) if is_sequence(dtype) else helper.make_optional_type_proto(inner)

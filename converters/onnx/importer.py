@@ -43,7 +43,7 @@ def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
 
 
 def _places(tensor: onnx.TensorProto, folder: Path | None) -> np.ndarray:
-    return texts.decoded(tensor)[0]
+    return texts.places_of(texts.decoded(tensor))[0]
 
 
 def _add(
@@ -86,7 +86,7 @@ def import_graph(
         tensor = stored.get(name, onnx.TensorProto())
         _note(job, inner, tensor.data_type)
         if tensor.data_type == onnx.TensorProto.STRING:
-            job.texts[inner] = texts.decoded(tensor)[1]
+            job.texts[inner] = texts.places_of(texts.decoded(tensor))[1]
     wanted = [info.name for info in proto.output]
     if len(set(wanted)) != len(wanted) or "" in wanted:
         raise job.error(f"an output has no name or is listed twice: {wanted}")
@@ -95,10 +95,25 @@ def import_graph(
         found = scope.find(name)
         if found is None:
             raise job.error(f"nothing produces the output '{name}'")
-        if found in job.sequences:
-            raise job.error(f"output '{name}' is a sequence of tensors; make its elements outputs")
+        if scope.outer is not None and found in job.texts:
+            found = texts.written(scope, found)
+        if scope.outer is not None or found in job.sequences:
+            found = sequences.as_declared(scope, found, scope.hint(name).dtype)
         graph.outputs.append(found)
+    if scope.outer is None:
+        graph.outputs = _named(scope, wanted, texts.named_apart(scope, graph.outputs))
     return graph
+
+
+def _named(scope: Scope, wanted: Sequence[str], found: Sequence[str]) -> list[str]:
+    """The model's outputs, each under its own name where that is free."""
+    outputs = []
+    for name, value in zip(wanted, found, strict=True):
+        if value != name and scope.builder.value(name) is None:
+            scope.builder.emit("Identity", [value], [name], {}, name)
+            value = name
+        outputs.append(value)
+    return outputs
 
 
 def _note(job: Job, name: str, code: int) -> None:
@@ -139,8 +154,6 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
     mark = builder.mark()
     try:
         call.attrs = _attributes(node, job)
-        texts.check(call, domain)
-        sequences.check(call, domain)
         _convert(call, node, domain)
         texts.follow(call, domain)
         if node.op_type == "Constant":
@@ -178,6 +191,8 @@ def _convert(call: Call, node: onnx.NodeProto, domain: str) -> None:
     if own is not None:
         inline(call, own, import_nodes)
         return
+    texts.prepare(call, domain)
+    sequences.prepare(call, domain)
     flags.check(call, domain)
     integer_types.check(call, domain)
     if not domain:
@@ -223,13 +238,17 @@ def _check_version(call: Call) -> None:
         raise Unsupported(f"its form of operator set {schema.since_version}; supported are forms up to {MAX_OPSET}")
 
 
+_NAN_IN = frozenset(("ConstantOfShape", "TreeEnsemble"))
+"""Operators that take NaN for what it is, or as a mark."""
+
+
 def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
     found: dict[str, object] = {}
     for attr in node.attribute:
         if attr.name in found:
             raise Unsupported(f"attribute '{attr.name}' is given twice")
         try:
-            found[attr.name] = value_of(attr, job.folder, allow_nan=node.op_type == "ConstantOfShape")
+            found[attr.name] = value_of(attr, job.folder, allow_nan=node.op_type in _NAN_IN)
         except ModelError as error:
             if node.op_type == "Constant":
                 raise job.error(f"{describe(node)}: {error}") from None

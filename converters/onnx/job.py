@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from ...runtime.errors import ModelError
@@ -24,8 +25,9 @@ class Unsupported(Exception):
 class Job:
     """label: the model's name in messages. functions: the model's own, by (domain, name, overload).
     narrow: values whose ONNX element type is held in a wider dtype, and that type's number.
-    texts: values that stand for text, and the texts. sequences: those of known length, and the values in them. absent:
-    which optional values are not there."""
+    texts: values that stand for text, and the texts. sequences: those of known length, and the values in them.
+    item_dtypes: of their tensors. absent: which optional values are not there. written: of a value of one of these
+    kinds and a graph, the graph's own value for it."""
 
     label: str
     folder: Path | None
@@ -35,7 +37,9 @@ class Job:
     narrow: dict[str, int] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
     sequences: dict[str, list[str]] = field(default_factory=dict)
+    item_dtypes: dict[str, np.dtype] = field(default_factory=dict)
     absent: dict[str, bool] = field(default_factory=dict)
+    written: dict[tuple[str, int], str] = field(default_factory=dict)
     nodes: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
 

@@ -1,6 +1,7 @@
-"""Text, which has no place in a graph: an int64 value of places in a list of texts stands for it.
+"""Text that is known at conversion: an int64 value of places in a list of texts stands for it.
 
-So the names of a classifier's classes become 0, 1, ... where the model chooses among them, and its labels.
+So the names of a classifier's classes become 0, 1, ... where the model chooses among them, and its labels. Whoever
+reads what such numbers stand for gets a value of text (runtime/boxed.py), as text is that the model is fed with.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 from onnx import TensorProto
 
+from ...runtime.boxed import TEXT
 from ...runtime.errors import ModelError
 from .call import Call
 from .handlers import LEARNED
-from .job import Job, Unsupported
+from .job import Job
+from .scope import Scope
 from .tensors import held_shape
 
 Coded = tuple[np.ndarray, list[str]]
@@ -34,10 +37,10 @@ def coded(texts: Sequence[str]) -> Coded:
     return np.array([places[text] for text in texts], np.int64), names
 
 
-def decoded(tensor: TensorProto) -> Coded:
-    """A tensor of text. ModelError where it is damaged."""
+def decoded(tensor: TensorProto) -> np.ndarray:
+    """The elements of a tensor of text. ModelError where it is damaged."""
     where = f"tensor '{tensor.name}'"
-    shape = held_shape(tensor.dims, np.dtype(np.int64), where)
+    shape = held_shape(tensor.dims, TEXT, where)
     try:
         texts = [item.decode() for item in tensor.string_data]
     except UnicodeDecodeError:
@@ -45,8 +48,15 @@ def decoded(tensor: TensorProto) -> Coded:
     count = int(np.prod(shape, dtype=np.int64))
     if len(texts) != count:
         raise ModelError(f"{where}: shape {list(shape)} needs {count} elements, found {len(texts)}")
-    places, names = coded(texts)
-    return places.reshape(shape), names
+    found = np.empty(count, TEXT)
+    found[:] = texts
+    return found.reshape(shape)
+
+
+def places_of(data: np.ndarray) -> Coded:
+    """A tensor of text as places, in its shape."""
+    places, names = coded(data.reshape(-1).tolist())
+    return places.reshape(data.shape), names
 
 
 def of(call: Call, name: str) -> list[str] | None:
@@ -60,11 +70,34 @@ def note(call: Call, position: int, texts: list[str]) -> None:
         call.scope.job.texts[call.outputs[position]] = texts
 
 
-def check(call: Call, domain: str) -> None:
-    """Unsupported where the node computes with text."""
-    key = (domain, call.op)
-    if any(of(call, name) is not None for name in call.inputs) and key not in MOVERS | READERS:
-        raise Unsupported("it reads text, of which only what a classifier calls its classes can be converted")
+def constant(scope: Scope, hint: str, texts: Sequence[str]) -> str:
+    """A constant of text, of one dimension."""
+    data = np.empty(len(texts), TEXT)
+    data[:] = texts
+    return scope.builder.add_constant(hint, data)
+
+
+def written(scope: Scope, name: str) -> str:
+    """The value of text that the numbers of a value stand for."""
+    names, key = scope.job.texts[name], (name, id(scope.builder.graph))
+    found = scope.job.written.get(key)
+    data = scope.builder.constant(name)
+    if found is None and data is not None:
+        stored = np.array(names, TEXT)[data]
+        found = scope.builder.add_constant(f"{name}.text", np.asarray(stored, TEXT))
+        scope.job.written[key] = found
+    if found is None:
+        found = scope.job.unique(f"{name}.text")
+        scope.builder.emit("Gather", [constant(scope, f"{name}.texts", names), name], [found], {"axis": 0}, found)
+        scope.job.written[key] = found
+    return found
+
+
+def prepare(call: Call, domain: str) -> None:
+    """Before the node is converted: text for what it reads of it, but where it may as well have numbers."""
+    if (domain, call.op) in MOVERS | READERS:
+        return
+    call.inputs = [written(call.scope, name) if of(call, name) is not None else name for name in call.inputs]
 
 
 def follow(call: Call, domain: str) -> None:
@@ -75,5 +108,11 @@ def follow(call: Call, domain: str) -> None:
 
 
 def labels(job: Job, outputs: Sequence[str]) -> list[str] | None:
-    """What the first output that is text may be; None where none is."""
+    """What the first output that is text by its numbers may be; None where none is."""
     return next((job.texts[name] for name in outputs if name in job.texts), None)
+
+
+def named_apart(scope: Scope, outputs: Sequence[str]) -> list[str]:
+    """A model's outputs, where those are text that the labels do not say."""
+    said = labels(scope.job, outputs)
+    return [written(scope, name) if scope.job.texts.get(name, said) != said else name for name in outputs]

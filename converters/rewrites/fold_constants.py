@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
+from ...runtime.boxed import is_boxed
 from ...runtime.graph import Node, subgraphs
 from ...runtime.ops.registry import find
 from .framework.constants import concrete, evaluate_node
@@ -24,6 +25,9 @@ def fold_constants(graph: IndexedGraph, node: Node) -> Patch | None:
     names = [name for name in node.inputs if name]
     if not names or any(graph.constant(name) is None for name in names):
         return None
+    dtypes = [graph.dtype(name) for name in (*names, *filter(None, node.outputs))]
+    if any(dtype is not None and is_boxed(dtype) for dtype in dtypes):
+        return None  # text that a few nodes make of a constant may be of any length
     if find(node.op) is None or subgraphs(node) or not _worthwhile(graph, node, names):
         return None
     return _folded(graph, node)

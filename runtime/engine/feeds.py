@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..boxed import TEXT, is_boxed, taken
 from ..errors import InputError
 from ..model import Model, TensorInfo
 
@@ -47,9 +48,12 @@ class FeedCheck:
         self._only = needed[0] if len(needed) == 1 else None
         # One object, which no thread changes.
         self._passed: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
+        self._boxed = any(is_boxed(info.dtype) for info in model.inputs.values())
 
     def __call__(self, feeds: Feeds | Any) -> dict[str, np.ndarray]:
         passed = self._passed
+        if self._boxed:  # of which dtype and shape say little
+            return check_feeds(self._model, feeds, self._optional)
         if type(feeds) is np.ndarray and self._only is not None:
             feeds = {self._only: feeds}
         if type(feeds) is dict and passed and len(feeds) == len(passed):
@@ -97,10 +101,22 @@ class Arrays(Mapping[str, np.ndarray]):
 
 def check_array(info: TensorInfo, value: Any) -> np.ndarray:
     """The array to feed as an input; InputError, with what makes one that fits, where its dtype or shape does not."""
+    if is_boxed(info.dtype):
+        return _check_boxed(info, value)
     array = as_array(f"input {info}", value)
     if array.dtype != info.dtype:
         raise InputError(f"input {info} expected, got {array.dtype}{_way_out(info, array)}")
     check_shape(f"input {info}", info, array)
+    return array
+
+
+def _check_boxed(info: TensorInfo, value: Any) -> np.ndarray:
+    try:
+        array = taken(value, info.dtype)
+    except InputError as problem:
+        raise InputError(f"input {info} expected: {problem}") from None
+    if info.dtype == TEXT:
+        check_shape(f"input {info}", info, array)
     return array
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from ..boxed import DTYPES, name_of
 from ..compiler.abi import ARENA, WEIGHTS
 from ..compiler.loader import Code
 from ..file.metadata import Metadata
@@ -32,7 +33,7 @@ class ValueRecord(msgspec.Struct, array_like=True):
 
     @staticmethod
     def of(value: Value) -> ValueRecord:
-        record = ValueRecord(value.name, value.dtype.str, value.shape)
+        record = ValueRecord(value.name, name_of(value.dtype), value.shape)
         if value.quant is not None:
             record.scales, record.zero_points = value.quant.scale.tobytes(), value.quant.zero_point.tobytes()
             record.axis = value.quant.axis
@@ -43,7 +44,7 @@ class ValueRecord(msgspec.Struct, array_like=True):
         if self.scales:
             scale, zero_point = np.frombuffer(self.scales, np.float32), np.frombuffer(self.zero_points, np.int32)
             quant = Quantization(scale, zero_point, self.axis)
-        return Value(self.name, np.dtype(self.dtype), self.shape, quant)
+        return Value(self.name, DTYPES[self.dtype], self.shape, quant)
 
 
 class OutlineRecord(msgspec.Struct, array_like=True):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from ..boxed import TEXT, blank, name_of, text_of
 from ..errors import Error, ModelError
 from ..evaluate import control
 from ..evaluate.dimensions import declare
@@ -48,7 +49,8 @@ class Part(msgspec.Struct, eq=False):
 
     def key(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         carried = tuple((name, arrays[name].tobytes()) for name in sorted(self.carriers))
-        return carried, tuple(arrays[name].shape for name in self.graph.inputs)
+        # A program reads nothing of a sequence, and how long it is is no matter of shapes.
+        return carried, tuple(None if arrays[n].dtype.names else arrays[n].shape for n in self.graph.inputs)
 
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
@@ -170,7 +172,7 @@ class Opened:
     def __init__(self, staged: Staged, workspace: Callable[[], Workspace]) -> None:
         self._staged, self._workspace = staged, workspace
         root = staged._root.graph
-        self.inputs = {name: np.zeros(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
+        self.inputs = {name: blank(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
         self.macs, self.shared, self._runs = 0, False, 0
         self._most = most_runs(sum(array.size for array in self.inputs.values()))
@@ -178,6 +180,9 @@ class Opened:
 
     def execute(self) -> None:
         self.macs, self.shared, self._runs = 0, False, 0
+        for array in self.inputs.values():
+            if array.dtype == TEXT:
+                array[...] = text_of(array)  # which the caller may write anything into
         found = self._run(self._staged._root, self.inputs)
         self.outputs.clear()
         self.outputs |= {name: found[name] for name in self._staged._outputs}
@@ -258,7 +263,9 @@ class Opened:
                 results = control.run(op, ctx, given, run_graph)
                 for name, result in zip(node.outputs, results, strict=False):
                     if name in values and values[name].dtype != result.dtype:
-                        raise ctx.error(f"gives {result.dtype}, but '{name}' is declared {values[name].dtype}")
+                        raise ctx.error(
+                            f"gives {name_of(result.dtype)}, but '{name}' is declared {name_of(values[name].dtype)}"
+                        )
             else:
                 step = infer_node(node, inputs)
                 for output in step.ctx.outputs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from ..boxed import is_boxed
 from ..errors import InputError
 from ..model import Model, TensorInfo
 from .feeds import check_array
@@ -129,7 +130,7 @@ def link(
     if target in taken:
         raise InputError(f"input '{target}' is bound already")
     ours, theirs = model.inputs[target], model.outputs[source]
-    if ours.dtype != theirs.dtype or ours.quant != theirs.quant or not _fits(ours, theirs):
+    if is_boxed(ours.dtype) or ours.dtype != theirs.dtype or ours.quant != theirs.quant or not _fits(ours, theirs):
         raise InputError(f"output {theirs} cannot be what input {ours} gets")
     if first is None:
         zero = 0 if ours.quant is None else int(ours.quant.zero_point[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from operator import index
 
+from ..boxed import name_of
 from ..errors import InputError, ModelError
 from ..graph import Dim, Graph, Value
 from ..ops.inference import size_problem
@@ -72,7 +73,7 @@ def declare(tensor: Tensor, value: Value | None, symbols: Mapping[str, int]) -> 
     if value is None:
         return None
     if value.dtype != tensor.dtype:
-        return f"gives {tensor.dtype}, but '{tensor.name}' is declared {value.dtype}"
+        return f"gives {name_of(tensor.dtype)}, but '{tensor.name}' is declared {name_of(value.dtype)}"
     if value.shape is not None and not agrees(value.shape, tensor.shape, symbols):
         return f"gives shape {tensor.shape}, but '{tensor.name}' is declared {written(value.shape)}"
     tensor.quant = value.quant

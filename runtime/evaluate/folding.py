@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ..boxed import is_boxed
 from ..errors import Error
 from ..ops.inference import Step
 from ..ops.registry import Tensor
@@ -44,7 +45,7 @@ class Folder:
 
     def _foldable(self, step: Step) -> bool:
         inputs = [tensor for tensor in step.ctx.inputs if tensor is not None]
-        if step.op.runs_graphs:
+        if step.op.runs_graphs or any(is_boxed(tensor.dtype) for tensor in (*inputs, *step.ctx.outputs)):
             return False
         if not step.op.shape_only and any(tensor.data is None for tensor in inputs):
             return False

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from ..boxed import TEXT
 from ..errors import InputError, ModelError
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops import integer
@@ -36,7 +37,8 @@ def evaluate(op: Op, ctx: Context, arrays: Sequence[np.ndarray | None]) -> list[
 
 
 def _array(result: object, tensor: Tensor) -> np.ndarray:
-    array = np.asarray(result)
+    # NumPy makes an array of its own kind of text of a single one.
+    array = np.asarray(result, TEXT if tensor.dtype == TEXT else None)
     # NumPy 1 makes scalars of arrays without dimensions, and promotes float32 scalars beside Python's numbers.
     if array.ndim == 0 and array.dtype == np.float64 and tensor.dtype.kind == "f":
         array = array.astype(tensor.dtype)

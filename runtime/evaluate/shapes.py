@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 import numpy as np
 
+from ..boxed import is_boxed
 from ..errors import ModelError
 from ..graph import Graph, Node, Value, outer_reads, subgraphs
 from ..ops.inference import Step, context_of, infer_node
@@ -74,6 +75,8 @@ def instantiate(
         inputs[name].data = data
     scope |= inputs
     wanted = [*graph.outputs, *keep]
+    if later is None and any(is_boxed(values[name].dtype) for name in (*graph.inputs, *wanted) if name in values):
+        raise DataNeeded("an input or output is text, a sequence or an optional value")
     reads = [_reads(node) for node in graph.nodes]
     pending = Counter(wanted) + Counter(name for names in reads for name in names)
     folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
@@ -89,9 +92,11 @@ def instantiate(
             pending.subtract(names)
             continue
         try:
-            if not waiting.isdisjoint(names):
+            if not waiting.isdisjoint(names) or _reads_boxed(node, scope):
                 raise DataNeeded("")
             step = _infer(values, node, scope, instance.symbols)
+            if any(is_boxed(tensor.dtype) for tensor in step.ctx.outputs):
+                raise DataNeeded("")
         except DataNeeded as needed:
             if later is None:
                 raise
@@ -126,6 +131,11 @@ def instantiate(
     instance.tensors = {name: tensor for name, tensor in captured.items() if name in read}
     instance.tensors |= {tensor.name: tensor for tensor in named if tensor is not None and tensor.name}
     return instance
+
+
+def _reads_boxed(node: Node, scope: Scope) -> bool:
+    """Whether the node has to be run by itself, as no program holds what it reads."""
+    return any(name in scope and is_boxed(scope[name].dtype) for name in node.inputs)
 
 
 def _chosen(node: Node, scope: Scope) -> Graph | None:
@@ -163,7 +173,8 @@ def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
     _refuse_unknown(graph)
     scope, nodes, folder = _constants(graph), [], Folder(graph.constant_bytes())
     for node in graph.nodes:
-        if all(not name or name in scope for name in node.inputs) and not subgraphs(node):
+        constant = all(not name or name in scope for name in node.inputs) and not _reads_boxed(node, scope)
+        if constant and not subgraphs(node):
             step = _infer(graph.values, node, scope, {})
             keep = largest is None or sum(tensor.size * tensor.dtype.itemsize for tensor in step.ctx.outputs) <= largest
             if keep and folder.fold(step):

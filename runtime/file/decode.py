@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
 import msgspec
 import numpy as np
 
+from ..boxed import DTYPES, TEXT
 from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value
-from . import container, schema
+from . import container, schema, text
 from .self_test import Arrays
 
 T = TypeVar("T")
 _decoder = msgspec.json.Decoder(schema.ModelRecord)
+_SINCE = {
+    2: "default sizes",
+    3: "cascades",
+    4: "self-test",
+    5: "memory for similar images",
+    6: "state",
+    7: "text, sequences or optional values",
+}
 _version_decoder = msgspec.json.Decoder(schema.VersionRecord)
 
 
-def decode_record(text: str) -> schema.ModelRecord:
+def decode_record(written: str) -> schema.ModelRecord:
     """The graph's JSON, checked against the schema; ModelError where it does not fit."""
     try:
-        version = _version_decoder.decode(text).version
+        version = _version_decoder.decode(written).version
         if version > schema.VERSION:
             raise ModelError(
                 f"it is version {version} of the format and this millijoule reads up to {schema.VERSION}: "
                 "upgrade with `pip install -U millijoule`"
             )
-        record = _decoder.decode(text)
+        record = _decoder.decode(written)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"the graph's record is not sound: {error}") from None
-    needed = schema.version_for(record.metadata, record.gate, record.self_test)
+    needed = schema.version_for(record.graphs, record.metadata, record.gate, record.self_test)
     if record.version < needed:
-        lacking = {2: "default sizes", 3: "cascades", 4: "self-test", 5: "memory for similar images", 6: "state"}[
-            needed
-        ]
-        raise ModelError(f"version {record.version} of the format has no {lacking}")
+        raise ModelError(f"version {record.version} of the format has no {_SINCE[needed]}")
     # msgspec takes the last of two equal keys; another reader might take the first.
-    container.parse(text, "graph's record")
+    container.parse(written, "graph's record")
     return record
 
 
@@ -60,6 +67,7 @@ class _Decoder:
         self.records = record.graphs
         self.tensors = tensors
         self.used: set[str] = set()
+        self.texts: dict[tuple[str, int], np.ndarray] = {}
         self.next_graph = 0
         self.depth = 0
 
@@ -90,9 +98,12 @@ class _Decoder:
     def value(self, record: schema.ValueRecord) -> Value:
         what = f"value {record.name!r}"
         data = None if record.data is None else self.tensor(what, record.data)
+        dtype = DTYPES[record.dtype]
+        if data is not None and dtype == TEXT:
+            data = self.text(what, record, data)
         return Value(
             record.name,
-            schema.DTYPES[record.dtype],
+            dtype,
             None if record.shape is None else tuple(record.shape),
             None if record.quant is None else self.quantization(what, record.quant),
             data,
@@ -134,6 +145,19 @@ class _Decoder:
             self.next_graph += 1
             return self.graph(record.index)
         return record
+
+    def text(self, what: str, record: schema.ValueRecord, data: np.ndarray) -> np.ndarray:
+        """The elements, which many values may share."""
+        if record.shape is None or any(isinstance(dim, str) for dim in record.shape):
+            raise ModelError(f"{what} is a constant of an unknown shape")
+        shape = tuple(map(int, record.shape))
+        key = str(record.data), math.prod(shape)
+        if key not in self.texts:
+            try:
+                self.texts[key] = text.decode(data, shape).reshape(-1)
+            except ModelError as problem:
+                raise ModelError(f"{what}: {problem}") from None
+        return self.texts[key].reshape(shape)
 
     def case(self, number: int, record: schema.CaseRecord) -> Arrays:
         what = f"self-test {number}"

@@ -8,9 +8,10 @@ from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
+from ..boxed import TEXT, name_of
 from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Quantization, Value, outer_reads
-from . import schema
+from . import schema, text
 from .metadata import Metadata
 from .self_test import Arrays
 
@@ -33,7 +34,7 @@ def encode_model(
     for stage in (graph, *more):
         encoder.graph(stage)
     cases = [encoder.case(number, case) for number, case in enumerate(self_test)]
-    version = schema.version_for(metadata, cascade, cases)
+    version = schema.version_for(encoder.graphs, metadata, cascade, cases)
     record = schema.ModelRecord("0" * 8, encoder.graphs, metadata, version, cascade, cases)
     return record, encoder.tensors
 
@@ -65,11 +66,14 @@ class _Encoder:
     def value(self, value: Value) -> schema.ValueRecord:
         return schema.ValueRecord(
             value.name,
-            value.dtype.name,
+            name_of(value.dtype),
             None if value.shape is None else [dim if isinstance(dim, str) else int(dim) for dim in value.shape],
-            None if value.data is None else self.tensor(value.name, value.data),
+            None if value.data is None else self.constant(value.name, value.data),
             None if value.quant is None else self.quantization(value.name, value.quant),
         )
+
+    def constant(self, name: str, data: np.ndarray) -> str:
+        return self.tensor(name, text.encode(data) if data.dtype == TEXT else data)
 
     def quantization(self, name: str, quant: Quantization) -> schema.QuantizationRecord:
         if quant.axis is None:

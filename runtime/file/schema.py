@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Final, Literal
 
@@ -9,11 +10,13 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
+from ..boxed import DTYPES as NAMES
+from ..boxed import PLAIN
 from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
 from .self_test import MOST_CASES
 
-VERSION: Final = 6
+VERSION: Final = 7
 """The newest. A file says the first that has all it uses, so that older readers take as many files as they can."""
 METADATA_KEY: Final = "millijoule"
 
@@ -41,17 +44,14 @@ SAFETENSORS_DTYPES: Final = {
 }
 DTYPES: Final = {dtype.name: dtype for dtype in SAFETENSORS_DTYPES.values()}
 SUPPORTED: Final = frozenset(DTYPES.values())
+"""Of tensors in the container."""
 QUANTIZED: Final = frozenset(DTYPES[name] for name in ("int8", "uint8", "int16", "uint16", "int32", "int64"))
 
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 Named = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Dim = Annotated[int, Meta(ge=0, le=MAX_DIM)] | Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-# fmt: off
-DtypeName = Literal[
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64",
-]
-# fmt: on
+DtypeName = Annotated[str, Meta(pattern=f"^({'|'.join(map(re.escape, NAMES))})$", max_length=64)]
 
 
 class Record(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -90,7 +90,7 @@ class QuantizationRecord(Record):
 
 
 class ValueRecord(Record):
-    """data: the key of a constant's tensor."""
+    """dtype: as in boxed.DTYPES. data: the key of a constant's tensor."""
 
     name: Named
     dtype: DtypeName
@@ -169,6 +169,9 @@ class CaseRecord(Record):
     outputs: list[Named]
 
 
+Version = Literal[1, 2, 3, 4, 5, 6, 7]
+
+
 class ModelRecord(Record):
     """graphs: the main graph, then those that attributes hold, each after the graph that holds it; of a cascade, these
     of its first stage, then of its second, and so on. metadata: of the first stage. self_test: of the model, or of the
@@ -181,15 +184,17 @@ class ModelRecord(Record):
     checksum: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
     graphs: Annotated[list[GraphRecord], Meta(min_length=1)]
     metadata: Metadata
-    version: Literal[1, 2, 3, 4, 5, 6]
+    version: Version
     gate: GateRecord | None = None
     self_test: Annotated[list[CaseRecord], Meta(max_length=MOST_CASES)] = []
 
 
 def version_for(
-    metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]
-) -> Literal[1, 2, 3, 4, 5, 6]:
+    graphs: Sequence[GraphRecord], metadata: Metadata, gate: GateRecord | None, self_test: Sequence[CaseRecord]
+) -> Version:
     """The first version of the format that can hold this."""
+    if any(value.dtype not in PLAIN for graph in graphs for value in graph.values):
+        return 7
     if metadata.states:
         return 6
     if gate is not None and gate.memory is not None and gate.memory.similar is not None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from ..boxed import is_boxed
 from ..errors import ModelError
 from ..graph import Graph, Value
 
@@ -61,6 +62,8 @@ def _check(cases: Sequence[Arrays], graph: Graph) -> None:
     if len(cases) > MOST_CASES:
         raise ModelError(f"a self-test has {len(cases)} inputs; at most {MOST_CASES} are held")
     for number, case in enumerate(cases):
+        if any(is_boxed(graph.values[name].dtype) for name in (*graph.inputs, *graph.outputs)):
+            raise ModelError("a self-test holds tensors of numbers, and the model takes or gives something else")
         for side, names, arrays in (("input", graph.inputs, case.inputs), ("output", graph.outputs, case.outputs)):
             if len(names) != len(arrays):
                 raise ModelError(f"self-test {number} has {len(arrays)} {side}s; the model has {len(names)}")

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import ModelError
+from ..boxed import DTYPES, TEXT, is_boxed, name_of, text_of
+from ..errors import InputError, ModelError
 from ..graph import Graph, Node, Quantization, Value, subgraphs
 from ..ops import attribute_types, meaning, registry
 from . import schema
@@ -76,7 +77,7 @@ class _Validation:
 
     def _value(self, value: Value) -> None:
         what = f"value '{value.name}'"
-        if value.dtype not in schema.SUPPORTED:
+        if DTYPES.get(name_of(value.dtype)) != value.dtype:
             raise ModelError(f"{what}: dtype {value.dtype} is not supported")
         if value.shape is not None:
             _validate_shape(what, value.shape, value.dtype)
@@ -86,9 +87,25 @@ class _Validation:
                     f"{what} is declared {value.dtype} of shape {value.shape}, "
                     f"but its data is {value.data.dtype} of shape {value.data.shape}"
                 )
-            self._array(what, value.data)
+            if is_boxed(value.dtype):
+                self._boxed(what, value.data)
+            else:
+                self._array(what, value.data)
         if value.quant is not None:
             self._quantization(what, value, value.quant)
+
+    def _boxed(self, what: str, data: np.ndarray) -> None:
+        if data.dtype != TEXT:
+            raise ModelError(f"{what} is {name_of(data.dtype)}, which no constant can be")
+        whole = data.base if isinstance(data.base, np.ndarray) and data.base.size == data.size else data
+        if not self._new("data", whole):
+            return
+        try:
+            text_of(data)
+        except InputError as problem:
+            raise ModelError(f"{what}: {problem}") from None
+        if any(not isinstance(item, str) for item in data.reshape(-1)):
+            raise ModelError(f"{what} holds bytes in the place of text")
 
     def _array(self, what: str, data: np.ndarray) -> None:
         if not self._new("data", data):
@@ -103,7 +120,7 @@ class _Validation:
 
     def _quantization(self, what: str, value: Value, quant: Quantization) -> None:
         if value.dtype not in schema.QUANTIZED:
-            raise ModelError(f"{what}: {value.dtype} cannot be quantized")
+            raise ModelError(f"{what}: {name_of(value.dtype)} cannot be quantized")
         length: int | str = 1
         if quant.axis is not None:
             if value.shape is None or not 0 <= quant.axis < len(value.shape):

@@ -20,7 +20,7 @@ def infer_order(ctx: Context) -> list[Inferred]:
 
 
 def equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    return np.asarray(a == b)
+    return np.asarray(a == b, np.bool_)
 
 
 def less(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -39,7 +39,7 @@ def greater_or_equal(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(a >= b)
 
 
-register(Op("Equal", equal, infer_equal, broadcasts=True))
+register(Op("Equal", equal, infer_equal, broadcasts=True, text=True))
 register(Op("Less", less, infer_order, broadcasts=True))
 register(Op("LessOrEqual", less_or_equal, infer_order, broadcasts=True))
 register(Op("Greater", greater, infer_order, broadcasts=True))

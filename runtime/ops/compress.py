@@ -25,4 +25,4 @@ def compress(data: np.ndarray, condition: np.ndarray, *, axis: int | None = None
     return np.compress(condition[:size], data, axis)
 
 
-register(Op("Compress", compress, infer, moves_data=True))
+register(Op("Compress", compress, infer, moves_data=True, text=True))

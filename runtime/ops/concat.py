@@ -53,4 +53,4 @@ def quantized(ctx: Context, *inputs: np.ndarray) -> np.ndarray:
     return np.concatenate(parts, ctx.attrs["axis"])
 
 
-register(Op("Concat", concat, infer, quantized=quantized, moves_data=True))
+register(Op("Concat", concat, infer, quantized=quantized, moves_data=True, text=True))

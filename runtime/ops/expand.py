@@ -19,4 +19,4 @@ def expand(data: np.ndarray, shape: np.ndarray) -> np.ndarray:
     return np.broadcast_to(data, np.broadcast_shapes(data.shape, tuple(shape.reshape(-1).tolist())))
 
 
-register(Op("Expand", expand, infer, moves_data=True))
+register(Op("Expand", expand, infer, moves_data=True, text=True))

@@ -26,4 +26,4 @@ def flatten(data: np.ndarray, *, axis: int = 1) -> np.ndarray:
     return data.reshape(matrix(data.shape, axis))
 
 
-register(Op("Flatten", flatten, infer, rearranges=True))
+register(Op("Flatten", flatten, infer, rearranges=True, text=True))

@@ -17,7 +17,7 @@ def infer(ctx: Context) -> list[Inferred]:
 
 
 def gather(data: np.ndarray, indices: np.ndarray, *, axis: int = 0) -> np.ndarray:
-    return np.asarray(np.take(data, wrap(indices, data.shape[axis]), axis))
+    return np.asarray(np.take(data, wrap(indices, data.shape[axis]), axis), data.dtype)
 
 
-register(Op("Gather", gather, infer, moves_data=True))
+register(Op("Gather", gather, infer, moves_data=True, text=True))

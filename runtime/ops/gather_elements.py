@@ -20,4 +20,4 @@ def gather_elements(data: np.ndarray, indices: np.ndarray, *, axis: int = 0) -> 
     return data[positions(indices, axis, data.shape)]
 
 
-register(Op("GatherElements", gather_elements, infer, moves_data=True))
+register(Op("GatherElements", gather_elements, infer, moves_data=True, text=True))

@@ -30,4 +30,4 @@ def gather_nd(data: np.ndarray, indices: np.ndarray, *, batch_dims: int = 0) -> 
     return np.asarray(data[place])
 
 
-register(Op("GatherND", gather_nd, infer, moves_data=True))
+register(Op("GatherND", gather_nd, infer, moves_data=True, text=True))

@@ -12,4 +12,4 @@ def identity(data: np.ndarray) -> np.ndarray:
     return data
 
 
-register(Op("Identity", identity, infer_same, rearranges=True, elementwise=True))
+register(Op("Identity", identity, infer_same, rearranges=True, elementwise=True, text=True, sequences=True))

@@ -9,6 +9,7 @@ from math import prod
 import msgspec
 import numpy as np
 
+from ..boxed import TEXT, is_boxed, name_of
 from ..errors import ModelError
 from ..graph import Node
 from .attribute_types import check as check_attributes
@@ -58,10 +59,19 @@ def context_of(node: Node, op: Op, inputs: Sequence[Tensor | None]) -> Context:
     ModelError where they do not."""
     ctx = Context(node, list(inputs), attrs=op.attributes(node))
     check_attributes(op, node, ctx.attrs)
+    _check_boxed(op, ctx)
     if op.runs_graphs:
         with suppress(DataNeeded):
             op.infer(ctx)
     return ctx
+
+
+def _check_boxed(op: Op, ctx: Context) -> None:
+    for tensor in ctx.inputs:
+        if tensor is None or not is_boxed(tensor.dtype) or op.runs_graphs:
+            continue
+        if not (op.text if tensor.dtype == TEXT else op.sequences):
+            raise ctx.error(f"'{tensor.name}' is {name_of(tensor.dtype)}, which {op.name} does not take")
 
 
 def _inferred(node: Node, inputs: Sequence[Tensor | None]) -> tuple[Op, Context, list[Inferred]]:

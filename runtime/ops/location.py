@@ -25,6 +25,9 @@ FAMILIES: Final = (
         "control_flow",
         "non_max_suppression",
         "svm",
+        "sequence",
+        "optional",
+        "text_numbers",
     ),
 )
 """Files of several operators, those that most models have first, as they are searched in this order."""

@@ -97,6 +97,14 @@ class Context(msgspec.Struct):
     def error(self, problem: str) -> ModelError:
         return ModelError(f"{self.node}: {problem}")
 
+    def computed(self, make: Callable[[], Sequence[np.ndarray]]) -> list[Inferred]:
+        """What `infer` gives of outputs of which nothing can be said before they are computed, as make does."""
+        try:
+            self.found = list(make())
+        except (ArithmeticError, LookupError, ValueError) as problem:
+            raise self.error(f"cannot be computed on these inputs: {problem}") from problem
+        return [(array.shape, array.dtype) for array in self.found]
+
     @property
     def quantized(self) -> bool:
         """Whether the node computes on quantized integers (some data input or output carries a scale)."""
@@ -160,6 +168,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     non_negative: no real number that it gives is below zero.
     shape_only: the result depends on the input's shape and dtype alone.
     decompresses: models store weights in what it reads, to make them larger on loading.
+    text: its inputs may be text. sequences: they may be sequences of tensors or optional values.
     runs_graphs: the reference is a generator: it yields a graph of its attributes with the arrays of its inputs, and is
         sent the arrays of its outputs. See evaluate/control.py.
     """
@@ -182,6 +191,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     non_negative: bool = False
     shape_only: bool = False
     decompresses: bool = False
+    text: bool = False
+    sequences: bool = False
     runs_graphs: bool = False
 
     def __post_init__(self) -> None:

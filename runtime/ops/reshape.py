@@ -44,4 +44,4 @@ def reshape(data: np.ndarray, shape: np.ndarray, *, allowzero: int = 0) -> np.nd
     return data.reshape(resolve(data.shape, shape.reshape(-1), allowzero, ModelError))
 
 
-register(Op("Reshape", reshape, infer, rearranges=True))
+register(Op("Reshape", reshape, infer, rearranges=True, text=True))

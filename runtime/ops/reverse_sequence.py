@@ -32,4 +32,4 @@ def reverse_sequence(
     return np.take_along_axis(data, source.reshape(source.shape + (1,) * (data.ndim - 2)), time_axis)
 
 
-register(Op("ReverseSequence", reverse_sequence, infer, rearranges=True, keeps_shape=True))
+register(Op("ReverseSequence", reverse_sequence, infer, rearranges=True, keeps_shape=True, text=True))

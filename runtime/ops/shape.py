@@ -20,4 +20,4 @@ def quantized(ctx: Context, data: np.ndarray) -> np.ndarray:
     return shape(data, **ctx.attrs)
 
 
-register(Op("Shape", shape, infer, quantized=quantized, shape_only=True))
+register(Op("Shape", shape, infer, quantized=quantized, shape_only=True, text=True))

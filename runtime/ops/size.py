@@ -19,4 +19,4 @@ def quantized(ctx: Context, data: np.ndarray) -> np.ndarray:
     return size(data)
 
 
-register(Op("Size", size, infer, quantized=quantized, shape_only=True))
+register(Op("Size", size, infer, quantized=quantized, shape_only=True, text=True))

@@ -42,4 +42,4 @@ def slice_(
     return data[tuple(index)]
 
 
-register(Op("Slice", slice_, infer, moves_data=True))
+register(Op("Slice", slice_, infer, moves_data=True, text=True))

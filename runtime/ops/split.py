@@ -43,4 +43,4 @@ def split(
     return tuple(np.split(data, np.cumsum(parts[:-1], dtype=np.intp), axis))
 
 
-register(Op("Split", split, infer, moves_data=True))
+register(Op("Split", split, infer, moves_data=True, text=True))

@@ -24,4 +24,4 @@ def squeeze(data: np.ndarray, axes: np.ndarray | None = None) -> np.ndarray:
     return np.squeeze(data, None if axes is None else tuple(axes.reshape(-1).tolist()))
 
 
-register(Op("Squeeze", squeeze, infer, rearranges=True))
+register(Op("Squeeze", squeeze, infer, rearranges=True, text=True))

@@ -19,4 +19,4 @@ def tile(data: np.ndarray, repeats: np.ndarray) -> np.ndarray:
     return np.tile(data, repeats.reshape(-1).tolist())
 
 
-register(Op("Tile", tile, infer, moves_data=True))
+register(Op("Tile", tile, infer, moves_data=True, text=True))

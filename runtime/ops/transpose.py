@@ -23,4 +23,4 @@ def transpose(data: np.ndarray, *, perm: Sequence[int] | None = None) -> np.ndar
     return np.transpose(data, perm)
 
 
-register(Op("Transpose", transpose, infer, rearranges=True))
+register(Op("Transpose", transpose, infer, rearranges=True, text=True))

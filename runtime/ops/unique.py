@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..boxed import is_boxed
 from .checks import normalize_axis
 from .registry import Context, Cost, Inferred, Op, register
 
@@ -11,6 +12,8 @@ from .registry import Context, Cost, Inferred, Op, register
 def infer(ctx: Context) -> list[Inferred]:
     x, axis = ctx.input(0), ctx.attrs["axis"]
     if axis is not None:
+        if is_boxed(x.dtype):
+            raise ctx.error("text has no order along an axis; it takes axis None")
         normalize_axis(ctx, axis, len(x.shape))
     ctx.found = list(unique(ctx.elements(0), **ctx.attrs))
     return [(array.shape, array.dtype) for array in ctx.found]
@@ -30,4 +33,8 @@ def unique(
     return y, first.astype(np.int64), places.astype(np.int64), counts.astype(np.int64)
 
 
-register(Op("Unique", unique, infer, cost=lambda ctx: Cost(100 * ctx.input(0).size, 32 * ctx.input(0).size)))
+def cost(ctx: Context) -> Cost:
+    return Cost(100 * ctx.input(0).size, 32 * ctx.input(0).size)
+
+
+register(Op("Unique", unique, infer, cost=cost, text=True))

@@ -23,4 +23,4 @@ def unsqueeze(data: np.ndarray, axes: np.ndarray) -> np.ndarray:
     return np.expand_dims(data, tuple(axes.reshape(-1).tolist()))
 
 
-register(Op("Unsqueeze", unsqueeze, infer, rearranges=True))
+register(Op("Unsqueeze", unsqueeze, infer, rearranges=True, text=True))

@@ -18,4 +18,4 @@ def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.where(condition, x, y)
 
 
-register(Op("Where", where, infer, moves_data=True, data=(1, 2), broadcasts=True))
+register(Op("Where", where, infer, moves_data=True, data=(1, 2), broadcasts=True, text=True))

@@ -88,7 +88,7 @@ class View(msgspec.Struct, frozen=True):
 
     border: how much padding, filled with `fill`, surrounds the elements of a channels-last view.
     flipped: bytes hold q + 128 as unsigned instead of the int8 q.
-    OutOfBounds where the elements or the padding do not all lie in the storage.
+    OutOfBounds where the elements or the padding do not all lie in the storage, or are boxed.
     """
 
     storage: Storage
@@ -101,6 +101,8 @@ class View(msgspec.Struct, frozen=True):
     flipped: bool = False
 
     def __post_init__(self) -> None:
+        if self.dtype.hasobject:
+            raise OutOfBounds("no program's memory may hold Python's objects")
         first, end = self._extent()
         if self.border and first < end:
             top, left, bottom, right = self.border

@@ -15,7 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from ...runtime.errors import Error
+from ...runtime.boxed import TEXT
+from ...runtime.errors import Error, InputError
 from ..report.bench_run import Start, Starts
 from .settings import Setting
 
@@ -69,8 +70,10 @@ def measure_starts(
 def _given(path: str, setting: Setting, feeds: Mapping[str, np.ndarray], folder: Path) -> str:
     files = {}
     for number, (name, array) in enumerate(feeds.items()):
+        if array.dtype.names is not None:
+            raise InputError(f"a new process cannot be given '{name}', which is no tensor: --start none leaves it out")
         files[name] = str(folder / f"{number}.npy")
-        np.save(files[name], array)
+        np.save(files[name], array.astype(str) if array.dtype == TEXT else array)
     settings = {
         "threads": setting.threads, "target": setting.target, "kernels": setting.kernels, "profile": setting.profile
     }  # fmt: skip

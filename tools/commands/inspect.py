@@ -10,6 +10,8 @@ import click
 from .. import options
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ...runtime.model import Model
     from ...runtime.program.program import Program
 
@@ -20,6 +22,7 @@ LABELS = 5
 
 @click.command("inspect", short_help="Show what is in a model, and which steps have a kernel.")
 @options.model
+@options.inputs
 @options.shapes
 @options.target
 @options.threads
@@ -29,6 +32,7 @@ LABELS = 5
 @options.as_json
 def command(
     model: str,
+    inputs: tuple[str, ...],
     shapes: tuple[str, ...],
     target: str | None,
     threads: int | None,
@@ -41,24 +45,28 @@ def command(
 
     Nothing is compiled or run unless --profile is given, so any target will do: --target cortex-a72 shows the program
     of a Raspberry Pi 4. But a model whose sizes depend on data is run once, in NumPy, on random numbers, which decide
-    what it computes. A symbolic batch is taken as 1; other symbolic dimensions need --shape.
+    what it computes, or on the arrays of --input. A symbolic batch is taken as 1; other symbolic dimensions need
+    --shape or --input.
 
     \b
     Examples:
       mj inspect model.mj
       mj inspect model.onnx --shape input=1,3,320,320 --profile
     """
-    from ..models.sources import concrete_shapes, open_model, parse_shapes
+    from ..models.feeds import read_inputs
+    from ..models.sources import concrete_shapes, open_model, parse_named, parse_shapes
     from ..report.display import emit_json
 
     opened = open_model(model)
-    sizes = concrete_shapes(opened, parse_shapes(opened, shapes))
+    asked = parse_shapes(opened, shapes)
+    known = read_inputs(opened, parse_named(opened, inputs, "--input"), asked)
+    sizes = concrete_shapes(opened, {**asked, **{name: array.shape for name, array in known.items()}})
     report = _facts(model, opened)
     report["planned_shapes"] = {name: list(shape) for name, shape in sizes.items()}
     if profile:
-        report.update(_profiled(opened, sizes, threads, target, seed))
+        report.update(_profiled(opened, sizes, known, threads, target, seed))
     else:
-        report.update(_planned(opened, sizes, threads, target))
+        report.update(_planned(opened, sizes, known, threads, target))
     if as_json:
         emit_json(report)
     else:
@@ -87,27 +95,40 @@ def _facts(path: str, model: Model) -> dict[str, Any]:
 
 
 def _planned(
-    model: Model, shapes: Mapping[str, tuple[int, ...]], threads: int | None, target: str | None
+    model: Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    given: Mapping[str, np.ndarray],
+    threads: int | None,
+    target: str | None,
 ) -> dict[str, Any]:
     from ...device_profiles import usable_cpus
+    from ...runtime.boxed import is_boxed
     from ..measure.profile import describe_steps
     from ..models.plans import any_target, plan_program
 
     known = any_target(target)
     count = threads or usable_cpus()
-    program, packed = plan_program(model, shapes, known, count)
+    # Numbers would be taken for constants of every run.
+    boxed = {name: array for name, array in given.items() if is_boxed(array.dtype)}
+    program, packed = plan_program(model, shapes, known, count, known=boxed)
     return {**_sizes(model, program, packed, count, str(known or "numpy")), "steps": describe_steps(program)}
 
 
 def _profiled(
-    model: Model, shapes: Mapping[str, tuple[int, ...]], threads: int | None, target: str | None, seed: int
+    model: Model,
+    shapes: Mapping[str, tuple[int, ...]],
+    given: Mapping[str, np.ndarray],
+    threads: int | None,
+    target: str | None,
+    seed: int,
 ) -> dict[str, Any]:
     from ..measure.profile import profile_steps
     from ..models.feeds import random_inputs
     from ..models.plans import program_of
     from ..models.sources import load
 
-    feeds = random_inputs(model, shapes, seed)
+    unknown = {name: shape for name, shape in shapes.items() if name not in given}
+    feeds = {**random_inputs(model, unknown, seed), **given}
     with load(model, threads, target) as session:
         steps = profile_steps(session, feeds)
         engine = session.engine

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -196,8 +197,14 @@ def _show_outputs(report: Mapping[str, Any]) -> None:
             emit(f"  {item['label']:<{width}}  {_number(item['score'])}")
         return
     one = report["cascade"] is not None and report["cascade"]["rows"] == 1
-    for name, found in () if one else report["outputs"].items():
+    for name, found in () if one else _lines(report["outputs"]):
         numbers = ""
+        if "texts" in found:
+            more = ", ..." if len(found["texts"]) < prod(found["shape"]) else ""
+            numbers = f": {', '.join(map(repr, found['texts']))}{more}"
+        if found["shape"] is None:
+            emit(f"  {name}: absent")
+            continue
         if found["min"] is not None:
             numbers = f", min {found['min']:.6g}, max {found['max']:.6g}, mean {found['mean']:.6g}"
         other = f", {found['not_finite']} not finite" if found["not_finite"] else ""
@@ -205,6 +212,13 @@ def _show_outputs(report: Mapping[str, Any]) -> None:
     if classes:
         listed = [f"{_number(item['score'])} at {item['index']}" for item in classes]
         emit(f"  highest: {', '.join(listed)}")
+
+
+def _lines(outputs: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What there is a line of: of a sequence one for each of its tensors behind its own."""
+    for name, found in outputs.items():
+        yield name, found
+        yield from _lines({f"{name}[{place}]": item for place, item in enumerate(found.get("items", ()))})
 
 
 def _number(score: float | str) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import reduce
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from ...converters.convert import FORMATS
+from ...runtime.boxed import TEXT, given
 from ...runtime.errors import Error, ModelError
 from ..models.layers import match_layers
 from .distance import Distance, distance
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 # The adapter of what runs each kind of source, and its name.
 ORACLES: Final = {"onnx": ("onnxruntime_oracle", "onnxruntime"), "tflite": ("litert_oracle", "LiteRT")}
 Arrays = dict[str, np.ndarray]
+NUMBERS: Final = frozenset("fiub")
+"""Kinds of dtypes that have a distance."""
+SAME: Final = Distance(0.0, 0.0, float("inf"))
 
 
 @dataclass(slots=True)
@@ -69,9 +74,10 @@ class Comparison:
 
     def add(self, feeds: Arrays) -> None:
         """Runs both on these inputs. ModelError where the other engine refuses them."""
-        tensors = self._tensors(feeds)
+        plain = {name: given(array) for name, array in feeds.items()}
+        tensors = self._tensors(plain)
         try:
-            outputs = self._oracle.outputs(feeds)
+            outputs = self._oracle.outputs(plain)
         except Exception as error:  # each engine raises kinds of its own
             raise ModelError(f"{self._name} cannot run its model on these inputs: {_first_line(error)}") from error
         graph = self._session.model.graph
@@ -80,17 +86,36 @@ class Comparison:
         found = self._session.run(feeds, outputs=list(names))
         for layer in layers:
             ours, theirs = found[layer.value], layer.arrange(tensors[layer.tensor])
-            if ours.shape == theirs.shape and theirs.dtype.kind in "fiub":
+            if not isinstance(ours, np.ndarray) or not {ours.dtype.kind, theirs.dtype.kind} <= NUMBERS:
+                continue
+            if ours.shape == theirs.shape:
                 away = distance(ours, theirs, _quant(graph, layer.value))
                 self._keep(Row(layer.tensor, layer.operator, False, ours.shape, str(ours.dtype), away))
         producers = graph.producers()
-        for given, theirs in outputs.items():
-            name = self._session.model.output_name(given)
+        for alias, theirs in outputs.items():
+            name = self._session.model.output_name(alias)
             ours = found[name]
             producer = producers.get(name)
-            quant = _quant(graph, name, producer)
-            away = distance(ours, theirs, quant) if ours.shape == theirs.shape else Distance.endless()
-            self._keep(Row(name, producer.op if producer else "", True, ours.shape, str(ours.dtype), away))
+            away = self._apart(ours, theirs, _quant(graph, name, producer))
+            info = self._session.model.outputs[name]
+            shape = ours.shape if isinstance(ours, np.ndarray) else ()
+            self._keep(Row(name, producer.op if producer else "", True, shape, info.kind, away))
+
+    def _apart(self, ours: Any, theirs: Any, quant: Quantization | None) -> Distance:
+        """Text is the same or endlessly far, a sequence as far as its tensors. Names of classes are ours by number."""
+        if ours is None or theirs is None or isinstance(ours, list) or isinstance(theirs, list):
+            if not isinstance(ours, list) or not isinstance(theirs, list) or len(ours) != len(theirs):
+                return SAME if ours is theirs else Distance.endless()
+            return reduce(Distance.worse, (self._apart(*pair, None) for pair in zip(ours, theirs, strict=True)), SAME)
+        if ours.shape != theirs.shape:
+            return Distance.endless()
+        if theirs.dtype.kind in "OUS":
+            labels = self._session.model.metadata.labels
+            if ours.dtype.kind in "iu" and labels:
+                known = ours.size == 0 or 0 <= ours.min() <= ours.max() < len(labels)
+                ours = np.array(labels, TEXT)[ours] if known else ours
+            return SAME if ours.tolist() == theirs.astype(TEXT).tolist() else Distance.endless()
+        return distance(ours, theirs, quant)
 
     def _tensors(self, feeds: Arrays) -> Arrays:
         """What lies between, by name; nothing, and why, where the engine cannot show it."""

@@ -19,7 +19,7 @@ def tensors(infos: Mapping[str, TensorInfo]) -> list[dict[str, Any]]:
         {
             "name": info.name,
             "shape": None if info.shape is None else list(info.shape),
-            "dtype": str(info.dtype),
+            "dtype": info.kind,
             "quantization": _quantization(info.quant),
         }
         for info in infos.values()
@@ -44,12 +44,13 @@ def operators(graph: Graph) -> dict[str, int]:
 
 def weight_bytes(graph: Graph) -> dict[str, int]:
     """Bytes of all constants as stored, by dtype, subgraphs included."""
+    from ...runtime.boxed import name_of, stored_bytes
     from ...runtime.graph import subgraphs
 
     found: Counter[str] = Counter()
     for value in graph.values.values():
         if value.data is not None:
-            found[str(value.dtype)] += value.data.nbytes
+            found[name_of(value.dtype)] += stored_bytes(value.data)
     for node in graph.nodes:
         for inner in subgraphs(node):
             found.update(weight_bytes(inner))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from ...runtime.boxed import TEXT, is_boxed, is_sequence
+from ...runtime.engine.feeds import check_array
 from ...runtime.errors import InputError
 from ...runtime.random_inputs import random_inputs as random_inputs
 from .sources import concrete_shapes, parse_named, parse_shapes
 
 if TYPE_CHECKING:
-    from ...runtime.model import Model
+    from ...runtime.model import Model, TensorInfo
 
 Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
 
 
 def chosen_inputs(model: Model, files: Sequence[str], shapes: Sequence[str], seed: int) -> Arrays:
@@ -48,7 +51,9 @@ def first_samples(model: Model, source: str, count: int) -> list[Arrays]:
 
 
 def _read(model: Model, name: str, file: str, shape: tuple[int, ...] | None) -> np.ndarray:
-    suffix = Path(file).suffix.lower()
+    suffix, info = Path(file).suffix.lower(), model.inputs[name]
+    if is_boxed(info.dtype):
+        return _read_boxed(model, info, file, suffix)
     if suffix not in (".npy", ".npz"):
         from ...runtime.vision.preprocess import image_input
 
@@ -59,28 +64,57 @@ def _read(model: Model, name: str, file: str, shape: tuple[int, ...] | None) -> 
     return array
 
 
-def _load(model: Model, name: str, file: str, suffix: str) -> np.ndarray:
+def _read_boxed(model: Model, info: TensorInfo, file: str, suffix: str) -> np.ndarray:
+    """Text from arrays of characters or a text file with one a line; a sequence's tensors from an .npz file, in its
+    order."""
+    if info.dtype == TEXT and suffix not in (".npy", ".npz"):
+        lines = np.array(_lines(file), TEXT)
+        return check_array(info, lines[:, None] if info.shape is not None and len(info.shape) == 2 else lines)
+    if not is_sequence(info.dtype):
+        return check_array(info, _load(model, info.name, file, suffix))
+    if suffix != ".npz":
+        raise InputError(f"input {info} takes an .npz file with the tensors in their order, not {file}")
+    return check_array(info, _sound(file, suffix, lambda: _every(file)))
+
+
+def _lines(file: str) -> list[str]:
     try:
-        if suffix == ".npz":
-            return _from_archive(model, name, file)
-        array: np.ndarray = np.load(file, allow_pickle=False)
-        return array
+        return Path(file).read_text("utf-8").splitlines()
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror or error}") from None
-    except (ValueError, EOFError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is no text file in UTF-8") from None
+
+
+def _every(file: str) -> list[np.ndarray]:
+    with np.load(file, allow_pickle=False) as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+def _load(model: Model, name: str, file: str, suffix: str) -> np.ndarray:
+    def load() -> np.ndarray:
+        array: np.ndarray = np.load(file, allow_pickle=False)
+        return array
+
+    return _sound(file, suffix, load if suffix == ".npy" else lambda: _from_archive(model, name, file))
+
+
+def _sound(file: str, suffix: str, load: Callable[[], T]) -> T:
+    from zipfile import BadZipFile
+    from zlib import error as DamagedData
+
+    try:
+        return load()
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror or error}") from None
+    except (ValueError, EOFError, BadZipFile, DamagedData) as error:
         reason = str(error).splitlines()[0] if str(error) else "it ends too early"
         raise InputError(f"{file} is not a sound {suffix} file: {reason}") from None
 
 
 def _from_archive(model: Model, name: str, file: str) -> np.ndarray:
-    from zipfile import BadZipFile
-    from zlib import error as DamagedData
-
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return _pick(model, name, file, arrays)
-    except (BadZipFile, DamagedData) as error:
-        raise ValueError(str(error)) from None
+    with np.load(file, allow_pickle=False) as arrays:
+        return _pick(model, name, file, arrays)
 
 
 def _pick(model: Model, name: str, file: str, arrays: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -70,6 +70,15 @@ def plan_program(
         raise DataNeeded(f"{needed}; and with random numbers, {problem}", needed.tensor) from None
 
 
+def _fed(
+    model: Model, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    from ...runtime.random_inputs import random_inputs
+
+    unknown = {name: shape for name, shape in shapes.items() if name not in known}
+    return {**random_inputs(model, unknown, SEED), **known}
+
+
 def program_of(engine: Engine, feeds: Mapping[str, np.ndarray]) -> Program:
     """The program that the engine runs on these arrays; where shapes depend on data, all programs of a run on them,
     as one that cannot be run."""
@@ -113,14 +122,13 @@ def _planned_staged(
     options: Mapping[str, Any],
 ) -> tuple[Program, int]:
     from ...runtime.engine.staging import Staged
-    from ...runtime.random_inputs import random_inputs
     from ...runtime.session import load
     from .staged import recorded
 
     with load(model, target=NUMPY, threads=1) as session:
         staged = session.engine.plan({**shapes}, ())
         assert isinstance(staged, Staged), "a graph that could not be planned as a whole"
-        ran = recorded(session.engine, staged, {**random_inputs(model, shapes, SEED), **known})
+        ran = recorded(session.engine, staged, _fed(model, shapes, known))
     planned: dict[int, Program] = {}
     weights: Weights | None = None
     try:

@@ -81,6 +81,8 @@ def concrete_shapes(model: Model, given: Mapping[str, tuple[int, ...]]) -> Shape
     for name, shape in model.input_shapes(given).items():
         if shape is not None and shape and isinstance(shape[0], str):
             shape = (1, *shape[1:])
+        if shape is None and model.inputs[name].dtype.names is not None:
+            raise InputError(f"input {model.inputs[name]} has to be given, with --input: nothing says what is in it")
         if shape is None or any(isinstance(size, str) for size in shape):
             declared = "any shape" if shape is None else f"({', '.join(map(str, shape))})"
             raise InputError(f"input '{name}' is declared {declared}: give its sizes with --shape {name}=...")

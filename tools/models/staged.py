@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...runtime.boxed import is_boxed
 from ...runtime.engine.staging import Arrays, Cut, Opened, Part, Staged
 from ...runtime.engine.workspace import Workspace
 from ...runtime.graph import Node, Value
@@ -160,7 +161,9 @@ def _macs(node: Node, inputs: Sequence[Tensor | None], arrays: Mapping[str, np.n
 
 
 def _view(data: np.ndarray) -> View:
-    return View(Storage(data.nbytes), 0, data.shape, dense(data.shape, data.itemsize), data.dtype)
+    """Of boxed values as if they were numbers: no view is of Python's objects."""
+    dtype = np.dtype(np.int64) if is_boxed(data.dtype) else data.dtype
+    return View(Storage(data.size * dtype.itemsize), 0, data.shape, dense(data.shape, dtype.itemsize), dtype)
 
 
 def _not_run(arrays: Sequence[np.ndarray | None]) -> Sequence[np.ndarray]:

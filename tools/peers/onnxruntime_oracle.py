@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnxruntime
@@ -38,10 +38,11 @@ class Oracle:
             )
         self._every: onnxruntime.InferenceSession | None = None
 
-    def outputs(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def outputs(self, feeds: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays; lists of them for sequences, None for what is absent."""
         return _run(self._default, feeds)
 
-    def layers(self, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    def layers(self, feeds: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Every tensor of the main graph that a node computes, by name."""
         if self._every is None:
             from onnx import load
@@ -53,7 +54,8 @@ class Oracle:
                     f"without its optimisations ONNX Runtime {SATURATED}: layers that differ, where outputs do not, "
                     "may be its own saturation"
                 )
-        return _run(self._every, feeds)
+        found = _run(self._every, feeds)
+        return {name: array for name, array in found.items() if isinstance(array, np.ndarray)}
 
 
 @cache
@@ -101,7 +103,8 @@ def _session(
         return opened(exact=False), False
 
 
-def _run(session: onnxruntime.InferenceSession, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _run(session: onnxruntime.InferenceSession, feeds: Mapping[str, Any]) -> dict[str, Any]:
     names = [output.name for output in session.get_outputs()]
     found = zip(names, session.run(names, dict(feeds)), strict=True)
-    return {name: array for name, array in found if isinstance(array, np.ndarray)}
+    # A ZipMap's maps are no arrays here, and none of ours.
+    return {name: item for name, item in found if not (isinstance(item, list) and item and isinstance(item[0], dict))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
+from ....runtime.boxed import TEXT
 from ....runtime.graph import Value
 from .. import sequences, texts
 from ..call import Call
@@ -22,6 +23,15 @@ _NUMBERS = {
 }
 
 
+_VALUES = frozenset(("value", "sparse_value", "value_string", "value_strings", *_NUMBERS))
+
+
+def _text(value: str | list[str]) -> np.ndarray:
+    found = np.empty(() if isinstance(value, str) else len(value), TEXT)
+    found[...] = value
+    return found
+
+
 @handles("Constant")
 def constant(call: Call) -> None:
     given = [(name, value) for name, value in call.attrs.items() if name.startswith(("value", "sparse_value"))]
@@ -31,8 +41,13 @@ def constant(call: Call) -> None:
     dtype, kind = _NUMBERS.get(name, (None, None))
     if kind is not None and all(isinstance(item, kind) for item in (value if isinstance(value, list) else [value])):
         value = np.array(value, dtype)
-    if not isinstance(value, np.ndarray) or name not in ("value", "sparse_value", *_NUMBERS):
+    if name in ("value_string", "value_strings") and isinstance(value, (str, list)):
+        value = _text(value)
+    if not isinstance(value, np.ndarray) or name not in _VALUES:
         raise Unsupported(f"constants given by '{name}' are not supported")
+    if value.dtype == TEXT:
+        value, names = texts.places_of(value)
+        texts.note(call, 0, names)
     call.builder.define(Value(call.outputs[0], value.dtype, value.shape, data=value))
 
 
@@ -80,13 +95,18 @@ def cast(call: Call) -> None:
         finish_narrow(call, call.input(0), code, call.integer("saturate", 1))
         return
     names = texts.of(call, call.input(0))
-    if names is not None:
-        if code != onnx.TensorProto.STRING:
-            raise Unsupported("it makes numbers of text")
+    if names is not None and code == onnx.TensorProto.STRING:
         texts.note(call, 0, names)
         call.finish("Identity", call.inputs)
         return
+    x = texts.written(call.scope, call.input(0)) if names is not None else call.input(0)
+    if code == onnx.TensorProto.STRING:
+        call.finish("Identity" if call.value(x).dtype == TEXT else "NumbersToText", [x])
+        return
     attrs = known_attributes(call, "Cast")
+    if call.value(x).dtype == TEXT:
+        call.finish("TextToNumbers", [x], {"to": attrs.get("to", "")})
+        return
     data = call.constant(0)
     wanted = attrs.get("to")
     if data is not None and data.size <= 64 and isinstance(wanted, str) and data.dtype.kind != "f":
@@ -101,5 +121,11 @@ def cast_like(call: Call) -> None:
     code = call.scope.job.narrow.get(call.input(1))
     if code is not None:
         finish_narrow(call, call.input(0), code, call.integer("saturate", 1))
+        return
+    source, like = call.dtype(0), call.dtype(1)
+    if TEXT in (source, like):
+        to_text = "Identity" if source == TEXT else "NumbersToText"
+        attrs = {} if like == TEXT else {"to": like.name}
+        call.finish(to_text if like == TEXT else "TextToNumbers", [call.input(0)], attrs)
         return
     call.finish("Cast", [call.input(0)], {**known_attributes(call, "CastLike"), "to": call.dtype(1).name})

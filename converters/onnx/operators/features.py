@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from ....runtime.boxed import TEXT, name_of
 from .. import texts
 from ..call import Call
 from ..handlers import LEARNED, handles
@@ -80,23 +82,46 @@ def feature_vectorizer(call: Call) -> None:
 @handles("OneHotEncoder", domain=LEARNED)
 def one_hot_encoder(call: Call) -> None:
     """A new last dimension with a 1 at the place of the category; all 0 for an unknown one."""
-    if call.attrs.get("cats_strings"):
-        raise Unsupported("its categories are text")
     if not call.integer("zeros", 1):
         raise Unsupported("to stop at an unknown category is not supported")
-    dtype = call.dtype()
-    categories = call.add_constant(call.integers("cats_int64s"), "categories", dtype)
-    x = call.make("Unsqueeze", [call.input(0), call.add_constant([-1], "axes", np.int64)])
+    x, names = call.input(0), call.attrs.get("cats_strings")
+    if names:
+        x = looked_up(call, names)
+        categories = call.add_constant(range(len(names)), "categories", np.int64)
+    else:
+        categories = call.add_constant(call.integers("cats_int64s"), "categories", call.dtype())
+    x = call.make("Unsqueeze", [x, call.add_constant([-1], "axes", np.int64)])
     call.finish("Cast", [call.make("Equal", [x, categories])], {"to": "float32"})
+
+
+def looked_up(call: Call, keys: Sequence[str]) -> str:
+    """Where the text that the node reads is among the keys."""
+    if call.dtype() != TEXT:
+        raise Unsupported(f"its keys are text and its input is {name_of(call.dtype())}")
+    return call.make("TextLookup", [call.input(0), texts.constant(call.scope, f"{call.name}.keys", keys)])
 
 
 @handles("LabelEncoder", domain=LEARNED)
 def label_encoder(call: Call) -> None:
     """Each key becomes its value, what is no key the default."""
     keys, column = (_column(call, name) for name in ("keys", "values"))
+    mapped(call, keys, column, _default(call, column))
+
+
+@handles("CategoryMapper", domain=LEARNED)
+def category_mapper(call: Call) -> None:
+    """Texts become their numbers, or numbers their texts, by what the node reads."""
+    names, ids = call.attrs.get("cats_strings", []), np.array(call.integers("cats_int64s", []), np.int64)
+    if call.dtype() == TEXT:
+        mapped(call, list(names), ids, call.integer("default_int64", -1))
+    else:
+        mapped(call, ids, list(names), call.text("default_string", "_Unused"))
+
+
+def mapped(call: Call, keys: np.ndarray | list[str], column: np.ndarray | list[str], default: Any) -> None:
+    """Each key's value, the first where one key is there twice."""
     if len(keys) != len(column) or not len(keys):
         raise Unsupported(f"{len(keys)} keys do not fit {len(column)} values")
-    default = _default(call, column)
     if isinstance(column, list):
         places, names = texts.coded([*column, default])
         values, default = places[:-1], places[-1]
@@ -104,13 +129,16 @@ def label_encoder(call: Call) -> None:
     else:
         values = column
     known = texts.of(call, call.input(0))
-    if (known is not None) != isinstance(keys, list):
-        raise Unsupported("its keys are text and its input is not, or the other way round")
-    if known is not None:
-        table = dict(zip(keys, values, strict=True))
-        looked_up = np.array([table.get(name, default) for name in known], values.dtype)
-        call.finish("Gather", [call.add_constant(looked_up, "values"), call.input(0)], {"axis": 0})
+    if isinstance(keys, list):
+        if known is not None:
+            table = dict(zip(keys[::-1], values[::-1], strict=True))
+            row, place = np.array([table.get(name, default) for name in known], values.dtype), call.input(0)
+        else:
+            row, place = np.array([*values, default], values.dtype), looked_up(call, keys)
+        call.finish("Gather", [call.add_constant(row, "values"), place], {"axis": 0})
         return
+    if known is not None or call.dtype() == TEXT:
+        raise Unsupported("its keys are numbers and its input is text")
     x = call.make("Unsqueeze", [call.input(0), call.add_constant([-1], "axes", np.int64)])
     same = call.make("Equal", [x, call.add_constant(keys, "keys", call.dtype())])
     numbers_of = call.make("Cast", [same], {"to": "int32"})
@@ -124,12 +152,14 @@ def label_encoder(call: Call) -> None:
 
 def _column(call: Call, name: str) -> np.ndarray | list[str]:
     """Keys or values, as the attribute of any of ONNX's forms says them."""
-    for text in (f"{name}_strings", f"{name}_tensor", "classes_strings"):
+    for text in (f"{name}_strings", "classes_strings"):
         found = call.attrs.get(text)
         if isinstance(found, list) and found:
             return found
     tensor = call.attrs.get(f"{name}_tensor")
     if isinstance(tensor, np.ndarray):
+        if tensor.dtype == TEXT:
+            return [str(text) for text in tensor.reshape(-1)]
         if tensor.dtype.kind not in "fiu":
             raise Unsupported(f"its {name} are {tensor.dtype}")
         return tensor.reshape(-1)
@@ -142,8 +172,10 @@ def _column(call: Call, name: str) -> np.ndarray | list[str]:
 def _default(call: Call, values: np.ndarray | list[str]) -> Any:
     tensor = call.attrs.get("default_tensor")
     if isinstance(values, list):
-        return tensor[0] if isinstance(tensor, list) and tensor else call.text("default_string", "_Unused")
-    if isinstance(tensor, np.ndarray) and tensor.size == 1:
+        if isinstance(tensor, np.ndarray) and tensor.dtype == TEXT and tensor.size == 1:
+            return str(tensor.reshape(-1)[0])
+        return call.text("default_string", "_Unused")
+    if isinstance(tensor, np.ndarray) and tensor.dtype != TEXT and tensor.size == 1:
         return float(tensor.reshape(-1)[0])
     return call.integer("default_int64", -1) if values.dtype.kind == "i" else call.number("default_float", -0.0)
 

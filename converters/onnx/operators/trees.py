@@ -8,6 +8,8 @@ from ....runtime.ops.tree_ensemble import LEAF, MODES, NAN_IS_TRUE, Trees
 from ..call import Call
 from ..job import Unsupported
 
+MOST_NODES = 1 << 16
+"""How many more there may be once what several nodes lead to is there for each of them."""
 MAX_WEIGHTS = 1 << 26
 """Of all leaves and targets together: a small file may name many of both."""
 
@@ -18,7 +20,7 @@ class TreeTables(Trees):
     __slots__ = ()
 
     def node(self, call: Call, x: str, aggregate: str = "SUM") -> str:
-        """The node's result, float32 (rows, targets)."""
+        """The node's result (rows, targets), of the weights' dtype."""
         if call.value(x).dtype != self.thresholds.dtype:
             x = call.make("Cast", [x], {"to": self.thresholds.dtype.name})
         small = self._asdict()
@@ -47,8 +49,8 @@ class TreeTables(Trees):
         order, yes, no = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
         level, first = self.roots, 0
         while len(level):
-            if first + len(level) > 2 * len(self.modes) + len(self.roots):
-                raise Unsupported("its trees lead back to where they came from")
+            if first + len(level) > MOST_NODES + 2 * len(self.modes):
+                raise Unsupported("its trees lead back to where they came from, or many ways to the same nodes")
             inner = self.inner[level]
             children = first + len(level) + 2 * (np.cumsum(inner) - 1)
             order.append(level)
@@ -89,8 +91,8 @@ def dense(rows: np.ndarray, targets: np.ndarray, weights: np.ndarray, count: int
         raise Unsupported(f"{count} leaves with weights for {width} targets are too many")
     if targets.size and not 0 <= targets.min() <= targets.max() < width:
         raise Unsupported(f"its targets {targets.min()}..{targets.max()} are not {width}")
-    found = np.zeros((count, width), np.float32)
-    np.add.at(found, (rows, targets), weights.astype(np.float32))
+    found = np.zeros((count, width), weights.dtype if weights.dtype == np.float64 else np.float32)
+    np.add.at(found, (rows, targets), weights.astype(found.dtype))
     return found
 
 
@@ -154,6 +156,7 @@ class _Places:
 
 
 NEW_MODES = ("LEQ", "LT", "GTE", "GT", "EQ", "NEQ")
+EQ, LT, MEMBER = NEW_MODES.index("EQ"), NEW_MODES.index("LT"), len(NEW_MODES)
 NEW_AGGREGATES = ("AVERAGE", "SUM", "MIN", "MAX")
 
 
@@ -169,10 +172,14 @@ def new_tables(call: Call) -> TreeTables:
     weights = array_of(call, "leaf_weights", np.float32)
     count, width, last = len(codes), call.integer("n_targets"), len(targets)
     tracks = np.array(missing or [0] * count, np.int64)
-    if not count or {len(item) for item in (features, yes, no, yes_leaf, no_leaf, splits, tracks)} != {count}:
+    columns = (features, yes, no, yes_leaf, no_leaf, splits, tracks)
+    if not count or {len(item) for item in columns} != {count}:
         raise Unsupported("its lists of nodes are empty or not equally long")
-    if codes.min() < 0 or codes.max() >= len(NEW_MODES):
-        raise Unsupported("nodes that look for members of a set are not supported")
+    if codes.min() < 0 or codes.max() > MEMBER:
+        raise Unsupported(f"nodes of mode {codes.min()} or {codes.max()} are not supported")
+    values = array_of(call, "membership_values", np.float32)
+    codes, features, yes, no, yes_leaf, no_leaf, splits, tracks = _without_sets(codes, *columns, values=values)
+    count = len(codes)
     if not last or len(weights) != last:
         raise Unsupported("its lists of leaves are empty or not equally long")
     branches = []
@@ -195,3 +202,32 @@ def new_tables(call: Call) -> TreeTables:
         dense(np.arange(last), targets, weights, last, width),
         roots,
     ).laid_out()
+
+
+def _without_sets(codes: np.ndarray, *columns: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The lists of nodes where each that looks for members of a set became a row of nodes, which look for one each.
+
+    columns: features, yes, no, yes_leaf, no_leaf, splits, tracks. values: the sets, one behind the other, a NaN behind
+    each. What is new stands behind the other nodes.
+    """
+    places = np.flatnonzero(codes == MEMBER)
+    if not len(places):
+        return codes, *columns
+    ends = np.flatnonzero(np.isnan(values))
+    if len(ends) != len(places) or ends[-1] != len(values) - 1:
+        raise Unsupported(f"{len(ends)} sets of members do not fit {len(places)} nodes that look into one")
+    lists = [column.tolist() for column in (codes, *columns)]
+    modes, _, _, no, _, no_leaf, splits, _ = lists
+    for place, members in zip(places.tolist(), np.split(values, ends + 1), strict=False):
+        # Of an empty set nothing is a member, as nothing is less than -inf.
+        wanted = members[:-1].tolist() or [-np.inf]
+        modes[place], splits[place] = EQ if len(members) > 1 else LT, wanted[0]
+        last, otherwise = place, (no[place], no_leaf[place])
+        for member in wanted[1:]:
+            for item in lists:
+                item.append(item[place])
+            no[last], no_leaf[last] = len(modes) - 1, 0
+            last = len(modes) - 1
+            splits[last] = member
+        no[last], no_leaf[last] = otherwise
+    return tuple(np.array(item, column.dtype) for item, column in zip(lists, (codes, *columns), strict=True))

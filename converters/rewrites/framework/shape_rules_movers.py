@@ -249,6 +249,19 @@ def non_max_suppression(query: Query) -> list[Shape | None]:
     return [(query.fresh(0), 3)]
 
 
+@rule("StringSplit")
+def string_split(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    return [None if shape is None else (*shape, query.fresh(len(shape))), shape]
+
+
+@rule("StringNormalizer")
+def string_normalizer(query: Query) -> list[Shape | None]:
+    """Stop words leave as many texts as are none."""
+    shape = query.shape(0)
+    return [shape if shape is None or not query.attrs["stopwords"] else (*shape[:-1], query.fresh(len(shape) - 1))]
+
+
 @rule("Unique")
 def unique(query: Query) -> list[Shape | None]:
     """Each element, where it came first, where each came to lie, and how many."""
