@@ -22,7 +22,8 @@ AT_ONCE = 1 << 24
 
 def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int) -> Arrays:
     """Seeded arrays: standard normal floats, 8-bit integers over their whole range, other integers 0 or 1, booleans;
-    text that the model's constants are. InputError where a sequence or an optional value is wanted."""
+    text that the model looks up, or has among its constants. InputError where a sequence or an optional value is
+    wanted."""
     random, found = Random(seed), Arrays()
     for name, shape in shapes.items():
         info = model.inputs[name]
@@ -36,7 +37,10 @@ def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int
 
 
 def _random_text(random: Random, model: Model, shape: tuple[int, ...]) -> np.ndarray:
-    constants = [value.data for value in model.graph.values.values() if value.data is not None and value.dtype == TEXT]
+    graph = model.graph
+    texts = {name: value.data for name, value in graph.values.items() if value.data is not None and value.dtype == TEXT}
+    keys = [texts[node.inputs[1]] for node in graph.nodes if node.op == "TextLookup" and node.inputs[1] in texts]
+    constants = keys or list(texts.values())
     known = [text for data in constants for text in data.reshape(-1).tolist()] or ["text"]
     found = np.empty(math.prod(shape), TEXT)
     found[:] = random.choices(known, k=len(found))
