@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Float, Int, Ptr
-from ..simd.tile_layout import BYTE_PAIRS
+from ..simd.tile_layout import BYTE_PAIRS, LINE
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -67,7 +67,7 @@ def conv_int8(
     tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened, element)
     widen = isa.widen()
     init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
-    width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
+    width, span, across = columns * isa.lanes, tile.group_bytes, rows // tall
     pairs, step_bytes, add_again = element == BYTE_PAIRS, tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
 
     def kernel(
@@ -95,7 +95,7 @@ def conv_int8(
                 block_bias = bias + block * width * 4
                 block_scale = scale + block * width * 4
                 first = y + min(block * width, last_channel)
-                column = 0
+                ahead_line = 0
                 for line in range(first_line, last_line):
                     top = min(line * tall, height - tall)
                     row, out = source + (top - origin) * x_row, first + top * y_row
@@ -103,11 +103,11 @@ def conv_int8(
                     while done < pixels:
                         pixel = min(done, pixels - across)
                         done = done + across
-                        column = column + vector if column + vector < columns * vector else 0
+                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
-                            x_row - (across - 1) * x_pixel, steps, panel + column,
+                            x_row - (across - 1) * x_pixel, steps, panel + ahead_line,
                         )  # fmt: skip
                         if pairs:
                             acc = add_again(
@@ -129,7 +129,7 @@ def conv_f32(
 
     tile = isa.float_tile(rows, columns, tail, rows // tall, ahead)
     init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation), residual)
-    width, vector, across = columns * isa.lanes, tile.step_bytes // columns, rows // tall
+    width, span, across = columns * isa.lanes, tile.group_bytes, rows // tall
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
@@ -148,7 +148,7 @@ def conv_f32(
                 weights = w + block * panel
                 block_bias = bias + block * width * 4
                 first = min(block * width, last_channel) * 4
-                column = 0
+                ahead_line = 0
                 for line in range(first_line, last_line):
                     top = min(line * tall, height - tall)
                     row, out, rest = x + top * x_row, y + top * y_row + first, other + top * other_row + first
@@ -156,11 +156,11 @@ def conv_f32(
                     while done < pixels:
                         pixel = min(done, pixels - across)
                         done = done + across
-                        column = column + vector if column + vector < columns * vector else 0
+                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
-                            x_row - (across - 1) * x_pixel, steps, panel + column,
+                            x_row - (across - 1) * x_pixel, steps, panel + ahead_line,
                         )  # fmt: skip
                         y_turn, other_turn = y_row - (across - 1) * y_pixel, other_row - (across - 1) * y_pixel
                         store(

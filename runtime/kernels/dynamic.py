@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..compiler.abi import Float, Int, Ptr
+from ..simd.tile_layout import LINE
 from .elementwise import VECTORS
 from .reduce import reducer
 
@@ -86,7 +87,7 @@ def product_rows(
 
     tile = isa.int8_tile(rows, columns, rows, ahead, widened)
     init, run, store = tile.init, tile.run, tile.store_real(tail, bind(activation))
-    width, vector = columns * isa.lanes, tile.step_bytes // columns
+    width, span = columns * isa.lanes, tile.group_bytes
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, begin: Ptr, scale: Ptr, bias: Ptr, sums: Ptr, row_scale: Ptr,
@@ -103,16 +104,16 @@ def product_rows(
             for block in range(group * blocks, group * blocks + blocks):
                 weights, parameters = w + block * panel, block * width * 4
                 first = y + min(block * width, last_channel) * 4
-                column = 0
+                ahead_line = 0
                 for line in range(first_line, last_line):
                     done = 0
                     while done < pixels:
                         pixel = min(done, pixels - rows)
                         done = done + rows
-                        column = column + vector if column + vector < columns * vector else 0
+                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
                         acc, _ = run(
                             init(begin + parameters), x + line * x_row + pixel * x_pixel, x_pixel, x_pixel, weights,
-                            steps, panel + column,
+                            steps, panel + ahead_line,
                         )  # fmt: skip
                         place = line * scale_row + 4 * pixel
                         store(

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Float, Int, Ptr, roll
+from ..simd.tile_layout import LINE
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -48,7 +49,7 @@ def _transform(isa: Isa, spread: Any, lanes: int, read: int, made: int) -> Any:
 def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
     """multiply(v, m, w, zeros, count, ...): each matrix of `count` rows of v by its own weights, at m. item: bytes of
     an element of v. last: of a row of products, where the last block begins, which may overlap the one before."""
-    init, run, keep, vector = tile.init, tile.run, tile.keep, tile.step_bytes // columns
+    init, run, keep, span = tile.init, tile.run, tile.keep, tile.group_bytes
     width = columns * isa.lanes
 
     def multiply(v, m, w, zeros, count, channels, steps, blocks, last, m_row, panel):  # type: ignore[no-untyped-def]
@@ -56,13 +57,13 @@ def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
         for matrix in range(16):
             for block in range(blocks):
                 column = m + matrix * count * m_row + min(block * width, last) * 4
-                line_ahead = 0
+                ahead_line = 0
                 done = 0
                 while done < count:
                     i = min(done, count - rows)
                     done = done + rows
-                    line_ahead = line_ahead + vector if line_ahead < (columns - 1) * vector else 0
-                    acc, _ = run(init(zeros), v + (matrix * count + i) * row, row, 0, w, steps, panel + line_ahead)
+                    ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
+                    acc, _ = run(init(zeros), v + (matrix * count + i) * row, row, 0, w, steps, panel + ahead_line)
                     keep(acc, column + i * m_row, m_row)
                 w = w + panel
 

@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import types
 
 from ..targets.target import Target
-from .tile import TileType, over_steps
+from .tile import TileType, over_steps, steps_at_once
 from .tile_layout import TileLayout
 from .traced import applied
 from .vector import ELEMENTS, load_at, multiply_add, primitive, read_addresses, row_addresses, shuffle, splat, store_at
@@ -42,7 +42,9 @@ class FloatTile:
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        self.run = over_steps(target, self.kind, self._step, layout.unroll, 4, self.step_bytes, ahead)
+        unroll = steps_at_once(target, rows, layout.unroll)
+        self.group_bytes = unroll * self.step_bytes
+        self.run = over_steps(target, self.kind, self._step, unroll, 4, self.step_bytes, ahead)
 
     def store(self, function: VectorFunction, residual: bool) -> Any:
         """store(tile, y, pitch, turn, residual, other_turn, *numbers): applies a vector function by up to two float32

@@ -85,23 +85,30 @@ def one_by_one(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Step:
     return steps
 
 
+def steps_at_once(target: Target, rows: int, unroll: int) -> int:
+    """unroll: how many the layout of a target asks for."""
+    # Instructions of SSE overwrite an operand, so that large tiles leave no register. Those of AVX512 do more each.
+    if target.family == "x86" and target.vector_registers == 16 and (target.fma or rows <= GROUPED):
+        return UNROLLED
+    return unroll
+
+
 def over_steps(
     target: Target, kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int, ahead: bool = False
 ) -> Any:
-    """run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: the inner loop, several steps at once and then
-    the rest one by one. unroll: how many `emit` does at once, a power of two. a_bytes, b_bytes: what a step reads of a
-    row and of b. ahead: each step also asks the second cache for the line `distance` bytes behind its own part of b."""
-    # Instructions of SSE overwrite an operand, so that large tiles leave no register. Those of AVX512 do more each.
-    if target.family == "x86" and target.vector_registers == 16 and (target.fma or kind.rows <= GROUPED):
-        emit, unroll = one_by_one(kind, emit, a_bytes, b_bytes), UNROLLED
+    """run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: the inner loop, `unroll` steps at once, a power
+    of two, and then the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b. ahead: the former also
+    ask the second cache for one line, `distance` bytes behind their part of b."""
+    if target.family == "x86":
+        emit = one_by_one(kind, emit, a_bytes, b_bytes)
 
     def steps_of(count: int) -> Any:
         def generate(
             b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value,
             distance: ir.Value,
         ) -> ir.Value:  # fmt: skip
-            for i in range(count if ahead else 0):
-                prefetch(b, b.add(b.add(w, distance), I64(i * b_bytes)))
+            if ahead and count == unroll:
+                prefetch(b, b.add(w, distance))
             return emit(b, tile, a, pitch, turn, w, count)
 
         return primitive(lambda tile, a, pitch, turn, b, distance: kind, generate)
@@ -136,7 +143,8 @@ class Int8Tile:
     init(bias) -> tile: every row is the vectors at address bias.
     run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: adds the products of steps * `layout.depth`
         elements of each row (the first at a, others as `row_addresses`) with the packed weights at b
-        (`layout.step_bytes` bytes a step). ahead, distance: see `over_steps`.
+        (`layout.step_bytes` bytes a step; group_bytes: what steps that are done at once read). ahead, distance: see
+        `over_steps`.
     one(tile, a, pitch, turn, b) -> tile: a single step.
     keep(tile, m, pitch): writes rows of accumulators as they are, in the channel order of the layout, the first at m.
     store(tile, y, pitch, turn, ...): see `store`.
@@ -156,7 +164,9 @@ class Int8Tile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.one = primitive(lambda tile, a, pitch, turn, b: self.kind, self._one)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        self.run = over_steps(target, self.kind, self._step, self.layout.unroll, a_bytes, self.step_bytes, ahead)
+        unroll = steps_at_once(target, rows, self.layout.unroll)
+        self.group_bytes = unroll * self.step_bytes
+        self.run = over_steps(target, self.kind, self._step, unroll, a_bytes, self.step_bytes, ahead)
 
     def _held_rows(self) -> int:
         """Rows for which there are accumulators."""

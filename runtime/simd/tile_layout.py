@@ -15,6 +15,9 @@ NARROW, BYTE_PAIRS = "i8 narrow", "i8 byte pairs"
 """Forms of int8 products on x86 without VNNI, beside "i8", whose weights are int16: weights that are widened as they
 are loaded; and those whose products with bytes are added in pairs as int16, which has to hold the sums."""
 
+LINE = 64
+"""Bytes of a line of the caches."""
+
 
 class TileLayout(msgspec.Struct, frozen=True):
     """Format of packed weights for one element type on one target: "f32", "i8", or one of the forms above.
