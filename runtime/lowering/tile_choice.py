@@ -83,16 +83,22 @@ _A53 = {
 }
 _ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
 
-_X86_BUSY, _X86_LATENCY = ((1.0, 0.0, 0.0), (0.0, 1.4, 1.0)), 8
-_NARROW_BUSY, _BYTE_PAIRS_BUSY = ((1.0, 0.0, 0.5), (0.0, 1.4, 1.0)), ((1.35, 0.0, 0.0), (0.0, 1.0, 1.0))
+_X86_LOADS, _X86_LATENCY = (0.0, 1.4, 1.0), 8
+_X86_BUSY = {
+    "f32": ((1.0, 0.0, 0.0), (0.61, 0.61, 0.61), _X86_LOADS),
+    "i8": ((1.0, 0.0, 0.0), (0.86, 0.43, 0.43), _X86_LOADS),
+    NARROW: ((1.0, 0.0, 0.5), (0.86, 0.43, 0.43), _X86_LOADS),
+    BYTE_PAIRS: ((1.35, 0.45, 0.45), (0.0, 1.0, 1.0)),
+}
+"""Of products, of all instructions, and of loads. Fitted to an AMD Zen 3 whose front end another thread shares: there
+4x3 tiles of 64 x 384 x 1536 floats take 0.88 of the time of 4x2, and 6x2 tiles 0.94; alone they differ by a fiftieth.
+5x2 tiles of byte pairs, 49 x 320 x 1280, take 0.87 of the time of 7x1."""
+_X86_BESIDES = {"f32": (0.6, 1.1), "i8": (0.4, 0.4)}
 _X86_EPILOGUE = {"f32": (2.0,), "i8": (6.2, 5.2, 7.0, 4.5)}
 _X86_OVERHEAD = {"f32": 12.0, "i8": 1.0}
 _X86_FAR, _X86_NEAR = 3.0, 24 << 10
 """The first of 32 bytes. Fitted to an AMD Zen 3, where 4x2 tiles of a 12 x 1024 product of int8 take three quarters of
 the time of 2x4."""
-_F32_BUSY, _F32_BESIDES = (*_X86_BUSY, (0.61, 0.61, 0.61)), (0.6, 1.1)
-"""The last is of all instructions of a step, on a Zen 3 whose front end another thread shares. There 4x3 tiles of
-64 x 384 x 1536 floats take 0.88 of the time of 4x2, and 6x2 tiles 0.94; alone the three differ by a fiftieth."""
 _AVX512_BUSY, _AVX512_FAR, _AVX512_BESIDES = ((1.0, 0.2, 0.0), (0.0, 1.5, 1.0)), 7.0, (2.0, 4.0)
 """Fitted to an Intel Sapphire Rapids, where 8x3 tiles of a 64 x 1280 product take two thirds of the time of 4x2."""
 
@@ -106,14 +112,15 @@ def tile_cost(target: Target, element: str) -> TileCost:
     # Beside accumulators and weights: a row's activations, without VNNI products before they are added, and ones that
     # pairs of them are added by. Where there are 32 registers, LLVM loads others ahead.
     fused = target.vnni if element == "i8" else target.fma and element == "f32"
-    few = 3 if element == BYTE_PAIRS else 1 if fused else 2
+    few = (3 if target.fma else 5) if element == BYTE_PAIRS else 1 if fused else 2
     spare = few if target.vector_registers == 16 else 4 if apart else 3
     room, tallest = target.vector_registers - spare, 25 if apart else TALLEST
     wide, kind = target.vector_bytes == 64, element.partition(" ")[0]
-    forms = {NARROW: _NARROW_BUSY, BYTE_PAIRS: _BYTE_PAIRS_BUSY, "f32": _F32_BUSY}
-    busy = _AVX512_BUSY if wide and element in ("f32", "i8") else forms.get(element, _X86_BUSY)
+    # With VNNI a product is one instruction, as of floats.
+    form = "f32" if element == "i8" and target.vnni else element
+    busy = _AVX512_BUSY if wide and element in ("f32", "i8") else _X86_BUSY[form]
     far = _AVX512_FAR if wide else _X86_FAR * target.vector_bytes / 32
-    besides = _AVX512_BESIDES if wide else _F32_BESIDES if element == "f32" else (0, 0)
+    besides = _AVX512_BESIDES if wide else _X86_BESIDES[kind]
     return TileCost(
         busy, _X86_LATENCY, _X86_EPILOGUE[kind], _X86_OVERHEAD[kind], room, 0, tallest,
         far / 2 if element == NARROW else far, besides, NEAR if wide else _X86_NEAR,
