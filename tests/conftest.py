@@ -1,11 +1,13 @@
 """Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part. And puts guard pages
-around the memory of what compiles and runs kernels, and draws each test's random numbers anew."""
+around the memory of what compiles and runs kernels, draws each test's random numbers anew, and has each kernel compiled
+once."""
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,3 +52,31 @@ def drawn_anew(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
     if isinstance(getattr(request.module, "RNG", None), np.random.Generator):
         seed = [zlib.crc32(request.node.name.encode()), int(os.environ.get("MILLIJOULE_DRAW", "0"))]
         monkeypatch.setattr(request.module, "RNG", np.random.default_rng(seed))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kernels_compiled_once() -> Iterator[None]:
+    """A kernel of millijoule's that any test has had compiled is not compiled again in tests' own processes, also where
+    a test has a kernel cache of its own, or none. And no process is started to help with it."""
+    from millijoule.runtime.compiler import compile_all
+    from millijoule.runtime.compiler.cache import KernelCache, default_folder
+    from millijoule.runtime.compiler.digest import kernel_key
+    from millijoule.runtime.compiler.object_file import CompiledKernel
+    from millijoule.runtime.targets.target import Target
+
+    known, compile_one = KernelCache(default_folder()), vars(compile_all)["compile_one"]
+
+    def found(name: str, factory: Any, constants: Mapping[str, Any], target: Target) -> CompiledKernel:
+        key = kernel_key(name, target)
+        ours = factory.__module__.startswith("millijoule.")
+        kernel = known.load_object(key) if ours else None
+        if kernel is None:
+            kernel = compile_one(name, factory, constants, target)
+            if ours:
+                known.store_object(key, kernel)
+        return kernel
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compile_all, "compile_one", found)
+        patch.setattr(compile_all, "usable_cpus", lambda: 1)
+        yield

@@ -104,7 +104,12 @@ FACTORIES = _factories()
 
 
 def test_the_factories_are_found() -> None:
+    """And it is known what constants to give each of them."""
     assert len(FACTORIES) > 40 and FACTORIES.keys() >= LARGEST.keys()
+    for name, factory in FACTORIES.items():
+        _, *constants = inspect.signature(factory).parameters.values()
+        wanted = {constant.name for constant in constants if constant.default is constant.empty}
+        assert wanted <= LARGEST.get(name, {}).keys(), name
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ def test_emulation_changes_no_byte() -> None:
     names = sorted(name for name in program.kernels() if not name.startswith("softmax"))
     assert len(names) >= 12
     if not FULL:
-        names = names["dotprod" in target.features :: 2]
+        names = names["dotprod" in target.features :: 4]
     kernels = {name: program.kernels()[name] for name in names}
     worker = Worker(interpreter)
     try:
