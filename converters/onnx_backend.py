@@ -17,6 +17,7 @@ import onnx
 from onnx import TensorProto, helper
 from onnx.backend.base import Backend, BackendRep, Device, DeviceType, namedtupledict
 
+from ..runtime.boxed import TEXT, is_boxed
 from ..runtime.errors import Error, InputError
 from ..runtime.model import Model
 from ..runtime.session import load
@@ -37,8 +38,8 @@ class Prepared(BackendRep):
     def run(self, inputs: Any, **kwargs: Any) -> Any:
         """inputs: arrays in the model's order, a dict of them by name, or the only one.
 
-        A named tuple: the outputs by position or name, each of the type that the model declares. InputError where an
-        input is missing or not the model's.
+        A named tuple: the outputs by position or name, each of the type that the model declares: lists of arrays for
+        sequences, None for what is absent. InputError where an input is missing or not the model's.
         """
         if isinstance(inputs, Mapping):
             feeds = dict(inputs)
@@ -55,15 +56,18 @@ class Prepared(BackendRep):
     def close(self) -> None:
         self._session.close()
 
-    def _declared(self, array: np.ndarray, code: int) -> np.ndarray:
+    def _declared(self, array: Any, code: int) -> Any:
         """An output as the type that the model says, which may be one that graphs hold in another."""
         if code == TensorProto.STRING:
-            return np.array(self._labels, object)[array]
+            return array if array.dtype == TEXT else np.array(self._labels, object)[array]
         return array if not code else array.astype(helper.tensor_dtype_to_np_dtype(code), copy=False)
 
 
-def _held(data: Any, dtype: np.dtype) -> np.ndarray:
-    """Numbers of a type that NumPy lacks in the one that the model holds them in."""
+def _held(data: Any, dtype: np.dtype) -> Any:
+    """Numbers of a type that NumPy lacks in the one that the model holds them in; text, sequences and what is absent as
+    they are."""
+    if is_boxed(dtype):
+        return data
     array = np.asarray(data)
     return array if array.dtype.type.__module__ == "numpy" else array.astype(dtype)
 

@@ -25,12 +25,10 @@ def _kinds(names: Mapping[str, str]) -> dict[str, str]:
 
 KINDS: Final = _kinds(
     {
-        CONTROL: "SequenceMap STABLEHLO_WHILE",
+        CONTROL: "STABLEHLO_WHILE",
         RECURRENCE: "com.microsoft.AttnLSTM",
-        STRINGS: "StringConcat StringNormalizer StringSplit RegexFullMatch com.microsoft.Tokenizer "
-        "LSH_PROJECTION SKIP_GRAM",
-        TABLES: "ai.onnx.ml.CategoryMapper ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND "
-        "HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",
+        STRINGS: "LSH_PROJECTION SKIP_GRAM",
+        TABLES: "ai.onnx.ml.DictVectorizer HASHTABLE HASHTABLE_FIND HASHTABLE_IMPORT HASHTABLE_LOOKUP HASHTABLE_SIZE",
         RANDOM: "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial MULTINOMIAL "
         "RANDOM_STANDARD_NORMAL RANDOM_UNIFORM",
     }

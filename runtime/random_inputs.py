@@ -39,7 +39,7 @@ def random_inputs(model: Model, shapes: Mapping[str, tuple[int, ...]], seed: int
 def _random_text(random: Random, model: Model, shape: tuple[int, ...]) -> np.ndarray:
     graph = model.graph
     texts = {name: value.data for name, value in graph.values.items() if value.data is not None and value.dtype == TEXT}
-    keys = [texts[node.inputs[1]] for node in graph.nodes if node.op == "TextLookup" and node.inputs[1] in texts]
+    keys = [texts[node.inputs[1]] for node in graph.nodes if node.op == "Lookup" and node.inputs[1] in texts]
     constants = keys or list(texts.values())
     known = [text for data in constants for text in data.reshape(-1).tolist()] or ["text"]
     found = np.empty(math.prod(shape), TEXT)

@@ -45,7 +45,7 @@ OPS = [
         "Range",
         "Pow",
     ),
-    *("TextLookup", "StringSplit", "StringConcat", "SequenceAt", "SequenceErase", "Optional", "NumbersToText"),
+    *("Lookup", "StringSplit", "StringConcat", "SequenceAt", "SequenceErase", "Optional", "NumbersToText"),
     *("MatMul", "AveragePool", "GlobalMaxPool", "ConvTranspose", "Resize", "DepthToSpace", "Requantize", "TopK", "Pad"),
 ]
 FLOATS = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-45, 1e-38, 1e-300, 3.4e38, 3.5e38, 1e300, -1e300, 255.5]

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from skl2onnx.convert import to_onnx
+from skl2onnx.common.data_types import StringTensorType
+from skl2onnx.convert import convert_sklearn, to_onnx
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import (
     AdaBoostClassifier,
@@ -26,12 +27,13 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.svm import SVC, SVR, LinearSVC, NuSVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
@@ -121,6 +123,66 @@ OUTLIERS: dict[str, Callable[[], Any]] = {
     "isolation forest": lambda: IsolationForest(n_estimators=12, random_state=0),
     "one-class SVM": OneClassSVM,
 }
+
+
+def _text_data() -> dict[str, Data]:
+    rng = np.random.default_rng(11)
+    columns = [rng.choice(names, ROWS) for names in (["red", "grün", ""], ["S", "M", "L", "XL"])]
+    y = (columns[0] == "red") ^ (rng.random(ROWS) < 0.2)
+    words = ["good", "bad", "fine", "poor", "great", "the", "a", "of", "film", "it", "was", "not"]
+    sentences = [" ".join(rng.choice(words, rng.integers(1, 12))) for _ in range(ROWS)]
+    liked = np.array([("good" in text) or ("great" in text) for text in sentences])
+    return {
+        "categories": Data(np.stack(columns, 1).astype(object), y.astype(int)),
+        "sentences": Data(np.array(sentences, object), np.where(liked, "yes", "no")),
+    }
+
+
+TEXT: dict[str, tuple[str, Callable[[], Any]]] = {
+    "one-hot, logistic regression": ("categories", lambda: make_pipeline(OneHotEncoder(), LogisticRegression())),
+    "one-hot, random forest": (
+        "categories",
+        lambda: make_pipeline(OneHotEncoder(drop="first"), RandomForestClassifier(12, random_state=0)),
+    ),
+    "ordinal, gradient boosting": (
+        "categories",
+        lambda: make_pipeline(OrdinalEncoder(), GradientBoostingClassifier(n_estimators=8, random_state=0)),
+    ),
+    "words, logistic regression": ("sentences", lambda: make_pipeline(TfidfVectorizer(), LogisticRegression())),
+    "pairs of words, logistic regression": (
+        "sentences",
+        lambda: make_pipeline(CountVectorizer(ngram_range=(1, 2), token_pattern="[a-z]+"), LogisticRegression()),
+    ),
+}
+"""Which data each is for, and the estimator."""
+
+
+def text_problem(name: str) -> str | None:
+    """As `problem`, of an estimator of text."""
+    kind, make = TEXT[name]
+    data, estimator = _text_data()[kind], make()
+    estimator.fit(data.x, data.y)
+    shape = [None, *data.x.shape[1:]]
+    options = {id(estimator): {"zipmap": False}}
+    proto = convert_sklearn(
+        estimator,
+        initial_types=[("x", StringTensorType(shape))],
+        target_opset={"": 18, "ai.onnx.ml": 3},
+        options=options,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(proto.SerializeToString())
+        try:
+            model = mj.convert(path)
+            with mj.load(model, threads=1) as session:
+                labels, scores = session.run(data.x).values()
+        except Error as error:
+            return str(error)
+    if data.y.dtype.kind == "U":
+        labels = np.array(model.metadata.labels)[labels]
+    wrong = int((labels != estimator.predict(data.x)).sum())
+    return f"{wrong} labels differ" if wrong else _apart("score", scores, estimator.predict_proba(data.x))
 
 
 def trained(kind: str, name: str) -> tuple[Any, np.ndarray]:
@@ -221,6 +283,11 @@ def main() -> None:
         found = problem(kind, name)
         print(f"{name}: {found or 'agrees'}", flush=True)
         status |= found is not None
+    for name in TEXT:
+        if len(sys.argv) < 2 or any(text in name for text in sys.argv[1:]):
+            found = text_problem(name)
+            print(f"{name}: {found or 'agrees'}", flush=True)
+            status |= found is not None
     raise SystemExit(status)
 
 

@@ -78,7 +78,7 @@ def test_sequences_in_and_out(folder: Path, tmp_path: Path) -> None:
 def test_what_is_in_them(folder: Path) -> None:
     done = mj("inspect", folder / "words.mj")
     assert done.exit_code == 0, done.stderr
-    assert "text" in done.stdout and "TextLookup" in done.stdout
+    assert "text" in done.stdout and "Lookup" in done.stdout
     kinds = [item["dtype"] for item in mj_json("inspect", folder / "words.mj")["outputs"]]
     assert kinds == ["text", "float32"]
     report = mj_json("inspect", folder / "parts.mj", "--input", folder / "s.npz")
@@ -111,7 +111,7 @@ def test_text_that_differs_is_beyond_any_tolerance(folder: Path, tmp_path: Path)
         (["run", "words.mj", "--input", "f.npy"], "got float32, not text"),
         (["run", "words.mj", "--input", "bad.txt"], "is no text file in UTF-8"),
         (["run", "words.mj", "--input", "none.txt"], "cannot read"),
-        (["export", "words.mj", "-o", "again.onnx"], "ONNX has no operator TextLookup"),
+        (["export", "words.mj", "-o", "again.onnx"], "ONNX has no operator Lookup"),
         (["convert", "words.onnx", "-o", "w.mj", "--self-test", "2"], "the model takes or gives text or sequences"),
     ],
 )

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import fuzz_runner
 import numpy as np
@@ -116,14 +117,17 @@ def test_mutants_of_a_cascade(tmp_path: Path) -> None:
 
 
 def by_text(path: Path, verify: bool) -> Answer:
-    """What a session gives for text, a sequence and an absent value, text as NumPy's characters."""
+    """What a session gives for text, a sequence and an absent value, as bytes where it is no array of numbers."""
     with load(Model.load(path, verify=verify), threads=1) as session:
         found = session.run({"words": WORDS, "items": ITEMS, "maybe": None})
-    return {name: np.array(str(item)) if isinstance(item, list) else _plain(item) for name, item in found.items()}
+    return {name: _plain(item) for name, item in found.items()}
 
 
-def _plain(item: np.ndarray | None) -> np.ndarray:
-    return np.array("absent") if item is None else item.astype(str) if item.dtype == object else item
+def _plain(item: Any) -> np.ndarray:
+    if isinstance(item, np.ndarray) and item.dtype != object:
+        return item
+    said = str(item.tolist() if isinstance(item, np.ndarray) else item)
+    return np.frombuffer(said.encode(), np.uint8)
 
 
 def test_mutants_of_text(tmp_path: Path) -> None:

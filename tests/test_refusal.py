@@ -9,13 +9,13 @@ from millijoule.converters.refusal import GROUPS, KINDS, MISSING, PLACES, Refuse
 
 def test_counts_and_a_reason_of_each_kind() -> None:
     refused = [
-        *(Refused("SequenceMap", f"'i{index}'") for index in range(25)),
+        *(Refused("STABLEHLO_WHILE", f"'i{index}'") for index in range(25)),
         *(Refused("com.microsoft.AttnLSTM", f"'l{i}'") for i in range(4)),
     ]
     assert refusal(refused).splitlines() == [
         "29 operators are not supported:",
-        "  SequenceMap x25: control flow cannot be converted yet",
-        *(f"    SequenceMap 'i{index}'" for index in range(PLACES)),
+        "  STABLEHLO_WHILE x25: control flow cannot be converted yet",
+        *(f"    STABLEHLO_WHILE 'i{index}'" for index in range(PLACES)),
         f"    and {25 - PLACES} more",
         "  com.microsoft.AttnLSTM x4: recurrence cannot be converted yet",
         *(f"    com.microsoft.AttnLSTM 'l{index}'" for index in range(PLACES)),

@@ -138,6 +138,7 @@ CASES: dict[str, list[Case]] = {
             scale=[1.0, 1.0],
         )
     ],
+    "Lookup": [of(texts("n", "w"), texts(3))],
     "LSTM": [of(("h", "n", 5), (2, 16, 5), (2, 16, 4), outputs=3, direction="bidirectional")],
     "LRN": [of(IMAGE, size=3)],
     "LayerNormalization": [of(("n", "w", 8), (8,), outputs=3), of(("n", "w"), ("w",), ("w",), outputs=3, axis=1)],
@@ -211,7 +212,6 @@ CASES: dict[str, list[Case]] = {
             constant(0),
         ),
     ],
-    "TextLookup": [of(texts("n", "w"), texts(3))],
     "TextToNumbers": [of(texts("n", "w"), to="float32")],
     "TfIdfVectorizer": [
         of(
@@ -226,6 +226,9 @@ CASES: dict[str, list[Case]] = {
         )
     ],
     "Tile": [of(("n", 4), constant(1, 3)), of(("n", 4), late(2, 3), computed=2)],
+    "Tokenizer": [
+        of(Input(("n",), "O", np.array(["a b"] * 6, object)), tokenexp="[ab]", pad_value="#", computed=1),
+    ],
     "TopK": [of(("n", "w"), constant(3), outputs=2), of(("n", "w"), late(3), outputs=2, axis=0, computed=2)],
     "Transpose": [of(("n", "w", 4), perm=[2, 0, 1]), of(("n", "w"))],
     "Trilu": [of(("n", "w"))],

@@ -128,6 +128,48 @@ def test_text_as_numbers(dtype: str, tmp_path: Path) -> None:
         session.run(np.array(["seven"]))
 
 
+SENTENCES = np.array(["the quick  brown fox", "", "naïve café, no?", "aab ab b"], object)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+@pytest.mark.parametrize("mark", [0, 1])
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"tokenexp": "[a-z]+"}, {"tokenexp": "a|ab|aab"}, {"tokenexp": "[a-z]+", "mincharnum": 3}, {"tokenexp": "."},
+        {"tokenexp": "z"}, {"separators": [" "]}, {"separators": [" ", "o+"]}, {"separators": [", ", " "]},
+        {"separators": [""]}, {"separators": ["[ ,]+"], "mincharnum": 3},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_tokens(shape: tuple[int, ...], mark: int, attrs: dict[str, Any], tmp_path: Path) -> None:
+    kept = {"mincharnum": 1, **attrs}
+    made = node("Tokenizer", "x", "y", domain="com.microsoft", mark=mark, pad_value="#", **kept)
+    model = text_model([made], "y", [("x", TensorProto.STRING, ["n", "m"][: len(shape)])])
+    agrees(model, {"x": SENTENCES.reshape(shape)}, tmp_path)
+
+
+def test_words_counted(tmp_path: Path) -> None:
+    made = node(
+        "TfIdfVectorizer", "x", "y", mode="TFIDF", min_gram_length=1, max_gram_length=2, max_skip_count=1,
+        ngram_counts=[0, 3], ngram_indexes=[0, 1, 2, 3], pool_strings=["red", "", "blue", "red", "green"],
+        weights=[1.0, 2.0, 3.0, 4.0],
+    )  # fmt: skip
+    agrees(text_model([made], "y"), {"x": WORDS}, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["text", "numbers"])
+def test_a_category_that_none_knows_is_an_error_where_the_model_says_so(kind: str) -> None:
+    attrs: Any = {"cats_strings": ["red", "blue"]} if kind == "text" else {"cats_int64s": [4, 7]}
+    code = TensorProto.STRING if kind == "text" else TensorProto.INT64
+    made = node("OneHotEncoder", "x", "y", domain=ML, zeros=0, **attrs)
+    known, unknown = (["blue", "red"], ["blue", "grue"]) if kind == "text" else ([7, 4], [7, 5])
+    with mj.load(mj.convert(text_model([made], "y", [("x", code, ["n"])]))) as session:
+        assert session.run(np.array(known))["y"].tolist() == [[0, 1], [1, 0]]
+        with pytest.raises(ModelError, match="is none of its 2 categories"):
+            session.run(np.array(unknown))
+
+
 def test_categories_between_kernels(tmp_path: Path) -> None:
     """Text at the beginning and at the end, numbers by kernels between."""
     nodes = [

@@ -29,7 +29,7 @@ def text_graph() -> Graph:
     graph.add_constant("row", np.ones((1, 3), np.float32))
     graph.add_constant("vector", np.array([-1], np.int64))
     graph.nodes = [
-        Node("TextLookup", ["words", "keys"], ["place"]),
+        Node("Lookup", ["words", "keys"], ["place"]),
         Node("Gather", ["table", "place"], ["rows"]),
         Node("Relu", ["rows"], ["scores"]),
         Node("ArgMax", ["scores"], ["best"], {"axis": -1, "keepdims": 0}),

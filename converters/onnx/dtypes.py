@@ -173,7 +173,8 @@ _SPECIAL = {
     "SequenceInsert": _like_first,
     "SequenceLength": _number,
     "SplitToSequence": _parts,
-    "TextLookup": _number,
+    "Lookup": _number,
     "TextToNumbers": _cast,
+    "Tokenizer": _text,
     "TreeEnsemble": _weights,
 }

@@ -346,6 +346,18 @@ class _Parser:
         return (lambda c: c not in members) if name.startswith("^") else (lambda c: c in members)
 
 
+class Patience:
+    """How many states may still be followed."""
+
+    def __init__(self, steps: int) -> None:
+        self._left = steps
+
+    def take(self, steps: int) -> None:
+        self._left -= steps
+        if self._left < 0:
+            raise ValueError("looking for a pattern in these texts takes too long")
+
+
 class Pattern:
     """A compiled pattern. PatternError where it is not one, or of more states than MOST_STATES."""
 
@@ -362,17 +374,37 @@ class Pattern:
     def matches(self, text: str) -> bool:
         """Whether the whole text is one of those that the pattern describes."""
         current = self._reached([self._first], text, 0)
-        for place, character in enumerate(text):
+        for place in range(len(text)):
             if not current:
                 return False
-            onward = [
-                to
-                for number in current
-                if (takes := self._states[number].takes) is not None and takes(character)
-                for to in self._states[number].to
-            ]
-            current = self._reached(onward, text, place + 1)
+            current = self._onward(current, text, place)
         return self._last in current
+
+    def search(self, text: str, start: int, patience: Patience) -> tuple[int, int] | None:
+        """Where the first match from a place on begins and ends, the longest of those that begin there; None where
+        there is none. A search begins anew at every character: ValueError where patience ends."""
+        for begin in range(start, len(text) + 1):
+            end, place = -1, begin
+            current = self._reached([self._first], text, begin)
+            while current:
+                patience.take(len(current))
+                if self._last in current:
+                    end = place
+                current = self._onward(current, text, place) if place < len(text) else set()
+                place += 1
+            if end >= 0:
+                return begin, end
+        return None
+
+    def _onward(self, current: set[int], text: str, place: int) -> set[int]:
+        """The states behind the character at this place."""
+        onward = [
+            to
+            for number in current
+            if (takes := self._states[number].takes) is not None and takes(text[place])
+            for to in self._states[number].to
+        ]
+        return self._reached(onward, text, place + 1)
 
     def _reached(self, numbers: Iterable[int], text: str, place: int) -> set[int]:
         """These states and all that follow from them without a character."""

@@ -10,6 +10,7 @@ import numpy as np
 from ....runtime.boxed import TEXT, name_of
 from .. import texts
 from ..call import Call
+from ..generic import known_attributes
 from ..handlers import LEARNED, handles
 from ..job import Unsupported
 from .learned import floats, numbers, scalar
@@ -81,24 +82,39 @@ def feature_vectorizer(call: Call) -> None:
 
 @handles("OneHotEncoder", domain=LEARNED)
 def one_hot_encoder(call: Call) -> None:
-    """A new last dimension with a 1 at the place of the category; all 0 for an unknown one."""
-    if not call.integer("zeros", 1):
-        raise Unsupported("to stop at an unknown category is not supported")
-    x, names = call.input(0), call.attrs.get("cats_strings")
+    """A new last dimension with a 1 at the place of the category; all 0 for an unknown one, or an error."""
+    x, names, strict = call.input(0), call.attrs.get("cats_strings"), not call.integer("zeros", 1)
     if names:
-        x = looked_up(call, names)
+        x = looked_up(call, names, strict=strict)
         categories = call.add_constant(range(len(names)), "categories", np.int64)
     else:
-        categories = call.add_constant(call.integers("cats_int64s"), "categories", call.dtype())
+        known = call.integers("cats_int64s")
+        categories = call.add_constant(known, "categories", call.dtype())
+        if strict:
+            x = call.make("Lookup", [x, categories], {"strict": 1})
+            categories = call.add_constant(range(len(known)), "categories", np.int64)
     x = call.make("Unsqueeze", [x, call.add_constant([-1], "axes", np.int64)])
     call.finish("Cast", [call.make("Equal", [x, categories])], {"to": "float32"})
 
 
-def looked_up(call: Call, keys: Sequence[str]) -> str:
+def looked_up(call: Call, keys: Sequence[str], strict: bool = False) -> str:
     """Where the text that the node reads is among the keys."""
     if call.dtype() != TEXT:
         raise Unsupported(f"its keys are text and its input is {name_of(call.dtype())}")
-    return call.make("TextLookup", [call.input(0), texts.constant(call.scope, f"{call.name}.keys", keys)])
+    attrs = {"strict": 1} if strict else {}
+    return call.make("Lookup", [call.input(0), texts.constant(call.scope, f"{call.name}.keys", keys)], attrs)
+
+
+@handles("TfIdfVectorizer")
+def tf_idf_vectorizer(call: Call) -> None:
+    """Words are numbers by their places in the pool."""
+    attrs, x = known_attributes(call, "TfIdfVectorizer", skip=("pool_strings",)), call.input(0)
+    pool = call.attrs.get("pool_strings")
+    if pool:
+        places, words = texts.coded(pool)
+        x = looked_up(call, words)
+        attrs["pool_int64s"] = places.tolist()
+    call.finish("TfIdfVectorizer", [x], attrs)
 
 
 @handles("LabelEncoder", domain=LEARNED)

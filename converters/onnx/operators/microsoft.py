@@ -138,7 +138,7 @@ def fused_matmul(call: Call) -> None:
         call.finish("Mul", [call.make("MatMul", sides), factor])
 
 
-@handles("CDist", "Gelu", "Inverse", domain=MICROSOFT)
+@handles("CDist", "Gelu", "Inverse", "Tokenizer", domain=MICROSOFT)
 def named_alike(call: Call) -> None:
     pass_through(call)
 

@@ -255,6 +255,12 @@ def string_split(query: Query) -> list[Shape | None]:
     return [None if shape is None else (*shape, query.fresh(len(shape))), shape]
 
 
+@rule("Tokenizer")
+def tokenizer(query: Query) -> list[Shape | None]:
+    shape = query.shape(0)
+    return [None if shape is None else (*shape, query.fresh(len(shape)))]
+
+
 @rule("StringNormalizer")
 def string_normalizer(query: Query) -> list[Shape | None]:
     """Stop words leave as many texts as are none."""
