@@ -37,13 +37,13 @@ LARGEST: dict[str, dict[str, Any]] = {
     "conv.conv_f32": {"rows": 8, "columns": 2, "tail": None, **TILE, "residual": True},
     "conv_dot.conv_dot_f32": {"tail": 7, **TILE, "dense": False},
     "conv.conv_int8": {
-        "rows": 5, "columns": 2, "tail": None, "finish": "clamp", "ahead": True, "element": "i8 byte pairs",
+        "rows": 5, "columns": 2, "tail": None, "finish": "clamp", "ahead": 1, "element": "i8 byte pairs",
     },
     "copy.copy": {"itemsize": 1, "flip": True, "rows": True},
     "depthwise.depthwise_f32": {"lanes": 4, "kernel": 32, "stride": 4, "count": 8, **TILE},
     "depthwise.depthwise_int8": {"channels": 128, "kernel": 32, "dilation": 1, "parts": 2, **DEPTHWISE},
     "depthwise.depthwise_scan_int8": {"channels": 256, "kernel": 3, "parts": 2, **DEPTHWISE},
-    "dynamic.product_rows": {"rows": 8, "columns": 3, "tail": None, **TILE, "ahead": True, "widened": False},
+    "dynamic.product_rows": {"rows": 8, "columns": 3, "tail": None, **TILE, "ahead": 1, "widened": False},
     "dynamic.round_rows": {"y": "u8", "widened": False},
     "elementwise.binary_f32": {"function": "PRelu", **NONE_SCALAR, **TILE},
     "elementwise.unary_f32": {"function": "Erf"},
@@ -79,8 +79,8 @@ LARGEST: dict[str, dict[str, Any]] = {
     "softmax_split.scale": {"streaming": True},
     "softmax_split.totals_below": {"keep": True, "streaming": True},
     "softmax_split.write": {"streaming": True},
-    "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": True},
-    "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": True},
+    "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": 1},
+    "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": 1},
 }  # fmt: skip
 """The constants of the largest kernels that a factory is asked for; those with none are not listed."""
 

@@ -51,7 +51,7 @@ def _again(isa: Isa, one: Any, step_bytes: int) -> Any:
 
 
 def conv_int8(
-    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: bool = False,
+    isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: int = 0,
     widened: bool = False, element: str = "i8",
 ) -> Callable[..., None]:  # fmt: skip
     """int8 convolution with the requantizing epilogue.
@@ -61,13 +61,14 @@ def conv_int8(
     lines: such rows, or groups of `tall`.
     widened: products read int16 in scratch memory at `wide`, into which the input of `band` lines at a time is widened,
     the pitches of the input being twice as large as in x. reach: bytes that a line's outputs read in x.
-    element: see TileLayout. again: with BYTE_PAIRS, steps of each block that are taken once more, with other weights,
+    element: see TileLayout. ahead: see `over_steps`; of each group of steps, a tile prefetches what the one before did
+    not. again: with BYTE_PAIRS, steps of each block that are taken once more, with other weights,
     which lie behind the block's; places: of what they read, offsets in bytes.
     """
     tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened, element)
     widen = isa.widen()
     init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
-    width, span, across = columns * isa.lanes, tile.group_bytes, rows // tall
+    width, span, pace, across = columns * isa.lanes, tile.group_bytes, LINE * ahead, rows // tall
     pairs, step_bytes, add_again = element == BYTE_PAIRS, tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
 
     def kernel(
@@ -103,7 +104,7 @@ def conv_int8(
                     while done < pixels:
                         pixel = min(done, pixels - across)
                         done = done + across
-                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
+                        ahead_line = ahead_line + pace if ahead_line + pace < span else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
@@ -122,14 +123,14 @@ def conv_int8(
 
 def conv_f32(
     isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, residual: bool,
-    tall: int = 1, ahead: bool = False,
+    tall: int = 1, ahead: int = 0,
 ) -> Callable[..., None]:
     """float32 convolution with a fused activation by up to two numbers, and a residual added before it."""
     from .functions import bind
 
     tile = isa.float_tile(rows, columns, tail, rows // tall, ahead)
     init, product, store = tile.init, _product(isa, tile.run), tile.store(bind(activation), residual)
-    width, span, across = columns * isa.lanes, tile.group_bytes, rows // tall
+    width, span, pace, across = columns * isa.lanes, tile.group_bytes, LINE * ahead, rows // tall
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, other: Ptr, y: Ptr,
@@ -156,7 +157,7 @@ def conv_f32(
                     while done < pixels:
                         pixel = min(done, pixels - across)
                         done = done + across
-                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
+                        ahead_line = ahead_line + pace if ahead_line + pace < span else 0
                         acc = product(
                             init(block_bias), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,

@@ -75,7 +75,7 @@ def round_rows(isa: Isa, y: str, widened: bool) -> Callable[..., None]:
 
 
 def product_rows(
-    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, ahead: bool, widened: bool
+    isa: Isa, rows: int, columns: int, tail: int | None, activation: str | None, ahead: int, widened: bool
 ) -> Callable[..., None]:
     """What `round_rows` made, times packed weights, times the scales of row and column, with a bias and a fused
     activation by up to two numbers. Loops, chunks and arguments are those of conv.py, of one tap.
@@ -87,7 +87,7 @@ def product_rows(
 
     tile = isa.int8_tile(rows, columns, rows, ahead, widened)
     init, run, store = tile.init, tile.run, tile.store_real(tail, bind(activation))
-    width, span = columns * isa.lanes, tile.group_bytes
+    width, span, pace = columns * isa.lanes, tile.group_bytes, LINE * ahead
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, begin: Ptr, scale: Ptr, bias: Ptr, sums: Ptr, row_scale: Ptr,
@@ -110,7 +110,7 @@ def product_rows(
                     while done < pixels:
                         pixel = min(done, pixels - rows)
                         done = done + rows
-                        ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
+                        ahead_line = ahead_line + pace if ahead_line + pace < span else 0
                         acc, _ = run(
                             init(begin + parameters), x + line * x_row + pixel * x_pixel, x_pixel, x_pixel, weights,
                             steps, panel + ahead_line,

@@ -46,10 +46,10 @@ def _transform(isa: Isa, spread: Any, lanes: int, read: int, made: int) -> Any:
     return isa.inline(transform)
 
 
-def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
+def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int, ahead: int) -> Any:
     """multiply(v, m, w, zeros, count, ...): each matrix of `count` rows of v by its own weights, at m. item: bytes of
     an element of v. last: of a row of products, where the last block begins, which may overlap the one before."""
-    init, run, keep, span = tile.init, tile.run, tile.keep, tile.group_bytes
+    init, run, keep, span, pace = tile.init, tile.run, tile.keep, tile.group_bytes, LINE * ahead
     width = columns * isa.lanes
 
     def multiply(v, m, w, zeros, count, channels, steps, blocks, last, m_row, panel):  # type: ignore[no-untyped-def]
@@ -62,7 +62,7 @@ def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
                 while done < count:
                     i = min(done, count - rows)
                     done = done + rows
-                    ahead_line = ahead_line + LINE if ahead_line + LINE < span else 0
+                    ahead_line = ahead_line + pace if ahead_line + pace < span else 0
                     acc, _ = run(init(zeros), v + (matrix * count + i) * row, row, 0, w, steps, panel + ahead_line)
                     keep(acc, column + i * m_row, m_row)
                 w = w + panel
@@ -71,7 +71,7 @@ def _multiply(isa: Isa, tile: Any, rows: int, columns: int, item: int) -> Any:
 
 
 def winograd_f32(
-    isa: Isa, rows: int, columns: int, activation: str | None, residual: bool, ahead: bool
+    isa: Isa, rows: int, columns: int, activation: str | None, residual: bool, ahead: int
 ) -> Callable[..., None]:
     """With a fused activation by up to two numbers, and a residual added before it.
 
@@ -83,7 +83,7 @@ def winograd_f32(
     from .functions import bind
 
     square, lanes, width_ = isa.winograd("f32"), isa.lanes, columns * isa.lanes
-    multiply = _multiply(isa, isa.float_tile(rows, columns, None, None, ahead), rows, columns, 4)
+    multiply = _multiply(isa, isa.float_tile(rows, columns, None, None, ahead), rows, columns, 4, ahead)
     transform, corner = _transform(isa, square.spread, lanes, 4, 4), _corner(isa)
     gather = square.gather(bind(activation), residual)
 
@@ -122,7 +122,7 @@ def winograd_f32(
     return kernel
 
 
-def winograd_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str, ahead: bool) -> Callable[..., None]:
+def winograd_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: str, ahead: int) -> Callable[..., None]:
     """int8, exactly: the weights' transform is taken four times as large, transformed inputs are int16, and a sum that
     wraps on its way is right again at its end. Where products are of int16 (x86 without VNNI).
 
@@ -130,7 +130,7 @@ def winograd_int8(isa: Isa, rows: int, columns: int, tail: int | None, finish: s
     block's outputs, of which there may be fewer than a block holds (tail).
     """
     square, width_ = isa.winograd("i8"), columns * isa.lanes
-    multiply = _multiply(isa, isa.int8_tile(rows, columns, None, ahead, widened=True), rows, columns, 2)
+    multiply = _multiply(isa, isa.int8_tile(rows, columns, None, ahead, widened=True), rows, columns, 2, ahead)
     transform, corner = _transform(isa, square.spread, 2 * isa.lanes, 1, 2), _corner(isa)
     gather = square.gather_int8(columns, tail, finish)
 

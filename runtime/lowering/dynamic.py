@@ -87,7 +87,7 @@ def _emit(
     form = function_form(ctx.attrs["activation"], ctx.attrs["activation_params"])
     constants = {
         "rows": rows, "columns": columns, "tail": channels if channels < columns * layout.lanes else None,
-        "activation": form.function, "ahead": prefetches(b, g, packed, rows), "widened": x.widened,
+        "activation": form.function, "ahead": prefetches(b, g, layout, packed, rows, columns), "widened": x.widened,
     }  # fmt: skip
     b.call(
         product_rows, constants, len(packed) // together * g.lines, work=work, x=g.reads(x.steps.itemsize),

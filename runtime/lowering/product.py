@@ -12,7 +12,7 @@ from ..kernels.conv import conv_f32
 from ..program.bounds import extent
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
-from ..simd.tile_layout import TileLayout
+from ..simd.tile_layout import LINE, TileLayout
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
 from .tile_choice import cheapest_tile
@@ -97,7 +97,7 @@ def emit_f32(
     form = function_form(activation, params)
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail, "activation": form.function,
-        "residual": residual is not None, "tall": tall, "ahead": prefetches(b, g, packed, rows),
+        "residual": residual is not None, "tall": tall, "ahead": prefetches(b, g, layout, packed, rows, columns),
     }  # fmt: skip
     together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     b.call(
@@ -107,14 +107,20 @@ def emit_f32(
     )  # fmt: skip
 
 
-def prefetched(b: Builder, packed: np.ndarray, panel: int, tiles: int) -> bool:
-    """Whether to ask for the next block's weights while the `panel` bytes of this one are used by so many tiles: where
-    the second cache holds no more than a few such layers. A single tile reads them in one go, which CPUs foresee."""
-    return b.target.family == "x86" and packed.nbytes >= AHEAD_WEIGHTS and panel >= AHEAD_PANEL and tiles > 1
+def lines_ahead(
+    b: Builder, layout: TileLayout, packed: np.ndarray, panel: int, rows: int, columns: int, tiles: int
+) -> int:
+    """How many lines of the next block's weights a tile asks the second cache for in each group of steps, while the
+    `panel` bytes of this block are used by so many tiles: all lines together, where the second cache holds no more than
+    a few such layers. A single tile reads them in one go, which CPUs foresee."""
+    if b.target.family != "x86" or packed.nbytes < AHEAD_WEIGHTS or panel < AHEAD_PANEL or tiles == 1:
+        return 0
+    lines = layout.at_once(b.target, rows) * layout.step_bytes(columns) // LINE
+    return max(1, -(-lines // tiles))
 
 
-def prefetches(b: Builder, g: Geometry, packed: np.ndarray, rows: int) -> bool:
-    return prefetched(b, packed, packed[0].nbytes, -(-g.lines * g.pixels // rows))
+def prefetches(b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, rows: int, columns: int) -> int:
+    return lines_ahead(b, layout, packed, packed[0].nbytes, rows, columns, -(-g.lines * g.pixels // rows))
 
 
 def product_blocks(b: Builder, g: Geometry, packed: np.ndarray, y_pixel: int, tall: int) -> int:

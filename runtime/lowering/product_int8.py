@@ -127,7 +127,7 @@ def emit_int8(
         conv_int8,
         {
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": prefetches(b, g, packed, rows), "widened": widened, "element": element,
+            "ahead": prefetches(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
         },
         len(packed) // together * lines, work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
         band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,

@@ -97,7 +97,7 @@ class _Product:
         tail = None if channels >= self._width else channels - (self._columns - 1) * self._layout.lanes
         constants = {
             "rows": self._tile_rows, "columns": self._columns, "tail": None if tail == self._layout.lanes else tail,
-            "activation": form.function, "residual": False, "tall": 1, "ahead": False,
+            "activation": form.function, "residual": False, "tall": 1, "ahead": 0,
         }  # fmt: skip
         panel = self._inner * self._width * 4
         data, blocks = work // channels * 4 + 4 * self._rows * channels, len(self._starts)

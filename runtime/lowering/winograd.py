@@ -18,7 +18,7 @@ from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
 from ..program.view import Place, Start
 from ..simd.tile_layout import finish_of
 from .function_form import function_form
-from .product import Geometry, prefetched
+from .product import Geometry, lines_ahead
 from .product_int8 import Requantization, int8_tile, started
 from .tile_choice import choose_tile, product_cycles
 
@@ -33,7 +33,7 @@ SPARE = 128
 STREAM, HELD = 0.3, 256 << 10
 """Of a byte of weights of int8, beyond those that the second cache holds. Fitted to an AMD Zen 3 that reads 12 GB/s."""
 _TO_WEIGHTS = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-SPREAD_CYCLES, GATHER_CYCLES = {"f32": 40, "i8": 40}, {"f32": 36, "i8": 50}
+SPREAD_CYCLES, GATHER_CYCLES = {"f32": 40, "i8": 48}, {"f32": 36, "i8": 60}
 """Of a vector of channels of one square (of int16 and int32, where those are 8 bits), in the unit of TileCost, where
 loads and stores meet the first cache."""
 
@@ -131,7 +131,7 @@ def emit_winograd(
     form, width = function_form(activation, params), columns * layout.lanes
     constants = {
         "rows": rows, "columns": columns, "activation": form.function, "residual": residuals[0] is not None,
-        "ahead": prefetched(b, packed, packed[0, 0].nbytes, -(-s.strip // rows)),
+        "ahead": lines_ahead(b, layout, packed, packed[0, 0].nbytes, rows, columns, -(-s.strip // rows)),
     }  # fmt: skip
     weights, zeros, offset = b.constant(packed), b.constant(np.zeros(width, np.float32)), b.constant(offsets)
     work = s.height * s.width * w.size
@@ -166,7 +166,7 @@ def emit_winograd_int8(
     constants = {
         "rows": rows, "columns": columns, "tail": s.outputs if s.outputs < width else None,
         "finish": finish_of(zero_point, low, high, True),
-        "ahead": prefetched(b, packed, packed[0, 0].nbytes, -(-s.strip // rows)),
+        "ahead": lines_ahead(b, layout, packed, packed[0, 0].nbytes, rows, columns, -(-s.strip // rows)),
     }  # fmt: skip
     weights, zeros = b.constant(packed), b.constant(np.zeros(width, np.int32))
     offset = b.constant(layout.pack_channels(int32("a bias", started(w, bias, x_zero_point + 128)), columns))

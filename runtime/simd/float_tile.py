@@ -9,7 +9,7 @@ from llvmlite import ir
 from numba.core import types
 
 from ..targets.target import Target
-from .tile import TileType, over_steps, steps_at_once
+from .tile import TileType, over_steps
 from .tile_layout import TileLayout
 from .traced import applied
 from .vector import ELEMENTS, load_at, multiply_add, primitive, read_addresses, row_addresses, shuffle, splat, store_at
@@ -29,7 +29,7 @@ class FloatTile:
 
     def __init__(
         self, target: Target, rows: int, columns: int, tail: int | None, across: int | None = None,
-        ahead: bool = False,
+        ahead: int = 0,
     ) -> None:  # fmt: skip
         layout = TileLayout.of(target, "f32")
         self.target, self.rows, self.columns, self.lanes = target, rows, columns, layout.lanes
@@ -42,7 +42,7 @@ class FloatTile:
         self.step_bytes = layout.step_bytes(columns)
         self.init = primitive(lambda bias: self.kind, self._init)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        unroll = steps_at_once(target, rows, layout.unroll)
+        unroll = layout.at_once(target, rows)
         self.group_bytes = unroll * self.step_bytes
         self.run = over_steps(target, self.kind, self._step, unroll, 4, self.step_bytes, ahead)
 

@@ -56,16 +56,16 @@ class Isa:
         self.restore_mode = atomics.restore_mode(target)
 
     def int8_tile(
-        self, rows: int, columns: int, across: int | None = None, ahead: bool = False, widened: bool = False,
+        self, rows: int, columns: int, across: int | None = None, ahead: int = 0, widened: bool = False,
         element: str = "i8",
     ) -> Int8Tile:  # fmt: skip
         """A register tile of rows x columns vectors of int32 accumulators for products of int8. across, widened,
-        element: see Int8Tile. ahead: its inner loop prefetches weights."""
+        element: see Int8Tile. ahead: lines of weights that its inner loop prefetches at once."""
         kind = PairTile if self.target.i8mm else Int8Tile
         return kind(self.target, rows, columns, across, ahead, widened, element)
 
     def float_tile(
-        self, rows: int, columns: int, tail: int | None, across: int | None = None, ahead: bool = False
+        self, rows: int, columns: int, tail: int | None, across: int | None = None, ahead: int = 0
     ) -> FloatTile:
         """A register tile of rows x columns vectors of float32 accumulators; tail: lanes used of the last column;
         others: as of int8_tile."""

@@ -19,8 +19,8 @@ from ..targets.target import Target
 from .dot import accumulate, operands
 from .real_store import real_store
 from .requantize import requantize_store
-from .tile_layout import TileLayout
-from .vector import GROUPED, Vector, load_at, prefetch, primitive, read_addresses, row_addresses, store_at, unseen
+from .tile_layout import LINE, TileLayout
+from .vector import Vector, load_at, prefetch, primitive, read_addresses, row_addresses, store_at, unseen
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -62,11 +62,6 @@ Step = Callable[[ir.IRBuilder, ir.Value, ir.Value, ir.Value, ir.Value, ir.Value,
 """(builder, tile, a, pitch, turn, b, count) -> tile after `count` steps."""
 
 
-UNROLLED = 4
-"""Steps at once on x86, where a loop's own instructions are a third of those of a step: a core that shares its front
-end with another thread, or has a narrow one, has no room for them beside the products."""
-
-
 def one_by_one(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Step:
     """Several steps of x86 one after the other. LLVM is kept from mixing them, which takes more registers than there
     are: from loading for a step what follows it, and from adding up the products of several before their sum."""
@@ -85,20 +80,12 @@ def one_by_one(kind: TileType, emit: Step, a_bytes: int, b_bytes: int) -> Step:
     return steps
 
 
-def steps_at_once(target: Target, rows: int, unroll: int) -> int:
-    """unroll: how many the layout of a target asks for."""
-    # Instructions of SSE overwrite an operand, so that large tiles leave no register. Those of AVX512 do more each.
-    if target.family == "x86" and target.vector_registers == 16 and (target.fma or rows <= GROUPED):
-        return UNROLLED
-    return unroll
-
-
 def over_steps(
-    target: Target, kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int, ahead: bool = False
+    target: Target, kind: TileType, emit: Step, unroll: int, a_bytes: int, b_bytes: int, ahead: int = 0
 ) -> Any:
     """run(tile, a, pitch, turn, b, steps, distance) -> tile, end of b: the inner loop, `unroll` steps at once, a power
-    of two, and then the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b. ahead: the former also
-    ask the second cache for one line, `distance` bytes behind their part of b."""
+    of two, and then the rest one by one. a_bytes, b_bytes: what a step reads of a row and of b. ahead: lines that the
+    former also ask the second cache for, `distance` bytes behind their part of b."""
     if target.family == "x86":
         emit = one_by_one(kind, emit, a_bytes, b_bytes)
 
@@ -107,8 +94,8 @@ def over_steps(
             b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, a: ir.Value, pitch: ir.Value, turn: ir.Value, w: ir.Value,
             distance: ir.Value,
         ) -> ir.Value:  # fmt: skip
-            if ahead and count == unroll:
-                prefetch(b, b.add(w, distance))
+            for i in range(ahead if count == unroll else 0):
+                prefetch(b, b.add(b.add(w, distance), I64(LINE * i)))
             return emit(b, tile, a, pitch, turn, w, count)
 
         return primitive(lambda tile, a, pitch, turn, b, distance: kind, generate)
@@ -153,7 +140,7 @@ class Int8Tile:
     """
 
     def __init__(
-        self, target: Target, rows: int, columns: int, across: int | None = None, ahead: bool = False,
+        self, target: Target, rows: int, columns: int, across: int | None = None, ahead: int = 0,
         widened: bool = False, element: str = "i8",
     ) -> None:  # fmt: skip
         self.layout = TileLayout.of(target, element)
@@ -164,7 +151,7 @@ class Int8Tile:
         self.init = primitive(lambda bias: self.kind, self._init)
         self.one = primitive(lambda tile, a, pitch, turn, b: self.kind, self._one)
         self.keep = primitive(lambda tile, m, pitch: types.none, self._keep)
-        unroll = steps_at_once(target, rows, self.layout.unroll)
+        unroll = self.layout.at_once(target, rows)
         self.group_bytes = unroll * self.step_bytes
         self.run = over_steps(target, self.kind, self._step, unroll, a_bytes, self.step_bytes, ahead)
 

@@ -17,6 +17,10 @@ are loaded; and those whose products with bytes are added in pairs as int16, whi
 
 LINE = 64
 """Bytes of a line of the caches."""
+UNROLLED, GROUPED = 4, 4
+"""Steps at once on x86, where a loop's own instructions are a third of those of a step: a core that shares its front
+end with another thread, or has a narrow one, has no room for them beside the products. Rows up to which LLVM finds
+registers for all addresses by itself."""
 
 
 class TileLayout(msgspec.Struct, frozen=True):
@@ -64,6 +68,13 @@ class TileLayout(msgspec.Struct, frozen=True):
         steps = -(-run // self.depth)
         whole = self.dtype == np.int8 and self.unroll > 1 and steps % self.unroll == self.unroll - 1
         return steps + 1 if whole else steps
+
+    def at_once(self, target: Target, rows: int) -> int:
+        """Steps that the inner loop of a tile of so many rows does at once."""
+        # Instructions of SSE overwrite an operand, so that large tiles leave no register. Those of AVX512 do more each.
+        if target.family == "x86" and target.vector_registers == 16 and (target.fma or rows <= GROUPED):
+            return UNROLLED
+        return self.unroll
 
     def step_bytes(self, columns: int) -> int:
         return columns * self.vector_bytes

@@ -17,6 +17,8 @@ from numba.core.datamodel import models
 from numba.core.extending import intrinsic, lower_builtin, register_model
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 
+from .tile_layout import GROUPED
+
 ELEMENTS: dict[str, ir.Type] = {
     "f32": ir.FloatType(),
     "f64": ir.DoubleType(),
@@ -55,8 +57,6 @@ if TYPE_CHECKING:
     from ..targets.target import Target
 
 Emit = Callable[..., ir.Value]
-GROUPED = 4
-"""Rows whose addresses are left to LLVM, which finds registers for so many."""
 
 
 def row_addresses(
