@@ -25,6 +25,7 @@ INTEGERS = {"x": of("int8", [2, 3], Q)}
 PLAIN = {"x": of("int8", [2, 3])}
 IMAGE = {"x": of("uint8", [1, 4, 4, 3], U)}
 CONDITION = {"c": of("bool", [])}
+BRANCHES = "then_branch", "else_branch"
 BYTES = np.arange(-24, 24, dtype=np.int8).reshape(4, 2, 2, 3)
 EDGE = 2**31 - 1
 
@@ -43,8 +44,29 @@ def branch(kind: Any, op: str = "Identity", source: str = "x") -> Hand:
 
 
 def chosen(inputs: Mapping[str, Any], kind: Any, *branches: Hand) -> Hand:
-    attrs = dict(zip(("then_branch", "else_branch"), branches, strict=True))
+    attrs = dict(zip(BRANCHES, branches, strict=True))
     return Hand({**CONDITION, **inputs}, [("If", ["c"], ["y"], attrs)], ["y"], types={"y": kind})
+
+
+def hiding(**condition: Any) -> Hand:
+    """Two Ifs whose branches have values of one name, which hide one of the graph around them."""
+
+    def branch(op: str, by: float) -> Hand:
+        nodes = [
+            (op, ["x"], ["h"], {}),
+            ("If", ["c"], ["i"], dict(zip(BRANCHES, (inner("Relu"), inner("Neg")), strict=True))),
+        ]
+        return Hand({}, [*nodes, ("Mul", ["i", "w"], ["r"], {})], ["r"], {"w": np.float32(by)})
+
+    def inner(op: str) -> Hand:
+        return Hand({}, [(op, ["h"], ["r"], {}), ("Exp", ["r"], ["e"], {})], ["e"])
+
+    nodes: list[Any] = [("Abs", ["x"], ["h"], {})]
+    for result, by in (("a", 2), ("b", 3)):
+        nodes.append(("If", ["c"], [result], dict(zip(BRANCHES, (branch("Neg", by), branch("Sin", by)), strict=True))))
+    nodes += [("Sub", ["a", "b"], ["d"], {}), ("Add", ["d", "h"], ["s"], {}), ("Mul", ["s", "w"], ["y"], {})]
+    inputs = REAL if condition else {**CONDITION, **REAL}
+    return Hand(inputs, nodes, ["y"], {"w": np.float32(5), **condition})
 
 
 def loop(inside: Scale, outside: Scale, y: Scale, trips: int = 2, stacks: int = 0) -> Hand:
@@ -101,6 +123,8 @@ RUNS: dict[str, Hand] = {
     "node without outputs": Hand(REAL, [("Relu", ["x"], [], {}), ("Exp", ["x"], ["y"], {})], ["y"]),
     "first output left out": Hand(REAL, [("TopK", ["x", "k"], ["", "y"], {})], ["y"], {"k": np.array([2])},
                                   {"y": of("int64")}),
+    "branches that hide values": hiding(),
+    "known branches that hide values": hiding(c=np.array(True)),
     "scan": scan(scan_output_directions=[1]),
     "loop of integers": loop(None, None, None),
 }  # fmt: skip

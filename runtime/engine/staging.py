@@ -45,7 +45,7 @@ class Part(msgspec.Struct, eq=False):
     carriers: set[str] = msgspec.field(default_factory=set)
     cuts: OrderedDict[tuple[Any, ...], Cut] = msgspec.field(default_factory=OrderedDict)
     rests: dict[tuple[int, ...], Part] = msgspec.field(default_factory=dict)
-    inlined: dict[tuple[int, int], list[Node]] = msgspec.field(default_factory=dict)
+    inlined: dict[tuple[int, int], Graph] = msgspec.field(default_factory=dict)
 
     def key(self, arrays: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         carried = tuple((name, arrays[name].tobytes()) for name in sorted(self.carriers))

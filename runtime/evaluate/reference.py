@@ -88,7 +88,7 @@ def _run(
     graph: Graph, feeds: Mapping[str, np.ndarray], wanted: Sequence[str], outer: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
     """The wanted values. outer: what a subgraph sees of the graphs around it."""
-    scope = dict(outer)
+    scope = {name: tensor for name, tensor in outer.items() if name not in graph.values}  # which hide those around them
     scope |= {name: _tensor(value, value.data) for name, value in graph.values.items() if value.data is not None}
     for name, array in feeds.items():
         if name not in graph.values:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -19,6 +19,7 @@ from ..ops.inference import Step, context_of, infer_node
 from ..ops.registry import DataNeeded, Tensor, find
 from .dimensions import bind_inputs, declare
 from .folding import Folder
+from .inlining import inlined
 
 __all__ = ["Instance", "Later", "Step", "fold_constants", "infer_node", "instantiate"]
 
@@ -48,7 +49,7 @@ class Later(msgspec.Struct):
     needs: dict[tuple[str, ...], str | None] = msgspec.field(default_factory=dict)
     values: dict[str, Value] = msgspec.field(default_factory=dict)
     done: list[Node] = msgspec.field(default_factory=list)
-    inlined: dict[tuple[int, int], list[Node]] = msgspec.field(default_factory=dict)
+    inlined: dict[tuple[int, int], Graph] = msgspec.field(default_factory=dict)
 
 
 def instantiate(
@@ -68,7 +69,7 @@ def instantiate(
     naming the node: the graph is at fault; one error lists all operators that are not supported.
     """
     _refuse_unknown(graph)
-    instance, values = Instance(), graph.values
+    instance, values = Instance(), dict(graph.values)
     scope: Scope = dict(outer or {}) | _constants(graph)
     inputs = bind_inputs(graph, input_shapes, instance.symbols)
     for name, data in (known or {}).items():
@@ -81,14 +82,20 @@ def instantiate(
     pending = Counter(wanted) + Counter(name for names in reads for name in names)
     folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
     defined, waiting, nodes = set(scope), set[str](), deque(zip(graph.nodes, reads, strict=True))
+
+    def taken(name: str) -> bool:
+        return name in values or name in defined
+
     while nodes:
         node, names = nodes.popleft()
         branch = _chosen(node, scope)
         if branch is not None:
-            inlined = [(inner, _reads(inner)) for inner in _inlined(node, branch, later)]
-            nodes.extendleft(reversed(inlined))
-            values, scope = {**values, **branch.values}, {**scope, **_constants(branch)}
-            pending.update(name for _, inner in inlined for name in inner)
+            branch = _inlined(node, branch, later, taken)
+            within = [(inner, _reads(inner)) for inner in branch.nodes]
+            nodes.extendleft(reversed(within))
+            values |= branch.values
+            scope |= _constants(branch)
+            pending.update(name for _, inner in within for name in inner)
             pending.subtract(names)
             continue
         try:
@@ -151,16 +158,14 @@ def _chosen(node: Node, scope: Scope) -> Graph | None:
     return branch
 
 
-def _inlined(node: Node, branch: Graph, later: Later | None) -> list[Node]:
-    """The branch's nodes, and what gives its outputs the names of the node's."""
+def _inlined(node: Node, branch: Graph, later: Later | None, taken: Callable[[str], bool]) -> Graph:
+    """As `inlined`, the same graph every time."""
     key = id(node), id(branch)
-    if later is not None and key in later.inlined:
-        return later.inlined[key]
-    named = zip(branch.outputs, node.outputs, strict=True)
-    found = [*branch.nodes, *(Node("Identity", [inner], [name], {}, node.name) for inner, name in named if name)]
-    if later is not None:
-        later.inlined[key] = found
-    return found
+    if later is None:
+        return inlined(node, branch, taken)
+    if key not in later.inlined:
+        later.inlined[key] = inlined(node, branch, taken)
+    return later.inlined[key]
 
 
 def fold_constants(graph: Graph, largest: int | None = None) -> Graph:
