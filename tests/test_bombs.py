@@ -212,6 +212,10 @@ BOMBS: dict[str, Bomb] = {
         [("Cast", ["x"], f"y{i}", {"to": "float64"}) for i in range(5000)], outputs=[f"y{i}" for i in range(5000)],
         kernels=0,
     ),
+    "inputs by the thousand": Bomb(
+        one("Concat", [f"x{i}" for i in range(5000)], axis=0),
+        inputs={f"x{i}": ((1,), "float32") for i in range(5000)},
+    ),
     "inputs of one Concat": Bomb(
         [*(("Neg" if i % 2 else "Abs", ["x"], f"t{i}", {}) for i in range(5000)),
          ("Concat", [f"t{i}" for i in range(5000)], "y", {"axis": 0})]

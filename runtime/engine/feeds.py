@@ -21,19 +21,20 @@ def check_feeds(model: Model, feeds: Feeds | Any, optional: Container[str] = ())
     feeds: arrays by input name or alias, or the one array of a model with one input. optional: inputs that need not be
     fed.
     """
+    known = model.inputs
     if not isinstance(feeds, Mapping):
-        needed = [name for name in model.inputs if name not in optional]
+        needed = [name for name in known if name not in optional]
         if len(needed) != 1:
             listed = ", ".join(f"'{name}': ..." for name in needed)
             raise InputError(f"the model has {len(needed)} inputs: arrays by name are wanted, as in run({{{listed}}})")
         feeds = {needed[0]: feeds}
     arrays: dict[str, np.ndarray] = {}
     for given, value in feeds.items():
-        name = model.input_name(given)
+        name = given if given in known else model.input_name(given)
         if name in arrays:
             raise InputError(f"input '{name}' is given twice")
-        arrays[name] = check_array(model.inputs[name], value)
-    missing = [f"input {info}" for name, info in model.inputs.items() if name not in arrays and name not in optional]
+        arrays[name] = check_array(known[name], value)
+    missing = [f"input {info}" for name, info in known.items() if name not in arrays and name not in optional]
     if missing:
         raise InputError(f"missing {', '.join(missing)}")
     return arrays

@@ -29,10 +29,10 @@ def _input(graph: Graph, name: str, given: Sequence[int] | None, symbols: dict[s
         raise ModelError(f"input '{name}' has neither dtype nor shape")
     shape = _sizes(name, given, value.shape)
     declared = shape if value.shape is None else value.shape
-    bound = dict(symbols)
+    bound = dict[str, int]()
     fits = len(declared) == len(shape)
     for dim, size in zip(declared, shape, strict=False):
-        fits &= (bound.setdefault(dim, size) if isinstance(dim, str) else dim) == size
+        fits &= (bound.setdefault(dim, symbols.get(dim, size)) if isinstance(dim, str) else dim) == size
     if not fits:
         known = "".join(f"; {dim} is {symbols[dim]}" for dim in declared if isinstance(dim, str) and dim in symbols)
         raise InputError(f"input '{name}' takes shape {written(value.shape)}, not {shape}{known}")
