@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.boxed import is_boxed
 from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
+from ..runtime.graph import Graph
 from ..runtime.model import Model
 from ..runtime.ops.meaning import check as check_meanings
 from ..runtime.vision.labels import check_labels, given_labels
@@ -94,6 +96,8 @@ def convert(
     imported = _import(kind, opened, signature)
     if settings is not None and imported.states:
         raise InputError(f"{name}: it keeps state from one run to the next, and such a model cannot be quantized")
+    if settings is not None and _reads_boxed(imported.graph):
+        raise InputError(f"{name}: it computes with text or sequences, and such a model cannot be quantized")
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
     before = readers(imported.graph)
     metadata = _metadata(imported, kind, Path(name).name, names, prepared)
@@ -135,6 +139,10 @@ def float_original(source: str | os.PathLike[str], quantized: Model) -> Model:
         if known is None or known.shape != info.shape:
             raise InputError(f"{name} has an input {info}, and the quantized model {known or 'has none of that name'}")
     return original
+
+
+def _reads_boxed(graph: Graph) -> bool:
+    return any(is_boxed(value.dtype) for value in graph.values.values())
 
 
 def _kind(name: str) -> str:

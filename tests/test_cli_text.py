@@ -112,6 +112,7 @@ def test_text_that_differs_is_beyond_any_tolerance(folder: Path, tmp_path: Path)
         (["run", "words.mj", "--input", "bad.txt"], "is no text file in UTF-8"),
         (["run", "words.mj", "--input", "none.txt"], "cannot read"),
         (["export", "words.mj", "-o", "again.onnx"], "ONNX has no operator Lookup"),
+        (["convert", "words.onnx", "-o", "w.mj", "--quantize", "dynamic"], "such a model cannot be quantized"),
         (["convert", "words.onnx", "-o", "w.mj", "--self-test", "2"], "the model takes or gives text or sequences"),
     ],
 )

@@ -93,6 +93,26 @@ def test_lengths_that_change_from_run_to_run(tmp_path: Path) -> None:
             session.run({"s": []})
 
 
+def test_sequences_without_end() -> None:
+    body = helper.make_graph(
+        [node("Identity", "go", "again"), node("SequenceInsert", "before x", "after")],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_value_info("before", SEQUENCE),
+        ],
+        [helper.make_tensor_value_info("again", TensorProto.BOOL, []), helper.make_value_info("after", SEQUENCE)],
+    )
+    nodes = [node("Loop", "times - s", "y", body=body)]
+    vector = helper.make_tensor_type_proto(TensorProto.FLOAT, [1])
+    with mj.load(mj.convert(model_of(nodes, "y", {"s": SEQUENCE, "x": vector, "times": I64}))) as session:
+        feeds = {"s": [np.zeros(1, np.float32)] * ((1 << 16) - 2), "x": np.ones(1, np.float32)}
+        assert len(session.run({**feeds, "times": np.array(2)})["y"]) == 1 << 16
+        with pytest.raises(ModelError, match="a sequence of more than 65536 items"):
+            session.run({**feeds, "times": np.array(9)})
+
+
 def test_a_sequence_that_a_loop_fills(tmp_path: Path) -> None:
     """Elements of several shapes, whose number is fed."""
     body = helper.make_graph(

@@ -267,6 +267,17 @@ def test_text_that_grows_beyond_bounds() -> None:
         session.run(WORDS)
 
 
+def test_much_text_of_many_nodes() -> None:
+    """No tensor is too large by itself."""
+    nodes = [node("StringConcat", f"t{step} t{step}", f"t{step + 1}") for step in range(25)]
+    nodes += [node("StringConcat", f"t25 c{step}", f"u{step}") for step in range(6)]
+    different: Any = {f"c{step}": np.array([str(step)], object) for step in range(6)}
+    outputs = " ".join(f"u{step}" for step in range(6))
+    model = mj.convert(text_model(nodes, f"{outputs} x", t0=np.array(["a"], object), **different))
+    with mj.load(model) as session, pytest.raises(ModelError, match="more than 134217728 characters of text"):
+        session.run({"x": np.array([["b"]])})
+
+
 PATTERNS = (
     *("", "a*", "(a|b)*abb", "(?:ab|c){2,3}", "[^a-c]x?", r"\d{3}-\d{2,}", "a{0}b", "(a*)*b", "(?i)aB[c-e]", "a|"),
     *("()", "^a$|b", r"\ba+\b", "[]a]", r"[a\]b-]+", "(?P<n>a)b", "(ab){1,}c*", "x+?y??", r"\Aa.\Z|b\.", r"[\d_]+\W"),

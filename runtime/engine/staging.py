@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """Bytes of elements up to which they may be part of what a cut is made for."""
+MOST_CHARACTERS = 1 << 27
+"""Of all text that one run makes."""
 CUTS = 16
 """How many cuts of one part, for the sizes used last, are kept."""
 Arrays = dict[str, np.ndarray]
@@ -174,12 +176,12 @@ class Opened:
         root = staged._root.graph
         self.inputs = {name: blank(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
-        self.macs, self.shared, self._runs = 0, False, 0
+        self.macs, self.shared, self._runs, self._characters = 0, False, 0, 0
         self._most = most_runs(sum(array.size for array in self.inputs.values()))
         self._spaces: dict[Part, Workspace] = {}
 
     def execute(self) -> None:
-        self.macs, self.shared, self._runs = 0, False, 0
+        self.macs, self.shared, self._runs, self._characters = 0, False, 0, 0
         for array in self.inputs.values():
             if array.dtype == TEXT:
                 array[...] = text_of(array)  # which the caller may write anything into
@@ -278,7 +280,16 @@ class Opened:
             raise
         except (Error, ArithmeticError, LookupError, ValueError) as problem:
             raise ModelError(f"{node} cannot be computed on these inputs: {problem}") from problem
+        for array in results:
+            self._count_text(node, array)
         return {name: array for name, array in zip(node.outputs, results, strict=False) if name}
+
+    def _count_text(self, node: Node, array: np.ndarray) -> None:
+        """ModelError where a run makes so much text that no shape announced."""
+        if array.dtype == TEXT:
+            self._characters += sum(map(len, array.reshape(-1)))
+            if self._characters > MOST_CHARACTERS:
+                raise ModelError(f"{node}: a run makes more than {MOST_CHARACTERS} characters of text")
 
 
 def _runs_at_once(node: Node, later: Later, instance: Instance, part: Part) -> bool:

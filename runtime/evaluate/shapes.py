@@ -77,7 +77,7 @@ def instantiate(
     scope |= inputs
     wanted = [*graph.outputs, *keep]
     if later is None and any(is_boxed(values[name].dtype) for name in (*graph.inputs, *wanted) if name in values):
-        raise DataNeeded("an input or output is text, a sequence or an optional value")
+        raise DataNeeded("an input or output is text, a sequence or an optional value, which no program holds")
     reads = [_reads(node) for node in graph.nodes]
     pending = Counter(wanted) + Counter(name for names in reads for name in names)
     folder, steps, captured = Folder(graph.constant_bytes()), [], dict(inputs)
@@ -99,11 +99,13 @@ def instantiate(
             pending.subtract(names)
             continue
         try:
-            if not waiting.isdisjoint(names) or _reads_boxed(node, scope):
+            if not waiting.isdisjoint(names):
                 raise DataNeeded("")
+            if _reads_boxed(node, scope):
+                raise _not_held(node)
             step = _infer(values, node, scope, instance.symbols)
             if any(is_boxed(tensor.dtype) for tensor in step.ctx.outputs):
-                raise DataNeeded("")
+                raise _not_held(node)
         except DataNeeded as needed:
             if later is None:
                 raise
@@ -143,6 +145,10 @@ def instantiate(
 def _reads_boxed(node: Node, scope: Scope) -> bool:
     """Whether the node has to be run by itself, as no program holds what it reads."""
     return any(name in scope and is_boxed(scope[name].dtype) for name in node.inputs)
+
+
+def _not_held(node: Node) -> DataNeeded:
+    return DataNeeded(f"{node}: it computes with text, sequences or optional values, which no program holds")
 
 
 def _chosen(node: Node, scope: Scope) -> Graph | None:

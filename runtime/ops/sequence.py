@@ -11,8 +11,8 @@ from ..boxed import DTYPES, TEXT, holds, is_boxed, is_sequence, name_of, packed,
 from .checks import INTEGERS, normalize_axis, require_kind
 from .registry import Context, Inferred, Op, Tensor, register
 
-MOST_ITEMS = 1 << 20
-"""Of a sequence: each takes some hundred bytes, however small it is."""
+MOST_ITEMS = 1 << 16
+"""Of a sequence: each takes some hundred bytes, however small it is, and who appends to one copies it."""
 
 
 def sequence(ctx: Context, index: int = 0) -> Tensor:
@@ -77,9 +77,8 @@ def infer_insert(ctx: Context) -> list[Inferred]:
 
 
 def sequence_insert(items: np.ndarray, item: np.ndarray, position: np.ndarray | None = None) -> np.ndarray:
-    found = unpacked(items)
-    found.insert(place(position, len(items), len(items)), item)
-    return packed(found, items.dtype)
+    at = place(position, len(items), len(items))
+    return np.concatenate([items[:at], packed([item], items.dtype), items[at:]])
 
 
 def infer_erase(ctx: Context) -> list[Inferred]:
@@ -92,9 +91,8 @@ def infer_erase(ctx: Context) -> list[Inferred]:
 
 
 def sequence_erase(items: np.ndarray, position: np.ndarray | None = None) -> np.ndarray:
-    found = unpacked(items)
-    del found[place(position, len(items), len(items) - 1)]
-    return packed(found, items.dtype)
+    at = place(position, len(items), len(items) - 1)
+    return np.concatenate([items[:at], items[at + 1 :]])
 
 
 def infer_length(ctx: Context) -> list[Inferred]:
