@@ -230,6 +230,16 @@ def test_a_loop_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert refusal(path) == f"Loop 'n0': the graphs within nodes have run {10 + 4 * 6} times, and it asks for more"
 
 
+def test_a_loop_of_a_large_body_that_does_not_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "RUNS", 10)
+    path, model = tmp_path / "hand.mj", loop(None, None, None, trips=2**62)
+    body = model.nodes[0][3]["body"]
+    body.nodes += [("Identity", ["v"], [f"unread{i}"], {}) for i in range(126)]
+    body.types.update({f"unread{i}": of("int8") for i in range(126)})
+    path.write_bytes(model.file())
+    assert f"Loop 'n0': the graphs within nodes have run {(10 + 4 * 6) // 3} times" in refusal(path)
+
+
 def test_a_loop_that_stacks_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control_flow, "TENSOR_LIMIT", 60)
     path = tmp_path / "hand.mj"

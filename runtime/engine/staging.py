@@ -24,7 +24,7 @@ from ..evaluate.shapes import Instance, Later, instantiate
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops.inference import context_of, infer_node
 from ..ops.registry import Tensor, find
-from ..planner.limits import Limits, most_runs
+from ..planner.limits import NODES_OF_A_RUN, Limits, most_runs
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -176,12 +176,12 @@ class Opened:
         root = staged._root.graph
         self.inputs = {name: blank(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
-        self.macs, self.shared, self._runs, self._characters = 0, False, 0, 0
+        self.macs, self.shared, self._runs, self._spent, self._characters = 0, False, 0, 0, 0
         self._most = most_runs(sum(array.size for array in self.inputs.values()))
         self._spaces: dict[Part, Workspace] = {}
 
     def execute(self) -> None:
-        self.macs, self.shared, self._runs, self._characters = 0, False, 0, 0
+        self.macs, self.shared, self._runs, self._spent, self._characters = 0, False, 0, 0, 0
         for array in self.inputs.values():
             if array.dtype == TEXT:
                 array[...] = text_of(array)  # which the caller may write anything into
@@ -215,11 +215,12 @@ class Opened:
                 arrays[name] = data
         return arrays
 
-    def _count(self, node: Node) -> None:
+    def _count(self, node: Node, graph: Graph) -> None:
         """One more run of a graph within the node; ModelError where that is too many."""
+        self._spent += 1 + len(graph.nodes) // NODES_OF_A_RUN
+        if self._spent > self._most:
+            raise ModelError(f"{node}: the graphs within nodes have run {self._runs} times, and it asks for more")
         self._runs += 1
-        if self._runs > self._most:
-            raise ModelError(f"{node}: the graphs within nodes have run {self._most} times, and it asks for more")
 
     def _space(self, part: Part) -> Workspace:
         """The memory of the part's programs."""
@@ -257,7 +258,7 @@ class Opened:
                 captured = {name: arrays[name] for name in outer_reads(node) if name in arrays}
 
                 def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-                    self._count(node)
+                    self._count(node, graph)
                     part = self._staged.body(graph, _captured(graph, node), values)
                     found = self._run(part, {**captured, **feeds})
                     return [found[name] for name in graph.outputs]

@@ -18,6 +18,8 @@ SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 
 RUNS, RUNS_OF_AN_ELEMENT = 1 << 17, 4
 """How often the graphs within nodes may run, together, and for each element of the inputs: each takes some 20 us."""
+NODES_OF_A_RUN = 64
+"""Of a graph within a node, for each of which a run counts as one more."""
 
 
 def most_runs(elements: int) -> int:
