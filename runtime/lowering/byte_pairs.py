@@ -27,8 +27,10 @@ def steps_twice(weights: np.ndarray, layout: TileLayout) -> np.ndarray:
 
 def most_again(twice: np.ndarray, layout: TileLayout, columns: int) -> int:
     """How many steps a block of so many columns takes again, at most. twice: as of steps_twice."""
-    width = columns * layout.lanes
-    return max(int(twice[start : start + width].any(0).sum()) for start in layout.starts(len(twice), columns))
+    width, starts = columns * layout.lanes, layout.starts(len(twice), columns)
+    whole = len(starts) - 1
+    blocks = twice[: whole * width].reshape(whole, width, twice.shape[1])
+    return int(max(blocks.any(1).sum(1).max(initial=0), twice[starts[-1] :].any(0).sum()))
 
 
 def split(packed: np.ndarray, g: Geometry) -> tuple[np.ndarray, np.ndarray]:
