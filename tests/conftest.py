@@ -1,12 +1,13 @@
 """Marks the quick tests: `pytest -m quick` takes a minute or so and sees something of every part. And puts guard pages
 around the memory of what compiles and runs kernels, draws each test's random numbers anew, and has each kernel compiled
-once."""
+once. `refused` is how files made to harm must end."""
 
 from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -80,3 +81,22 @@ def kernels_compiled_once() -> Iterator[None]:
         patch.setattr(compile_all, "compile_one", found)
         patch.setattr(compile_all, "usable_cpus", lambda: 1)
         yield
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Callable[[bytes, str], None]:
+    """refused(content of a .mj file, problem): reading it is one ModelError of one line that names the file, checksum
+    or not."""
+    from millijoule.runtime.errors import ModelError
+    from millijoule.runtime.model import Model
+
+    def check(content: bytes, problem: str) -> None:
+        path = tmp_path / "attack.mj"
+        path.write_bytes(content)
+        for verify in (True, False):
+            with pytest.raises(ModelError, match=problem) as caught:
+                Model.load(path, verify=verify)
+            assert len(str(caught.value).splitlines()) == 1
+            assert str(caught.value).startswith(str(path))
+
+    return check

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +31,9 @@ class Parts:
 
     def value(self, name: str) -> dict[str, Any]:
         return self.graph["values"][self.index(name)]
+
+
+Attack = Callable[[Parts], None]
 
 
 def compact(content: Any) -> str:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from msgspec import Meta, Struct
 
-from ..boxed import DTYPES as NAMES
+from ..boxed import DTYPES as VALUE_DTYPES
 from ..boxed import PLAIN
 from .metadata import MAX_DIM as MAX_DIM
 from .metadata import Metadata
@@ -51,7 +51,7 @@ Name = Annotated[str, Meta(max_length=MAX_NAME)]
 Named = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Dim = Annotated[int, Meta(ge=0, le=MAX_DIM)] | Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
-DtypeName = Annotated[str, Meta(pattern=f"^({'|'.join(map(re.escape, NAMES))})$", max_length=64)]
+DtypeName = Annotated[str, Meta(pattern=f"^({'|'.join(map(re.escape, VALUE_DTYPES))})$", max_length=64)]
 
 
 class Record(Struct, forbid_unknown_fields=True, omit_defaults=True):

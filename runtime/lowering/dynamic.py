@@ -12,7 +12,7 @@ from ..program.bounds import extent, int32
 from ..program.builder import Builder
 from ..program.view import Place, View
 from .function_form import function_form
-from .product import Geometry, prefetches, product_blocks, shared
+from .product import Geometry, product_ahead, product_blocks, shared
 from .product_int8 import fits_int8
 from .registry import lowers
 from .tile_choice import choose_tile
@@ -87,7 +87,7 @@ def _emit(
     form = function_form(ctx.attrs["activation"], ctx.attrs["activation_params"])
     constants = {
         "rows": rows, "columns": columns, "tail": channels if channels < columns * layout.lanes else None,
-        "activation": form.function, "ahead": prefetches(b, g, layout, packed, rows, columns), "widened": x.widened,
+        "activation": form.function, "ahead": product_ahead(b, g, layout, packed, rows, columns), "widened": x.widened,
     }  # fmt: skip
     b.call(
         product_rows, constants, len(packed) // together * g.lines, work=work, x=g.reads(x.steps.itemsize),

@@ -97,7 +97,7 @@ def emit_f32(
     form = function_form(activation, params)
     constants = {
         "rows": rows, "columns": columns, "tail": None if tail == layout.lanes else tail, "activation": form.function,
-        "residual": residual is not None, "tall": tall, "ahead": prefetches(b, g, layout, packed, rows, columns),
+        "residual": residual is not None, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
     }  # fmt: skip
     together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     b.call(
@@ -119,7 +119,7 @@ def lines_ahead(
     return max(1, -(-lines // tiles))
 
 
-def prefetches(b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, rows: int, columns: int) -> int:
+def product_ahead(b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, rows: int, columns: int) -> int:
     return lines_ahead(b, layout, packed, packed[0].nbytes, rows, columns, -(-g.lines * g.pixels // rows))
 
 

@@ -16,7 +16,7 @@ from ..program.bounds import int32
 from ..program.builder import Builder
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
 from .byte_pairs import most_again, split, steps_twice
-from .product import Geometry, prefetches, product_arguments, product_blocks, shared
+from .product import Geometry, product_ahead, product_arguments, product_blocks, shared
 from .tile_choice import cheapest_tile, tile_cost
 from .widening import banded, widens
 
@@ -127,7 +127,7 @@ def emit_int8(
         conv_int8,
         {
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": prefetches(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
+            "ahead": product_ahead(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
         },
         len(packed) // together * lines, work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
         band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,

@@ -17,10 +17,11 @@ are loaded; and those whose products with bytes are added in pairs as int16, whi
 
 LINE = 64
 """Bytes of a line of the caches."""
-UNROLLED, GROUPED = 4, 4
+UNROLLED = 4
 """Steps at once on x86, where a loop's own instructions are a third of those of a step: a core that shares its front
-end with another thread, or has a narrow one, has no room for them beside the products. Rows up to which LLVM finds
-registers for all addresses by itself."""
+end with another thread, or has a narrow one, has no room for them beside the products."""
+GROUPED = 4
+"""Rows of a tile up to which LLVM has a register for each one's address (x86)."""
 
 
 class TileLayout(msgspec.Struct, frozen=True):
