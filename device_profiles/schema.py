@@ -15,6 +15,8 @@ Amount = Annotated[float, msgspec.Meta(ge=0)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)]
 UNKNOWN_CACHE = 1 << 20
 """Bytes of the last level of cache where no cache is known."""
+UNKNOWN_SECOND = 512 << 10
+"""Bytes of the second level where that is not known."""
 
 
 class ProfileError(ValueError):
@@ -128,7 +130,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     helper thread looks for work before it sleeps. share_us: what it takes to share a step with helpers. invoke_us: what
     an inference takes besides its steps. cached_kib: of the last cache, what one program was seen to keep in it; None:
     all of it. softmax_share: input and output of a softmax over the last cache, from where on two passes that read it
-    again are the faster. match: what the system says that such a device is, see board.py. measured_on: the CPU on which
+    again are the faster. strip_share: of the second cache, what passes between two steps from where on one thread makes
+    both strip by strip. match: what the system says that such a device is, see board.py. measured_on: the CPU on which
     `mj profiles --measure` made the profile.
     """
 
@@ -146,6 +149,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     invoke_us: Amount = 0.0
     cached_kib: Positive | None = None
     softmax_share: Annotated[float, msgspec.Meta(gt=0)] = 0.5
+    strip_share: Annotated[float, msgspec.Meta(gt=0)] = 0.25
     rails: list[Rail] = []
     energy: Energy | None = None
     thermal: Thermal | None = None
@@ -197,6 +201,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Bytes of a softmax's input and output above which two passes that read it again are the faster."""
         last = self.cluster.last_cache
         return int(self.softmax_share * (UNKNOWN_CACHE if last is None else last.size))
+
+    @property
+    def strip_bytes(self) -> int:
+        """Bytes of activations that one thread keeps in its core's second cache beside others, by strips of images."""
+        second = self.cluster.cache(2)
+        return int(self.strip_share * (UNKNOWN_SECOND if second is None else second.size))
 
     @property
     def total_rails(self) -> list[Rail]:

@@ -91,7 +91,8 @@ class Engine:
         if isinstance(model, ModelFile):
             cache = default_cache()
             if self.target is not None and cache.folder is not None and not (self._fixed or self._guard):
-                setting = f"{self.threads} {self._reuse_inputs} {self.profile.softmax_bytes}"
+                caches = f"{self.profile.softmax_bytes} {self.profile.strip_bytes}"
+                setting = f"{self.threads} {self._reuse_inputs} {caches}"
                 self._kept = Kept(cache, model, self.target, setting)
                 known = self._kept.model()
             decoded = known or model.decode()
@@ -285,6 +286,7 @@ class Engine:
                 program = plan(
                     graph, shapes, self.target, self.weights, self.threads, outputs,
                     reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
+                    strip_bytes=self.profile.strip_bytes,
                     exits=self.model.exits, known=known, states=self._states() if graph is self._folded else None,
                 )  # fmt: skip
                 break

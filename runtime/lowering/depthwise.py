@@ -13,7 +13,8 @@ from ..ops.quantized_node import Product
 from ..ops.registry import Context
 from ..ops.window import window_of
 from ..program.bounds import extent, int32
-from ..program.builder import Builder
+from ..program.builder import NOTHING, Builder
+from ..program.program import Lines
 from ..program.view import Border, Place, View
 from ..simd.depthwise_layout import DepthwiseLayout
 from ..simd.tile_layout import finish_of
@@ -143,6 +144,9 @@ class _Scan:
             "y": y.start(image).touching(*outputs),
         }  # fmt: skip
 
+    def by_lines(self, chunks: int, counted: tuple[str, ...] = ("lines",)) -> Lines:
+        return Lines(self.lines, {"x": self.x_line, "y": self.y_line}, counted, chunks)
+
     def band(self, x: View, y: View) -> int:
         """Rows of outputs that all blocks go over before the next ones."""
         bytes_ = sum(view.itemsize * prod(view.shape) for view in (x, y)) // x.shape[0]
@@ -178,7 +182,8 @@ def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nda
     together = blocks_of_a_chunk(b, scan.lines, len(starts))
     for image in range(x.shape[0]):
         b.call(
-            depthwise_f32, constants, len(starts) // together * scan.lines,
+            depthwise_f32, constants, len(starts) // together * scan.lines, NOTHING,
+            scan.by_lines(len(starts) // together),
             work=ctx.outputs[0].size * taps[0].size // x.shape[0], band=scan.band(x, y),
             w=w, bias=packed_bias, last_channel=channels - lanes, blocks=together,
             **scan.places(x, y, image), **scan.arguments(), **form.arguments(),
@@ -225,10 +230,16 @@ def _lower_int8(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nd
         del arguments["kernel_rows"], arguments["kernel_row"], arguments["band"], constants["dilation"]
         kernel, lines = depthwise_scan_int8, bands
     together = blocks_of_a_chunk(b, lines, len(packed))
+    by_lines: Lines | None = scan.by_lines(len(packed) // together)
+    if scan.scanned:
+        by_lines = scan.by_lines(0, ("rows", "lines")) if lines == 1 else None
     for image in range(x.shape[0]):
         shared |= scan.places(x, y, image)
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
-        b.call(kernel, constants, len(packed) // together * lines, work=work, blocks=together, **shared, **arguments)
+        b.call(
+            kernel, constants, len(packed) // together * lines, NOTHING, by_lines, work=work, blocks=together,
+            **shared, **arguments,
+        )  # fmt: skip
 
 
 def _joined(b: Builder, scan: _Scan, channels: int) -> int:

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from ..kernels.conv import conv_f32
 from ..program.bounds import extent
-from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
+from ..program.builder import CHUNKS_PER_THREAD, NOTHING, SHARED_WORK, Builder
+from ..program.program import Lines
 from ..program.view import Place, Start
 from ..simd.tile_layout import LINE, TileLayout
 from .chunking import blocks_of_a_chunk
@@ -90,7 +91,7 @@ def emit_f32(
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
-    other, other_row = residual or (g.y, 0)
+    other, other_row = residual or (g.y, g.y_row)
     if g.lines == 1:
         g = shared(b, g, rows, work)
         other_row = g.y_row
@@ -100,11 +101,28 @@ def emit_f32(
         "residual": residual is not None, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
     }  # fmt: skip
     together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
+    by_lines = lines_of(g, rows, tall, len(packed) // together, ("x",), ("y", "other"))
+    if by_lines is not None and g.lines > 1:
+        by_lines = replace(by_lines, pitches={**by_lines.pitches, "other": other_row})
     b.call(
-        conv_f32, constants, len(packed) // together * lines, work=work, blocks=together, lines=lines, x=g.reads(4),
-        other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
+        conv_f32, constants, len(packed) // together * lines, NOTHING, by_lines, work=work, blocks=together,
+        lines=lines, x=g.reads(4), other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
         **product_arguments(b, g, layout, packed, bias, columns, channels, 4, packed.shape[2]), **form.arguments(),
     )  # fmt: skip
+
+
+def lines_of(
+    g: Geometry, rows: int, tall: int, chunks: int, reading: Sequence[str], writing: Sequence[str]
+) -> Lines | None:
+    """rows, tall: of the tile. chunks: of a line. reading, writing: names of the places that its inputs and its outputs
+    are at."""
+    if tall > 1:
+        return None
+    if g.lines == 1:
+        pitches = dict.fromkeys(reading, g.x_pixel) | dict.fromkeys(writing, g.y_pixel)
+        return Lines(g.pixels, pitches, ("pixels",), 0, rows)
+    pitches = dict.fromkeys(reading, g.x_row) | dict.fromkeys(writing, g.y_row)
+    return Lines(g.lines, pitches, ("lines", "height"), chunks)
 
 
 def lines_ahead(

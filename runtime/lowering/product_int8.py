@@ -13,10 +13,10 @@ from ..ops import quantized_node
 from ..ops.quantized_node import Product
 from ..ops.registry import Context
 from ..program.bounds import int32
-from ..program.builder import Builder
+from ..program.builder import NOTHING, Builder
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
 from .byte_pairs import most_again, split, steps_twice
-from .product import Geometry, product_ahead, product_arguments, product_blocks, shared
+from .product import Geometry, lines_of, product_ahead, product_arguments, product_blocks, shared
 from .tile_choice import cheapest_tile, tile_cost
 from .widening import banded, widens
 
@@ -115,9 +115,12 @@ def emit_int8(
     widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
     x = wide = g.reads(1)
+    read, reading = g, ["x", "wide"]
     band, reach = g.lines, 0
     if widened:
         found = banded(g, rows, tall)
+        read, reading = replace(found.geometry, x_row=found.geometry.x_row // 2), ["x"]
+        read = replace(read, x_pixel=read.x_pixel // 2)
         g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
     together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
     low, high = out.low + flip, out.high + flip
@@ -129,7 +132,8 @@ def emit_int8(
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
             "ahead": product_ahead(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
         },
-        len(packed) // together * lines, work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
+        len(packed) // together * lines, NOTHING, lines_of(read, rows, tall, len(packed) // together, reading, ("y",)),
+        work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
         band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,
         again=again, places=places,
         **product_arguments(b, g, layout, packed, int32("a bias", start), columns, channels, 1, steps),

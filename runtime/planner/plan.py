@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from sys import intern
 
 import numpy as np
@@ -15,11 +15,12 @@ from ..ops.registry import Shape, Tensor
 from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
 from ..program.program import Call, Exits, Jump, Program, PythonStep
-from ..program.view import Border, Place, View
+from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
 from .limits import Limits
+from .strips import in_strips
 
 SHARED_MACS = 4_000_000
 """Multiply-adds of a whole program below which one thread is faster than two."""
@@ -35,6 +36,7 @@ def plan(
     *,
     reuse_inputs: bool = False,
     softmax_bytes: int = SOFTMAX_BYTES,
+    strip_bytes: int | None = None,
     exits: Exits | None = None,
     known: Mapping[str, np.ndarray] | None = None,
     states: Mapping[str, str] | None = None,
@@ -42,9 +44,11 @@ def plan(
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
     were read, where otherwise they stay as they were written. softmax_bytes: a row's input and output from where on two
-    passes that read it again are faster. exits: which of the graph's nodes make later ones unnecessary for the
-    graph's own outputs. known: inputs that will always have these elements. states: of inputs that the next run finds
-    an output in, that output; where its memory is no other output's, the program leaves it there itself.
+    passes that read it again are faster. strip_bytes: what passes between two steps from where on one thread makes both
+    strip by strip, and the memory of a strip; None where it never does. exits: which of the graph's nodes make later
+    ones unnecessary for the graph's own outputs. known: inputs that will always have these elements. states: of inputs
+    that the next run finds an output in, that output; where its memory is no other output's, the program leaves it
+    there itself.
 
     DataNeeded where shapes depend on data. ModelError where shapes do not fit the graph, a node's memory cannot be
     addressed, or it asks for work or memory out of proportion to the inputs; InputError where an input's cannot be
@@ -67,16 +71,15 @@ def plan(
             view = builder.temporary(tensor.shape, tensor.dtype)
         except OutOfBounds as problem:
             raise InputError(f"input '{name}' of shape {tensor.shape} is too large: {problem}") from problem
-        view.storage.touch(-1)
         builder.declare(tensor, view)
         inputs[name] = view
     results = {name: instance.tensors[name] for name in names}
-    steps = instance.steps[::-1]
+    nodes = instance.steps[::-1]
     leave = exits if exits is not None and set(names) <= set(graph.outputs) else None
     gates: list[tuple[Call | PythonStep, Place]] = []
     del instance  # so that a constant computed for one step alone is freed once its packed form is among the weights
-    while steps:
-        step = steps.pop()
+    while nodes:
+        step = nodes.pop()
         lowering = find(step.op.name)
         if leave is not None and step.node.name == leave.to:
             for gate, flag in gates:
@@ -87,15 +90,46 @@ def plan(
     views = _left_in_place(builder, results, inputs, states or {}) if target is not None else {}
     views |= {name: builder.public(tensor) for name, tensor in results.items() if name not in views}
     views = {name: views[name] for name in results}
-    for view in (*views.values(), *(() if reuse_inputs else inputs.values())):
-        view.storage.touch(len(builder.steps))
-    used = [storage for storage in builder.storages if storage.last >= storage.first]
+    after = (*views.values(), *(() if reuse_inputs else inputs.values()))
+    steps, used = builder.steps, _alive(builder.steps, builder.storages, inputs.values(), after)
+    if strip_bytes is not None and target is not None and builder.threads == 1:
+        whole, kept = layout.lower_bound(used), [view.storage for view in (*views.values(), *inputs.values())]
+        for sparing in (False, True):
+            made, between = in_strips(steps, kept, target, strip_bytes, sparing)
+            alive = _alive(made, builder.storages + between, inputs.values(), after)
+            if layout.lower_bound(alive) <= whole:
+                steps, used = made, alive
+                break
+        else:
+            _alive(steps, builder.storages, inputs.values(), after)
     size = layout.lay_out(used)
     return Program(
-        builder.steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
-        shared=any(getattr(step, "grain", 0) for step in builder.steps), node_macs=node_macs,
+        steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
+        shared=any(getattr(step, "grain", 0) for step in steps), node_macs=node_macs,
         node_elements=node_elements, storages=used,
     )  # fmt: skip
+
+
+def _alive(
+    steps: Sequence[Call | PythonStep], storages: Iterable[Storage], before: Iterable[View], after: Iterable[View]
+) -> list[Storage]:
+    """The storages that are used, each of which knows from which step to which it lives. before, after: what the caller
+    writes and reads."""
+    for storage in storages:
+        storage.first, storage.last = NEVER
+    for view in before:
+        view.storage.touch(-1)
+    for index, step in enumerate(steps):
+        if isinstance(step, Call):
+            for place in step.places.values():
+                place.storage.touch(index)
+        else:
+            for given in (*step.inputs, *step.outputs):
+                if given is not None:
+                    given.storage.touch(index)
+    for view in after:
+        view.storage.touch(len(steps))
+    return [storage for storage in storages if storage.last >= storage.first]
 
 
 def _left_in_place(

@@ -21,7 +21,7 @@ from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
 from .bounds import LARGEST, OutOfBounds, check_int32
 from .copies import move
-from .program import Call, PythonStep
+from .program import Call, Lines, PythonStep
 from .view import NO_BORDER, Border, Place, Start, Storage, View, channels_last, dense, levels
 from .weights import Weights
 
@@ -165,13 +165,14 @@ class Builder:
         constants: Mapping[str, Any],
         chunks: int,
         sizes: Mapping[str, int] = NOTHING,
+        by_lines: Lines | None = None,
         /,
         *,
         work: int = 0,
         **arguments: Place | int | float,
     ) -> None:
         """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them. sizes:
-        more of its arguments, in a mapping that nobody changes.
+        more of its arguments, in a mapping that nobody changes. by_lines: see Call.
 
         OutOfBounds where a number does not fit the table of steps.
         """
@@ -182,17 +183,17 @@ class Builder:
         if self.threads > 1 and chunks > 1 and work >= SHARED_WORK:
             parts = CHUNKS_PER_THREAD if work >= LARGE_WORK else CHUNKS_PER_THREAD // 2
             grain = max(1, chunks // (self.threads * parts))
-        step = len(self.steps)
         places: dict[str, Place] = {}
         numbers: dict[str, int | float] = {}
         for name, value in arguments.items():
             if isinstance(value, Place):
-                value.storage.touch(step)
                 places[name] = value
             else:
                 numbers[name] = value
         alike = self._alike(kernel, constants, numbers, sizes)
-        self.steps.append(Call(kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work))
+        self.steps.append(
+            Call(kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work, by_lines=by_lines)
+        )
 
     def check(self, run: Callable[[Sequence[np.ndarray | None]], None], indices: Sequence[int]) -> None:
         """Appends a step that looks at some of the inputs and raises ModelError where they are not what the kernels
@@ -203,8 +204,6 @@ class Builder:
             return ()
 
         inputs = [self._canonical(self.ctx.input(index)) for index in indices]
-        for view in inputs:
-            view.storage.touch(len(self.steps))
         self.steps.append(PythonStep(step, [*inputs], [], self._name))
 
     def fill(self, view: View, value: np.ndarray) -> None:
@@ -299,9 +298,6 @@ class Builder:
         self._in_numpy(op, ctx)
         inputs = [None if t is None else self._canonical(t) for t in ctx.inputs]
         outputs = [self.output(i) for i in range(len(ctx.outputs))]
-        for view in (*inputs, *outputs):
-            if view is not None:
-                view.storage.touch(len(self.steps))
         self.steps.append(PythonStep(lambda arrays: evaluate(op, ctx, arrays), inputs, outputs, self._name))
 
     def _alike(

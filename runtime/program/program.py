@@ -20,11 +20,27 @@ class Jump(msgspec.Struct, frozen=True):
     to: int
 
 
+class Lines(msgspec.Struct, frozen=True):
+    """How a call can be made in parts: it goes over `count` lines, each of which lies so many bytes behind the one
+    before in every place that `pitches` names; "x" is the place that it reads, "y" the one that it writes.
+
+    counted: its numbers that say how many lines there are. chunks: of a line; 0 where chunks are not of lines. least:
+    lines of a part, which costs least where it is a multiple of that.
+    """
+
+    count: int
+    pitches: Mapping[str, int]
+    counted: tuple[str, ...]
+    chunks: int
+    least: int = 1
+
+
 class Call(msgspec.Struct):
     """One kernel call. places, numbers: its arguments by parameter name; calls that have the same numbers may share
     them. chunks: units of work that threads share. grain: fewest chunks worth handing to another thread, 0 where the
     step is too small to share. work: multiply-adds or bytes that are moved in all chunks together, as far as its
-    lowering says."""
+    lowering says. by_lines: None where it can only be made whole. part_of: the call that this is a part of, or the
+    first of several that do the same for different parts."""
 
     kernel: Kernel
     constants: Mapping[str, Any]
@@ -35,6 +51,8 @@ class Call(msgspec.Struct):
     grain: int = 0
     work: int = 0
     jump: Jump | None = None
+    by_lines: Lines | None = None
+    part_of: Call | None = None
 
     @property
     def name(self) -> str:
@@ -76,6 +94,14 @@ class Program(msgspec.Struct):
     node_elements: dict[str, int] = msgspec.field(default_factory=dict)
     storages: list[Storage] = msgspec.field(default_factory=list)
     times: list[int] = msgspec.field(default_factory=list)
+
+    def layers(self) -> list[list[int]]:
+        """The indices of the steps, those that are parts of one call together, in the order of the first of them."""
+        found: dict[int, list[int]] = {}
+        for index, step in enumerate(self.steps):
+            whole = step.part_of if isinstance(step, Call) else None
+            found.setdefault(id(step if whole is None else whole), []).append(index)
+        return list(found.values())
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
         return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}

@@ -15,14 +15,18 @@ from .bounds import OutOfBounds, extent
 Shape = tuple[int, ...]
 
 
+NEVER = 1 << 30, -1
+"""The first and the last step of a storage that no step has touched."""
+
+
 class Storage(msgspec.Struct, eq=False):
     """A block of bytes. In the arena it lives from the first step that touches it to the last."""
 
     size: int
     base: int = ARENA
     offset: int = -1
-    first: int = 1 << 30
-    last: int = -1
+    first: int = NEVER[0]
+    last: int = NEVER[1]
 
     def touch(self, step: int) -> None:
         if step < self.first:

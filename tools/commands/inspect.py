@@ -101,6 +101,7 @@ def _planned(
     threads: int | None,
     target: str | None,
 ) -> dict[str, Any]:
+    from ...device_profiles import load as load_profile
     from ...device_profiles import usable_cpus
     from ...runtime.boxed import is_boxed
     from ..measure.profile import describe_steps
@@ -110,7 +111,8 @@ def _planned(
     count = threads or usable_cpus()
     # Numbers would be taken for constants of every run.
     boxed = {name: array for name, array in given.items() if is_boxed(array.dtype)}
-    program, packed = plan_program(model, shapes, known, count, known=boxed)
+    strip_bytes = load_profile().strip_bytes
+    program, packed = plan_program(model, shapes, known, count, strip_bytes=strip_bytes, known=boxed)
     return {**_sizes(model, program, packed, count, str(known or "numpy")), "steps": describe_steps(program)}
 
 

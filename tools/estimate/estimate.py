@@ -74,7 +74,7 @@ def estimate(
     as planning does."""
     target = any_target(profile.target)
     count = min(threads or profile.threads, profile.cores)
-    program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes, known)
+    program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes, profile.strip_bytes, known)
     return estimate_program(program, packed, profile, target, count, len(model.metadata.states))
 
 
@@ -86,15 +86,16 @@ def estimate_program(
     load = Load(packed, program.arena_bytes, profile.cached)
     around = 1e-6 * profile.invoke_us * (1 + STATE * states)
     steps, sustained, energy = [], around, profile.energy
-    for index, (work, used) in enumerate(zip(work_of(program, target), in_use(program), strict=True)):
-        times = program.times[index] if program.times else 1
+    layers, used = program.layers(), in_use(program)
+    for work, layer in zip(work_of(program, target), layers, strict=True):
+        times = program.times[layer[0]] if program.times else 1
         once = seconds_of(work, profile, threads, load)
         seconds, joules = times * once, None
         sustained += times * seconds_of(work, profile, threads, load, sustained=True)
         if energy is not None:
             cores = min(threads, work.parts)
             joules = times * joules_above_idle(work, energy, once, cores, memory_bytes(work, load))
-        steps.append(StepEstimate(work, seconds, joules, used))
+        steps.append(StepEstimate(work, seconds, joules, max(used[index] for index in layer)))
     whole = around + sum(step.seconds for step in steps)
     above = None if energy is None else sum(step.joules or 0.0 for step in steps)
     total = None if energy is None or above is None else above + energy.idle_watts.value * whole

@@ -84,7 +84,7 @@ def features(work: Work, profile: Profile, sharers: int = 1) -> KernelCost:
         panel_ns=1e-9 * work.panels / 1024 * _beyond(work.panel, kept[0]),
         spill_ns=1e-9 * work.data_bytes / 1024 * _beyond(work.data_bytes, kept[1]),
         chunk_ns=1e-9 * work.chunks,
-        call_ns=1e-9,
+        call_ns=1e-9 * work.calls,
     )
 
 

@@ -136,7 +136,7 @@ def estimates(of: Sequence[Row]) -> list[Estimate]:
             shape = model.inputs["x"].shape
             assert shape is not None
             shapes = {"x": tuple(int(size) for size in shape)}
-            plans[key] = plan_program(model, shapes, target, row.threads, profile.softmax_bytes)
+            plans[key] = plan_program(model, shapes, target, row.threads, profile.softmax_bytes, profile.strip_bytes)
         program, packed = plans[key]
         found.append(estimate_program(program, packed, _at(profile, row.mhz), target, row.threads))  # type: ignore[arg-type]
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -51,7 +52,7 @@ class Work:
     loop. places: how many loops there are. functions: results that go through an exponential. panels: bytes of weights
     that all loops read, and panel: that each of them reads. macs: its node's multiply-adds, where it computes them.
     element: of what. weight_bytes: of constants that it reads; data_bytes: of activations that it reads and writes.
-    parts: how many threads may share it."""
+    parts: how many threads may share it. calls: how many kernel calls it takes."""
 
     index: int
     operator: str
@@ -70,34 +71,39 @@ class Work:
     data_bytes: int
     chunks: int
     parts: int
+    calls: int = 1
 
 
 def work_of(program: Program, target: Target | None) -> list[Work]:
-    """Every step of a program that was planned for the target."""
-    described = describe_steps(program)
-    return [
-        _of_numpy(step, facts, program) if isinstance(step, PythonStep) else _of_call(step, facts, target)
-        for step, facts in zip(program.steps, described, strict=True)
-    ]
+    """Every step of a program that was planned for the target, as `describe_steps` lists them."""
+    found = []
+    for layer, facts in zip(program.layers(), describe_steps(program), strict=True):
+        steps = [program.steps[index] for index in layer]
+        calls = [step for step in steps if isinstance(step, Call)]
+        found.append(_of_calls(calls, facts, target) if calls else _of_numpy(steps[0], facts, program))
+    return found
 
 
-def _of_call(call: Call, facts: dict[str, Any], target: Target | None) -> Work:
+def _of_calls(calls: Sequence[Call], facts: dict[str, Any], target: Target | None) -> Work:
+    """calls: the parts of one."""
     assert target is not None
+    call = calls[0]
     kernel = call.kernel.__name__
-    weights, data = _bytes(call)
-    loops = _loops(call, kernel, target, data)
+    weights, data = _bytes(calls)
+    loops = _together([_loops(each, kernel, target, _bytes([each])[1]) for each in calls])
     integers = "int8" in loops.kind or "quant" in call.kernel.__module__
     return Work(
         facts["index"], facts["operator"], facts["node"], kernel, loops.kind, loops.cycles, loops.ends, loops.places,
         loops.results * FUNCTIONS.get(str(call.constants.get("activation")), 0.0), loops.places * loops.panel,
         loops.panel, facts["macs"], "i8" if integers else "f32", weights, data,
-        call.chunks, max(1, call.chunks // call.grain) if call.grain else 1,
+        sum(each.chunks for each in calls), max(1, call.chunks // call.grain) if call.grain else 1, len(calls),
     )  # fmt: skip
 
 
-def _of_numpy(step: PythonStep, facts: dict[str, Any], program: Program) -> Work:
+def _of_numpy(step: Call | PythonStep, facts: dict[str, Any], program: Program) -> Work:
     """NumPy's references take a few passes over what they read and write, of a table no more than they take out of it,
     and a multiply-add at a time; matrix products and what only moves numbers are NumPy's own."""
+    assert isinstance(step, PythonStep)
     views = [view for view in (*step.inputs, *step.outputs) if view is not None]
     data = sum(view.size * view.itemsize for view in views if not view.constant)
     weights = sum(view.size * view.itemsize for view in views if view.constant)
@@ -114,15 +120,15 @@ def _of_numpy(step: PythonStep, facts: dict[str, Any], program: Program) -> Work
     )  # fmt: skip
 
 
-def _bytes(call: Call) -> tuple[int, int]:
-    """(weights, activations): of every memory that the call is given, once. A part of one counts as far as its work
+def _bytes(calls: Sequence[Call]) -> tuple[int, int]:
+    """(weights, activations): of every memory that the calls are given, once. A part of one counts as far as its work
     can have touched it."""
     found: dict[int, Storage] = {}
-    for place in call.places.values():
+    for place in (place for call in calls for place in call.places.values()):
         found[id(place.storage)] = place.storage
     weights = sum(storage.size for storage in found.values() if storage.base == WEIGHTS)
     data = sum(storage.size for storage in found.values() if storage.base != WEIGHTS)
-    return weights, min(data, _gaps(call)) if "images" in call.numbers else data
+    return weights, min(data, sum(map(_gaps, calls))) if "images" in calls[0].numbers else data
 
 
 def _gaps(call: Call) -> int:
@@ -140,6 +146,12 @@ class Loops(NamedTuple):
     places: float = 0.0
     results: float = 0.0
     panel: int = 0
+
+
+def _together(parts: Sequence[Loops]) -> Loops:
+    """Of all parts of a call."""
+    cycles, ends, places, results = (sum(column) for column in zip(*(part[1:5] for part in parts), strict=True))
+    return Loops(parts[0].kind, cycles, ends, places, results, parts[0].panel)
 
 
 def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:

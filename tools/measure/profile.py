@@ -20,13 +20,15 @@ LEAST_PASSES = 5
 
 
 def describe_steps(program: Program) -> list[dict[str, Any]]:
-    """Every step in order: the node it belongs to, its operator, and its kernel (None: NumPy runs it); times: how often
-    it runs, where that is more than once."""
+    """Every step in order, of those that are parts of one call the whole: the node it belongs to, its operator, and its
+    kernel (None: NumPy runs it); times: how often it runs, and strips: in how many parts, where that is more than
+    once."""
     from ...runtime.program.program import Call
 
     seen: set[str] = set()
     steps = []
-    for index, step in enumerate(program.steps):
+    for index, layer in enumerate(program.layers()):
+        step = program.steps[layer[0]]
         operator, _, name = step.node.partition(" ")
         kernel = step.name if isinstance(step, Call) else None
         # A node may take several steps; its multiply-adds are counted once.
@@ -34,8 +36,10 @@ def describe_steps(program: Program) -> list[dict[str, Any]]:
         if macs:
             seen.add(step.node)
         steps.append({"index": index, "operator": operator, "node": name.strip("'"), "kernel": kernel, "macs": macs})
-        if program.times and program.times[index] > 1:
-            steps[-1]["times"] = program.times[index]
+        if program.times and program.times[layer[0]] > 1:
+            steps[-1]["times"] = program.times[layer[0]]
+        if len(layer) > 1:
+            steps[-1]["strips"] = len(layer)
     return steps
 
 
@@ -43,6 +47,7 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: fl
     """`describe_steps` with the seconds of each step, which add up to about those of a whole inference. seconds: for
     how long they are timed."""
     from ...runtime.engine.workspace import Plan, Workspace
+    from ...runtime.program.program import Call
 
     engine = session.engine
     plan = engine.plan({name: array.shape for name, array in feeds.items()}, ())
@@ -50,17 +55,19 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: fl
     arena.bind(plan)
     try:
         if isinstance(plan, Plan):
-            steps = describe_steps(plan.program)
-            whole, parts = _time(arena, feeds, len(steps), seconds)
+            program = plan.program
+            whole, parts = _time(arena, feeds, len(program.steps), seconds)
         else:
-            steps, whole, parts = _time_staged(engine, plan, arena, feeds, seconds)
+            program, whole, parts = _time_staged(engine, plan, arena, feeds, seconds)
     finally:
         arena.close()
-    native = [seconds for step, seconds in zip(steps, parts, strict=True) if step["kernel"] is not None]
+    native = [part for step, part in zip(program.steps, parts, strict=True) if isinstance(step, Call)]
     # Calling one step from Python costs more than the step loop spends on it, and no less than the shortest call.
     overhead = min(max(0.0, sum(parts) - whole) / len(native), min(native)) if native else 0.0
-    for step, part in zip(steps, parts, strict=True):
-        step["seconds"] = part if step["kernel"] is None else part - overhead
+    steps = describe_steps(program)
+    for step, layer in zip(steps, program.layers(), strict=True):
+        more = 0.0 if step["kernel"] is None else overhead
+        step["seconds"] = sum(parts[index] - more for index in layer)
     return steps
 
 
@@ -76,6 +83,7 @@ def show_steps(steps: Sequence[Mapping[str, Any]], *, only_numpy: bool = False) 
             continue
         kernel = "NumPy" if step["kernel"] is None else step["kernel"].partition("(")[0]
         times = f" x{step['times']}" if "times" in step else ""
+        kernel += f" in {step['strips']} strips" if "strips" in step else ""
         row = [step["index"], step["operator"] + times, kernel, f"{step['macs']:,}" if step["macs"] else ""]
         if timed:
             row += [duration(step["seconds"]), f"{100 * step['seconds'] / whole:.1f} %" if whole else ""]
@@ -106,8 +114,8 @@ def _time(arena: Workspace, feeds: Mapping[str, np.ndarray], count: int, seconds
 
 def _time_staged(
     engine: Engine, plan: Staged, arena: Workspace, feeds: Mapping[str, np.ndarray], seconds: float
-) -> tuple[list[dict[str, Any]], float, list[float]]:
-    """`describe_steps` of all programs and nodes that run on these arrays, and what `_time` gives of them."""
+) -> tuple[Program, float, list[float]]:
+    """All programs and nodes that run on these arrays, as one program, and what `_time` gives of it."""
     from ..models.staged import recorded
 
     _feed(arena, feeds)
@@ -121,10 +129,10 @@ def _time_staged(
             wholes.append(_clock(arena.execute))
             ran.execute()
             parts.append(ran.seconds())
-        steps = describe_steps(ran.program())
+        program = ran.program()
     finally:
         ran.close()
-    return steps, float(np.median(wholes)), np.median(np.array(parts), axis=0).tolist()
+    return program, float(np.median(wholes)), np.median(np.array(parts), axis=0).tolist()
 
 
 def _feed(arena: Workspace, feeds: Mapping[str, np.ndarray]) -> None:

@@ -34,13 +34,19 @@ def needed_anywhere(model: Model, sets: Sequence[Shapes], target: Target) -> Nee
     from ...runtime.compiler.abi import kernel_name
     from ...runtime.engine.engine import needed_kernels
     from ...runtime.lowering.softmax import alternatives
+    from ...runtime.planner.strips import moving_bytes
     from ...runtime.program.program import Call
+    from ...runtime.program.view import Storage
     from .plans import plan_program
 
     needed: dict[str, tuple[Kernel, Mapping[str, Any]]] = {}
     for shapes in sets:
         program, _ = plan_program(model, shapes, target, THREADS)
         needed |= needed_kernels(program, helpers=True)
-        for call in (step for step in program.steps if isinstance(step, Call)):
+        calls = [step for step in program.steps if isinstance(step, Call)]
+        for call in calls:
             needed |= {kernel_name(call.kernel, found): (call.kernel, found) for found in alternatives(call)}
+        if any(call.by_lines is not None for call in calls):
+            moving = moving_bytes(Storage(4), 2, 2, target)
+            needed[kernel_name(moving.kernel, moving.constants)] = moving.kernel, moving.constants
     return needed

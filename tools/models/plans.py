@@ -50,13 +50,14 @@ def plan_program(
     target: Target | None,
     threads: int,
     softmax_bytes: int = SOFTMAX_BYTES,
+    strip_bytes: int | None = None,
     known: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, int]:
-    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, known: as
-    plan's. Of a model whose shapes depend on data that is not known, all programs that a run on random numbers takes,
-    which is made in NumPy. DataNeeded where random numbers cannot be run."""
+    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, strip_bytes,
+    known: as plan's. Of a model whose shapes depend on data that is not known, all programs that a run on random
+    numbers takes, which is made in NumPy. DataNeeded where random numbers cannot be run."""
     graph = fold_constants(model.graph)
-    options: dict[str, Any] = {"softmax_bytes": softmax_bytes, "exits": model.exits}
+    options: dict[str, Any] = {"softmax_bytes": softmax_bytes, "strip_bytes": strip_bytes, "exits": model.exits}
     try:
         program, weights = _planned(graph, shapes, target, threads, None, **options, known=known)
         return program, weights.used
@@ -70,9 +71,7 @@ def plan_program(
         raise DataNeeded(f"{needed}; and with random numbers, {problem}", needed.tensor) from None
 
 
-def _fed(
-    model: Model, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _fed(model: Model, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     from ...runtime.random_inputs import random_inputs
 
     unknown = {name: shape for name, shape in shapes.items() if name not in known}
