@@ -44,6 +44,7 @@ FIELDS: dict[str, Any] = {
     "invoke_us": 23,
     "cached_kib": 777,
     "softmax_share": 0.375,
+    "strip_share": 0.4375,
     "match": ["product:Shed*"],
     "measured_on": "Zilog Z80",
     "clusters": [
@@ -73,8 +74,9 @@ def test_a_profile_is_shown_with_every_field(tmp_path: Path) -> None:
     text = mj("profiles", tmp_path / "shed.toml", COLUMNS="200").stdout
     shown = [
         "shed: The one in the shed", "Its fan is broken.", "numpy", "3 of 3 cores", "1234.00 MiB", "321 MiB",
-        "64.0 KiB", "17 us", "19 us", "23 us", "777.0 KiB", "0.375 of the last cache", "Zilog Z80", "3.75 GB/s",
-        "source of 3.75", "Big core", "4-6", "1717", "L2 unified 4.22 MiB of 3", "SHED_IN", "SHED_CPU",
+        "64.0 KiB", "17 us", "19 us", "23 us", "777.0 KiB", "0.375 of the last cache", "0.4375 of the second cache",
+        "Zilog Z80", "3.75 GB/s", "source of 3.75", "Big core", "4-6", "1717", "L2 unified 4.22 MiB of 3",
+        "SHED_IN", "SHED_CPU",
         "the whole board", "a part", "61.5", "1414", "conv_f32", "1.25", "2.25", "33.5", "44.5", "product:Shed*",
         *(f"{100.5 + i:g}" for i in range(len(Energy.__struct_fields__))), *(Energy.__struct_fields__),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+from product_cases import Net
 from session_models import feeds_of, float_network, node_graph
 
 import millijoule.device_profiles
@@ -186,6 +187,19 @@ def test_softmax_of_a_session_by_its_own_profile(tmp_path: Path, share: float, a
         program = session.engine.plan({"x": (1, 50_000)}, ()).program
         (call,) = (step for step in program.steps if isinstance(step, Call))
         assert call.constants["algorithm"] == algorithm
+
+
+@pytest.mark.parametrize(("kib", "share", "strips"), [(64, 0.25, True), (4096, 0.25, False), (64, 64.0, False)])
+def test_strips_by_the_profiles_cache(tmp_path: Path, kib: int, share: float, strips: bool) -> None:
+    cluster = {"core": "any", "cpus": [0], "caches": [{"level": 2, "kind": "unified", "kib": kib}]}
+    path = toml(tmp_path / "a.toml", clusters=[cluster], threads=1, strip_share=share)
+    net = Net(False)
+    middle = net.conv(net.feed(1, 64, 64, 8), 40, (1, 1))
+    net = net.done(net.conv(middle, 24, (1, 1)))
+    assert load_profile(path).strip_bytes == int(share * kib * 1024)
+    with load(net.model, profile=path, target="host") as session:
+        program = session.engine.plan({"x0": (1, 64, 64, 8)}, ()).program
+    assert (len(program.layers()) < len(program.steps)) == strips
 
 
 @pytest.mark.parametrize(("n", "kernels"), [(100_000, 2), (1000, 1)])

@@ -255,6 +255,7 @@ def test_profiles_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ('extends = "jetson-nano"\nspin_us = -1', "spin_us"),
         ('extends = "jetson-nano"\nmemory_gbps = { value = 3 }', "source"),
         ('extends = "jetson-nano"\nsoftmax_share = 0', "softmax_share"),
+        ('extends = "jetson-nano"\nstrip_share = -1', "strip_share"),
     ],
 )
 def test_files_that_extend_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, message: str) -> None:

@@ -94,6 +94,7 @@ def _tables(profile: Profile) -> None:
         ["an inference besides", f"{profile.invoke_us:g} us", ""],
         ["kept in the last cache", size(profile.cached), ""],
         ["softmax reads again", f"above {size(profile.softmax_bytes)}", f"{profile.softmax_share:g} of the last cache"],
+        ["strips of images", f"above {size(profile.strip_bytes)}", f"{profile.strip_share:g} of the second cache"],
     ]
     if profile.measured_on:
         rows.append(["measured on", profile.measured_on, ""])
