@@ -150,6 +150,7 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "mixer": partial(mixer, 3, 80, 8),
         "tiny": partial(separable, 3, [16, 32, 48, 64, 64], [2, 1, 2, 1]),
         "pooled": partial(pooled, 3, [16, 32, 64, 128]),
+        "narrow": partial(pooled, 3, [16, 24, 48, 96]),
     },
 }
 """Data set -> network -> what builds it, untrained. In the order of training: the others learn from "large"."""
