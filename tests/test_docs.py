@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,38 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
 
 def test_quick_tests_are_in_files_that_exist() -> None:
     assert [name for name in QUICK if not Path(__file__).with_name(name).exists()] == []
+
+
+def test_rooms_import_only_from_those_below_them() -> None:
+    """As the table of runtime/ in docs/architecture.md has them, highest first."""
+    runtime = DOCS.parent / "runtime"
+    page = (DOCS / "architecture.md").read_text()
+    table = page.partition("Inside `runtime/`")[2].partition("Inside `converters/`")[0]
+    leaves = set(re.findall(r"`(\w+)\.py`", table.partition("leaves")[2].partition(")")[0]))
+    places = [re.findall(r"`(\w+)(?:/|\.py)`", row) for row in re.findall(r"^\|([^|]*)\|", table, re.MULTILINE)]
+    height = {name: -row for row, names in enumerate(places) for name in names}
+    assert leaves >= {"errors", "graph"} and len(height) > 20
+    wrong = []
+    for path in runtime.rglob("*.py"):
+        parts = path.relative_to(runtime).with_suffix("").parts
+        if parts == ("__init__",) or parts[0] in leaves:
+            continue
+        for line, name, within in imported(path, len(parts)):
+            up = name != parts[0] and name not in leaves and height[name] > height[parts[0]]
+            if up and not (within and parts[0] in ("session", "model", "model_file")):
+                wrong.append(f"{'/'.join(parts)}:{line} imports {name}")
+    assert not wrong
+
+
+def imported(path: Path, depth: int) -> Iterator[tuple[int, str, bool]]:
+    """(line, first part of what is imported of runtime/, whether within a function), without what types alone need.
+    depth: 1 for a file of runtime/ itself."""
+    tree = ast.parse(path.read_text())
+    typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    left_out = {id(node) for branch in typing for node in ast.walk(branch)}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    inner = {id(node) for function in functions for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == depth and id(node) not in left_out:
+            names = [node.module.partition(".")[0]] if node.module else [alias.name for alias in node.names]
+            yield from ((node.lineno, name, id(node) in inner) for name in names)
