@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from typing import Final
 PLACES: Final = 3
 """Nodes named of each kind of refusal."""
 GROUPS: Final = 20
+QUOTED: Final = re.compile(r"'[^']*'")
+"""A name in a reason."""
 MISSING: Final = "there is no such operator in millijoule"
 
 CONTROL = "control flow"
@@ -57,16 +60,19 @@ class Refused:
 
 
 def refusal(refused: Iterable[Refused]) -> str:
-    """The text of the error: which operators, how many and why, with the first few places of each reason."""
+    """The text of the error: which operators, how many and why, with the first few places of each reason. Reasons that
+    differ by the names in them are one, and each place has its own names."""
     distinct = list(dict.fromkeys(refused))
     plural = "operator is" if len(distinct) == 1 else "operators are"
     lines = [f"{len(distinct)} {plural} not supported:"]
     groups: dict[str, list[Refused]] = {}
     for item in distinct:
-        groups.setdefault(item.why, []).append(item)
-    for why, items in list(groups.items())[:GROUPS]:
-        lines.append(f"  {listed_counts(Counter(item.operator for item in items))}: {why}")
-        lines += [f"    {text}" for text in _first([f"{item.operator} {item.where}" for item in items], PLACES)]
+        groups.setdefault(QUOTED.sub("'...'", item.why), []).append(item)
+    for pattern, items in list(groups.items())[:GROUPS]:
+        alike = all(item.why == items[0].why for item in items)
+        counts = listed_counts(Counter(item.operator for item in items))
+        lines.append(f"  {counts}: {items[0].why if alike else pattern}")
+        lines += [f"    {text}" for text in _first([_place(item, names=not alike) for item in items], PLACES)]
     if len(groups) > GROUPS:
         lines.append(f"  and {len(groups) - GROUPS} more reasons")
     return "\n".join(lines)
@@ -76,6 +82,11 @@ def listed_counts(counts: Mapping[str, int]) -> str:
     """Names with how often they occur, the most frequent first: "If x25, LSTM x4"."""
     ordered = sorted(counts.items(), key=lambda item: -item[1])
     return ", ".join(_first([f"{name} x{count}" for name, count in ordered], GROUPS))
+
+
+def _place(item: Refused, *, names: bool) -> str:
+    """names: whether with those of its reason."""
+    return f"{item.operator} {item.where}" + (f" ({', '.join(QUOTED.findall(item.why))})" if names else "")
 
 
 def _first(items: Sequence[str], most: int) -> list[str]:

@@ -35,6 +35,18 @@ def test_a_reason_of_its_own_beats_the_kind() -> None:
     assert "my.Own x1, CUSTOM x x1: a custom operator" in text
 
 
+def test_reasons_that_differ_by_names_are_one() -> None:
+    """As the ranks that nobody knows behind an operator that is not supported."""
+    refused = [Refused("DeformConv", f"'d{i}'", f"the rank of its input 'x{i}' is not known") for i in range(4)]
+    assert refusal([*refused, Refused("Pad", "'p'", "its input 0 is int4")]).splitlines()[1:] == [
+        "  DeformConv x4: the rank of its input '...' is not known",
+        *(f"    DeformConv 'd{i}' ('x{i}')" for i in range(PLACES)),
+        f"    and {4 - PLACES} more",
+        "  Pad x1: its input 0 is int4",
+        "    Pad 'p'",
+    ]
+
+
 def test_thousands_stay_readable() -> None:
     text = refusal(Refused(f"Op{index}", f"'{index}'", f"reason {index}") for index in range(5000))
     assert len(text.splitlines()) == 1 + 2 * GROUPS + 1 and f"and {5000 - GROUPS} more reasons" in text
