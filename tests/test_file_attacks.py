@@ -397,8 +397,8 @@ def test_a_small_file_cannot_claim_much_memory(file: bytes, tmp_path: Path) -> N
 
 
 def long_chain(parts: Parts) -> None:
-    """50 000 nodes one behind the other."""
-    count = 50_000
+    """Nearly as many nodes as there may be, one behind the other."""
+    count = 49_900
     parts.graph["values"] += [{"name": f"v{at}", "dtype": "float32"} for at in range(count)]
     first = len(parts.graph["values"]) - count
     links = zip([0, *range(first, first + count)], range(first, first + count), strict=False)
@@ -430,7 +430,7 @@ def test_megabytes_of_graph_are_judged_in_seconds(file: bytes, attack: Attack, t
     (tmp_path / "a.mj").write_bytes(content)
     started = time.process_time()
     if attack is long_chain:
-        assert len(Model.load(tmp_path / "a.mj").graph.nodes) > 50_000
+        assert len(Model.load(tmp_path / "a.mj").graph.nodes) > 49_900
     else:
         with pytest.raises(ModelError):
             Model.load(tmp_path / "a.mj")

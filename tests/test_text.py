@@ -20,7 +20,7 @@ import millijoule as mj
 from millijoule.runtime.boxed import TEXT
 from millijoule.runtime.errors import InputError, ModelError
 from millijoule.runtime.graph import Graph, Node, Value
-from millijoule.runtime.ops.regex import Pattern, PatternError
+from millijoule.runtime.ops.regex import MOST_STEPS, Patience, Pattern, PatternError, compiled
 
 ML = "ai.onnx.ml"
 WORDS = np.array([["red", "green"], ["", "naïve café"]], object)
@@ -286,11 +286,11 @@ PATTERNS = (
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_patterns_match_as_those_of_python(pattern: str) -> None:
-    rng, ours = np.random.default_rng(0), Pattern(pattern.replace(r"\Z", r"\z"))
+    rng, ours = np.random.default_rng(0), compiled(pattern.replace(r"\Z", r"\z"))
     theirs = re.compile(pattern, re.ASCII)
     for _ in range(500):
         text = "".join(rng.choice(list("abcxyABC019-_.@ ]\\\n"), rng.integers(0, 7)))
-        assert ours.matches(text) == (theirs.fullmatch(text) is not None), (pattern, text)
+        assert ours.matches(text, Patience(MOST_STEPS)) == (theirs.fullmatch(text) is not None), (pattern, text)
 
 
 @pytest.mark.parametrize("pattern", [r"\x41[[:digit:]]", r"\Qa.b\E+", "(?s:.)a(?i)B", r"[[:^alpha:]_]{2}", "a{,2}"])
@@ -312,6 +312,17 @@ def test_patterns_that_are_none(pattern: str) -> None:
         Pattern(pattern)
 
 
+def test_a_word_is_found_as_the_pattern_that_it_is() -> None:
+    text, word, pattern = "abcabd abd", compiled("abd"), Pattern("abd")
+    for start in range(len(text) + 1):
+        found = word.search(text, start, Patience(MOST_STEPS))
+        assert found == pattern.search(text, start, Patience(MOST_STEPS))
+    assert compiled("").search(text, 3, Patience(MOST_STEPS)) == (3, 3)
+    assert word.matches("abd", Patience(1)) and not word.matches("abda", Patience(1))
+    with pytest.raises(ValueError, match="takes too long"):
+        word.search("a" * 10_000, 0, Patience(10))
+
+
 def test_patterns_take_no_more_than_their_time() -> None:
     """Python's own takes years for this one."""
-    assert not Pattern("(a+)+(a|aa)*b").matches("a" * 4000)
+    assert not Pattern("(a+)+(a|aa)*b").matches("a" * 4000, Patience(MOST_STEPS))

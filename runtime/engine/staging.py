@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -18,13 +19,16 @@ import numpy as np
 from ..boxed import TEXT, blank, name_of, text_of
 from ..errors import Error, ModelError
 from ..evaluate import control
+from ..evaluate.cost import cost_of
 from ..evaluate.dimensions import declare
 from ..evaluate.reference import evaluate
 from ..evaluate.shapes import Instance, Later, instantiate
 from ..graph import Graph, Node, Value, outer_reads
+from ..ops.control_flow import handed_on
 from ..ops.inference import context_of, infer_node
 from ..ops.registry import Tensor, find
-from ..planner.limits import NODES_OF_A_RUN, Limits, most_runs
+from ..planner.limits import Limits, constant_elements
+from .run_budget import PLAN, PLAN_OF_A_NODE, RunBudget
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -32,8 +36,12 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """Bytes of elements up to which they may be part of what a cut is made for."""
-MOST_CHARACTERS = 1 << 27
-"""Of all text that one run makes."""
+KEPT = 64 << 20
+"""Bytes of graphs within nodes that stay with the session after a run."""
+COPIED = 4
+"""Bytes of a program's memory that are copied or cleared in the time of one of Cost.work."""
+WAITING = 4
+"""Nodes that wait for others and take as long to pass over as one to plan."""
 CUTS = 16
 """How many cuts of one part, for the sizes used last, are kept."""
 Arrays = dict[str, np.ndarray]
@@ -57,13 +65,14 @@ class Part(msgspec.Struct, eq=False):
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
     """plan: of the nodes whose shapes are known; None where there are none. at_once: nodes that are run then, one by
-    one. values: what is known of all nodes' values. rest: None where nothing is left. graph, known: what the plan was
-    made of."""
+    one. values: what is known of all nodes' values. rest: None where nothing is left. work: of making it, as Cost.work.
+    graph, known: what the plan was made of."""
 
     plan: Plan | None
     at_once: tuple[Node, ...]
     values: Mapping[str, Value]
     rest: Part | None
+    work: int
     graph: Graph | None = None
     known: Mapping[str, np.ndarray] | None = None
 
@@ -95,12 +104,20 @@ class Staged:
         """What runs it in memory of its own. workspace: makes an empty one."""
         return Opened(self, workspace)
 
-    def cut(self, part: Part, arrays: Mapping[str, np.ndarray]) -> Cut:
+    def budget(self) -> RunBudget:
+        """What a run on inputs of these shapes may take."""
+        graph = self._root.graph
+        sizes = [(prod(self._shapes[name]), graph.values[name].dtype.itemsize) for name in graph.inputs]
+        given, size = sum(count for count, _ in sizes), sum(count * each for count, each in sizes)
+        return RunBudget(constant_elements(graph), given, size, kernels=self.compiled)
+
+    def cut(self, part: Part, arrays: Mapping[str, np.ndarray], budget: RunBudget) -> Cut:
         """The part's cut for these arrays of its inputs, made where it is not kept."""
         with self._engine.lock:
             found = part.cuts.get(part.key(arrays))
             if found is None:
                 found = self._make(part, arrays)
+                budget.work(part.graph.nodes[0], found.work)
                 part.cuts[part.key(arrays)] = found
                 if len(part.cuts) > CUTS:
                     part.cuts.popitem(last=False)
@@ -129,7 +146,8 @@ class Staged:
             now = Graph(later.values, later.done, inputs, outputs, graph.name)
             known = {name: data.copy() for name, data in known.items() if name in used}
             plan = self._engine.make({name: shapes[name] for name in inputs}, tuple(outputs), now, known)
-        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance), now, known)
+        work = PLAN + PLAN_OF_A_NODE * (len(later.done) + len(later.nodes) // WAITING)
+        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance), work, now, known)
 
     def _rest(self, part: Part, nodes: list[Node], later: Later, instance: Instance) -> Part | None:
         if not nodes:
@@ -176,12 +194,16 @@ class Opened:
         root = staged._root.graph
         self.inputs = {name: blank(shape, root.values[name].dtype) for name, shape in staged._shapes.items()}
         self.outputs: Arrays = {}
-        self.macs, self.shared, self._runs, self._spent, self._characters = 0, False, 0, 0, 0
-        self._most = most_runs(sum(array.size for array in self.inputs.values()))
+        self.macs, self.shared = 0, False
+        self._budget, self._around = staged.budget(), list[Node]()
         self._spaces: dict[Part, Workspace] = {}
+        self._within: dict[Part, int] = {}
 
     def execute(self) -> None:
-        self.macs, self.shared, self._runs, self._spent, self._characters = 0, False, 0, 0, 0
+        self.macs, self.shared = 0, False
+        self._budget.start()
+        self._around.clear()
+        self._forget_large()
         for array in self.inputs.values():
             if array.dtype == TEXT:
                 array[...] = text_of(array)  # which the caller may write anything into
@@ -199,7 +221,7 @@ class Opened:
         arrays, wanted, first = dict(given), part.graph.outputs, part.graph
         rest: Part | None = part
         while rest is not None:
-            cut = self._staged.cut(rest, arrays)
+            cut = self._staged.cut(rest, arrays, self._budget)
             if cut.plan is not None:
                 self.macs += cut.plan.program.macs
                 self.shared |= cut.plan.program.shared
@@ -215,12 +237,12 @@ class Opened:
                 arrays[name] = data
         return arrays
 
-    def _count(self, node: Node, graph: Graph) -> None:
-        """One more run of a graph within the node; ModelError where that is too many."""
-        self._spent += 1 + len(graph.nodes) // NODES_OF_A_RUN
-        if self._spent > self._most:
-            raise ModelError(f"{node}: the graphs within nodes have run {self._runs} times, and it asks for more")
-        self._runs += 1
+    def _forget_large(self) -> None:
+        """Gives back what graphs within nodes took in the run before, where it is much."""
+        if sum(self._within.values()) > KEPT:
+            for part in self._within:
+                self._spaces.pop(part).close()
+        self._within.clear()
 
     def _space(self, part: Part) -> Workspace:
         """The memory of the part's programs."""
@@ -230,8 +252,17 @@ class Opened:
 
     def _program(self, part: Part, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """What the cut's plan computes."""
+        assert cut.plan is not None and cut.graph is not None
+        program, node = cut.plan.program, self._around[-1] if self._around else cut.graph.nodes[0]
+        results = sum(view.size * view.itemsize for view in program.outputs.values())
+        copied = results + sum(view.size * view.itemsize for view in program.inputs.values()) + program.arena_bytes
+        self._budget.work(node, program.work + copied // COPIED)
+        self._budget.hold(node, results)
+        if self._around:
+            grown = max(program.arena_bytes - self._within.get(part, 0), 0)
+            self._budget.keep(node, grown)
+            self._within[part] = self._within.get(part, 0) + grown
         space = self._space(part)
-        assert cut.plan is not None
         space.bind(cut.plan)
         for name, place in space.inputs.items():
             place[...] = arrays[name]
@@ -256,41 +287,52 @@ class Opened:
             if op is not None and op.runs_graphs:
                 ctx = context_of(node, op, inputs)
                 captured = {name: arrays[name] for name in outer_reads(node) if name in arrays}
-
-                def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-                    self._count(node, graph)
-                    part = self._staged.body(graph, _captured(graph, node), values)
-                    found = self._run(part, {**captured, **feeds})
-                    return [found[name] for name in graph.outputs]
-
-                results = control.run(op, ctx, given, run_graph)
+                held = self._budget.held
+                results = control.run(op, ctx, given, self._runner(node, captured, values))
+                self._budget.held = held
                 for name, result in zip(node.outputs, results, strict=False):
                     if name in values and values[name].dtype != result.dtype:
                         raise ctx.error(
                             f"gives {name_of(result.dtype)}, but '{name}' is declared {name_of(values[name].dtype)}"
                         )
             else:
+                if op is not None and op.runs_to_infer:
+                    self._budget.work(node, cost_of(op, context_of(node, op, inputs)).work)
                 step = infer_node(node, inputs)
                 for output in step.ctx.outputs:
                     wrong = declare(output, values.get(output.name), {})
                     if wrong:
                         raise step.ctx.error(wrong)
-                Limits(kernels=self._staged.compiled).in_numpy(step.op, step.ctx)
+                limits = Limits(self._budget.most_work)
+                limits.in_numpy(step.op, step.ctx)
+                self._budget.work(node, limits.work)
+                self._budget.hold(node, sum(t.size * t.dtype.itemsize for t in step.ctx.outputs))
                 results = evaluate(step.op, step.ctx, given)
         except ModelError:
             raise
         except (Error, ArithmeticError, LookupError, ValueError) as problem:
             raise ModelError(f"{node} cannot be computed on these inputs: {problem}") from problem
         for array in results:
-            self._count_text(node, array)
+            self._budget.text(node, array)
         return {name: array for name, array in zip(node.outputs, results, strict=False) if name}
 
-    def _count_text(self, node: Node, array: np.ndarray) -> None:
-        """ModelError where a run makes so much text that no shape announced."""
-        if array.dtype == TEXT:
-            self._characters += sum(map(len, array.reshape(-1)))
-            if self._characters > MOST_CHARACTERS:
-                raise ModelError(f"{node}: a run makes more than {MOST_CHARACTERS} characters of text")
+    def _runner(self, node: Node, captured: Arrays, values: Mapping[str, Value]) -> control.RunGraph:
+        """What runs the node's graphs. captured, values: of what is around the node."""
+        before, stacked, on = self._budget.held, 0, handed_on(node)
+
+        def run_graph(graph: Graph, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+            nonlocal stacked
+            self._budget.run(node, graph)
+            self._around.append(node)
+            found = self._run(self._staged.body(graph, _captured(graph, node), values), {**captured, **feeds})
+            self._around.pop()
+            results = [found[name] for name in graph.outputs]
+            stacked += 2 * sum(array.nbytes for array in results[on:])  # twice, as they will be one array
+            self._budget.held = before
+            self._budget.hold(node, stacked + sum(array.nbytes for array in results[:on]))
+            return results
+
+        return run_graph
 
 
 def _runs_at_once(node: Node, later: Later, instance: Instance, part: Part) -> bool:

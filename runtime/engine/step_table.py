@@ -44,9 +44,11 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
     records, params = array(WORD), array(WORD)
     blocks: dict[tuple[Any, ...], Block] = {}
     first = len(calls) * RECORD_WORDS
+    names: dict[tuple[Any, int], str] = {}
     for index, call in calls:
         grains = -(-call.chunks // call.grain) if call.grain else 1
-        name = call.name
+        name = names.get((call.kernel, id(call.constants))) or call.name  # most share their constants with others
+        names[call.kernel, id(call.constants)] = name
         record = [offsets[name], 4 * (first + len(params)), call.chunks, call.grain, grains, 0]
         try:
             for number in record:

@@ -25,6 +25,8 @@ MAX_RANK: Final = 16
 MAX_TENSOR_BYTES: Final = 2**31 - 1
 """Sizes and offsets in a program are 32 bits wide, so no tensor may be larger."""
 MAX_DEPTH: Final = 16
+MAX_NODES: Final = 50_000
+"""Of all graphs of a file: each takes some 80 us when the file is loaded for the first time."""
 MAX_NAME: Final = 4096
 MAX_STAGES: Final = 64
 

@@ -30,6 +30,7 @@ class _Validation:
 
     def __init__(self) -> None:
         self._sound = set[tuple[str, int]]()
+        self._nodes = 0
 
     def _new(self, role: str, data: np.ndarray) -> bool:
         """Whether nobody has asked this of the array yet."""
@@ -41,6 +42,9 @@ class _Validation:
     def graph(self, graph: Graph, outer: Scopes) -> None:
         if len(outer) >= schema.MAX_DEPTH:
             raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
+        self._nodes += len(graph.nodes)
+        if self._nodes > schema.MAX_NODES:
+            raise ModelError(f"it has more than {schema.MAX_NODES} nodes, which is the most that a file may have")
         for name, value in graph.values.items():
             if name != value.name:
                 raise ModelError(f"value '{value.name}' is filed under '{name}'")

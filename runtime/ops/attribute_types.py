@@ -34,7 +34,7 @@ def fits(value: Attribute, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(fits(value, option) for option in options)
     if origin in (list, tuple, Sequence):
-        return isinstance(value, (list, tuple)) and all(fits(item, options[0]) for item in value)
+        return isinstance(value, (list, tuple)) and _all_fit(value, options[0])
     if hint is Any:
         return True
     if hint in (int, float):
@@ -42,6 +42,13 @@ def fits(value: Attribute, hint: Any) -> bool:
             return hint is float
         return isinstance(value, int) and not isinstance(value, bool) and LEAST <= value <= MOST
     return isinstance(value, hint)
+
+
+def _all_fit(items: Sequence[Attribute], hint: Any) -> bool:
+    """As fits, of all items, which may be millions of integers."""
+    if hint is int and set(map(type, items)) == {int}:
+        return min(items) >= LEAST and max(items) <= MOST
+    return all(fits(item, hint) for item in items)
 
 
 def check(op: Op, node: Node, attrs: dict[str, Attribute]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 
-from ..graph import Graph
+from ..graph import Graph, Node
 from .checks import BOOL, INTEGERS, normalize_axis, require_kind
 from .inference import TENSOR_LIMIT
 from .registry import Context, DataNeeded, Inferred, Op, register
@@ -64,6 +64,13 @@ def infer_scan(ctx: Context) -> list[Inferred]:
     if len(sizes) != 1:
         raise ctx.error(f"its scanned inputs of shape {', '.join(map(str, shapes))} are of different lengths")
     raise DataNeeded(f"{ctx.node}: its results are not known before running")
+
+
+def handed_on(node: Node) -> int:
+    """How many of the first results of its graph one run hands on to the next; others are stacked. All, of an If."""
+    if node.op == "If":
+        return len(node.outputs)
+    return len(node.inputs) - 1 if node.op == "Loop" else len(node.inputs) - node.attrs["num_scan_inputs"]
 
 
 def if_(condition: np.ndarray, *, then_branch: Graph, else_branch: Graph) -> Runs:

@@ -17,8 +17,8 @@ def infer(ctx: Context) -> list[Inferred]:
 
 def eye_like(data: np.ndarray, *, dtype: str | None = None, k: int = 0) -> np.ndarray:
     """dtype: a NumPy name such as "float32"; the input's by default."""
-    rows, columns = np.ogrid[: data.shape[0], : data.shape[1]]
-    return (columns - rows == k).astype(data.dtype if dtype is None else dtype)
+    rows, columns = data.shape
+    return np.eye(rows, columns, min(max(k, -rows), columns), data.dtype if dtype is None else dtype)
 
 
 register(Op("EyeLike", eye_like, infer, keeps_shape=True, shape_only=True))

@@ -7,6 +7,9 @@ import numpy as np
 from .checks import FLOATS, integer_scalar, require_kind
 from .registry import Context, Cost, Inferred, Op, register
 
+CHOSEN, COMPARED = 50_000, 40
+"""Cost.work of a box that is chosen, and of each box that it is compared with."""
+
 
 def infer(ctx: Context) -> list[Inferred]:
     """How many boxes are left is known once they are chosen."""
@@ -121,9 +124,17 @@ def padded_non_max_suppression(
 
 
 def cost(ctx: Context) -> Cost:
-    scores = ctx.input(1)
-    return Cost(200 * scores.size, 64 * scores.shape[-1])
+    """A box that is chosen is compared with all that are left. Where scores are not known, all may be chosen."""
+    scores, most, least = ctx.input(1), ctx.optional(2), ctx.optional(4)
+    lists, count = scores.size // max(scores.shape[-1], 1), scores.shape[-1]
+    left = np.full(lists, count)
+    if scores.data is not None and least is not None and least.data is not None:
+        left = np.count_nonzero(scores.data > least.data.reshape(()), axis=-1).reshape(-1)
+    allowed = count if most is None or most.data is None else int(most.data.item())
+    chosen = np.clip(left, 0, max(allowed, 0))
+    work = sum(int(times) * (CHOSEN + COMPARED * int(each)) for times, each in zip(chosen, left, strict=True))
+    return Cost(200 * scores.size + work, 64 * count)
 
 
-register(Op("NonMaxSuppression", non_max_suppression, infer, cost=cost))
+register(Op("NonMaxSuppression", non_max_suppression, infer, cost=cost, runs_to_infer=True))
 register(Op("PaddedNonMaxSuppression", padded_non_max_suppression, infer_padded, cost=cost))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .registry import Context, Inferred, Op, register
+from .registry import Context, Cost, Inferred, Op, register
 
 
 def infer(ctx: Context) -> list[Inferred]:
@@ -18,4 +18,10 @@ def non_zero(data: np.ndarray) -> np.ndarray:
     return np.array(np.nonzero(np.atleast_1d(data)), np.int64)
 
 
-register(Op("NonZero", non_zero, infer))
+def cost(ctx: Context) -> Cost:
+    data = ctx.input(0)
+    found = data.size * max(len(data.shape), 1)
+    return Cost(20 * found, 16 * found)
+
+
+register(Op("NonZero", non_zero, infer, cost=cost))

@@ -43,6 +43,11 @@ class Fragment(NamedTuple):
     last: int
 
 
+MOST_STEPS: Final = 1 << 22
+"""States that are followed for all texts of a node: some two seconds."""
+AT_ONCE: Final = 256
+"""Characters that a word is looked for in as long as it takes to follow a state."""
+_SYNTAX: Final = frozenset("\\.+*?()|[]{}^$")
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
 _DIGITS, _BLANKS = frozenset("0123456789"), frozenset("\t\n\f\r ")
 _WORD: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_")
@@ -366,17 +371,13 @@ class Pattern:
         found = parser.parse()
         self._states, self._first, self._last = parser.states, found.first, found.last
 
-    @property
-    def size(self) -> int:
-        """How many states are followed at once at most."""
-        return len(self._states)
-
-    def matches(self, text: str) -> bool:
-        """Whether the whole text is one of those that the pattern describes."""
+    def matches(self, text: str, patience: Patience) -> bool:
+        """Whether the whole text is one of those that the pattern describes. ValueError where patience ends."""
         current = self._reached([self._first], text, 0)
         for place in range(len(text)):
             if not current:
                 return False
+            patience.take(len(current))
             current = self._onward(current, text, place)
         return self._last in current
 
@@ -420,6 +421,26 @@ class Pattern:
         return found
 
 
+class Word:
+    """A pattern that stands for itself, as most separators do."""
+
+    def __init__(self, word: str) -> None:
+        self._word = word
+
+    def matches(self, text: str, patience: Patience) -> bool:
+        return text == self._word
+
+    def search(self, text: str, start: int, patience: Patience) -> tuple[int, int] | None:
+        """As of a Pattern."""
+        begin = text.find(self._word, start)
+        patience.take(1 + ((len(text) if begin < 0 else begin) - start) // AT_ONCE)
+        return None if begin < 0 else (begin, begin + len(self._word))
+
+
+def is_word(pattern: str) -> bool:
+    return _SYNTAX.isdisjoint(pattern)
+
+
 @lru_cache(maxsize=64)
-def compiled(pattern: str) -> Pattern:
-    return Pattern(pattern)
+def compiled(pattern: str) -> Pattern | Word:
+    return Word(pattern) if is_word(pattern) else Pattern(pattern)

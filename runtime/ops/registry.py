@@ -37,6 +37,8 @@ class DataNeeded(ModelError):
 Inferred = tuple[Shape, np.dtype]
 
 
+LONG = 2000
+"""Characters of what is said of a node, which may name a list of any length."""
 SIXTEEN = np.dtype(np.int16)
 
 
@@ -95,7 +97,7 @@ class Context(msgspec.Struct):
         return None if self.optional(index) is None else self.constant(index)
 
     def error(self, problem: str) -> ModelError:
-        return ModelError(f"{self.node}: {problem}")
+        return ModelError(f"{self.node}: {problem if len(problem) <= LONG else problem[:LONG] + ' ...'}")
 
     def computed(self, make: Callable[[], Sequence[np.ndarray]]) -> list[Inferred]:
         """What `infer` gives of outputs of which nothing can be said before they are computed, as make does."""
@@ -168,6 +170,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     non_negative: no real number that it gives is below zero.
     shape_only: the result depends on the input's shape and dtype alone.
     decompresses: models store weights in what it reads, to make them larger on loading.
+    runs_to_infer: `infer` computes the results, as nothing else says their shapes; `cost` asks for inputs alone then.
     text: its inputs may be text. sequences: they may be sequences of tensors or optional values.
     runs_graphs: the reference is a generator: it yields a graph of its attributes with the arrays of its inputs, and is
         sent the arrays of its outputs. See evaluate/control.py.
@@ -191,6 +194,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     non_negative: bool = False
     shape_only: bool = False
     decompresses: bool = False
+    runs_to_infer: bool = False
     text: bool = False
     sequences: bool = False
     runs_graphs: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil
+from math import ceil, prod
 
 import numpy as np
 
@@ -10,8 +10,10 @@ from ..errors import ModelError
 from .checks import FLOATS, INTEGERS, require_kind
 from .registry import Context, Cost, Inferred, Op, register
 
-SAMPLES = 4
-"""Cost.work of one sampled pixel."""
+SAMPLES, REGION, BIN = 16, 100_000, 3000
+"""Cost.work of one sampled pixel, of a region that is aligned and of a bin that is pooled."""
+SAMPLED, SAMPLED_OF_AN_ELEMENT = 1 << 22, 4
+"""Most elements that are sampled of one region, and for each element of the image: a region may be larger than it."""
 
 
 def infer_align(ctx: Context) -> list[Inferred]:
@@ -52,6 +54,9 @@ def roi_align(
         if least:
             tall, wide = max(tall, least), max(wide, least)
         per_bin = [sampling_ratio or ceil(size / bins) for size, bins in ((tall, output_height), (wide, output_width))]
+        sampled = prod(max(each, 0) * bins for each, bins in zip(per_bin, found.shape[1:3], strict=True)) * channels
+        if sampled > SAMPLED + SAMPLED_OF_AN_ELEMENT * height * width * channels:
+            raise ValueError(f"a region of {tall:.4g} x {wide:.4g} pixels takes {sampled} samples of the image")
         rows = _samples(top, tall, output_height, per_bin[0], height)
         columns = _samples(left, wide, output_width, per_bin[1], width)
         corners = []
@@ -126,12 +131,14 @@ def cost_align(ctx: Context) -> Cost:
     x = ctx.input(0)
     # A region that covers the image is looked at once for each of its pixels.
     samples = ratio * ratio * bins if ratio else x.shape[1] * x.shape[2] + bins
-    return Cost(SAMPLES * ctx.outputs[0].shape[0] * samples * x.shape[-1], 16 * samples * x.shape[-1])
+    return Cost(ctx.outputs[0].shape[0] * (REGION + SAMPLES * samples * x.shape[-1]), 64 * samples * x.shape[-1])
 
 
 def cost_pool(ctx: Context) -> Cost:
     x = ctx.input(0)
-    return Cost(ctx.outputs[0].shape[0] * x.shape[1] * x.shape[2] * x.shape[-1])
+    return Cost(
+        ctx.outputs[0].shape[0] * (x.shape[1] * x.shape[2] * x.shape[-1] + BIN * prod(ctx.attrs["pooled_shape"]))
+    )
 
 
 register(Op("RoiAlign", roi_align, infer_align, cost=cost_align))

@@ -113,9 +113,14 @@ def cost_vectors(ctx: Context) -> Cost:
     return Cost(4 * macs(ctx), 16 * macs(ctx))
 
 
+PAIR = 2500
+"""Cost.work of counting the votes of two classes, of which each pair is looked at twice here."""
+
+
 def cost_pairs(ctx: Context) -> Cost:
     rows, classes = ctx.outputs[0].shape
-    return Cost(rows * classes * (20_000 if len(ctx.attrs["slopes"]) else 50), 16 * rows * classes * classes)
+    each = rows * classes * (20_000 if len(ctx.attrs["slopes"]) else 50)
+    return Cost(PAIR * classes * classes + each, 16 * rows * classes * classes)
 
 
 register(Op("SupportVectors", support_vectors, infer_vectors, macs=macs, cost=cost_vectors))

@@ -9,10 +9,13 @@ import numpy as np
 from ..boxed import TEXT, is_boxed
 from .cast import convert
 from .checks import named_dtype
-from .registry import Context, Inferred, Op, register
+from .registry import Context, Cost, Inferred, Op, register
 from .text import array_of, require_text
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(inf(inity)?|nan)", re.ASCII | re.IGNORECASE)
+
+CONVERTED = 1300
+"""Cost.work of one number."""
 
 
 def infer_text(ctx: Context) -> list[Inferred]:
@@ -60,5 +63,9 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-register(Op("NumbersToText", numbers_to_text, infer_text, keeps_shape=True))
-register(Op("TextToNumbers", text_to_numbers, infer_numbers, text=True, keeps_shape=True))
+def cost(ctx: Context) -> Cost:
+    return Cost(CONVERTED * ctx.input(0).size)
+
+
+register(Op("NumbersToText", numbers_to_text, infer_text, cost=cost, keeps_shape=True))
+register(Op("TextToNumbers", text_to_numbers, infer_numbers, cost=cost, text=True, keeps_shape=True))

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .regex import Patience, PatternError, compiled
-from .regex_full_match import MOST_STEPS
+from .regex import MOST_STEPS, Patience, PatternError, compiled, is_word
 from .registry import Context, Inferred, Op, register
 from .text import array_of, require_text
 
 START, END = "\x02", "\x03"
 MOST_TOKENS = 1 << 24
+MOST_SYNTAX = 1 << 17
+"""Characters of all patterns that are no words."""
 
 
 def infer(ctx: Context) -> list[Inferred]:
@@ -21,8 +22,11 @@ def infer(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"text of shape {x.shape} is neither a list nor rows")
     if (a["tokenexp"] is None) == (not a["separators"]) or a["mincharnum"] < 1:
         raise ctx.error("it takes either separators or a pattern of tokens, of at least one character")
+    patterns = [a["tokenexp"]] if a["tokenexp"] is not None else a["separators"]
+    if sum(len(pattern) for pattern in patterns if not is_word(pattern)) > MOST_SYNTAX:
+        raise ctx.error(f"its patterns have more than {MOST_SYNTAX} characters")
     try:
-        for pattern in (a["tokenexp"],) if a["tokenexp"] is not None else a["separators"]:
+        for pattern in patterns:
             compiled(pattern)
     except PatternError as problem:
         raise ctx.error(str(problem)) from None

@@ -37,4 +37,4 @@ def cost(ctx: Context) -> Cost:
     return Cost(100 * ctx.input(0).size, 32 * ctx.input(0).size)
 
 
-register(Op("Unique", unique, infer, cost=cost, text=True))
+register(Op("Unique", unique, infer, cost=cost, runs_to_infer=True, text=True))

@@ -14,7 +14,7 @@ def infer(ctx: Context) -> list[Inferred]:
     if axes is None:
         raise ctx.error("input 1 is missing")
     rank = len(data.shape) + len(axes)
-    added = normalize_axes(ctx, axes, rank)
+    added = set(normalize_axes(ctx, axes, rank))
     dims = iter(data.shape)
     return [(tuple(1 if axis in added else next(dims) for axis in range(rank)), data.dtype)]
 

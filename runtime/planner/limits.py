@@ -1,42 +1,48 @@
-"""What a program may ask for that is in no proportion to its inputs: refused before any memory is taken."""
+"""What a program may ask for that is in no proportion to its model and inputs: refused before any memory is taken."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..errors import ModelError
 from ..evaluate.cost import cost_of
+from ..graph import Graph, subgraphs
 from ..ops.inference import Step
-from ..ops.registry import Context, Cost, Op
+from ..ops.registry import Context, Op
 
-WORK = 1 << 32
-"""As Cost.work, of all steps in NumPy together, and of all that depend on no input: some seconds at every run."""
+WORK, WORK_OF_AN_ELEMENT = 1 << 31, 1 << 10
+"""As Cost.work, of all steps: some two seconds at every run, and for each element of constants and inputs."""
+KERNEL = 8
+"""Of a kernel's work, as a call says it: what takes as long as one of Cost.work."""
 PATIENCE = 256
 """How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 """Bytes that a step in NumPy may take besides the arena, and for each byte of its inputs and outputs."""
+KERNELS = 96
+"""Different ones of a program, each of which is compiled in a fifth of a second of CPU time or so."""
 
 
-RUNS, RUNS_OF_AN_ELEMENT = 1 << 17, 4
-"""How often the graphs within nodes may run, together, and for each element of the inputs: each takes some 20 us."""
-NODES_OF_A_RUN = 64
-"""Of a graph within a node, for each of which a run counts as one more."""
+def most_work(constants: int, inputs: int, *, kernels: bool) -> int:
+    """As Cost.work, of a run of a model of so many elements: each weight may meet each element of the inputs."""
+    most = WORK + WORK_OF_AN_ELEMENT * (constants + inputs) + constants * inputs // KERNEL
+    return most if kernels else PATIENCE * most
 
 
-def most_runs(elements: int) -> int:
-    """How often the graphs within a model's nodes may run in one run on inputs of so many elements: a Loop need not
-    end."""
-    return RUNS + RUNS_OF_AN_ELEMENT * elements
+def constant_elements(graph: Graph) -> int:
+    """Of all constants, those of graphs within nodes too; an array that several values share counts once."""
+    found = {id(value.data): value.data.size for value in graph.values.values() if value.data is not None}
+    return sum(found.values()) + sum(constant_elements(inner) for node in graph.nodes for inner in subgraphs(node))
 
 
 class Limits:
     """What a program's steps take so far. Each method raises ModelError, naming the node, where it is too much.
 
-    kernels: whether there are any, else every step runs in NumPy.
+    most: of `work`, which is as Cost.work.
     """
 
-    def __init__(self, *, kernels: bool) -> None:
-        self._numpy = self._idle = 0
-        self._most = WORK if kernels else PATIENCE * WORK
+    def __init__(self, most: int) -> None:
+        self.work = self._idle = 0
+        self._most = most
 
     def in_numpy(self, op: Op, ctx: Context) -> None:
         """Adds a step that runs its reference."""
@@ -44,13 +50,32 @@ class Limits:
         tensors = [tensor for tensor in (*ctx.inputs, *ctx.outputs) if tensor is not None]
         if cost.scratch > SCRATCH + SCRATCH_OF_A_BYTE * sum(t.size * t.dtype.itemsize for t in tensors):
             raise ctx.error(f"no kernel serves it, and NumPy would take {_size(cost.scratch)} besides its results")
-        self._numpy += cost.work
-        if self._numpy > self._most:
-            raise ctx.error(f"no kernel serves it, and NumPy would take {_time(cost)} at every run")
+        self.work += cost.work
+        if self.work > self._most:
+            raise ctx.error(f"no kernel serves it, and NumPy would take {_time(cost.work)} at every run")
+
+    def by_kernels(self, ctx: Context, work: int, kernels: int) -> None:
+        """Adds what kernels do for a node. work: as of `Builder.call`. kernels: how many different ones there are."""
+        self.work += work // KERNEL
+        if self.work > self._most:
+            raise ctx.error(f"would take {_time(work)} at every run, which this model and its inputs are too small for")
+        if kernels > KERNELS:
+            raise ctx.error(
+                f"asks for more than {KERNELS} different kernels in one model; target 'numpy' runs it without any"
+            )
+
+    def memory(self, size: int) -> None:
+        """Adds the bytes of all values together, each of which has to be written at least."""
+        self.work += size
+        if self.work > self._most:
+            raise ModelError(
+                f"what the model computes takes {_size(size)} of memory at a time, which is too much for a model and "
+                f"inputs of this size"
+            )
 
     def without_inputs(self, steps: Sequence[Step], inputs: Sequence[str]) -> None:
-        """Adds the steps that depend on none of the inputs, which are computed at every run as they were too much to
-        compute once."""
+        """Looks at the steps that depend on none of the inputs, which are computed at every run as they were too much
+        to compute once."""
         varying = set(inputs)
         for step in steps:
             if any(tensor is not None and tensor.name in varying for tensor in step.ctx.inputs):
@@ -59,12 +84,12 @@ class Limits:
             cost = cost_of(step.op, step.ctx)
             self._idle += cost.work
             if self._idle > WORK:
-                raise step.ctx.error(f"computes from constants alone, and would take {_time(cost)} at every run")
+                raise step.ctx.error(f"computes from constants alone, and would take {_time(cost.work)} at every run")
 
 
 def _size(count: int) -> str:
     return f"{count / 2**30:.1f} GiB" if count >= 1 << 30 else f"{count / 2**20:.0f} MiB"
 
 
-def _time(cost: Cost) -> str:
-    return f"about {cost.work:.0e} operations"
+def _time(work: int) -> str:
+    return f"about {work:.0e} operations"

@@ -19,7 +19,7 @@ from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
-from .limits import Limits
+from .limits import Limits, constant_elements, most_work
 from .strips import in_strips
 
 SHARED_MACS = 4_000_000
@@ -59,7 +59,8 @@ def plan(
     node_macs = {intern(str(step.node)): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     node_elements = {intern(str(step.node)): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
-    limits = Limits(kernels=target is not None)
+    given = sum(instance.tensors[name].size for name in graph.inputs)
+    limits = Limits(most_work(constant_elements(graph), given, kernels=target is not None))
     limits.without_inputs(instance.steps, graph.inputs)
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
     builder.softmax_bytes = softmax_bytes
@@ -84,7 +85,10 @@ def plan(
         if leave is not None and step.node.name == leave.to:
             for gate, flag in gates:
                 gate.jump = Jump(flag, len(builder.steps))
+        mark = len(builder.steps)
         builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
+        work = sum(call.work for call in builder.steps[mark:] if isinstance(call, Call))
+        limits.by_kernels(step.ctx, work, len(builder.kernels))
         if leave is not None and step.node.name in leave.gates:
             gates.append((builder.steps[-1], builder.public(step.ctx.outputs[0]).at(leave.gates[step.node.name])))
     views = _left_in_place(builder, results, inputs, states or {}) if target is not None else {}
@@ -103,10 +107,11 @@ def plan(
         else:
             _alive(steps, builder.storages, inputs.values(), after)
     size = layout.lay_out(used)
+    limits.memory(size)
     return Program(
         steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in steps), node_macs=node_macs,
-        node_elements=node_elements, storages=used,
+        node_elements=node_elements, storages=used, work=limits.work,
     )  # fmt: skip
 
 

@@ -65,6 +65,7 @@ class Builder:
         self.steps: list[Call | PythonStep] = []
         self.storages: list[Storage] = []
         self.scratch_bytes = 0
+        self.kernels: set[str] = set()
         self.borders: dict[str, tuple[Border, float]] = {}
         self.softmax_bytes = SOFTMAX_BYTES
         self.tiles: set[tuple[str, int, int, int]] = set()
@@ -307,7 +308,9 @@ class Builder:
         values: Iterable[Any] = numbers.values()
         if not set(map(type, values)) <= {int}:  # equal floats may differ, as zeros of both signs do
             values = map(repr, values)
-        key = (kernel_name(kernel, constants), id(sizes), *values)
+        name = kernel_name(kernel, constants)
+        self.kernels.add(name)
+        key = (name, id(sizes), *values)
         found = self._calls.get(key)
         if found is None or found.numbers.keys() != numbers.keys():
             merged = {**numbers, **sizes}

@@ -80,7 +80,7 @@ class PythonStep(msgspec.Struct):
 class Program(msgspec.Struct):
     """Steps over an arena of arena_bytes, which is made of storages. lower_bound: see planner.arena. inputs, outputs:
     by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs. times:
-    how often each step runs, where that is not once."""
+    how often each step runs, where that is not once. work: of one run, as Cost.work."""
 
     steps: list[Call | PythonStep]
     inputs: dict[str, View]
@@ -94,6 +94,7 @@ class Program(msgspec.Struct):
     node_elements: dict[str, int] = msgspec.field(default_factory=dict)
     storages: list[Storage] = msgspec.field(default_factory=list)
     times: list[int] = msgspec.field(default_factory=list)
+    work: int = 0
 
     def layers(self) -> list[list[int]]:
         """The indices of the steps, those that are parts of one call together, in the order of the first of them."""
@@ -104,4 +105,6 @@ class Program(msgspec.Struct):
         return list(found.values())
 
     def kernels(self) -> dict[str, tuple[Kernel, Mapping[str, Any]]]:
-        return {step.name: (step.kernel, step.constants) for step in self.steps if isinstance(step, Call)}
+        """Each one's factory and constants, by name. Most calls share their constants with others."""
+        calls = {(step.kernel, id(step.constants)): step for step in self.steps if isinstance(step, Call)}
+        return {step.name: (step.kernel, step.constants) for step in calls.values()}
