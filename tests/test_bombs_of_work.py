@@ -58,7 +58,20 @@ def of_many_kernels() -> Bomb:
     return Bomb(rows, constants, outputs=outputs, dtypes=dtypes, refused=f"more than {KERNELS} different kernels")
 
 
+def tree(nodes: int, roots: int = 1) -> Bomb:
+    """One tree that is as deep as it has nodes, from whose root every walk begins."""
+    last, places = nodes - 1, np.arange(nodes)
+    constants = {
+        "features": 0 * places, "thresholds": np.full(nodes, 2, np.float32), "yes": np.minimum(places + 1, last),
+        "no": np.full(nodes, last), "modes": (places < last) * 1, "leaves": 0 * places,
+        "weights": np.ones((1, 1), np.float32), "roots": np.zeros(roots, np.int64),
+    }  # fmt: skip
+    return Bomb(one("TreeEnsemble", ["x", *constants]), constants, spatial(100, 4), refused=AT_EVERY_RUN)
+
+
 BOMBS: dict[str, Bomb] = {
+    "a tree of 100 000 levels": tree(100_000),
+    "100 000 times a tree of 1000 levels": tree(1000, 100_000),
     "a product of one number": widened((12000, 12000), [("MatMul", ["e", "e"], "f", {})]),
     "a convolution of one number": widened(
         (1, 2000, 2000, 16), [("Conv", ["e", "w"], "f", {"pads": [7] * 4})], w=np.ones((64, 15, 15, 16), np.float32)

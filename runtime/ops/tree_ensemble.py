@@ -17,6 +17,8 @@ NAN_IS_TRUE = 16
 AGGREGATES = ("SUM", "AVERAGE", "MIN", "MAX")
 AT_ONCE = 1 << 20
 """Elements of the weights of all trees' leaves that are held at once, about."""
+LEVEL, STEP = 40_000, 30
+"""Cost.work of going down to the next level of the trees, and of each row in each tree."""
 
 _COMPARE = {
     "LEQ": np.less_equal,
@@ -116,9 +118,9 @@ def _walk(x: np.ndarray, trees: Trees) -> np.ndarray:
     """The leaf that each row comes to in each tree (rows, trees)."""
     at = np.broadcast_to(trees.roots, (len(x), len(trees.roots))).copy()
     used = [number for number in np.unique(trees.modes % NAN_IS_TRUE).tolist() if number != LEAF]
-    rows = np.arange(len(x))[:, None]
+    rows, is_inner = np.arange(len(x))[:, None], trees.inner
     while True:
-        inner = trees.inner[at]
+        inner = is_inner[at]
         if not inner.any():
             return at
         values, limits, kinds = x[rows, np.where(inner, trees.features[at], 0)], trees.thresholds[at], trees.modes[at]
@@ -130,10 +132,24 @@ def _walk(x: np.ndarray, trees: Trees) -> np.ndarray:
         at = np.where(inner, np.where(holds, trees.yes[at], trees.no[at]), at)
 
 
+def _depth(ctx: Context) -> int:
+    """Steps from a root to the leaf that is farthest away; how many nodes there are, where they are not known."""
+    yes, no, modes = (ctx.input(index).data for index in (3, 4, 5))
+    if yes is None or no is None or modes is None:
+        return ctx.input(1).size
+    below = [0] * len(modes)
+    places = np.flatnonzero(modes % NAN_IS_TRUE != LEAF)
+    # Every node lies before those that it leads to.
+    for place, one, other in zip(*(array[::-1].tolist() for array in (places, yes[places], no[places])), strict=True):
+        below[place] = 1 + max(below[one], below[other])
+    return max(below, default=0)
+
+
 def cost(ctx: Context) -> Cost:
-    walks = ctx.input(0).shape[0] * ctx.input(8).size
-    depth = max(1, int(ctx.input(1).size / max(1, ctx.input(8).size)).bit_length())
-    return Cost(30 * walks * depth + 2 * walks * ctx.input(7).shape[1], 64 * min(walks, AT_ONCE))
+    walks, depth = ctx.input(0).shape[0] * ctx.input(8).size, _depth(ctx) + 1
+    parts = -(-walks * ctx.input(7).shape[1] // AT_ONCE)
+    work = depth * (LEVEL * parts + STEP * walks) + 2 * walks * ctx.input(7).shape[1]
+    return Cost(work, 64 * min(walks, AT_ONCE))
 
 
 register(Op("TreeEnsemble", tree_ensemble, infer, cost=cost))
