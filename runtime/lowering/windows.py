@@ -189,4 +189,4 @@ def _at_once(rows: Table, columns: Table) -> dict[str, int]:
 
 
 def _work(rows: Table, columns: Table, channels: int) -> int:
-    return int(rows.entries[:, 2].sum()) * int(columns.entries[:, 2].sum()) * channels
+    return int(rows.entries[:, 2].sum()) * int(columns.entries[:, 2].sum()) * channels // 4

@@ -7,13 +7,17 @@ from collections.abc import Sequence
 from ..errors import ModelError
 from ..evaluate.cost import cost_of
 from ..graph import Graph, subgraphs
+from ..kernels.pool import pool
 from ..ops.inference import Step
 from ..ops.registry import Context, Op
+from ..program.program import Call, PythonStep
 
 WORK, WORK_OF_AN_ELEMENT = 1 << 31, 1 << 10
 """As Cost.work, of all steps: some two seconds at every run, and for each element of constants and inputs."""
 KERNEL = 8
 """Of a kernel's work, as a call says it: what takes as long as one of Cost.work."""
+POOLED = 4
+"""What takes as long as one of a pool's work in that of other kernels."""
 PATIENCE = 256
 """How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
@@ -54,8 +58,9 @@ class Limits:
         if self.work > self._most:
             raise ctx.error(f"no kernel serves it, and NumPy would take {_time(cost.work)} at every run")
 
-    def by_kernels(self, ctx: Context, work: int, kernels: int) -> None:
-        """Adds what kernels do for a node. work: as of `Builder.call`. kernels: how many different ones there are."""
+    def by_kernels(self, ctx: Context, steps: Sequence[Call | PythonStep], kernels: int) -> None:
+        """Adds what kernels do for a node in its steps. kernels: how many different ones there are by now."""
+        work = sum(call.work * (POOLED if call.kernel is pool else 1) for call in steps if isinstance(call, Call))
         self.work += work // KERNEL
         if self.work > self._most:
             raise ctx.error(f"would take {_time(work)} at every run, which this model and its inputs are too small for")

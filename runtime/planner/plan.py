@@ -87,8 +87,7 @@ def plan(
                 gate.jump = Jump(flag, len(builder.steps))
         mark = len(builder.steps)
         builder.lower(step.op, step.ctx, None if lowering is None else lowering.lower)
-        work = sum(call.work for call in builder.steps[mark:] if isinstance(call, Call))
-        limits.by_kernels(step.ctx, work, len(builder.kernels))
+        limits.by_kernels(step.ctx, builder.steps[mark:], len(builder.kernels))
         if leave is not None and step.node.name in leave.gates:
             gates.append((builder.steps[-1], builder.public(step.ctx.outputs[0]).at(leave.gates[step.node.name])))
     views = _left_in_place(builder, results, inputs, states or {}) if target is not None else {}
