@@ -45,10 +45,11 @@ def runtime_digest(root: Path = Path(__file__).parent.parent) -> str:
 
 def _code(root: Path, folders: Iterable[str], packages: Iterable[str]) -> list[str]:
     parts = [f"ABI {ABI}", *(installed_version(name) for name in packages)]
+    above = os.path.join(root, "")
     for folder in folders:
         for path in sorted(_sources(os.path.join(root, folder))):
             with open(path, "rb", buffering=0) as file:
-                parts += [os.path.relpath(path, root), blake2b(file.read()).hexdigest()]
+                parts += [path.removeprefix(above), blake2b(file.read()).hexdigest()]
     return parts
 
 
