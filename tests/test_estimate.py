@@ -96,11 +96,11 @@ def test_kernels_that_were_measured() -> None:
         work = after.work
         if work.kernel == "conv_f32":
             cycles = 2.7 * work.loops + 2.0 * work.ends
-            rest = 3e-9 * work.places + 1e-7 * work.chunks + 5e-6
+            rest = 3e-9 * work.places + 1e-7 * work.chunks + 5e-6 * work.calls
             assert after.seconds == pytest.approx(cycles / 1.8e9 + rest)
         else:
             # What was not measured is taken to be as what was.
-            assert after.seconds == pytest.approx(2.7 * work.loops / 1.8e9 + 5e-6) != before.seconds
+            assert after.seconds == pytest.approx(2.7 * work.loops / 1.8e9 + 5e-6 * work.calls) != before.seconds
     assert sum(step.work.kernel == "conv_f32" for step in measured.steps) >= 2
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
+from random import Random
 
 from ..program.bounds import ALIGNMENT, SLACK
 from ..program.view import Storage
 from .alive import Alive
 
-TRIES = 40
-"""How many orders of placing are tried at most, where none reaches the lower bound."""
+TRIES, CLIMBS, WANDERS = 210, 40, 30
+"""How many orders of placing are tried at most, where none reaches the lower bound; and from each that is begun with,
+in either way."""
+SWAPPED = 0.3
+"""How often two others change places, too."""
 WORK = 4_000_000
 """Pairs of storages that all tries together may look at (and one alone): about half a second."""
 
@@ -21,41 +25,77 @@ def lay_out(storages: Iterable[Storage]) -> int:
 
     One storage after the other goes into the smallest gap between the placed ones that are alive with it (Pisarchyk &
     Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Tried are the orders by size, by size
-    times lifetime, and by breadth (the busiest step's storages first); then the best of them with what came to lie on
-    top placed first, again and again. Thousands of storages are also placed in the order of the steps, which takes
-    n log n. The smallest arena is taken.
+    times lifetime, and by breadth (the busiest step's storages first); each of them with what came to lie on top placed
+    first, again and again; then each of them with that somewhere before where it was, as long as it gets no worse.
+    Thousands of storages are also placed in the order of the steps, which takes n log n. The smallest arena is taken.
     """
     items = list(storages)
-    bound, tries = lower_bound(items), min(TRIES, WORK // max(1, len(items) ** 2))
-    best, best_offsets, start = 1 << 62, [0] * len(items), list[int]()
-    if tries == 0:
-        best, best_offsets = _sweep(items)
-    for arrange in ORDERS[: max(1, tries)]:
-        if best == bound:
-            break
-        order = arrange(items)
-        found = _place(items, order)
-        if found is None:
-            break
-        total, offsets = found
-        if total < best:
-            best, best_offsets, start = total, offsets, order
-    total, offsets, order = best, best_offsets, list(start)
-    for _ in range(tries - len(ORDERS)):
-        if best == bound:
-            break
-        top = next(i for i in order if offsets[i] + padded(items[i].size) == total)
-        order.remove(top)
-        order.insert(0, top)
-        found = _place(items, order)
-        if found is None:
-            break
-        total, offsets = found
-        if total < best:
-            best, best_offsets = total, offsets
-    for item, offset in zip(items, best_offsets, strict=True):
+    if not items:
+        return 0
+    search = _Search(items, min(TRIES, WORK // max(1, len(items) ** 2)))
+    for look in (search.climb, search.wander):
+        for arrange in ORDERS:
+            if not search.over:  # an order alone takes long to find of thousands
+                look(arrange(items))
+    for item, offset in zip(items, search.offsets, strict=True):
         item.offset = offset
-    return best if items else 0
+    return search.size
+
+
+class _Search:
+    """size, offsets: the best found so far."""
+
+    def __init__(self, items: list[Storage], tries: int) -> None:
+        self.items, self.bound = items, lower_bound(items)
+        self.size, self.offsets = 1 << 62, [0] * len(items)
+        self._left = tries
+        if tries == 0:
+            self.size, self.offsets = _sweep(items)
+            self._left = 1  # the first order, which may take more than it is given
+
+    @property
+    def over(self) -> bool:
+        return self._left <= 0 or self.size == self.bound
+
+    def climb(self, order: list[int]) -> None:
+        for _ in range(CLIMBS):
+            found = self._try(order)
+            if found is None:
+                return
+            top = self._top(order, found[1])
+            order = [top, *(index for index in order if index != top)]
+
+    def wander(self, order: list[int]) -> None:
+        random, best = Random(0), self._try(order)
+        for _ in range(WANDERS):
+            if self.over or best is None:
+                return
+            other = list(order)
+            at = other.index(self._top(order, best[1]))
+            other.insert(random.randrange(at + 1), other.pop(at))
+            if random.random() < SWAPPED:
+                a, b = random.randrange(len(other)), random.randrange(len(other))
+                other[a], other[b] = other[b], other[a]
+            found = self._try(other)
+            if found is not None and found[0] <= best[0]:
+                order, best = other, found
+
+    def _try(self, order: list[int]) -> tuple[int, list[int]] | None:
+        """The size and the offsets in this order; None where that takes too long, or there are no tries left."""
+        if self.over:
+            return None
+        self._left -= 1
+        found = _place(self.items, order)
+        if found is None:
+            self._left = 0
+        elif found[0] < self.size:
+            self.size, self.offsets = found
+        return found
+
+    def _top(self, order: list[int], offsets: list[int]) -> int:
+        ends = {index: offsets[index] + padded(self.items[index].size) for index in order}
+        most = max(ends.values())
+        return next(index for index in order if ends[index] == most)
 
 
 def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | None:
