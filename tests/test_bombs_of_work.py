@@ -126,6 +126,11 @@ BOMBS: dict[str, Bomb] = {
         dtypes={"y": "text"}, refused="too much|at every run",
     ),
     "kernels by the hundred": of_many_kernels(),
+    "a chain of 40 000 from a constant": Bomb(
+        [*(("Abs" if i % 2 else "Neg", [f"c{i}"], f"c{i + 1}", {}) for i in range(40_000)),
+         ("Add", ["x", "c40000"], "y", {})],
+        {"c0": np.ones(4, np.float32)},
+    ),
     "a chain of 40 000": Bomb(chain(40_000, ("Relu", {}), ("Neg", {}))),
 }  # fmt: skip
 

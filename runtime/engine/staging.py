@@ -40,7 +40,7 @@ KEPT = 64 << 20
 """Bytes of graphs within nodes that stay with the session after a run."""
 COPIED = 4
 """Bytes of a program's memory that are copied or cleared in the time of one of Cost.work."""
-WAITING = 4
+WAITING = 8
 """Nodes that wait for others and take as long to pass over as one to plan."""
 CUTS = 16
 """How many cuts of one part, for the sizes used last, are kept."""

@@ -54,7 +54,7 @@ class Folder:
         growth = _bytes(step.ctx.outputs) - _bytes(fresh.values())
         if not self._budget.spend(cost_of(step.op, step.ctx), growth, step.op.decompresses):
             return False
-        self._read |= fresh.keys()
+        self._read.update(fresh)
         return True
 
 
