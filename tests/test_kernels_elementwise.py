@@ -76,9 +76,11 @@ def test_bounds_known_at_run_time_only_are_left_to_numpy() -> None:
 
 
 def chain(nodes: list[Node], x: np.ndarray, constants: dict[str, np.ndarray]) -> tuple[Model, dict[str, np.ndarray]]:
-    """x through nodes, each of which names its output; the last one's is the graph's."""
+    """x through nodes, each of which names its output; the last one's, of x's dtype, is the graph's."""
     graph = Graph(inputs=["x"], outputs=nodes[-1].outputs, nodes=nodes)
     graph.add_value(Value("x", x.dtype, x.shape))
+    for name in graph.outputs:
+        graph.add_value(Value(name, x.dtype))
     for name, data in constants.items():
         graph.add_constant(name, data)
     return Model(graph), {"x": x}
