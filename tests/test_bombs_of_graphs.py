@@ -132,9 +132,9 @@ BOMBS: dict[str, Bomb] = {
         [("Expand", ["x", "n"], "e", {}), ("NonZero", ["e"], "y", {})], {"n": np.array([1 << 27])}, spatial(1),
         dtypes={"y": "int64"}, refused=TOO_LARGE,
     ),
-    "what there is once of 2^24": Bomb(
+    "what there is once of 2^25": Bomb(
         [("Expand", ["x", "n"], "e", {}), ("Unique", ["e"], ["y", "a", "b", "c"], {})],
-        {"n": np.array([1 << 24])}, spatial(1),
+        {"n": np.array([1 << 25])}, spatial(1),
         dtypes={"a": "int64", "b": "int64", "c": "int64"}, refused=TOO_LONG,
     ),
     "boxes that all are chosen": Bomb(

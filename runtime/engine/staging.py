@@ -305,7 +305,7 @@ class Opened:
                         raise step.ctx.error(wrong)
                 limits = Limits(self._budget.most_work)
                 limits.in_numpy(step.op, step.ctx)
-                self._budget.work(node, limits.work)
+                self._budget.work(node, 0 if step.op.runs_to_infer else limits.work)
                 self._budget.hold(node, sum(t.size * t.dtype.itemsize for t in step.ctx.outputs))
                 results = evaluate(step.op, step.ctx, given)
         except ModelError:
