@@ -44,7 +44,8 @@ def regions(op: str, refused: str, given: np.ndarray = BOX, **attrs: Any) -> Bom
 
 
 def of_many_kernels() -> Bomb:
-    """Casts, comparisons and functions of each kind, and tiles of products of many widths, are kernels of their own."""
+    """Casts, comparisons and functions of each kind, tiles of products of many widths, and depthwise windows of many
+    widths and strides are kernels of their own."""
     wholes = ("int8", "uint8", "int16", "int32", "int64", "float64", "bool")
     rows: list[Row] = [("Cast", ["x"], f"c{to}", {"to": to}) for to in wholes]
     rows += [("Cast", [f"c{a}"], f"c{a}{b}", {"to": b}) for a in wholes for b in wholes if a != b]
@@ -54,8 +55,16 @@ def of_many_kernels() -> Bomb:
     widths = range(1, 70)
     rows += [("MatMul", ["x", f"w{width}"], f"m{width}", {}) for width in widths]
     constants = {f"w{width}": np.ones((4, width), np.float32) for width in widths}
+    windows, strides = range(2, 25), range(1, 8)
+    rows += [
+        ("Conv", ["p", f"d{window}"], f"v{window}.{stride}", {"group": 4, "strides": [1, stride]})
+        for window in windows for stride in strides
+    ]  # fmt: skip
+    constants |= {f"d{window}": np.ones((4, 1, window, 1), np.float32) for window in windows}
+    inputs = {"x": ((1, 4), "float32"), "p": ((1, 1, 200, 4), "float32")}
     outputs = [output for _, _, output, _ in rows if isinstance(output, str)]
-    return Bomb(rows, constants, outputs=outputs, dtypes=dtypes, refused=f"more than {KERNELS} different kernels")
+    refused = f"more than {KERNELS} different kernels"
+    return Bomb(rows, constants, inputs, outputs=outputs, dtypes=dtypes, refused=refused)
 
 
 def tree(nodes: int, roots: int = 1) -> Bomb:

@@ -137,7 +137,6 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "wide": partial(wide, 1, [24, 48, 96]),
         "mixer": partial(mixer, 1, 64, 6),
         "tiny": partial(separable, 1, [20, 32, 48, 64, 64], [2, 1, 2, 1]),
-        "deep": partial(residual, 1, 18, 2),
         "broad": partial(plain, 1, [[16, 32], [64, 64], [96, 96]]),
     },
     "cifar10": {

@@ -10,7 +10,7 @@ MODELS = Path(__file__).resolve().parent / "models"
 """The small networks as ONNX and the large ones' scores, which are committed."""
 LARGE, UNTRAINED = "large", "untrained"
 """The network that all is compared to, and the same layers with random weights: as dear, and knowing nothing."""
-SMALL = ("plain", "residual", "pooled", "narrow", "deep", "broad", "mobile", "wide", "mixer", "tiny")
+SMALL = ("plain", "residual", "pooled", "narrow", "broad", "mobile", "wide", "mixer", "tiny")
 
 
 def model_path(folder: Path, dataset: str, network: str) -> Path:

@@ -22,7 +22,7 @@ PATIENCE = 256
 """How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 """Bytes that a step in NumPy may take besides the arena, and for each byte of its inputs and outputs."""
-KERNELS = 96
+KERNELS = 256
 """Different ones of a program, each of which is compiled in a fifth of a second of CPU time or so."""
 
 
