@@ -10,6 +10,8 @@ from ..kernels.copy import fill_border
 from ..program.program import Call, PythonStep
 from ..program.view import Place, Storage
 
+LONGEST = 16
+"""Calls of a chain: what a strip of the last one needs of the first grows with each between them."""
 Step = Call | PythonStep
 Uses = dict[int, list[int]]
 """By id of a storage, the steps that touch it."""
@@ -73,7 +75,7 @@ def uses_of(steps: Sequence[Step]) -> Uses:
 
 
 def chain_from(steps: Sequence[Step], index: int, uses: Uses, kept: Iterable[int], least: int) -> Chain:
-    """The longest chain that begins with the step at `index`, or with the border that it fills; without links where
+    """The longest chain, of LONGEST calls at most, that begins with the step at `index`, or with the border that it fills; without links where
     there is none. kept: ids of storages that others than steps use, and indices that steps lead to. least: bytes of
     what passes between two calls."""
     fill = _fill(steps, index)
@@ -82,7 +84,7 @@ def chain_from(steps: Sequence[Step], index: int, uses: Uses, kept: Iterable[int
     if first is None or first.by_lines is None or (fill is not None and not _same(fill, first)):
         return Chain([], [], [])
     calls, links, ends = [first], list[Link](), [at + 1]
-    while True:
+    while len(calls) < LONGEST:
         storage = calls[-1].places["y"].storage
         next_fill = _fill(steps, at + 1)
         after = at + 1 if next_fill is None else at + 2

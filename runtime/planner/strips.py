@@ -23,6 +23,8 @@ from .chain import Chain, Link, Step, chain_from, uses_of
 
 GAIN = 2
 """How many times smaller the memory between the calls of a chain has to become."""
+TRIED = 1 << 17
+"""Strips of single calls that are looked at in one program: some tenths of a second, and thousands serve most."""
 
 
 class Cut(msgspec.Struct, frozen=True):
@@ -47,13 +49,13 @@ def in_strips(
     made: list[Step] = []
     places: list[int] = []
     storages: list[Storage] = []
-    index = 0
+    cutter, index = _Cutter(room, sparing), 0
     while index < len(steps):
         chain = chain_from(steps, index, uses, whole, room)
         while chain.links and entries & set(range(index + 1, chain.ends[-1])):
             chain = chain.shorter()
         cut = None
-        while chain.links and (cut := _cut(chain, min(room, _spare(chain)) if sparing else room)) is None:
+        while chain.links and (cut := cutter.cut(chain)) is None:
             chain = chain.shorter()
         if cut is None:
             places.append(len(made))
@@ -81,22 +83,30 @@ def _spare(chain: Chain) -> int:
     return max(map(add, sizes, sizes[1:])) - sizes[0] - sizes[-1]
 
 
-def _cut(chain: Chain, room: int) -> Cut | None:
-    """The largest strips whose memory has room and is much less than the whole; None where there are none."""
-    last = chain.calls[-1].by_lines
-    assert last is not None
-    whole = sum(link.storage.size for link in chain.links)
-    room = min(room, whole // GAIN)
-    lines = min(last.count // 2, last.count * room // whole) // last.least * last.least
-    while lines >= last.least:
-        cut = _cut_at(chain, lines)
-        if cut is None:
-            return None
-        size = sum(cut.sizes)
-        if size <= room:
-            return cut
-        lines = min(lines - last.least, lines * room // size // last.least * last.least)
-    return None
+class _Cutter:
+    """Looks for strips with so much room, in one program."""
+
+    def __init__(self, room: int, sparing: bool) -> None:
+        self._room, self._sparing, self._left = room, sparing, TRIED
+
+    def cut(self, chain: Chain) -> Cut | None:
+        """The largest strips whose memory has room and is much less than the whole; None where there are none, or too
+        many would have to be looked at."""
+        last = chain.calls[-1].by_lines
+        assert last is not None
+        whole = sum(link.storage.size for link in chain.links)
+        room = min(self._room, whole // GAIN, *([_spare(chain)] if self._sparing else []))
+        lines = min(last.count // 2, last.count * room // whole) // last.least * last.least
+        while lines >= last.least:
+            self._left -= (last.count // lines + 1) * len(chain.calls)
+            cut = _cut_at(chain, lines) if self._left > 0 else None
+            if cut is None:
+                return None
+            size = sum(cut.sizes)
+            if size <= room:
+                return cut
+            lines = min(lines - last.least, lines * room // size // last.least * last.least)
+        return None
 
 
 def _cut_at(chain: Chain, lines: int) -> Cut | None:
