@@ -75,9 +75,9 @@ def uses_of(steps: Sequence[Step]) -> Uses:
 
 
 def chain_from(steps: Sequence[Step], index: int, uses: Uses, kept: Iterable[int], least: int) -> Chain:
-    """The longest chain, of LONGEST calls at most, that begins with the step at `index`, or with the border that it fills; without links where
-    there is none. kept: ids of storages that others than steps use, and indices that steps lead to. least: bytes of
-    what passes between two calls."""
+    """The longest chain, of LONGEST calls at most, that begins with the step at `index`, or with the border that it
+    fills; without links where there is none. kept: ids of storages that others than steps use. least: bytes of what
+    passes between two calls."""
     fill = _fill(steps, index)
     at = index if fill is None else index + 1
     first = _call(steps, at)

@@ -23,7 +23,7 @@ from .chain import Chain, Link, Step, chain_from, uses_of
 
 GAIN = 2
 """How many times smaller the memory between the calls of a chain has to become."""
-TRIED = 1 << 17
+TRIED = 1 << 15
 """Strips of single calls that are looked at in one program: some tenths of a second, and thousands serve most."""
 
 
