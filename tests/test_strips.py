@@ -89,7 +89,8 @@ def run(
 
 
 def check(net: Net, strip_bytes: int, monkeypatch: pytest.MonkeyPatch, target: str = "host") -> Program:
-    """The program in strips, whose outputs are those of the whole one."""
+    """The program in strips, whose outputs are those of the whole one; every value lies between guard pages."""
+    monkeypatch.setenv("MILLIJOULE_GUARD", "1")
     wanted, whole = run(net, WHOLE, monkeypatch, target)
     found, program = run(net, strip_bytes, monkeypatch, target)
     assert not any(isinstance(step, Call) and step.part_of for step in whole.steps)
@@ -144,13 +145,13 @@ def random_chain(index: int, quantized: bool) -> Net:
     return net.done(value)
 
 
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("index", range(200 if FULL else 8))
 @pytest.mark.parametrize("quantized", [True, False], ids=["int8", "f32"])
-def test_random_chains(quantized: bool, index: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MILLIJOULE_GUARD", "1")
+def test_random_chains(quantized: bool, index: int, target: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = random_chain(index, quantized)
     for strip_bytes in (1 << 10, 8 << 10, 40 << 10):
-        check(net, strip_bytes, monkeypatch)
+        check(net, strip_bytes, monkeypatch, target)
 
 
 def test_memory_is_that_of_a_strip(monkeypatch: pytest.MonkeyPatch) -> None:

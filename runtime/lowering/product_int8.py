@@ -123,6 +123,9 @@ def emit_int8(
         read = replace(read, x_pixel=read.x_pixel // 2)
         g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
     together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
+    # What is widened of a single line is all of it.
+    whole = widened and read.lines == 1
+    by_lines = None if whole else lines_of(read, rows, tall, len(packed) // together, reading, ("y",))
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None
@@ -132,7 +135,7 @@ def emit_int8(
             "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
             "ahead": product_ahead(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
         },
-        len(packed) // together * lines, NOTHING, lines_of(read, rows, tall, len(packed) // together, reading, ("y",)),
+        len(packed) // together * lines, NOTHING, by_lines,
         work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
         band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,
         again=again, places=places,
