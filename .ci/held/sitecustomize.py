@@ -31,5 +31,5 @@ class Smaller:
         return spec
 
 
-if FEATURES:
+if FEATURES and os.uname().machine == "x86_64":  # not on an emulated CPU of another kind
     sys.meta_path.insert(0, Smaller)
