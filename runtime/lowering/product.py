@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -101,9 +101,8 @@ def emit_f32(
         "residual": residual is not None, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
     }  # fmt: skip
     together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
-    by_lines = lines_of(g, rows, tall, len(packed) // together, ("x",), ("y", "other"))
-    if by_lines is not None and g.lines > 1:
-        by_lines = replace(by_lines, pitches={**by_lines.pitches, "other": other_row})
+    pitches = {"x": (g.x_row, g.x_pixel), "y": (g.y_row, g.y_pixel), "other": (other_row, g.y_pixel)}
+    by_lines = lines_of(g, rows, tall, len(packed) // together, pitches)
     b.call(
         conv_f32, constants, len(packed) // together * lines, NOTHING, by_lines, work=work, blocks=together,
         lines=lines, x=g.reads(4), other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
@@ -112,17 +111,15 @@ def emit_f32(
 
 
 def lines_of(
-    g: Geometry, rows: int, tall: int, chunks: int, reading: Sequence[str], writing: Sequence[str]
+    g: Geometry, rows: int, tall: int, chunks: int, pitches: Mapping[str, tuple[int, int]]
 ) -> Lines | None:
-    """rows, tall: of the tile. chunks: of a line. reading, writing: names of the places that its inputs and its outputs
-    are at."""
+    """rows, tall: of the tile. chunks: of a line. pitches: of each place that moves with lines, the bytes between lines
+    and between pixels, which are the lines where there is but one."""
     if tall > 1:
         return None
     if g.lines == 1:
-        pitches = dict.fromkeys(reading, g.x_pixel) | dict.fromkeys(writing, g.y_pixel)
-        return Lines(g.pixels, pitches, ("pixels",), 0, rows)
-    pitches = dict.fromkeys(reading, g.x_row) | dict.fromkeys(writing, g.y_row)
-    return Lines(g.lines, pitches, ("lines", "height"), chunks)
+        return Lines(g.pixels, {name: pixel for name, (_, pixel) in pitches.items()}, ("pixels",), 0, rows)
+    return Lines(g.lines, {name: line for name, (line, _) in pitches.items()}, ("lines", "height"), chunks)
 
 
 def lines_ahead(

@@ -115,17 +115,18 @@ def emit_int8(
     widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
     x = wide = g.reads(1)
-    read, reading = g, ["x", "wide"]
     band, reach = g.lines, 0
     if widened:
         found = banded(g, rows, tall)
-        read, reading = replace(found.geometry, x_row=found.geometry.x_row // 2), ["x"]
-        read = replace(read, x_pixel=read.x_pixel // 2)
         g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
     together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
+    pitches = {"x": (g.x_row, g.x_pixel), "wide": (g.x_row, g.x_pixel), "y": (g.y_row, g.y_pixel)}
+    if widened:
+        # The geometry is of what is twice as wide, in scratch memory that does not move.
+        pitches = {"x": (g.x_row // 2, g.x_pixel // 2), "y": pitches["y"]}
     # What is widened of a single line is all of it.
-    whole = widened and read.lines == 1
-    by_lines = None if whole else lines_of(read, rows, tall, len(packed) // together, reading, ("y",))
+    whole = widened and g.lines == 1
+    by_lines = None if whole else lines_of(g, rows, tall, len(packed) // together, pitches)
     low, high = out.low + flip, out.high + flip
     finish = finish_of(out.zero_point + flip, low, high, flip > 0)
     tail = channels if channels < columns * layout.lanes else None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ..kernels.copy import fill_border
-from ..program.program import Call, PythonStep
+from ..program.program import Call, PythonStep, touched
 from ..program.view import Place, Storage
 
 LONGEST = 16
@@ -48,8 +48,8 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Chain(msgspec.Struct, frozen=True):
-    """calls: one more than links. steps: the indices first <= i < end of all steps in between, too, which are calls and
-    those that fill a border."""
+    """calls: one more than links. ends: of each call, the index behind it in the program, where nothing lies between
+    them but what fills their borders."""
 
     calls: list[Call]
     links: list[Link]
@@ -63,13 +63,7 @@ class Chain(msgspec.Struct, frozen=True):
 def uses_of(steps: Sequence[Step]) -> Uses:
     found: Uses = {}
     for index, step in enumerate(steps):
-        if isinstance(step, Call):
-            touched = {id(place.storage) for place in step.places.values()}
-        else:
-            touched = {id(view.storage) for view in (*step.inputs, *step.outputs) if view is not None}
-        if step.jump is not None:
-            touched.add(id(step.jump.flag.storage))
-        for storage in touched:
+        for storage in {id(storage) for storage in touched(step)}:
             found.setdefault(storage, []).append(index)
     return found
 

@@ -14,7 +14,7 @@ from ..lowering.registry import find
 from ..ops.registry import Shape, Tensor
 from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
-from ..program.program import Call, Exits, Jump, Program, PythonStep
+from ..program.program import Call, Exits, Jump, Program, PythonStep, touched
 from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
@@ -94,17 +94,8 @@ def plan(
     views |= {name: builder.public(tensor) for name, tensor in results.items() if name not in views}
     views = {name: views[name] for name in results}
     after = (*views.values(), *(() if reuse_inputs else inputs.values()))
-    steps, used = builder.steps, _alive(builder.steps, builder.storages, inputs.values(), after)
-    if strip_bytes is not None and target is not None and builder.threads == 1:
-        whole, kept = layout.lower_bound(used), [view.storage for view in (*views.values(), *inputs.values())]
-        for sparing in (False, True):
-            made, between = in_strips(steps, kept, target, strip_bytes, sparing)
-            alive = _alive(made, builder.storages + between, inputs.values(), after)
-            if layout.lower_bound(alive) <= whole:
-                steps, used = made, alive
-                break
-        else:
-            _alive(steps, builder.storages, inputs.values(), after)
+    kept = [view.storage for view in (*views.values(), *inputs.values())]
+    steps, used = _scheduled(builder, kept, inputs.values(), after, strip_bytes if target is not None else None)
     size = layout.lay_out(used)
     limits.memory(size)
     return Program(
@@ -112,6 +103,23 @@ def plan(
         shared=any(getattr(step, "grain", 0) for step in steps), node_macs=node_macs,
         node_elements=node_elements, storages=used, work=limits.work,
     )  # fmt: skip
+
+
+def _scheduled(
+    builder: Builder, kept: Sequence[Storage], before: Iterable[View], after: Iterable[View], strip_bytes: int | None
+) -> tuple[list[Call | PythonStep], list[Storage]]:
+    """The steps, in strips where the arena does not grow by it, and the storages they use. kept: what must be whole at
+    the end. before, after: see `_alive`."""
+    used = _alive(builder.steps, builder.storages, before, after)
+    if strip_bytes is None or builder.threads > 1:
+        return builder.steps, used
+    whole = layout.lower_bound(used)
+    for sparing in (False, True):
+        steps, between = in_strips(builder.steps, kept, builder.target, strip_bytes, sparing)
+        used = _alive(steps, builder.storages + between, before, after)
+        if layout.lower_bound(used) <= whole:
+            return steps, used
+    return builder.steps, _alive(builder.steps, builder.storages, before, after)
 
 
 def _alive(
@@ -124,13 +132,8 @@ def _alive(
     for view in before:
         view.storage.touch(-1)
     for index, step in enumerate(steps):
-        if isinstance(step, Call):
-            for place in step.places.values():
-                place.storage.touch(index)
-        else:
-            for given in (*step.inputs, *step.outputs):
-                if given is not None:
-                    given.storage.touch(index)
+        for storage in touched(step):
+            storage.touch(index)
     for view in after:
         view.storage.touch(len(steps))
     return [storage for storage in storages if storage.last >= storage.first]

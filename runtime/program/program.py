@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -75,6 +75,16 @@ class PythonStep(msgspec.Struct):
     outputs: list[View]
     node: str
     jump: Jump | None = None
+
+
+def touched(step: Call | PythonStep) -> Iterator[Storage]:
+    """What a step reads and writes, also to tell where it leads."""
+    if isinstance(step, Call):
+        yield from (place.storage for place in step.places.values())
+    else:
+        yield from (view.storage for view in (*step.inputs, *step.outputs) if view is not None)
+    if step.jump is not None:
+        yield step.jump.flag.storage
 
 
 class Program(msgspec.Struct):
