@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from .boxed import stored_bytes
+from .graph import constants
+
 if TYPE_CHECKING:
     from .model import Model, TensorInfo
 
@@ -37,7 +40,7 @@ def title(model: Model) -> str:
 
 
 def weights(model: Model) -> str:
-    count = model.graph.constant_bytes()
+    count = sum(map(stored_bytes, constants(model.graph)))
     return f"{count / 1024:.1f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"
 
 

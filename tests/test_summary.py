@@ -9,6 +9,7 @@ from small_model import small_model
 from millijoule import Model, load
 from millijoule.runtime.file.metadata import Metadata, Source
 from millijoule.runtime.graph import Node
+from millijoule.tools.models.facts import weight_bytes
 
 
 def test_one_line() -> None:
@@ -31,6 +32,21 @@ def test_large_weights_and_many_outputs_stay_short() -> None:
     graph.add_constant("w", np.ones(1 << 20, np.float32))
     text = repr(Model(graph))
     assert len(text) < 400 and "44 more; 4.0 MiB of weights" in text
+
+
+def test_weights_of_graphs_within_nodes_count_and_shared_ones_once() -> None:
+    shared, own = np.ones(1 << 18, np.float32), np.ones(1 << 17, np.float32)
+    branches = []
+    for name in ("then", "else"):
+        branch = node_graph(Node("Add", ["w", "v"], [name]), inputs={}, outputs=(name,))
+        branch.add_constant("w", shared)
+        branch.add_constant("v", own.copy())
+        branches.append(branch)
+    node = Node("If", ["x"], ["y"], dict(zip(("then_branch", "else_branch"), branches, strict=True)))
+    graph = node_graph(node, inputs={"x": ()})
+    graph.add_constant("z", shared)
+    assert "; 2.0 MiB of weights>" in repr(Model(graph))
+    assert weight_bytes(graph) == {"float32": shared.nbytes + 2 * own.nbytes}
 
 
 def test_a_table_for_notebooks() -> None:

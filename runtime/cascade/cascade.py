@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -101,7 +101,13 @@ class Cascade(Session):
         """The models, in the order in which they are asked."""
         return self._cascade.stages
 
-    def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> Any:
+    @overload  # type: ignore[override]
+    def run(self, feeds: Feeds | Any, outputs: None = None) -> Answer: ...
+
+    @overload
+    def run(self, feeds: Feeds | Any, outputs: Sequence[str]) -> dict[str, np.ndarray]: ...
+
+    def run(self, feeds: Feeds | Any, outputs: Sequence[str] | None = None) -> Answer | dict[str, np.ndarray]:
         """Answers for arrays by input name, or for the array of the only input: one Answer, of numbers where one row
         was fed and of arrays where several were.
 
@@ -156,7 +162,7 @@ class Cascade(Session):
         """The best classes of an image, the best first, by the probabilities of the stage whose answer it is."""
         from ..vision.labels import top_k
 
-        answer: Answer = self.run(self.prepare(image, input=input))
+        answer = self.run(self.prepare(image, input=input))
         return top_k(answer.probabilities, top, self.model.metadata.labels)
 
     def clone(self) -> Cascade:

@@ -43,17 +43,13 @@ def operators(graph: Graph) -> dict[str, int]:
 
 
 def weight_bytes(graph: Graph) -> dict[str, int]:
-    """Bytes of all constants as stored, by dtype, subgraphs included."""
+    """Bytes of all constants as stored, by dtype, subgraphs included; what several values share counts once."""
     from ...runtime.boxed import name_of, stored_bytes
-    from ...runtime.graph import subgraphs
+    from ...runtime.graph import constants
 
     found: Counter[str] = Counter()
-    for value in graph.values.values():
-        if value.data is not None:
-            found[name_of(value.dtype)] += stored_bytes(value.data)
-    for node in graph.nodes:
-        for inner in subgraphs(node):
-            found.update(weight_bytes(inner))
+    for data in constants(graph):
+        found[name_of(data.dtype)] += stored_bytes(data)
     return dict(found.most_common())
 
 
