@@ -138,6 +138,23 @@ def product(d: Draw, op: Op) -> Drawn:
     return Drawn([x, w, b], attrs | flips)
 
 
+def dynamic_conv(d: Draw, op: Op) -> Drawn:
+    """Weights beyond 8 bits now and then, and scales that are inputs."""
+    shape = d.image()
+    channels, kernel = shape[-1], [d.kin.choice([1, 1, 2, 3, 3, 5]) for _ in shape[1:-1]]
+    group = d.rng.choice([1, 1, channels, *(n for n in range(1, channels + 1) if channels % n == 0)]) or 1
+    outputs = group * d.rng.choice([1, 1, 2]) if group > 1 else d.dim()
+    w = Operand(d.integers([outputs, *kernel, channels // group], "int8"))
+    if d.chance(0.3):
+        w.data = w.data.astype(np.int16) + np.int16(d.number(-127, 127))
+    operands = [w, d.tensor([outputs], "float32", False), d.tensor([outputs], "float32", False)]
+    constant = not d.chance(RARELY)
+    for operand in operands:
+        operand.constant = constant
+    attrs = d.window(shape, kernel) | ({"group": group} if group > 1 else {})
+    return Drawn([d.tensor(shape, "float32"), *operands[: d.number(2, 3)]], d.attributes(op, **attrs))
+
+
 def dynamic(d: Draw, op: Op) -> Drawn:
     """Rows of any number, now and then without a number, and int8 weights."""
     rows, outputs = d.dim(), d.dim()
@@ -343,6 +360,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("MaxPool", "AveragePool", "GlobalMaxPool", "GlobalAveragePool"), pool),
     **dict.fromkeys(("Gemm", "MatMul"), product),
     "DynamicMatMul": dynamic,
+    "DynamicConv": dynamic_conv,
     **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
     **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),

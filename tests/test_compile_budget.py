@@ -44,6 +44,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "depthwise.depthwise_int8": {"channels": 128, "kernel": 32, "dilation": 1, "parts": 2, **DEPTHWISE},
     "depthwise.depthwise_scan_int8": {"channels": 256, "kernel": 3, "parts": 2, **DEPTHWISE},
     "dynamic.product_rows": {"rows": 8, "columns": 3, "tail": None, **TILE, "ahead": 1, "widened": False},
+    "dynamic.round_lines": {"y": "u8"},
     "dynamic.round_rows": {"y": "u8", "widened": False},
     "elementwise.binary_f32": {"function": "PRelu", **NONE_SCALAR, **TILE},
     "elementwise.unary_f32": {"function": "Erf"},

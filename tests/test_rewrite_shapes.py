@@ -114,6 +114,8 @@ CASES: dict[str, list[Case]] = {
     "EyeLike": [of(("n", "w"))],
     "Flatten": [of(("n", 3, 4), axis=1), of(("n", "h", 4), axis=1, computed=1)],
     "GRU": [of(("h", "n", 5), (1, 12, 5), (1, 12, 4), outputs=2)],
+    "DynamicConv": [of(("n", "h", "w", 3), Input((8, 3, 3, 3), "int8"), (8,), (8,), pads=[1, 1, 1, 1])],
+    "DynamicQuantizeLinear": [of(("n", "h"), outputs=3)],
     "DynamicMatMul": [of(("n", "h", 8), Input((8, 5), "int8"), (5,), (5,))],
     "EmbeddingLookup": [of(ints("n", "w"), (9, 4))],
     "Gather": [of(("n", "w"), ints("h", 2), axis=1)],

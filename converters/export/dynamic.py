@@ -1,10 +1,12 @@
-"""DynamicMatMul as ONNX nodes, which compute in float32 what the integers are."""
+"""DynamicMatMul and DynamicConv as ONNX nodes, which compute in float32 what the integers are."""
 
 from __future__ import annotations
 
 import numpy as np
+from onnx import helper
 
-from ...runtime.ops.dynamic_mat_mul import SMALLEST, STEPS
+from ...runtime.ops.dynamic_mat_mul import SMALLEST
+from ...runtime.ops.dynamic_quantize_linear import STEPS
 from .writer import Writer
 
 
@@ -27,3 +29,23 @@ def rounded_rows(writer: Writer, a: str, y: str) -> tuple[str, str]:
     placed = make("Add", make("Round", make("Mul", a, factor)), zero)
     steps = make("Sub", make("Clip", placed, at["zero"], at["steps"]), zero)
     return steps, make("Div", span, at["steps"])
+
+
+def rounded_whole(writer: Writer, x: str, y: str) -> tuple[str, str]:
+    """The same of a tensor that is rounded over its whole range."""
+    names = [writer.new(f"{y}.{what}") for what in ("bytes", "step", "zero_point")]
+    writer.emit("DynamicQuantizeLinear", [x], names)
+    return _less(writer, names[0], names[2], y), names[1]
+
+
+def _less(writer: Writer, integers: str, zero_point: str, y: str) -> str:
+    wide = [in_float32(writer, name, y) for name in (integers, zero_point)]
+    made = writer.new(f"{y}.steps")
+    writer.emit("Sub", wide, [made])
+    return made
+
+
+def in_float32(writer: Writer, x: str, y: str) -> str:
+    made = writer.new(f"{y}.wide")
+    writer.emit("Cast", [x], [made], {"to": helper.np_dtype_to_tensor_dtype(np.dtype(np.float32))})
+    return made

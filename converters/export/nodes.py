@@ -13,7 +13,7 @@ from ...runtime.graph import Graph, Node
 from ..onnx.layout import to_first, to_last
 from . import axes
 from .activations import activate
-from .dynamic import rounded_rows
+from .dynamic import in_float32, rounded_rows, rounded_whole
 from .layouts import Reading, reading
 from .writer import Writer
 
@@ -213,12 +213,26 @@ def _mat_mul(writer: Writer, node: Node) -> None:
 def _dynamic_mat_mul(writer: Writer, node: Node) -> None:
     a, b, scale, *bias = map(writer.read, node.inputs)
     y = node.outputs[0]
-    steps, step = rounded_rows(writer, a, y)
-    real, sums, both = (writer.new(f"{y}.{what}") for what in ("weights", "integers", "scale"))
-    writer.emit("Cast", [b], [real], {"to": helper.np_dtype_to_tensor_dtype(np.dtype(np.float32))})
-    writer.emit("MatMul", [steps, real], [sums])
+    steps, step = (rounded_whole if node.attrs.get("whole") else rounded_rows)(writer, a, y)
+    sums, both = (writer.new(f"{y}.{what}") for what in ("integers", "scale"))
+    writer.emit("MatMul", [steps, in_float32(writer, b, y)], [sums])
     writer.emit("Mul", [step, scale], [both])
     _finish(writer, node, False, "Mul", [sums, both], {}, bias[0] if bias else "")
+
+
+def _dynamic_conv(writer: Writer, node: Node) -> None:
+    x, w, *others = node.inputs
+    y, rank = node.outputs[0], writer.rank(x) or writer.rank(w)
+    steps, step = rounded_whole(writer, writer.read(x, True, rank), y)
+    sums, both = (writer.new(f"{y}.{what}") for what in ("integers", "scale"))
+    weights = in_float32(writer, writer.read(w, True, rank), y)
+    writer.emit("Conv", [steps, weights], [sums], attributes(node.attrs))
+    spread = writer.constant(f"{y}.spread", np.array([-1, *[1] * ((rank or 4) - 2)]))
+    scale, *bias = (writer.new(f"{name}.spread") for name in others if name)
+    for name, made in zip(filter(None, others), [scale, *bias], strict=True):
+        writer.emit("Reshape", [writer.read(name), spread], [made])
+    writer.emit("Mul", [step, scale], [both])
+    _finish(writer, node, True, "Mul", [sums, both], {}, bias[0] if bias else "")
 
 
 def _cast(writer: Writer, node: Node) -> None:
@@ -312,6 +326,7 @@ _HANDLERS: dict[str, Callable[[Writer, Node], None]] = {
     "EmbeddingLookup": _embedding_lookup,
     "MatMul": _mat_mul,
     "DynamicMatMul": _dynamic_mat_mul,
+    "DynamicConv": _dynamic_conv,
     "BatchNormalization": _batch_normalization,
     "QuantizeLinear": _quantize,
     "DequantizeLinear": _dequantize,

@@ -11,6 +11,7 @@ from .concat_to_pad import concat_to_pad
 from .decompose_batch_norm import decompose_batch_norm
 from .drop_expand import drop_expand
 from .drop_implied_clamp import drop_implied_clamp
+from .dynamic_product import fuse_dynamic_bias, fuse_dynamic_product, sink_transpose_below_dynamic_quantizer
 from .focus_to_conv import focus_to_conv
 from .fold_constants import fold_constants, fold_small_dequantize
 from .fold_input_offset import fold_input_offset
@@ -103,7 +104,7 @@ LAYOUT = (
     *(sink_transpose_below_lines, sink_transpose_below_concat, sink_transpose_below_split),
     *(sink_transpose_below_reduction, sink_transpose_below_arg_max, sink_transpose_below_slice),
     *(sink_transpose_below_pad, sink_transpose_below_gather, sink_transpose_below_expand),
-    *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze),
+    *(sink_transpose_below_squeeze, sink_transpose_below_unsqueeze, sink_transpose_below_dynamic_quantizer),
     *(sink_transpose_below_reshape, sink_reshape_below_unary, sink_reshape_below_broadcasting),
     *(sink_reshape_below_concat, hoist_transpose_above_reshape),
     *(gather_to_slice, gather_stored, slice_of_split, concat_to_pad),
@@ -122,7 +123,10 @@ FOLDING = (
     *(decompose_batch_norm, fold_scale, fold_offset, merge_affine, fold_input_scale, fold_input_offset, fold_pad),
     *(mean_to_pool, whole_window_to_global_pool, drop_expand, simplify_pow, focus_to_conv),
 )
-FUSION = (fold_small_dequantize, fuse_residual, fuse_activation, drop_implied_clamp)
+FUSION = (
+    *(fold_small_dequantize, fuse_residual, fuse_activation, drop_implied_clamp, fuse_dynamic_product),
+    fuse_dynamic_bias,
+)
 
 STAGES: tuple[tuple[Rewrite, ...], ...] = (
     (*CLEAN, name_channels_last),

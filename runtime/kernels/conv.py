@@ -20,6 +20,9 @@ from ..simd.tile_layout import BYTE_PAIRS, LINE
 if TYPE_CHECKING:
     from ..simd.isa import Isa
 
+REAL = "real"
+"""The finish of integer products that gives real numbers."""
+
 
 def _product(isa: Isa, run: Any) -> Any:
     """product(tile, x, weights, ...) -> tile, to which all taps of its pixels were added."""
@@ -50,11 +53,29 @@ def _again(isa: Isa, one: Any, step_bytes: int) -> Any:
     return isa.inline(again)
 
 
+def _writer(isa: Isa, tile: Any, tail: int | None, finish: str, activation: str | None) -> Any:
+    """write(tile, y, pitch, turn, ...): the epilogue, by those of the numbers that it takes."""
+    from .functions import bind
+
+    if finish == REAL:
+        real = tile.store_real(tail, bind(activation), True)
+
+        def write(acc, y, pitch, turn, scale, offset, sums, given, zero_point, low, high, first, second):  # type: ignore[no-untyped-def]
+            real(acc, y, pitch, turn, scale, offset, sums, given, given + 4, first, second)
+    else:
+        store = tile.store(tail, finish)
+
+        def write(acc, y, pitch, turn, scale, offset, sums, given, zero_point, low, high, first, second):  # type: ignore[no-untyped-def]
+            store(acc, y, pitch, turn, scale, zero_point, low, high)
+
+    return isa.inline(write)
+
+
 def conv_int8(
     isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: int = 0,
-    widened: bool = False, element: str = "i8",
+    widened: bool = False, element: str = "i8", activation: str | None = None,
 ) -> Callable[..., None]:  # fmt: skip
-    """int8 convolution with the requantizing epilogue.
+    """int8 convolution with the requantizing epilogue, or that to float32 where finish is "real".
 
     x, y: first element inside the border. *_row, *_pixel: pitches in bytes. kernel_row, kernel_tap: distances in bytes
     between rows of taps and between runs. panel: bytes of packed weights per block. height: rows of outputs;
@@ -64,20 +85,25 @@ def conv_int8(
     element: see TileLayout. ahead: see `over_steps`; of each group of steps, a tile prefetches what the one before did
     not. again: with BYTE_PAIRS, steps of each block that are taken once more, with other weights,
     which lie behind the block's; places: of what they read, offsets in bytes.
+    zero_point, low, high: of bytes. offset, sums: of each channel, in the order of scale, float32 that is added and the
+    int32 sum of its weights; given: a step of the input, float32, and its zero, int32; an activation by up to two
+    numbers: of float32.
     """
     tile = isa.int8_tile(rows, columns, rows // tall, ahead, widened, element)
     widen = isa.widen()
-    init, product, store = tile.init, _product(isa, tile.run), tile.store(tail, finish)
+    init, product, write = tile.init, _product(isa, tile.run), _writer(isa, tile, tail, finish, activation)
     width, span, pace, across = columns * isa.lanes, tile.group_bytes, LINE * ahead, rows // tall
+    y_size = 4 if finish == REAL else 1
     pairs, step_bytes, add_again = element == BYTE_PAIRS, tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
 
     def kernel(
-        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, y: Ptr, wide: Ptr, places: Ptr, again: Int,
+        start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, offset: Ptr, sums: Ptr, given: Ptr, y: Ptr,
+        wide: Ptr, places: Ptr, again: Int,
         lines: Int, band: Int, reach: Int, height: Int, blocks: Int, pixels: Int,
         x_row: Int, x_pixel: Int, y_row: Int, y_pixel: Int,
         kernel_rows: Int, kernel_row: Int, taps: Int, kernel_tap: Int, passes: Int, steps: Int,
         panel: Int, last_channel: Int,
-        zero_point: Int, low: Int, high: Int,
+        zero_point: Int, low: Int, high: Int, first_number: Float, second_number: Float,
     ) -> None:  # fmt: skip
         chunk: int = start
         while chunk < stop:
@@ -93,9 +119,8 @@ def conv_int8(
                 source = wide
             for block in range(group * blocks, group * blocks + blocks):
                 weights = w + block * panel
-                block_bias = bias + block * width * 4
-                block_scale = scale + block * width * 4
-                first = y + min(block * width, last_channel)
+                parameters = block * width * 4
+                first = y + min(block * width, last_channel) * y_size
                 ahead_line = 0
                 for line in range(first_line, last_line):
                     top = min(line * tall, height - tall)
@@ -106,7 +131,7 @@ def conv_int8(
                         done = done + across
                         ahead_line = ahead_line + pace if ahead_line + pace < span else 0
                         acc = product(
-                            init(block_bias), row + pixel * x_pixel, weights,
+                            init(bias + parameters), row + pixel * x_pixel, weights,
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
                             x_row - (across - 1) * x_pixel, steps, panel + ahead_line,
                         )  # fmt: skip
@@ -115,8 +140,11 @@ def conv_int8(
                                 acc, row + pixel * x_pixel, weights + panel - again * step_bytes,
                                 places + block * again * 4, again, x_pixel, x_row - (across - 1) * x_pixel,
                             )  # fmt: skip
-                        y_turn = y_row - (across - 1) * y_pixel
-                        store(acc, out + pixel * y_pixel, y_pixel, y_turn, block_scale, zero_point, low, high)
+                        write(
+                            acc, out + pixel * y_pixel, y_pixel, y_row - (across - 1) * y_pixel, scale + parameters,
+                            offset + parameters, sums + parameters, given, zero_point, low, high,
+                            first_number, second_number,
+                        )  # fmt: skip
 
     return kernel
 

@@ -65,7 +65,7 @@ def lower(ctx: Context, b: Builder) -> bool:
     if not fits_int8(centred, bias_data, scale):
         return False
     weights, group = join_groups(centred, group, b.tile_layout("i8").lanes)
-    geometries = _Geometries(ctx, b, group)
+    geometries = Geometries(ctx, b, group)
     x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
     y = b.output()
     squares = _squares(b, "i8", geometries, weights, y, None)
@@ -76,7 +76,7 @@ def lower(ctx: Context, b: Builder) -> bool:
         return True
     for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
         for g in range(group):
-            part = _channels(w.shape[0], group, g)
+            part = channels_of(w.shape[0], group, g)
             out = Requantization(scale[part], y_zero, product.low, product.high)
             part_bias = None if bias_data is None else bias_data[part]
             emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), part_bias, x_zero, out)
@@ -85,7 +85,7 @@ def lower(ctx: Context, b: Builder) -> bool:
 
 def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None) -> None:
     group = ctx.attrs["group"]
-    geometries = _Geometries(ctx, b, group)
+    geometries = Geometries(ctx, b, group)
     residual = None if ctx.optional(3) is None else b.input(3)
     y = b.output()
     if residual is not None and residual.pitches()[2] != y.pitches()[2]:
@@ -99,7 +99,7 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
         return
     for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
         for g in range(group):
-            part = _channels(w.shape[0], group, g)
+            part = channels_of(w.shape[0], group, g)
             geometry, weights = geometries.of(y, image, g, residual), geometries.weights(w[part])
             offsets, activation = None if bias is None else bias[part], ctx.attrs["activation"]
             params = ctx.attrs["activation_params"]
@@ -111,7 +111,7 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
 
 
 def _squares(
-    b: Builder, element: str, geometries: _Geometries, w: np.ndarray, y: View, residual: View | None
+    b: Builder, element: str, geometries: Geometries, w: np.ndarray, y: View, residual: View | None
 ) -> Squares | None:
     """Where Winograd's algorithm is to compute it."""
     if (geometries.group, geometries.strides, geometries.dilations) != (1, (1, 1), (1, 1)):
@@ -141,20 +141,21 @@ def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]
     return joined.reshape(*w.shape[:-1], count * inputs), group // count
 
 
-def _channels(outputs: int, group: int, index: int) -> slice:
+def channels_of(outputs: int, group: int, index: int) -> slice:
     each = outputs // group
     return slice(index * each, (index + 1) * each)
 
 
-class _Geometries:
+class Geometries:
     """How one convolution reads its input, whatever part of it is asked for."""
 
-    def __init__(self, ctx: Context, b: Builder, group: int) -> None:
+    def __init__(self, ctx: Context, b: Builder, group: int, x: View | None = None) -> None:
+        """x: what is read instead of the input, with the border that the convolution wants."""
         self.ctx, self.b, self.group = ctx, b, group
         self.window = window_of(ctx, ctx.input(1).shape[1:-1])
         wanted = border(ctx)
         fill = wanted[1] if wanted else 0
-        self.x = b.input(0, border=wanted[0] if wanted else None, fill=fill)
+        self.x = b.input(0, border=wanted[0] if wanted else None, fill=fill) if x is None else x
         self.images, _, _, self.channels = self.x.channels_last()
         kernel, strides, dilations = (
             self._two(v) for v in (self.window.kernel, self.window.strides, self.window.dilations)
@@ -206,7 +207,7 @@ class _Geometries:
         return Geometry(
             lines=lines, pixels=pixels,
             x=x_start.shifted(group * per_group * item), x_row=x_row, x_pixel=x_pixel,
-            y=y.start(first).shifted(group * (outputs // self.group) * item), y_row=y_row_, y_pixel=y_pixel,
+            y=y.start(first).shifted(group * (outputs // self.group) * y.itemsize), y_row=y_row_, y_pixel=y_pixel,
             kernel_rows=self.kernel[0], kernel_row=self.row_pitch * self.dilations[0],
             taps=self.taps, kernel_tap=self.pixel_pitch * self.dilations[1], run=self.run,
         )  # fmt: skip

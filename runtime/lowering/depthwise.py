@@ -51,24 +51,36 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
         return False
     if product is None and ctx.input(0).dtype != np.float32:
         return False
-    kernel = w.shape[1:-1] if w.data.ndim == 4 else (1, w.shape[1])
-    if min(kernel) > LONGEST_ROW:
+    taps = taps_of(w.data if product is None else integer.centred(w.data, product.w, np.int32))
+    if taps is None:
         return False
-    taps = w.data.reshape(w.shape[0], *kernel)
-    if product is not None:
-        taps = integer.centred(w.data, product.w, np.int32).reshape(taps.shape)
     bias_data = None if bias is None else bias.data
     if product is not None and not fits_int8(taps, bias_data, product.scale):
         return False
     x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
-    group = ctx.attrs["group"]
-    if w.shape[0] != group:
-        x = _repeat_channels(b, x, w.shape[0] // group)
+    x = _repeated(ctx, b, x)
     if product is None:
         _lower_f32(ctx, b, x, taps, bias_data)
     else:
         _lower_int8(ctx, b, x, taps, bias_data, product)
     return True
+
+
+def lower_reals(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None) -> None:
+    """Of other inputs and weights than the node's own: float32, the border that is wanted around x."""
+    _lower_f32(ctx, b, _repeated(ctx, b, x), taps, bias)
+
+
+def taps_of(w: np.ndarray) -> np.ndarray | None:
+    """(O, *kernel, 1) -> (O, height, width); None where that is too many."""
+    taps = w.reshape(w.shape[0], *(w.shape[1:-1] if w.ndim == 4 else (1, w.shape[1])))
+    return None if min(taps.shape[1:]) > LONGEST_ROW else taps
+
+
+def _repeated(ctx: Context, b: Builder, x: View) -> View:
+    """With as many channels as there are outputs."""
+    outputs, group = ctx.input(1).shape[0], ctx.attrs["group"]
+    return x if outputs == group else _repeat_channels(b, x, outputs // group)
 
 
 def _repeat_channels(b: Builder, x: View, times: int) -> View:

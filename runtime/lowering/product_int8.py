@@ -8,14 +8,16 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
-from ..kernels.conv import conv_int8
+from ..kernels.conv import REAL, conv_int8
 from ..ops import quantized_node
 from ..ops.quantized_node import Product
 from ..ops.registry import Context
 from ..program.bounds import int32
 from ..program.builder import NOTHING, Builder
+from ..program.view import Place
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
 from .byte_pairs import most_again, split, steps_twice
+from .function_form import FunctionForm
 from .product import Geometry, lines_of, product_ahead, product_arguments, product_blocks, shared
 from .tile_choice import cheapest_tile, tile_cost
 from .widening import banded, widens
@@ -35,6 +37,16 @@ class Requantization(msgspec.Struct, frozen=True):
     high: int
 
 
+class Reals(msgspec.Struct, frozen=True):
+    """float32 outputs. scale, offset: float32 per output channel. given: an input's step, float32, and its zero, int32.
+    form: of the activation."""
+
+    scale: np.ndarray
+    offset: np.ndarray
+    given: Place
+    form: FunctionForm
+
+
 def int8_product(ctx: Context, outputs: int) -> Product | None:
     """`quantized_node.product` of int8 tensors, which the kernels take."""
     found = quantized_node.product(ctx, outputs)
@@ -42,16 +54,18 @@ def int8_product(ctx: Context, outputs: int) -> Product | None:
     return found if narrow else None
 
 
-def side_by_side(b: Builder, g: Geometry, weights: np.ndarray) -> int:
+def side_by_side(b: Builder, g: Geometry, weights: np.ndarray, itemsize: int) -> int:
     """How many neighbouring pixels of bytes to compute as if they were channels of one: more than 1 where a pixel's
     channels fill less than half a vector and its neighbours' inputs overlap enough.
 
     Not for floats: a pixel's zero weights for its neighbours would make NaN of their infinities.
+
+    itemsize: bytes of an output.
     """
     channels, rows, run = weights.shape
     layout, epilogue = b.tile_layout("i8"), tile_cost(b.target, "i8").epilogue[0]
     best, least = 1, float("inf")
-    if g.taps > 1 or g.y_pixel != channels:
+    if g.taps > 1 or g.y_pixel != channels * itemsize:
         return 1
     for count in (1, 2, 4, 8):
         if count > 1 and (count * channels > layout.lanes or g.pixels % count):
@@ -88,29 +102,34 @@ def fits_int8(weights: np.ndarray, bias: np.ndarray | None, scale: np.ndarray) -
 
 
 def emit_int8(
-    b: Builder, g: Geometry, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization
-) -> None:
+    b: Builder, g: Geometry, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int,
+    out: Requantization | Reals,
+) -> None:  # fmt: skip
     """weights: (channels, kernel_rows * taps, run), int16 differences from their zero point, for which `fits_int8`
-    holds. bias: int32."""
-    channels = weights.shape[0]
-    layout = b.tile_layout("i8")
-    flip = 128 if b.target.family == "x86" else 0
-    start = started(weights, bias, x_zero_point + flip)
-    scale, count = out.scale.astype(np.float32), side_by_side(b, g, weights)
+    holds. bias: int32. Of Reals, whose zero is not known yet, bias and x_zero_point are not read."""
+    itemsize, flip = 4 if isinstance(out, Reals) else 1, 128 if b.target.family == "x86" else 0
+    of_channels = _of_channels(b, weights, bias, x_zero_point, out)
+    count = side_by_side(b, g, weights, itemsize)
     if count > 1:
         g, weights = _join(g, weights, count)
-        start, scale, channels = np.tile(start, count), np.tile(scale, count), channels * count
-    weights, g = _fit_int8(layout, weights, g)
+        of_channels = {name: np.tile(numbers, count) for name, numbers in of_channels.items()}
+    weights, g = _fit_int8(b.tile_layout("i8"), weights, g)
+    channels = weights.shape[0]
     chosen = int8_tile(b, g, weights)
     element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
     b.tiles.add((element, rows, columns, tall))
     layout = b.tile_layout(element)
+    if isinstance(out, Reals):
+        # In the channels' own order: nothing is packed on the way to float32.
+        layout = replace(layout, interleaved=False)
     packed, steps, again = layout.pack(weights, columns), layout.steps(g.run), 0
-    scales = places = b.constant(layout.pack_channels(scale, columns))
+    start = of_channels.pop("start")
+    lists = {name: b.constant(layout.pack_channels(numbers, columns)) for name, numbers in of_channels.items()}
+    places = lists["scale"]
     if element == BYTE_PAIRS:
         packed, offsets = split(packed, g)
         again = offsets.shape[1]
-        places = b.constant(int32("an offset", offsets)) if again else scales
+        places = b.constant(int32("an offset", offsets)) if again else places
     work = g.lines * g.pixels * weights.size // 4
     widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
@@ -119,7 +138,7 @@ def emit_int8(
     if widened:
         found = banded(g, rows, tall)
         g, band, reach, wide = found.geometry, found.lines, found.reach, b.scratch(found.scratch)
-    together, lines = product_blocks(b, g, packed, channels, tall), -(-g.lines // tall)
+    together, lines = product_blocks(b, g, packed, itemsize * channels, tall), -(-g.lines // tall)
     pitches = {"x": (g.x_row, g.x_pixel), "wide": (g.x_row, g.x_pixel), "y": (g.y_row, g.y_pixel)}
     if widened:
         # The geometry is of what is twice as wide, in scratch memory that does not move.
@@ -127,21 +146,38 @@ def emit_int8(
     # What is widened of a single line is all of it.
     whole = widened and g.lines == 1
     by_lines = None if whole else lines_of(g, rows, tall, len(packed) // together, pitches)
-    low, high = out.low + flip, out.high + flip
-    finish = finish_of(out.zero_point + flip, low, high, flip > 0)
-    tail = channels if channels < columns * layout.lanes else None
+    if isinstance(out, Reals):
+        finish, form, given = REAL, out.form, out.given
+        numbers = {"zero_point": 0, "low": 0, "high": 0}
+    else:
+        zero_point, low, high = out.zero_point + flip, out.low + flip, out.high + flip
+        numbers = {"zero_point": zero_point, "low": low, "high": high}
+        finish, form, given = finish_of(zero_point, low, high, flip > 0), FunctionForm(None), places
+        lists |= {"offset": places, "sums": places}
+    constants = {
+        "rows": rows, "columns": columns, "tail": channels if channels < columns * layout.lanes else None,
+        "finish": finish, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
+        "widened": widened, "element": element, "activation": form.function,
+    }  # fmt: skip
     b.call(
-        conv_int8,
-        {
-            "rows": rows, "columns": columns, "tail": tail, "finish": finish, "tall": tall,
-            "ahead": product_ahead(b, g, layout, packed, rows, columns), "widened": widened, "element": element,
-        },
-        len(packed) // together * lines, NOTHING, by_lines,
-        work=work, blocks=together, lines=lines, scale=scales, x=x, wide=wide,
-        band=band, reach=reach, zero_point=out.zero_point + flip, low=low, high=high,
-        again=again, places=places,
-        **product_arguments(b, g, layout, packed, int32("a bias", start), columns, channels, 1, steps),
+        conv_int8, constants, len(packed) // together * lines, NOTHING, by_lines,
+        work=work, blocks=together, lines=lines, x=x, wide=wide, band=band, reach=reach, again=again, places=places,
+        given=given, **lists, **numbers, **form.arguments(),
+        **product_arguments(b, g, layout, packed, int32("a bias", start), columns, channels, itemsize, steps),
     )  # fmt: skip
+
+
+def _of_channels(
+    b: Builder, weights: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization | Reals
+) -> dict[str, np.ndarray]:
+    """What the epilogue takes of each channel, and the start of its sum."""
+    x86, scale = b.target.family == "x86", out.scale.astype(np.float32)
+    if isinstance(out, Requantization):
+        return {"start": started(weights, bias, x_zero_point + (128 if x86 else 0)), "scale": scale}
+    sums = weights.reshape(len(weights), -1).sum(1, dtype=np.int64)
+    # Arm's bytes are 128 less than the numbers of the zeros.
+    start = sums * (0 if x86 else 128)
+    return {"start": start, "scale": scale, "offset": out.offset, "sums": int32("a sum of weights", sums)}
 
 
 class ChosenTile(msgspec.Struct, frozen=True):

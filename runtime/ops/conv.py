@@ -10,7 +10,7 @@ import numpy as np
 
 from . import activation as act
 from . import integer, quantized_node
-from .registry import Context, Cost, Inferred, Op, register
+from .registry import Context, Cost, Inferred, Op, Tensor, register
 from .window import CALL, Window, met, mostly_padding, pad, patches, slide, tap, window_of
 
 COLUMNS = 1 << 20
@@ -129,20 +129,25 @@ def quantized(ctx: Context, x: np.ndarray, w: np.ndarray, b: np.ndarray | None =
 
 def infer(ctx: Context) -> list[Inferred]:
     x, w = ctx.input(0), ctx.input(1)
-    b, residual, group = ctx.optional(2), ctx.optional(3), ctx.attrs["group"]
-    if len(x.shape) < 3 or len(w.shape) != len(x.shape):
-        raise ctx.error(f"input of shape {x.shape} and weights of shape {w.shape} do not make a convolution")
-    if group < 1 or w.shape[-1] * group != x.shape[-1] or w.shape[0] % group:
-        raise ctx.error(f"weights of shape {w.shape} in {group} groups do not fit {x.shape[-1]} input channels")
+    b, residual = ctx.optional(2), ctx.optional(3)
+    shape = check_window(ctx, x, w)
     check_weights(ctx, outputs=w.shape[0])
     act.check(ctx)
-    window = window_of(ctx, w.shape[1:-1])
-    shape = (x.shape[0], *window.output, w.shape[0])
     if residual is not None and (residual.shape != shape or residual.dtype != x.dtype):
         raise ctx.error(f"residual {residual.dtype}{residual.shape} differs from the output {x.dtype}{shape}")
     if b is not None and b.shape != (w.shape[0],):
         raise ctx.error(f"bias of shape {b.shape} for {w.shape[0]} output channels")
     return [(shape, x.dtype)]
+
+
+def check_window(ctx: Context, x: Tensor, w: Tensor) -> tuple[int, ...]:
+    """The shape of the convolution of x (N, *spatial, C) by w (O, *kernel, C/group). ModelError where it is none."""
+    group = ctx.attrs["group"]
+    if len(x.shape) < 3 or len(w.shape) != len(x.shape):
+        raise ctx.error(f"input of shape {x.shape} and weights of shape {w.shape} do not make a convolution")
+    if group < 1 or w.shape[-1] * group != x.shape[-1] or w.shape[0] % group:
+        raise ctx.error(f"weights of shape {w.shape} in {group} groups do not fit {x.shape[-1]} input channels")
+    return (x.shape[0], *window_of(ctx, w.shape[1:-1]).output, w.shape[0])
 
 
 def check_weights(ctx: Context, outputs: int) -> None:

@@ -12,9 +12,9 @@ import numpy as np
 
 from . import activation as act
 from .conv import BLAS, exact_dtype
-from .registry import Context, Cost, Inferred, Op, register
+from .dynamic_quantize_linear import STEPS, dynamic_quantize_linear
+from .registry import Context, Cost, Inferred, Op, Tensor, register
 
-STEPS = np.float32(255)
 SMALLEST = np.float32(2.0**-100)
 """Least range that a row is scaled to, so that neither its scale nor the scale's inverse leaves float32's range."""
 
@@ -39,23 +39,43 @@ def dynamic_mat_mul(
     b_scale: np.ndarray,
     bias: np.ndarray | None = None,
     *,
+    whole: int = 0,
     activation: str | None = None,
     activation_params: Sequence[float] = (),
 ) -> np.ndarray:
-    """a (..., M, K) float32, b (K, N) int8, b_scale (N,) float32 for its columns, bias (N,) float32."""
-    steps, scale = rounded_rows(a)
+    """a (..., M, K) float32, b (K, N) int8, b_scale (N,) float32 for its columns, bias (N,) float32.
+
+    whole: a is rounded over its whole range instead, as DynamicQuantizeLinear does; b may be int16 within +-255 then.
+    """
+    if whole:
+        y, step, zero_point = dynamic_quantize_linear(a)
+        steps, scale = y.astype(np.float32) - zero_point, np.float32(step)
+    else:
+        steps, scale = rounded_rows(a)
     dtype = exact_dtype(b.astype(np.float64), (0,))
     sums = np.matmul(steps.astype(dtype), b.astype(dtype)).astype(np.float32)
-    y = sums * (scale * b_scale)
-    return act.apply(y if bias is None else y + bias, activation, activation_params).astype(np.float32, copy=False)
+    with np.errstate(invalid="ignore", over="ignore"):
+        y = sums * (scale * b_scale)
+        return act.apply(y if bias is None else y + bias, activation, activation_params).astype(np.float32, copy=False)
+
+
+LARGEST = 255
+"""Magnitude of a weight: of an 8-bit number less an 8-bit zero point."""
+
+
+def check_weights(ctx: Context, w: Tensor) -> None:
+    if w.data is not None and np.abs(w.data.astype(np.int32)).max(initial=0) > LARGEST:
+        raise ctx.error(f"weights '{w.name}' are beyond +-{LARGEST}")
 
 
 def infer(ctx: Context) -> list[Inferred]:
     a, b, scale, bias = ctx.input(0), ctx.input(1), ctx.input(2), ctx.optional(3)
     if a.dtype != np.float32 or a.quant is not None or len(a.shape) < 2:
         raise ctx.error(f"'{a.name}' is {a.dtype} of shape {a.shape}, where rows of float32 are multiplied")
-    if b.dtype != np.int8 or b.quant is not None or len(b.shape) != 2:
+    narrow = b.dtype == np.int8 or (ctx.attrs["whole"] and b.dtype == np.int16)
+    if not narrow or b.quant is not None or len(b.shape) != 2:
         raise ctx.error(f"weights '{b.name}' are {b.dtype} of shape {b.shape}, where a matrix of plain int8 is needed")
+    check_weights(ctx, b)
     if a.shape[-1] != b.shape[0]:
         raise ctx.error(f"operands of shape {a.shape} and {b.shape} do not share the inner dimension")
     for tensor in (scale, bias):

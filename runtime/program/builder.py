@@ -131,11 +131,20 @@ class Builder:
     def bordered(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
         """A channels-last view of new memory inside a border that a step of its own fills.
 
-        Rows share their padding: what lies right of a row is what lies left of the next. Without elements there is no
-        border, either: no kernel is given such a view.
+        Without elements there is no border, either: no kernel is given such a view.
         """
         if 0 in shape:
             return self.temporary(shape, dtype, flipped)
+        view = self.surrounded(shape, dtype, border, fill, flipped)
+        around = Start(view.storage, 0).touching(0, view.storage.size)
+        self.call(fill_border, {}, 1, view.surroundings(), y=around, value=_fill_byte(view.dtype, fill, flipped))
+        return view
+
+    def surrounded(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
+        """A channels-last view of new memory inside a border that the caller fills.
+
+        Rows share their padding: what lies right of a row is what lies left of the next.
+        """
         dtype = np.dtype(dtype)
         n, h, w, c = channels_last(shape)
         pixel = c * dtype.itemsize
@@ -143,13 +152,7 @@ class Builder:
         start = border.top * row + border.left * pixel
         image = start + h * row + border.bottom * row + border.right * pixel
         strides = (image, row, pixel, dtype.itemsize) if len(shape) == 4 else (image, pixel, dtype.itemsize)
-        storage = self._storage(n * image)
-        self.call(
-            fill_border, {}, 1, y=Start(storage, 0).touching(0, n * image), images=n, image=image, rows=h, row=row,
-            before=start, inside=w * pixel, after=image - start - (h - 1) * row - w * pixel,
-            gap=row - w * pixel, value=_fill_byte(dtype, fill, flipped),
-        )  # fmt: skip
-        return View(storage, start, tuple(shape), strides, dtype, border, fill, flipped)
+        return View(self._storage(n * image), start, tuple(shape), strides, dtype, border, fill, flipped)
 
     def constant(self, data: np.ndarray) -> Place:
         """Bytes of an array among the weights, 64-byte aligned."""

@@ -182,6 +182,18 @@ class View(msgspec.Struct, frozen=True):
             raise OutOfBounds(f"shape {self.shape} cannot become {shape}")
         return self.part(shape, dense(shape, self.itemsize))
 
+    def surroundings(self) -> dict[str, int]:
+        """Bytes in and around the rows of a view that `Builder.surrounded` made, as copy.fill_border takes them."""
+        images, rows, width, _ = self.channels_last()
+        image, row, pixel = self.pitches()
+        before = self.border.top * row + self.border.left * pixel
+        inside = width * pixel
+        after = image - before - (rows - 1) * row - inside
+        return {
+            "images": images, "image": image, "rows": rows, "row": row, "before": before, "inside": inside,
+            "gap": row - inside, "after": after,
+        }  # fmt: skip
+
     def _extent(self) -> tuple[int, int]:
         return extent(self.shape, self.strides, self.itemsize)
 

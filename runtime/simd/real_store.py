@@ -26,13 +26,14 @@ def real_store(
     parameters: Sequence[ir.Value],
     tail: int | None,
     function: VectorFunction,
+    same: bool,
 ) -> None:
     """Writes function(float32(acc - row zero * column sum) * (row scale * column scale) + bias), each step rounded, so
     that targets agree.
 
     acc: `columns` vectors of int32 for each row, channels in their order. addresses: of the rows. parameters: addresses
     of the columns' scales, biases and sums of weights, and of the rows' scales and zeros, then the function's numbers.
-    tail: channels to write, where fewer than all.
+    tail: channels to write, where fewer than all. same: one scale and zero are those of all rows.
     """
     scale, bias, total, row_scale, row_zero, *numbers = parameters
     lanes = target.vector_bytes // 4
@@ -40,8 +41,9 @@ def real_store(
     scales, biases = ([load_at(b, b.add(x, I64(4 * lanes * v)), floats) for v in range(columns)] for x in (scale, bias))
     sums = [load_at(b, b.add(total, I64(4 * lanes * v)), ints) for v in range(columns)]
     for row, address in enumerate(addresses):
-        factor = splat(b, load_at(b, b.add(row_scale, I64(4 * row)), F32), lanes)
-        zero = splat(b, load_at(b, b.add(row_zero, I64(4 * row)), I32), lanes)
+        if not row or not same:
+            factor = splat(b, load_at(b, b.add(row_scale, I64(4 * row)), F32), lanes)
+            zero = splat(b, load_at(b, b.add(row_zero, I64(4 * row)), I32), lanes)
         for v in range(columns):
             centred = b.sub(acc[row * columns + v], b.mul(zero, sums[v]))
             value = b.fmul(b.sitofp(centred, floats), b.fmul(factor, scales[v]))

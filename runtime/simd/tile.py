@@ -221,19 +221,20 @@ class Int8Tile:
 
         return primitive(lambda tile, y, pitch, turn, scale, zero_point, low, high: types.none, emit)
 
-    def store_real(self, tail: int | None, function: VectorFunction) -> Any:
-        """store_real(tile, y, pitch, scale, bias, sums, row_scale, row_zero, *numbers): writes rows of float32.
+    def store_real(self, tail: int | None, function: VectorFunction, same: bool) -> Any:
+        """store_real(tile, y, pitch, turn, scale, bias, sums, row_scale, row_zero, *numbers): writes rows of float32.
 
-        Of a tile whose rows lie at one pitch, and whose weights' channels are packed in their order; see real_store.py.
+        Of a tile whose weights' channels are packed in their order; see real_store.py. same: of all rows, one scale.
         """
 
         def emit(
-            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, *rest: ir.Value
-        ) -> ir.Value:
-            rows = row_addresses(b, y, pitch, self.rows, self.rows, pitch)
-            real_store(b, self.target, self.columns, self._result(b, tile), rows, rest, tail, function)
+            b: ir.IRBuilder, c: Any, k: Any, tile: ir.Value, y: ir.Value, pitch: ir.Value, turn: ir.Value,
+            *rest: ir.Value,
+        ) -> ir.Value:  # fmt: skip
+            rows = row_addresses(b, y, pitch, self.rows, self.across, turn)
+            real_store(b, self.target, self.columns, self._result(b, tile), rows, rest, tail, function, same)
             return c.get_dummy_value()
 
         return primitive(
-            lambda tile, y, pitch, scale, bias, sums, row_scale, row_zero, first, second: types.none, emit
+            lambda tile, y, pitch, turn, scale, bias, sums, row_scale, row_zero, first, second: types.none, emit
         )

@@ -38,7 +38,7 @@ def _steps(query: Query, dim: Dim, offset: int, stride: int) -> Dim:
     return query.symbol(f"({dim}{offset:+d})//{stride}+1")
 
 
-@rule("Conv")
+@rule("Conv", "DynamicConv")
 def conv(query: Query) -> list[Shape | None]:
     x, w = query.shape(0), query.shape(1)
     if x is None or w is None or len(x) != len(w):
