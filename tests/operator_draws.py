@@ -138,6 +138,13 @@ def product(d: Draw, op: Op) -> Drawn:
     return Drawn([x, w, b], attrs | flips)
 
 
+def whole(d: Draw, op: Op) -> Drawn:
+    """No numbers that kernels take for zero: rounded over their own range they would be the largest bytes."""
+    x = d.tensor(d.shape(), "float32")
+    x.data = np.where(np.abs(x.data) < np.finfo(np.float32).tiny * 256, np.float32(0), x.data).astype(np.float32)
+    return Drawn([x], d.attributes(op), outputs=3)
+
+
 def dynamic_conv(d: Draw, op: Op) -> Drawn:
     """Weights beyond 8 bits now and then, and scales that are inputs."""
     shape = d.image()
@@ -146,13 +153,15 @@ def dynamic_conv(d: Draw, op: Op) -> Drawn:
     outputs = group * d.rng.choice([1, 1, 2]) if group > 1 else d.dim()
     w = Operand(d.integers([outputs, *kernel, channels // group], "int8"))
     if d.chance(0.3):
-        w.data = w.data.astype(np.int16) + np.int16(d.number(-127, 127))
+        w.data = w.data.astype(np.int16) + np.int16(d.rng.randint(-127, 127))
+    x = d.tensor(shape, "float32")
+    d.special = False  # depthwise, weights are scaled before products are added up
     operands = [w, d.tensor([outputs], "float32", False), d.tensor([outputs], "float32", False)]
     constant = not d.chance(RARELY)
     for operand in operands:
         operand.constant = constant
     attrs = d.window(shape, kernel) | ({"group": group} if group > 1 else {})
-    return Drawn([d.tensor(shape, "float32"), *operands[: d.number(2, 3)]], d.attributes(op, **attrs))
+    return Drawn([x, *operands[: d.number(2, 3)]], d.attributes(op, **attrs))
 
 
 def dynamic(d: Draw, op: Op) -> Drawn:
@@ -361,6 +370,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("Gemm", "MatMul"), product),
     "DynamicMatMul": dynamic,
     "DynamicConv": dynamic_conv,
+    "DynamicQuantizeLinear": whole,
     **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
     **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),

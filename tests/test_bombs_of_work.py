@@ -12,7 +12,7 @@ from bomb import MARKS, Bomb, Row, chain, check, one, spatial
 
 from millijoule.runtime.errors import ModelError
 from millijoule.runtime.file import schema
-from millijoule.runtime.planner.limits import KERNELS
+from millijoule.runtime.planner.limits import most_kernels
 
 pytestmark = MARKS
 
@@ -63,7 +63,7 @@ def of_many_kernels() -> Bomb:
     constants |= {f"d{window}": np.ones((4, 1, window, 1), np.float32) for window in windows}
     inputs = {"x": ((1, 4), "float32"), "p": ((1, 1, 200, 4), "float32")}
     outputs = [output for _, _, output, _ in rows if isinstance(output, str)]
-    refused = f"more than {KERNELS} different kernels"
+    refused = f"more than {most_kernels(sum(map(np.size, constants.values())))} different kernels"
     return Bomb(rows, constants, inputs, outputs=outputs, dtypes=dtypes, refused=refused)
 
 

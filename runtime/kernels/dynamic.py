@@ -175,7 +175,8 @@ def round_lines(isa: Isa, y: str) -> Callable[..., None]:
     item, less, function = 4 if real else 1, 128 if y == "i8" else 0, to_real if real else to_byte
     big_step, small_step = (isa.row_step(operands, y, function, 3, vectors) for vectors in (VECTORS, 1))
     prepare, big, little, partial = big_step.prepare, big_step.step, small_step.step, small_step.partial
-    most, least, fill, load = big_step.elements, small_step.elements, isa.fill(), isa.scalar_load("i32")
+    most, least, fill = big_step.elements, small_step.elements, isa.fill()
+    load, load_real = isa.scalar_load("i32"), isa.scalar_load("f32")
 
     def kernel(
         start: Int, stop: Int, x: Ptr, y: Ptr, step: Ptr, p: Ptr, n: Int, rows: Int, image: Int, row: Int, before: Int,
@@ -185,6 +186,9 @@ def round_lines(isa: Isa, y: str) -> Callable[..., None]:
         value: int = 0
         if not real:
             value = (load(zero) - less) & 255
+        elif load_real(step) * 0.0 != 0.0:
+            # What no step times such a step is: of these bytes a float32 is no number.
+            value = 255
         for i in range(start, stop):
             number = i // rows
             line = i - number * rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 
 import msgspec
 import numpy as np
@@ -84,7 +85,7 @@ def _round_lines(b: Builder, x: View, y: View, kind: str, sizes: Mapping[str, in
 @lowers("DynamicQuantizeLinear")
 def quantize_whole(ctx: Context, b: Builder) -> bool:
     x, y = b.input(0, contiguous=True), b.output(contiguous=True)
-    inner = x.shape[-1] if len(x.shape) < 2 else x.shape[-1] * x.shape[-2]
+    inner = prod(x.shape[-2:])
     lines = {"images": 1, "rows": x.size // inner, "inside": inner, "row": inner, "image": x.size}
     _round_lines(b, x, y, "u8", lines | {"before": 0, "gap": 0, "after": 0})
     found = _range(b, x)

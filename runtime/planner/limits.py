@@ -22,14 +22,20 @@ PATIENCE = 256
 """How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
 """Bytes that a step in NumPy may take besides the arena, and for each byte of its inputs and outputs."""
-KERNELS = 256
-"""Different ones of a program, each of which is compiled in a fifth of a second of CPU time or so."""
+KERNELS, ELEMENTS_OF_A_KERNEL, MOST_KERNELS = 64, 1 << 11, 256
+"""Different ones of a program, and one more for so many elements of constants: each is compiled in a fifth of a second
+of CPU time or so. Those of real models need 42 at most."""
 
 
 def most_work(constants: int, inputs: int, *, kernels: bool) -> int:
     """As Cost.work, of a run of a model of so many elements: each weight may meet each element of the inputs."""
     most = WORK + WORK_OF_AN_ELEMENT * (constants + inputs) + constants * inputs // KERNEL
     return most if kernels else PATIENCE * most
+
+
+def most_kernels(constants: int) -> int:
+    """Of a model with so many elements of constants."""
+    return min(MOST_KERNELS, KERNELS + constants // ELEMENTS_OF_A_KERNEL)
 
 
 def constant_elements(graph: Graph) -> int:
@@ -41,12 +47,12 @@ def constant_elements(graph: Graph) -> int:
 class Limits:
     """What a program's steps take so far. Each method raises ModelError, naming the node, where it is too much.
 
-    most: of `work`, which is as Cost.work.
+    most: of `work`, which is as Cost.work. kernels: different ones, at most.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, kernels: int = KERNELS) -> None:
         self.work = self._idle = 0
-        self._most = most
+        self._most, self._kernels = most, kernels
 
     def in_numpy(self, op: Op, ctx: Context) -> None:
         """Adds a step that runs its reference."""
@@ -64,9 +70,10 @@ class Limits:
         self.work += work // KERNEL
         if self.work > self._most:
             raise ctx.error(f"would take {_time(work)} at every run, which this model and its inputs are too small for")
-        if kernels > KERNELS:
+        if kernels > self._kernels:
             raise ctx.error(
-                f"asks for more than {KERNELS} different kernels in one model; target 'numpy' runs it without any"
+                f"asks for more than {self._kernels} different kernels, which this model is too small for; target "
+                f"'numpy' runs it without any"
             )
 
     def memory(self, size: int) -> None:

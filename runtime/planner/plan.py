@@ -19,7 +19,7 @@ from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
-from .limits import Limits, constant_elements, most_work
+from .limits import Limits, constant_elements, most_kernels, most_work
 from .strips import in_strips
 
 SHARED_MACS = 4_000_000
@@ -60,7 +60,8 @@ def plan(
     node_elements = {intern(str(step.node)): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
     given = sum(instance.tensors[name].size for name in graph.inputs)
-    limits = Limits(most_work(constant_elements(graph), given, kernels=target is not None))
+    constants = constant_elements(graph)
+    limits = Limits(most_work(constants, given, kernels=target is not None), most_kernels(constants))
     limits.without_inputs(instance.steps, graph.inputs)
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
     builder.softmax_bytes = softmax_bytes
