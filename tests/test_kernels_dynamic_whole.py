@@ -103,11 +103,12 @@ def test_depthwise(form: str, outputs: int, target: str) -> None:
 
 
 @pytest.mark.parametrize("target", INTEGER_TARGETS)
+@pytest.mark.parametrize("outputs", [16, 32])
 @pytest.mark.parametrize("numbers", list(EXTREMES.values()), ids=list(EXTREMES))
-def test_depthwise_of_any_range(numbers: list[float], target: str) -> None:
+def test_depthwise_of_any_range(numbers: list[float], outputs: int, target: str) -> None:
     """Some outputs read nothing but padding."""
     x = np.resize(np.array([*numbers, 0.0], np.float32), (1, 5, 5, 16))
-    inputs = [feed(x), *weights((16, 3, 3, 1), False)]
+    inputs = [feed(x), *weights((outputs, 3, 3, 1), False)]
     largest = max(abs(number) for number in [*numbers, 0] if np.isfinite(number))
     check_node(
         "DynamicConv", inputs, [Output("float32")], target=target, group=16, pads=[3] * 4, rtol=1e-6,

@@ -58,17 +58,12 @@ def lower(ctx: Context, b: Builder, wanted: tuple[Border, int] | None) -> bool:
     if product is not None and not fits_int8(taps, bias_data, product.scale):
         return False
     x = b.input(0, border=wanted[0] if wanted else None, fill=wanted[1] if wanted else 0)
-    x = _repeated(ctx, b, x)
+    x = repeated(ctx, b, x)
     if product is None:
-        _lower_f32(ctx, b, x, taps, bias_data)
+        lower_f32(ctx, b, x, taps, bias_data)
     else:
         _lower_int8(ctx, b, x, taps, bias_data, product)
     return True
-
-
-def lower_reals(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None) -> None:
-    """Of other inputs and weights than the node's own: float32, the border that is wanted around x."""
-    _lower_f32(ctx, b, _repeated(ctx, b, x), taps, bias)
 
 
 def taps_of(w: np.ndarray) -> np.ndarray | None:
@@ -77,7 +72,7 @@ def taps_of(w: np.ndarray) -> np.ndarray | None:
     return None if min(taps.shape[1:]) > LONGEST_ROW else taps
 
 
-def _repeated(ctx: Context, b: Builder, x: View) -> View:
+def repeated(ctx: Context, b: Builder, x: View) -> View:
     """With as many channels as there are outputs."""
     outputs, group = ctx.input(1).shape[0], ctx.attrs["group"]
     return x if outputs == group else _repeat_channels(b, x, outputs // group)
@@ -173,7 +168,8 @@ class _Scan:
         }  # fmt: skip
 
 
-def _lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None) -> None:
+def lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndarray | None) -> None:
+    """x: with the border that is wanted and as many channels as taps. taps: as of taps_of."""
     y = b.output()
     channels = taps.shape[0]
     scan = _Scan(ctx, x, y, (taps.shape[1], taps.shape[2]))

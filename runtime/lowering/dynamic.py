@@ -58,22 +58,24 @@ def _range(b: Builder, x: View) -> Range:
     return found
 
 
-def _rounded(b: Builder, x: View, shape: tuple[int, ...], around: Border, real: bool = False) -> View:
-    """What the dense view is, rounded over its whole range, as an image of this shape in a border: as bytes, which
-    products of int8 read, or as real numbers."""
+def _rounded(
+    b: Builder, x: View, found: Range, shape: tuple[int, ...], around: Border, real: bool = False
+) -> View:
+    """What the dense view is, rounded over its range, as an image of this shape in a border: as bytes, which products
+    of int8 read, or as real numbers."""
     kind = "f32" if real else "u8" if b.target.family == "x86" else "i8"
 
     def make() -> View:
         y = b.surrounded(shape, np.float32 if real else np.int8, around, 0, False)
-        _round_lines(b, x, y, kind, y.surroundings())
+        _round_lines(b, x, found, y, kind, y.surroundings())
         return y
 
-    found: View = b.derived(x, ("rounded", real, shape, around), make)
-    return found
+    made: View = b.derived(x, ("rounded", real, shape, around), make)
+    return made
 
 
-def _round_lines(b: Builder, x: View, y: View, kind: str, sizes: Mapping[str, int]) -> None:
-    step = _range(b, x).given.at()
+def _round_lines(b: Builder, x: View, found: Range, y: View, kind: str, sizes: Mapping[str, int]) -> None:
+    step = found.given.at()
     p = step if kind == "f32" else b.constant(int32("a parameter of rounding", BYTES[kind]))
     places = {name: size for name, size in sizes.items() if name not in ("images", "inside")}
     b.call(
@@ -87,8 +89,8 @@ def quantize_whole(ctx: Context, b: Builder) -> bool:
     x, y = b.input(0, contiguous=True), b.output(contiguous=True)
     inner = prod(x.shape[-2:])
     lines = {"images": 1, "rows": x.size // inner, "inside": inner, "row": inner, "image": x.size}
-    _round_lines(b, x, y, "u8", lines | {"before": 0, "gap": 0, "after": 0})
     found = _range(b, x)
+    _round_lines(b, x, found, y, "u8", lines | {"before": 0, "gap": 0, "after": 0})
     b.copy(found.given.part((), ()), b.output(1))
     b.copy(found.zero.part((), ()), b.output(2))
     return True
@@ -122,7 +124,7 @@ def lower_conv(ctx: Context, b: Builder) -> bool:
     weights, group = join_groups(weights, group, b.tile_layout("i8").lanes)
     dense, wanted = b.input(0, contiguous=True), border(ctx)
     around = wanted[0] if wanted else NO_BORDER
-    geometries = Geometries(ctx, b, group, _rounded(b, dense, x.shape, around))
+    geometries = Geometries(ctx, b, group, _rounded(b, dense, _range(b, dense), x.shape, around))
     y = b.output()
     for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
         for g in range(group):
@@ -140,8 +142,9 @@ def _lower_depthwise(ctx: Context, b: Builder) -> bool:
     if taps is None:
         return False
     x = b.input(0, contiguous=True)
-    rounded = _rounded(b, x, x.shape, wanted[0] if wanted else NO_BORDER, real=True)
-    depthwise.lower_reals(ctx, b, rounded, taps, None if bias is None else bias.data)
+    found, wide = _range(b, x), depthwise.repeated(ctx, b, x)
+    rounded = _rounded(b, wide, found, wide.shape, wanted[0] if wanted else NO_BORDER, real=True)
+    depthwise.lower_f32(ctx, b, rounded, taps, None if bias is None else bias.data)
     return True
 
 
@@ -152,7 +155,7 @@ def _lower_whole(ctx: Context, b: Builder, weights: np.ndarray) -> bool:
     x, y = b.input(0, contiguous=True), b.output(contiguous=True)
     columns, inner = weights.shape
     count = x.size // inner
-    steps = _rounded(b, x, (1, count, inner), NO_BORDER)
+    steps = _rounded(b, x, _range(b, x), (1, count, inner), NO_BORDER)
     g = Geometry(
         lines=1, pixels=count, x=steps.start(), x_row=count * inner, x_pixel=inner, y=y.start(),
         y_row=4 * columns * count, y_pixel=4 * columns, kernel_rows=1, kernel_row=0, taps=1, kernel_tap=0, run=inner,
