@@ -137,7 +137,7 @@ class Builder:
             return self.temporary(shape, dtype, flipped)
         view = self.surrounded(shape, dtype, border, fill, flipped)
         around = Start(view.storage, 0).touching(0, view.storage.size)
-        self.call(fill_border, {}, 1, view.surroundings(), y=around, value=_fill_byte(view.dtype, fill, flipped))
+        self.call(fill_border, {}, 1, y=around, value=_fill_byte(view.dtype, fill, flipped), **view.surroundings())
         return view
 
     def surrounded(self, shape: tuple[int, ...], dtype: Any, border: Border, fill: float, flipped: bool) -> View:
