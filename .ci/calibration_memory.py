@@ -7,6 +7,7 @@ resident. One before them compiles the kernels, which takes more.
 
 from __future__ import annotations
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -79,17 +80,20 @@ def main() -> None:
     if sys.argv[1:2] == ["--one"]:
         calibrate(sys.argv[2], int(sys.argv[3]), sys.argv[4] if len(sys.argv) > 4 else None)
         return
-    archived = "--npz" in sys.argv
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("`")[0].rstrip(": "))
+    parser.add_argument("counts", nargs="+", type=int, metavar="SAMPLES")
+    parser.add_argument("--npz", action="store_true", help="from a file of float16, 3 GB for 10 000 samples")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         save_network(path)
         command = [sys.executable, __file__, "--one", str(path)]
         subprocess.run([*command, "5"], check=True, stdout=subprocess.DEVNULL)
-        for count in (each for each in sys.argv[1:] if each != "--npz"):
+        for count in arguments.counts:
             samples = Path(folder) / "samples.npz"
-            if archived:
-                save_samples(samples, int(count))
-            subprocess.run([*command, count, *([str(samples)] if archived else [])], check=True)
+            if arguments.npz:
+                save_samples(samples, count)
+            subprocess.run([*command, str(count), *([str(samples)] if arguments.npz else [])], check=True)
 
 
 if __name__ == "__main__":

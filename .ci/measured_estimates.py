@@ -1,12 +1,13 @@
 """Compares predictions with measurements of models on this computer, once `mj profiles --measure` has run on it.
 
-Usage: measured_estimates.py MODEL[:INPUT=SIZExSIZE | :INPUT=@NUMBER ...]... Needs an idle computer. No model is among
-what `--measure` times. A model with symbolic shapes that are not given, or that cannot be run, is named and left out.
-An input on whose number the model's steps depend is given as @NUMBER.
+Needs an idle computer. MODEL is a file, and behind it what its inputs are: FILE[:INPUT=SIZExSIZE | :INPUT=@NUMBER ...].
+No model is among what `--measure` times. A model with symbolic shapes that are not given, or that cannot be run, is
+named and left out. An input on whose number the model's steps depend is given as @NUMBER.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 import warnings
@@ -23,7 +24,10 @@ from millijoule.tools.models.sources import concrete_shapes, load
 SECONDS = 1.0
 
 
-def main(paths: list[str]) -> int:
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", metavar="MODEL")
+    paths = parser.parse_args().models
     profile = load_profile()
     if not profile.kernels:
         print("there is no measured profile of this computer: run `mj profiles --measure` first")
@@ -71,4 +75,4 @@ def compare(argument: str) -> tuple[float, float]:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

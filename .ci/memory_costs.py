@@ -7,6 +7,7 @@ takes beyond that `run`.
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -53,6 +54,7 @@ def best(run: Callable[[Any], object], feeds: list[dict[str, np.ndarray]], chang
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=(__doc__ or "").split(", as docs")[0]).parse_args()
     rng = np.random.default_rng(0)
     print("with xxhash" if find_spec("xxhash") else "without xxhash")
     for dtype in ("uint8", "float32"):

@@ -10,7 +10,7 @@ set, normalised by the training set. Needs torch and onnx.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import zipfile
 from pathlib import Path
 
@@ -82,7 +82,11 @@ def trained(network: nn.Module, x: np.ndarray, labels: np.ndarray) -> nn.Module:
 
 
 def main() -> None:
-    wheel, out = zipfile.ZipFile(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split(":")[0])
+    parser.add_argument("wheel", type=Path, help="of the package aeon, which holds the series")
+    parser.add_argument("out", type=Path, metavar="OUT", help="folder for the networks and the series")
+    arguments = parser.parse_args()
+    wheel, out = zipfile.ZipFile(arguments.wheel), arguments.out
     out.mkdir(parents=True, exist_ok=True)
     for series, name in SERIES.items():
         (train, train_names), (test, test_names) = read(wheel, f"{name}_TRAIN"), read(wheel, f"{name}_TEST")

@@ -50,6 +50,24 @@ def test_files_that_a_page_names_exist(page: Path) -> None:
     assert not lost
 
 
+PROGRAMS = [
+    path
+    for folder in (".ci", "examples/fashion_mnist")
+    for path in sorted((DOCS.parent / folder).glob("*.py"))
+    if "ArgumentParser(" in path.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
+def test_programs_say_how_they_are_called(program: Path) -> None:
+    """And then do nothing."""
+    run = subprocess.run([sys.executable, str(program), "--help"], capture_output=True, text=True, timeout=60)
+    if "ModuleNotFoundError" in run.stderr:
+        pytest.skip(run.stderr.splitlines()[-1])
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.startswith(f"usage: {program.name} ")
+
+
 def test_quick_tests_are_in_files_that_exist() -> None:
     assert [name for name in QUICK if not Path(__file__).with_name(name).exists()] == []
 
