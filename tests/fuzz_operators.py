@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fuzz_runner import memory_of, set_timers
@@ -93,11 +94,15 @@ def declares_too_much(graph: Graph, feeds: Mapping[str, np.ndarray]) -> bool:
     return sum(tensor.size * tensor.dtype.itemsize for tensor in tensors) > DECLARED
 
 
-def difference(got: np.ndarray, want: np.ndarray) -> str:
-    """What is wrong with an output; nothing where integers are equal and floats near.
+def difference(got: Any, want: Any) -> str:
+    """What is wrong with an output, an array or a sequence of them; nothing where integers are equal and floats near.
 
     Where the reference is infinite or NaN, so is the result: sums in another order may give the one for the other.
     """
+    if isinstance(got, list):
+        # A reference boxes the arrays of a sequence.
+        held = [item for (item,) in want.tolist()]
+        return next(filter(None, map(difference, got, held)), "") if len(got) == len(held) else "another sequence"
     if (got.shape, got.dtype) != (want.shape, want.dtype):
         return f"{got.dtype}{got.shape}, not {want.dtype}{want.shape}"
     if want.dtype.kind != "f":

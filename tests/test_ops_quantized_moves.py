@@ -44,6 +44,7 @@ def run_quantized(
     return evaluate(step.op, step.ctx, inputs)
 
 
+INT32 = Quantization(np.array([0.0944465], np.float32), np.array([0], np.int32))
 MOVES: list[tuple[str, list[np.ndarray], dict[str, Any]]] = [
     ("Reshape", [X, ints(-1, 6)], {}),
     ("Transpose", [X], {}),
@@ -73,6 +74,13 @@ def test_real_numbers_stay_what_they_were(op: str, inputs: list[np.ndarray], att
     step = infer_node(node_of(op, len(reals), 1, attrs), [Tensor("", x.shape, x.dtype, data=x) for x in reals])
     wanted = quantize(evaluate(step.op, step.ctx, reals)[0], target, np.int8)
     np.testing.assert_array_equal(found, wanted, strict=True)
+
+
+def test_padding_of_32_bits_fills_with_the_very_integer() -> None:
+    """float32 would hold 24 of its bits."""
+    x, value = (np.array(number, np.int32) for number in ([5, 7], -316687420))
+    found = run_quantized("Pad", [x, ints(1, 0), value], [INT32, None, INT32], [INT32])[0]
+    assert found.tolist() == [-316687420, 5, 7]
 
 
 def test_padding_fills_with_the_zero_point_or_a_quantized_value() -> None:

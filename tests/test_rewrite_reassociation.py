@@ -107,7 +107,7 @@ def test_a_weight_that_a_factor_makes_denormal_may_be_fed_what_is_large() -> Non
     np.testing.assert_allclose(found, [[0.3e-5 + 2.03e-5]], rtol=1e-5)
 
 
-@pytest.mark.parametrize(("alpha", "weight", "x"), [(1e-20, 1e-25, 1e30), (1e20, 1e25, 1e-30), (0.1, 3, 7)])
+@pytest.mark.parametrize(("alpha", "weight", "x"), [(1e-20, 1e-25, 1e30), (1e20, 1e25, 1e-30), (0.1, 3, 7), (0, 3, 7)])
 def test_a_gemm_of_any_alpha_runs_as_its_reference_does(alpha: float, weight: float, x: float) -> None:
     sketch = Sketch()
     weights = sketch.constant(np.full((2, 1), weight, np.float32))
@@ -118,3 +118,12 @@ def test_a_gemm_of_any_alpha_runs_as_its_reference_does(alpha: float, weight: fl
         with load(Model(graph)) as session:
             (found,) = session.run(feeds).values()
     np.testing.assert_allclose(found, 2 * alpha * weight * x, rtol=1e-6)
+
+
+def test_zero_times_an_infinite_sum_is_no_number() -> None:
+    sketch = Sketch()
+    weights = sketch.constant(np.full((2, 1), 1e20, np.float32))
+    graph = sketch.output(sketch.node("Gemm", sketch.input((1, 2)), weights, alpha=0.0))
+    with load(Model(graph)) as session:
+        (found,) = session.run({graph.inputs[0]: np.full((1, 2), 1e30, np.float32)}).values()
+    assert np.isnan(found).all()

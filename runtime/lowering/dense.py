@@ -25,7 +25,8 @@ def gemm(ctx: Context, b: Builder) -> bool:
     weights = w.data if attrs["transB"] else w.data.T
     if a.quant is None and w.quant is None and a.dtype == np.float32:
         alpha, beta = np.float32(attrs["alpha"]), np.float32(attrs["beta"])
-        if alpha != 1 and not scales_exactly_enough(weights, np.float64(alpha), 0):
+        # Zero times a sum that is infinite is no number, which weights of zero would hide.
+        if alpha != 1 and (alpha == 0 or not scales_exactly_enough(weights, np.float64(alpha), 0)):
             return False
         with np.errstate(over="ignore"):
             bias = bias if bias is None or beta == 1 else bias * beta

@@ -105,6 +105,9 @@ def quantized(
         raise ctx.error("its input and its output must both be quantized per tensor, or neither")
     if constant_value is None or value is None:
         fill = x.quant.zero_point.astype(x.dtype)
+    elif value.quant == x.quant and value.dtype == x.dtype:
+        # As real numbers, integers of 32 bits would lose some of them.
+        fill = constant_value
     else:
         real = constant_value if value.quant is None else dequantize(constant_value, value.quant)
         fill = quantize(real.astype(np.float32), x.quant, x.dtype)
