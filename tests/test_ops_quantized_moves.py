@@ -76,6 +76,15 @@ def test_real_numbers_stay_what_they_were(op: str, inputs: list[np.ndarray], att
     np.testing.assert_array_equal(found, wanted, strict=True)
 
 
+@pytest.mark.parametrize("attrs", [{}, {"antialias": 1}], ids=str)
+def test_nearest_copies_integers_of_32_bits(attrs: dict) -> None:
+    """Antialiasing is nothing where there is nothing to weigh."""
+    x = np.array([[[-1551624127], [7]]], np.int32)
+    inputs = [x, None, None, ints(1, 4, 1)]
+    found = run_quantized("Resize", inputs, [INT32, None, None, None], [INT32], mode="nearest", **attrs)[0]
+    assert set(found.flat) == {-1551624127, 7}
+
+
 def test_padding_of_32_bits_fills_with_the_very_integer() -> None:
     """float32 would hold 24 of its bits."""
     x, value = (np.array(number, np.int32) for number in ([5, 7], -316687420))

@@ -152,14 +152,16 @@ def quantized(
 ) -> np.ndarray:
     """Nearest copies stored integers. Linear weighs them with 11-bit fractions and rounds half up once, exactly.
 
-    Only with the same quantization in and out, and for linear without antialias or crop.
+    Only with the same quantization in and out, without crop, and for linear without antialias.
     """
     attrs, qx, y = ctx.attrs, ctx.input(0).quant, ctx.outputs[0]
     crops = attrs["coordinate_transformation_mode"] == "tf_crop_and_resize"
-    if qx != y.quant or crops or attrs["antialias"] or attrs["mode"] == "cubic":
+    if qx != y.quant or crops or attrs["mode"] == "cubic":
         return NotImplemented
     if attrs["mode"] == "nearest":
         return resize(x, roi, scales, sizes, **attrs)
+    if attrs["antialias"]:
+        return NotImplemented
     acc, bits = x.astype(np.int64), 0
     for axis, tap in axis_taps(x.shape, (roi, scales, sizes), attrs).items():
         second = np.rint(tap.weights[:, 1] * np.float32(2**WEIGHT_BITS)).astype(np.int64)
