@@ -15,7 +15,7 @@ from ..runtime.graph import Graph
 from ..runtime.model import Model
 from ..runtime.ops.meaning import check as check_meanings
 from ..runtime.vision.labels import check_labels, given_labels
-from .fused import fused, readers
+from .fused import fused, links
 from .imported import Imported
 from .preprocessing import from_quantizer
 from .rewrites.pipeline import rewrite
@@ -99,7 +99,7 @@ def convert(
     if settings is not None and _reads_boxed(imported.graph):
         raise InputError(f"{name}: it computes with text or sequences, and such a model cannot be quantized")
     prepared = preprocessing or imported.preprocessing or from_quantizer(imported.graph)
-    before = readers(imported.graph)
+    before = links(imported.graph)
     metadata = _metadata(imported, kind, Path(name).name, names, prepared)
     if settings is None:
         rewrite(imported.graph)

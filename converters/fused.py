@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from ..runtime.engine.names import CHANNELS_LAST
-from ..runtime.graph import Graph
-
-Readers = dict[str, list[str]]
-"""What is computed from each tensor."""
+from ..runtime.graph import Graph, outer_reads
 
 
-def readers(graph: Graph) -> Readers:
-    return {name: [output for node in nodes for output in node.outputs] for name, nodes in graph.consumers().items()}
+class Link(NamedTuple):
+    """What a node reads, and what it computes of that."""
+
+    inputs: list[str]
+    outputs: list[str]
 
 
-def fused(before: Readers, graph: Graph) -> dict[str, str]:
-    """Tensor -> node. before: of the graph as imported; graph: after the rewrites."""
-    made = {}
+def links(graph: Graph) -> list[Link]:
+    return [Link([*node.inputs, *sorted(outer_reads(node))], list(node.outputs)) for node in graph.nodes]
+
+
+def fused(before: list[Link], graph: Graph) -> dict[str, str]:
+    """Tensor -> node: the nearest that is computed from it. before: of the graph as imported; graph: after the
+    rewrites."""
+    nearest = {}
     for node in graph.nodes:
         for output in node.outputs:
             parts = CHANNELS_LAST.fullmatch(output)
-            made[parts[1] if parts else output] = node
-    found = {}
-    for name in before.keys() - made.keys() - set(graph.inputs):
-        step = next((made[reached] for reached in _downstream(before, name) if reached in made), None)
-        if step is not None:
-            found[name] = str(step)
-    return found
-
-
-def _downstream(before: Readers, name: str) -> list[str]:
-    """Everything computed from a tensor, the nearest first."""
-    seen = dict.fromkeys(before[name])
-    for reached in (queue := list(seen)):
-        fresh = [output for output in before.get(reached, []) if output not in seen]
-        seen |= dict.fromkeys(fresh)
+            nearest[parts[1] if parts else output] = node
+    left = {output: link for link in before for output in link.outputs if output}
+    known, queue = {*nearest, *graph.inputs}, list(nearest)
+    for reached in queue:
+        link = left.get(reached)
+        if link is None:
+            continue
+        for output in link.outputs:
+            left.pop(output, None)
+        fresh = [name for name in dict.fromkeys(link.inputs) if name and name not in nearest]
+        nearest |= dict.fromkeys(fresh, nearest[reached])
         queue += fresh
-    return list(seen)
+    return {name: str(nearest[name]) for name in queue if name not in known}

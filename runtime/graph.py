@@ -110,10 +110,14 @@ class Graph(msgspec.Struct):
     def unique(self, name: str) -> str:
         if name and name not in self.values:
             return name
-        n = 1
-        while f"{name}.{n}" in self.values:
-            n += 1
-        return f"{name}.{n}"
+        # Where the first numbers are taken, as they mostly are, the first that is not; found in few steps.
+        taken, free = 0, 1
+        while f"{name}.{free}" in self.values:
+            taken, free = free, 2 * free
+        while free - taken > 1:
+            middle = (taken + free) // 2
+            taken, free = (middle, free) if f"{name}.{middle}" in self.values else (taken, middle)
+        return f"{name}.{free}"
 
     def constant(self, name: str) -> np.ndarray | None:
         """The value's data where it is a constant of this graph, else None."""

@@ -308,10 +308,11 @@ class Session:
         try:
             workspace, asked = self._own, stream.same(arrays, names)
             if workspace is None or asked is None or workspace.plan is not asked[0]:
-                wanted = tuple(dict.fromkeys((*names, *stream.outputs))) if names else ()
+                carried = dict.fromkeys(stream.outputs)
+                wanted = tuple(dict.fromkeys((*names, *carried))) if names else ()
                 plan = self._engine.plan(stream.shapes(self.model, shapes_of(arrays)), wanted)
                 workspace = self._settle(plan)
-                asked = plan, names or tuple(name for name in workspace.outputs if name not in stream.outputs)
+                asked = plan, names or tuple(name for name in workspace.outputs if name not in carried)
                 stream.remember(arrays, names, *asked)
             for name, array in arrays.items():
                 workspace.inputs[name][...] = array

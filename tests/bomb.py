@@ -9,7 +9,8 @@ import pickle
 import re
 import resource
 import signal
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ import millijoule as mj
 from millijoule.runtime.boxed import DTYPES, name_of
 from millijoule.runtime.engine import run_budget
 from millijoule.runtime.engine.workspace import Plan
-from millijoule.runtime.file.metadata import Metadata
+from millijoule.runtime.file.metadata import Metadata, State
 from millijoule.runtime.file.write import serialize
 from millijoule.runtime.graph import Graph, Node, Value
 from millijoule.runtime.program.program import PythonStep
@@ -36,6 +37,8 @@ SLACK, EACH = 32 << 20, 3000
 """Bytes besides twice the file, the arena and what `run` returns: of code and NumPy, and of each node and output."""
 COMPILER = 160 << 20
 """What compiling takes in the same process."""
+SOURCE, SOURCE_OF_A_BYTE = 384 << 20, 24
+"""Bytes that converting, loading and running a source may take, and for each byte of it."""
 RESET_PEAK = Path("/proc/self/clear_refs")
 """Writing 5 here makes the peak of resident memory start anew; Linux, Documentation/filesystems/proc.rst."""
 
@@ -53,7 +56,8 @@ Row = tuple[str, Sequence[str], str | Sequence[str], Attributes]
 class Bomb:
     """nodes: (operator, inputs, outputs, attributes). constants: arrays, or with what they mean. inputs: shape and
     dtype. dtypes: of what nodes give, where that is not their first input's. fed: inputs that are not all ones.
-    kernels: how many the model may need. refused: words of the error, where there is one."""
+    kernels: how many the model may need. refused: words of the error, where there is one. states: inputs that are these
+    outputs in the next run."""
 
     nodes: Sequence[Row]
     constants: Mapping[str, Any] = field(default_factory=dict)
@@ -63,13 +67,19 @@ class Bomb:
     fed: Mapping[str, np.ndarray] = field(default_factory=dict)
     kernels: int = 12
     refused: str = ""
+    states: Mapping[str, str] = field(default_factory=dict)
 
     def file(self) -> bytes:
-        return serialize(graph_of(self, "bomb"), Metadata())
+        graph = graph_of(self, "bomb")
+        for name, output in self.states.items():
+            graph.values[output].shape = graph.values[name].shape
+        return serialize(graph, Metadata(states={name: State(output) for name, output in self.states.items()}))
 
     def feeds(self) -> dict[str, np.ndarray]:
         ones = {
-            name: np.ones(shape or (), dtype) for name, (shape, dtype) in self.inputs.items() if name not in self.fed
+            name: np.ones(shape or (), dtype)
+            for name, (shape, dtype) in self.inputs.items()
+            if name not in self.fed and name not in self.states
         }
         return {**ones, **self.fed}
 
@@ -154,7 +164,7 @@ def _explode(path: Path, bomb: Bomb) -> dict[str, Any]:
     return found
 
 
-def _in_a_child(path: Path, bomb: Bomb) -> dict[str, Any]:
+def _in_a_child(explode: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -166,7 +176,7 @@ def _in_a_child(path: Path, bomb: Bomb) -> dict[str, Any]:
             used = int(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
             resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, used + SECONDS))
             with os.fdopen(write, "wb") as answer:
-                pickle.dump(_explode(path, bomb), answer)
+                pickle.dump(explode(), answer)
         finally:
             os._exit(0)
     os.close(write)
@@ -182,7 +192,7 @@ def check(bomb: Bomb, folder: Path) -> None:
     """Fails where the bomb goes off, or what becomes of it is not what it says itself."""
     path = folder / "bomb.mj"
     path.write_bytes(bomb.file())
-    found = _in_a_child(path, bomb)
+    found = _in_a_child(lambda: _explode(path, bomb))
     if bomb.refused:
         assert re.search(bomb.refused, found["error"]), found["error"]
         assert len(found["error"]) < 3000
@@ -190,3 +200,28 @@ def check(bomb: Bomb, folder: Path) -> None:
         assert found["error"] == ""
     assert found["kernels"] <= bomb.kernels
     assert found["excess"] <= 0, f"{found['excess'] >> 20} MiB too many"
+
+
+def check_source(path: Path, refused: str = "", feeds: Mapping[str, np.ndarray] | None = None) -> None:
+    """As `check`, of a source that is converted, loaded and run. feeds: ones by default."""
+    found = _in_a_child(lambda: _explode_source(path, feeds))
+    if refused:
+        assert re.search(refused, found["error"]), found["error"]
+        assert len(found["error"]) < 3000
+    else:
+        assert found["error"] == ""
+    assert found["excess"] <= 0, f"{found['excess'] >> 20} MiB too many"
+
+
+def _explode_source(path: Path, feeds: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
+    allowed = SOURCE + SOURCE_OF_A_BYTE * path.stat().st_size
+    before = _status("VmRSS")
+    RESET_PEAK.write_text("5")
+    error = ""
+    try:
+        with warnings.catch_warnings(), mj.load(path, threads=1, progress=False) as session:
+            warnings.simplefilter("ignore", UserWarning)
+            session.run(feeds or {name: np.ones(info.shape, info.dtype) for name, info in session.input_info.items()})
+    except mj.Error as problem:
+        error = str(problem)
+    return {"error": error, "excess": _status("VmHWM") - before - allowed}

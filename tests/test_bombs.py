@@ -125,6 +125,11 @@ BOMBS: dict[str, Bomb] = {
         [("Cast", ["x"], f"y{i}", {"to": "float64"}) for i in range(5000)], outputs=[f"y{i}" for i in range(5000)],
         kernels=0,
     ),
+    "states by the thousand": Bomb(
+        [*(("Add", [f"s{i}", "x"], f"t{i}", {}) for i in range(5000)), *one("Abs")],
+        inputs={"x": ((1, 4), "float32")} | {f"s{i}": ((1, 4), "float32") for i in range(5000)},
+        outputs=["y", *(f"t{i}" for i in range(5000))], states={f"s{i}": f"t{i}" for i in range(5000)},
+    ),
     "inputs by the thousand": Bomb(
         one("Concat", [f"x{i}" for i in range(5000)], axis=0),
         inputs={f"x{i}": ((1,), "float32") for i in range(5000)},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,20 @@ def test_settings_that_cannot_be(change: dict[str, Any], problem: str, tmp_path:
     (tmp_path / "pair.mj").write_bytes(put_together(parts))
     with pytest.raises(mj.ModelError, match=problem):
         mj.load(tmp_path / "pair.mj")
+
+
+def test_more_stages_than_a_cascade_may_have(tmp_path: Path) -> None:
+    with cascade() as saved:
+        saved.save(tmp_path / "pair.mj")
+    parts = take_apart((tmp_path / "pair.mj").read_bytes())
+    parts.record["gate"]["stages"] = [{}] * 1_000_000
+    (tmp_path / "pair.mj").write_bytes(put_together(parts))
+    tracemalloc.start()
+    with pytest.raises(mj.ModelError, match="it has 1000001 stages; a cascade has 64 at most"):
+        mj.load(tmp_path / "pair.mj")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 * (tmp_path / "pair.mj").stat().st_size + (16 << 20)
 
 
 def test_settings_that_no_file_can_say_are_none(tmp_path: Path) -> None:

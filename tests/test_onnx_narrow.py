@@ -11,6 +11,7 @@ pytest.importorskip("ml_dtypes")
 from onnx import helper
 from op_cases import run_reference
 
+from millijoule.converters.onnx.external import Files
 from millijoule.converters.onnx.tensors import NARROW_FLOATS, to_array
 from millijoule.runtime.ops.round_to_format import FORMATS
 
@@ -28,7 +29,7 @@ def test_every_bit_pattern(code: int) -> None:
     stored = patterns[0::2] | patterns[1::2] << 4 if bits == 4 else patterns
     tensor = helper.make_tensor("w", code, [1 << bits], stored.tobytes(), raw=True)
     wanted = patterns.view(NAMES.get(name, name)).astype(np.float32)
-    np.testing.assert_array_equal(to_array(tensor, None, allow_nan=True), wanted)
+    np.testing.assert_array_equal(to_array(tensor, Files(None), allow_nan=True), wanted)
 
 
 @pytest.mark.parametrize("name", FORMATS)

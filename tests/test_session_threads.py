@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -29,11 +30,26 @@ LIMIT = 60
 
 @pytest.fixture(autouse=True)
 def alarm() -> Iterator[None]:
-    """A helper that waits for ever would hang the whole run: the process is killed instead, with every stack shown."""
+    """A helper that waits for ever would hang the whole run: the process is killed instead, with every stack shown.
+
+    Seconds are counted one by one, as a process that is stopped for a minute has not hung.
+    """
     import faulthandler
 
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
+    over = threading.Event()
+
+    def watch() -> None:
+        if not any(over.wait(1) for _ in range(LIMIT)):
+            faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+            os._exit(1)
+
+    # For what hangs and lets no other thread run.
+    faulthandler.dump_traceback_later(10 * LIMIT, exit=True)
+    watcher = threading.Thread(target=watch, name="alarm", daemon=True)
+    watcher.start()
     yield
+    over.set()
+    watcher.join()
     faulthandler.cancel_dump_traceback_later()
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from onnx import AttributeProto, TensorProto
 
 from ...runtime.errors import ModelError
-from .tensors import sparse_to_array, to_array
-from .texts import decoded
+from .stored import Stored
 
 _SCALARS = {AttributeProto.INT: "i", AttributeProto.FLOAT: "f", AttributeProto.GRAPH: "g"}
 _LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", AttributeProto.GRAPHS: "graphs"}
 
 
-def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False) -> Any:
+def value_of(attr: AttributeProto, stored: Stored, allow_nan: bool = False) -> Any:
     """int, float, str, ndarray, GraphProto, TypeProto or a list of those.
 
     ModelError: another type, damaged tensors or text.
@@ -30,14 +28,14 @@ def value_of(attr: AttributeProto, folder: Path | None, allow_nan: bool = False)
         return [_text(item, attr.name) for item in attr.strings]
     if attr.type == AttributeProto.TENSOR:
         if attr.t.data_type == TensorProto.STRING:
-            return decoded(attr.t)
-        return to_array(attr.t, folder, allow_nan)
+            return stored.text(attr.t)
+        return stored.dense(attr.t, allow_nan)
     if attr.type == AttributeProto.TENSORS:
-        return [to_array(item, folder, allow_nan) for item in attr.tensors]
+        return [stored.dense(item, allow_nan) for item in attr.tensors]
     if attr.type == AttributeProto.TYPE_PROTO:
         return attr.tp
     if attr.type == AttributeProto.SPARSE_TENSOR:
-        return sparse_to_array(attr.sparse_tensor, folder)
+        return stored.sparse(attr.sparse_tensor)
     raise ModelError(f"attribute '{attr.name}' is of a type that is not supported ({attr.type})")
 
 

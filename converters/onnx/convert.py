@@ -18,6 +18,7 @@ from .metadata import labels, preprocessing
 from .operators import catalogue as catalogue
 from .reader import Source, load, opsets
 from .scope import Scope
+from .stored import Stored
 
 
 def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
@@ -55,7 +56,8 @@ def prune(graph: Graph) -> None:
 
 
 def _job(loaded: Source) -> Job:
-    job = Job(loaded.label, loaded.folder, collect(loaded.model, loaded.label))
+    job = Job(loaded.label, Stored(loaded.folder))
+    collect(loaded.model, job)
     job.taken.update(_names(loaded.model.graph))
     return job
 

@@ -11,45 +11,61 @@ from google.protobuf.message import DecodeError
 from onnx import defs, helper
 
 from ...runtime.boxed import holds, is_sequence
-from ...runtime.errors import ModelError
 from .call import Call
-from .job import MAX_DEPTH, MAX_NODES, Unsupported
+from .job import EXPANDED, EXPANDED_OF_A_NODE, MAX_DEPTH, MAX_NODES, Job, Unsupported
 from .reader import MAX_OPSET, opsets
 from .schemas import find_schema
-from .scope import Scope
+from .scope import LONGEST_INSIDE, Scope
 
 DOMAINS = ("", "ai.onnx.ml", "ai.onnx.preview")
 """Whose operators ONNX itself may define in terms of others."""
+Key = tuple[str, str, str]
+"""Of a function: its domain, name and overload."""
 ImportNodes = Callable[[Scope, Iterable[onnx.NodeProto], Iterable[str]], None]
 
 
-def collect(model: onnx.ModelProto, label: str) -> dict[tuple[str, str, str], onnx.FunctionProto]:
-    """The model's functions. ModelError: two of one name, functions that call themselves or expand without bounds."""
-    found: dict[tuple[str, str, str], onnx.FunctionProto] = {}
+def collect(model: onnx.ModelProto, job: Job) -> None:
+    """Notes the model's functions in the job. ModelError: two of one name, functions that call themselves or expand
+    without bounds."""
+    found = job.functions
     for function in model.functions:
         key = _key(function.domain, function.name, function)
         if key in found:
-            raise ModelError(f"{label}: two functions are named '{function.domain}.{function.name}'")
+            raise job.error(f"two functions are named '{function.domain}.{function.name}'")
         found[key] = function
-    sizes: dict[tuple[str, str, str], int] = {}
+        job.gone_over[key] = _gone_over(function)
+    if not found:
+        return
+    calls = {key: _calls(function.node) for key, function in found.items()}
+    main = _calls(model.graph.node)
+    written = len(main) + sum(map(len, calls.values()))
+    job.most_nodes = min(MAX_NODES, EXPANDED + EXPANDED_OF_A_NODE * written)
+    sizes: dict[Key, int] = {}
 
-    def size(key: tuple[str, str, str], depth: int) -> int:
+    def size(key: Key, depth: int) -> int:
+        """Of a call: itself, and all nodes that it stands for."""
         if depth > MAX_DEPTH:
-            raise ModelError(
-                f"{label}: function '{key[1]}' calls itself, or calls are nested more than {MAX_DEPTH} deep"
-            )
+            raise job.error(f"function '{key[1]}' calls itself, or calls are nested more than {MAX_DEPTH} deep")
         if key not in sizes:
-            calls = (_key(node.domain, node.op_type, node) for node in _all_nodes(found[key].node))
-            sizes[key] = sum(size(call, depth + 1) if call in found else 1 for call in calls)
+            sizes[key] = 1 + sum(size(call, depth + 1) if call in found else 1 for call in calls[key])
         return sizes[key]
 
-    calls = [_key(node.domain, node.op_type, node) for node in _all_nodes(model.graph.node)] if found else []
-    if sum(size(call, 0) for call in calls if call in found) > MAX_NODES:
-        raise ModelError(f"{label}: has more than {MAX_NODES} nodes once its functions are expanded")
-    return found
+    if sum(size(call, 0) if call in found else 1 for call in main) > job.most_nodes:
+        raise job.too_many()
 
 
-def _key(domain: str, name: str, proto: onnx.NodeProto | onnx.FunctionProto) -> tuple[str, str, str]:
+def _gone_over(function: onnx.FunctionProto) -> int:
+    """Bytes that each call of a function goes over, besides what is handed to it."""
+    listed = sum(map(len, (function.input, function.output, function.opset_import)))
+    return 8 * listed + sum(len(node.name) + sum(map(len, (*node.input, *node.output))) for node in function.node)
+
+
+def _calls(nodes: Iterable[onnx.NodeProto]) -> list[Key]:
+    """What the nodes call, those of subgraphs too."""
+    return [_key(node.domain, node.op_type, node) for node in _all_nodes(nodes)]
+
+
+def _key(domain: str, name: str, proto: onnx.NodeProto | onnx.FunctionProto) -> Key:
     return ("" if domain == "ai.onnx" else domain, name, getattr(proto, "overload", ""))
 
 
@@ -57,8 +73,12 @@ def _all_nodes(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
     for node in nodes:
         yield node
         for attr in node.attribute:
-            for graph in (*([attr.g] if attr.HasField("g") else ()), *attr.graphs):
+            for graph in _graphs(attr):
                 yield from _all_nodes(graph.node)
+
+
+def _graphs(attr: onnx.AttributeProto) -> list[onnx.GraphProto]:
+    return [*([attr.g] if attr.HasField("g") else ()), *attr.graphs]
 
 
 def local_function(call: Call, node: onnx.NodeProto, domain: str) -> tuple[onnx.FunctionProto, onnx.NodeProto] | None:
@@ -97,13 +117,14 @@ def inline(call: Call, called: tuple[onnx.FunctionProto, onnx.NodeProto], import
     scope = call.scope
     if len(call.inputs) > len(function.input) or len(call.outputs) > len(function.output):
         raise Unsupported("the call has more inputs or outputs than the function")
+    scope.job.count_copy(scope.job.gone_over.get(_key(function.domain, function.name, function), 0))
     given = _defaults(call, node) | {attr.name: attr for attr in (*function.attribute_proto, *node.attribute)}
-    nodes = [_bound(inner, given) for inner in function.node]
+    nodes = [_bound(inner, given, scope.job) if _refers(inner) else inner for inner in function.node]
     versions = opsets(function.opset_import, f"{scope.job.label}: function '{function.name}'")
     inner = Scope(
         scope.builder,
         {**scope.opsets, **versions},
-        prefix=f"{call.name}/",
+        prefix=f"{call.name[-LONGEST_INSIDE:]}/",
         depth=scope.depth + 1,
     )
     inputs = list(call.inputs) + [""] * (len(function.input) - len(call.inputs))
@@ -132,11 +153,21 @@ def _named(attr: onnx.AttributeProto, name: str) -> onnx.AttributeProto:
     return copy
 
 
-def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> onnx.NodeProto:
+def _refers(node: onnx.NodeProto) -> bool:
+    """Whether the node, or one in its subgraphs, refers to an attribute of the function around it."""
+    return any(
+        attr.ref_attr_name or any(_refers(inner) for graph in _graphs(attr) for inner in graph.node)
+        for attr in node.attribute
+    )
+
+
+def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto], job: Job) -> onnx.NodeProto:
     """The node with references to the function's attributes replaced by their values, in subgraphs too."""
     bound = onnx.NodeProto()
     bound.CopyFrom(node)
     del bound.attribute[:]
+    references = [given[attr.ref_attr_name] for attr in node.attribute if attr.ref_attr_name in given]
+    job.count_copy(node.ByteSize() + sum(attr.ByteSize() for attr in references))
     for attr in node.attribute:
         if attr.ref_attr_name:
             if attr.ref_attr_name not in given:
@@ -145,8 +176,8 @@ def _bound(node: onnx.NodeProto, given: Mapping[str, onnx.AttributeProto]) -> on
             continue
         copy = bound.attribute.add()
         copy.CopyFrom(attr)
-        for graph in (*([copy.g] if copy.HasField("g") else ()), *copy.graphs):
-            inner = [_bound(item, given) for item in graph.node]
+        for graph in _graphs(copy):
+            inner = [_bound(item, given, job) for item in graph.node]
             del graph.node[:]
             graph.node.extend(inner)
     return bound

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -25,7 +24,7 @@ from .order import arrange, reads
 from .reader import MAX_OPSET
 from .schemas import find_schema
 from .scope import Scope, describe, label, operator
-from .tensors import is_narrow, sparse_to_array, to_array
+from .tensors import is_narrow
 from .types import Hint, hints, input_hint
 
 T = TypeVar("T")
@@ -34,25 +33,23 @@ T = TypeVar("T")
 def initializers(graph: onnx.GraphProto, job: Job) -> dict[str, np.ndarray]:
     """The graph's constants by name. ModelError: nameless, doubled or damaged ones."""
     found: dict[str, np.ndarray] = {}
+
+    def places(tensor: onnx.TensorProto) -> np.ndarray:
+        return texts.places_of(job.stored.text(tensor))[0]
+
     for tensor in graph.initializer:
         text = tensor.data_type == onnx.TensorProto.STRING
-        _add(found, tensor.name, tensor, _places if text else to_array, job)
+        _add(found, tensor.name, tensor, places if text else job.stored.dense, job)
     for sparse in graph.sparse_initializer:
-        _add(found, sparse.values.name, sparse, sparse_to_array, job)
+        _add(found, sparse.values.name, sparse, job.stored.sparse, job)
     return found
 
 
-def _places(tensor: onnx.TensorProto, folder: Path | None) -> np.ndarray:
-    return texts.places_of(texts.decoded(tensor))[0]
-
-
-def _add(
-    found: dict[str, np.ndarray], name: str, tensor: T, read: Callable[[T, Path | None], np.ndarray], job: Job
-) -> None:
+def _add(found: dict[str, np.ndarray], name: str, tensor: T, read: Callable[[T], np.ndarray], job: Job) -> None:
     if not name or name in found:
         raise job.error(f"two initializers are named '{name}'" if name else "an initializer has no name")
     try:
-        found[name] = read(tensor, job.folder)
+        found[name] = read(tensor)
     except ModelError as error:
         raise job.error(str(error)) from None
 
@@ -86,7 +83,7 @@ def import_graph(
         tensor = stored.get(name, onnx.TensorProto())
         _note(job, inner, tensor.data_type)
         if tensor.data_type == onnx.TensorProto.STRING:
-            job.texts[inner] = texts.places_of(texts.decoded(tensor))[1]
+            job.texts[inner] = texts.places_of(job.stored.text(tensor))[1]
     wanted = [info.name for info in proto.output]
     if len(set(wanted)) != len(wanted) or "" in wanted:
         raise job.error(f"an output has no name or is listed twice: {wanted}")
@@ -145,7 +142,7 @@ def import_node(scope: Scope, node: onnx.NodeProto, used: set[str]) -> None:
         scope=scope,
         op=node.op_type,
         version=scope.opsets.get(domain, 0),
-        name=scope.prefix + (node.name or next((name for name in node.output if name), node.op_type)),
+        name=scope.inside(node.name or next((name for name in node.output if name), node.op_type)),
         inputs=inputs,
         outputs=list(outputs),
         hints=[scope.hint(name) for name in node.output],
@@ -248,7 +245,7 @@ def _attributes(node: onnx.NodeProto, job: Job) -> dict[str, object]:
         if attr.name in found:
             raise Unsupported(f"attribute '{attr.name}' is given twice")
         try:
-            found[attr.name] = value_of(attr, job.folder, allow_nan=node.op_type in _NAN_IN)
+            found[attr.name] = value_of(attr, job.stored, allow_nan=node.op_type in _NAN_IN)
         except ModelError as error:
             if node.op_type == "Constant":
                 raise job.error(f"{describe(node)}: {error}") from None

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import onnx
 
 from ...runtime.errors import ModelError
 from ..refusal import Refused, refusal
+from .stored import Stored
 
 MAX_NODES = 200_000
+EXPANDED, EXPANDED_OF_A_NODE = 24_000, 8
+"""Nodes that a model's functions may make of it, and for each node that it spells out."""
+COPIED = 64 << 20
+"""Bytes of names, and of attributes that calls hand to functions, all together."""
 MAX_DEPTH = 24
 """Nested subgraphs and function calls."""
 
@@ -23,15 +27,18 @@ class Unsupported(Exception):
 
 @dataclass(slots=True)
 class Job:
-    """label: the model's name in messages. functions: the model's own, by (domain, name, overload).
+    """label: the model's name in messages. functions: the model's own, by (domain, name, overload); most_nodes: what
+    they may be expanded to, gone_over: bytes of each, and copied: those of all calls.
     narrow: values whose ONNX element type is held in a wider dtype, and that type's number.
     texts: values that stand for text, and the texts. sequences: those of known length, and the values in them.
     item_dtypes: of their tensors. absent: which optional values are not there. written: of a value of one of these
     kinds and a graph, the graph's own value for it."""
 
     label: str
-    folder: Path | None
+    stored: Stored
     functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
+    most_nodes: int = MAX_NODES
+    gone_over: dict[tuple[str, str, str], int] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     problems: list[Refused] = field(default_factory=list)
     narrow: dict[str, int] = field(default_factory=dict)
@@ -41,6 +48,7 @@ class Job:
     absent: dict[str, bool] = field(default_factory=dict)
     written: dict[tuple[str, int], str] = field(default_factory=dict)
     nodes: int = 0
+    copied: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
 
     def unique(self, hint: str) -> str:
@@ -54,8 +62,17 @@ class Job:
 
     def count_node(self) -> None:
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise ModelError(f"{self.label}: has more than {MAX_NODES} nodes once its functions are expanded")
+        if self.nodes > self.most_nodes:
+            raise self.too_many()
+
+    def count_copy(self, size: int) -> None:
+        """So many bytes are gone over for a call."""
+        self.copied += size
+        if self.copied > COPIED:
+            raise self.error(f"its functions have more than {COPIED} bytes of names and attributes once expanded")
+
+    def too_many(self) -> ModelError:
+        return self.error(f"has more than {self.most_nodes} nodes once its functions are expanded")
 
     def error(self, problem: str) -> ModelError:
         return ModelError(f"{self.label}: {problem}")

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 
 import msgspec
 import onnx
 
 from ...runtime.file.metadata import Color, Preprocessing
 
+_ITEM = re.compile(
+    r"""\s*(?:(\d{1,18})\s*:\s*)?('(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*")\s*(?:,|$)""", re.ASCII | re.DOTALL
+)
+"""An index where there is one, and a name, as Python writes them."""
 _KEYS = ("labels", "classes", "class_names", "names")
 _PIXEL_RANGES = {
     "nominalrange_0_255": Preprocessing(),
@@ -55,9 +60,12 @@ def _parse(text: str) -> list[str] | None:
     text = text.strip()
     if text[:1] in ("[", "{"):
         try:
-            parsed = _literal(text)
-        except (ValueError, SyntaxError, RecursionError, MemoryError):
-            return None
+            parsed: object = json.loads(text)
+        except (ValueError, RecursionError):
+            try:
+                parsed = _python(text)
+            except (ValueError, SyntaxError):
+                return None
         if isinstance(parsed, dict):
             by_index = {str(index): name for index, name in parsed.items()}
             parsed = [by_index.get(str(index)) for index in range(len(by_index))]
@@ -66,8 +74,20 @@ def _parse(text: str) -> list[str] | None:
     return lines if len(lines) > 1 else None
 
 
-def _literal(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return ast.literal_eval(text)
+def _python(text: str) -> object:
+    """A list of names, or a dict from index to name, as Python writes them; None where it is anything else."""
+    found, at, end = list[tuple[str, str]](), 1, len(text) - 1
+    while at < end:
+        item = _ITEM.match(text, at, end)
+        if item is None:
+            return None if text[at:end].strip() else _closed(text, found)
+        written = item[2]
+        found.append((item[1] or "", ast.literal_eval(written) if "\\" in written else written[1:-1]))
+        at = item.end()
+    return _closed(text, found)
+
+
+def _closed(text: str, items: list[tuple[str, str]]) -> object:
+    if text[0] + text[-1] == "{}" and all(index for index, _ in items):
+        return {int(index): name for index, name in items}
+    return [name for _, name in items] if text[0] + text[-1] == "[]" and not any(index for index, _ in items) else None

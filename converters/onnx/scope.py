@@ -10,6 +10,9 @@ from .builder import Builder
 from .job import MAX_DEPTH, Job
 from .types import Hint
 
+LONGEST_INSIDE = 512
+"""Characters at the end of a name that are kept inside of a function: calls in calls would add them up."""
+
 
 @dataclass(slots=True)
 class Scope:
@@ -60,10 +63,14 @@ class Scope:
         if name in self.results:
             self.names[name] = self.results[name]
             return self.names[name]
-        inside = f"{self.prefix}{name}"
+        inside = self.inside(name)
         owned = inside == name and self.builder.value(name) is None
         self.names[name] = name if owned else self.job.unique(inside)
         return self.names[name]
+
+    def inside(self, name: str) -> str:
+        """The name with that of the function's call before it."""
+        return f"{self.prefix}{name[-LONGEST_INSIDE:]}"[-LONGEST_INSIDE:] if self.prefix else name
 
     def hint(self, name: str) -> Hint:
         return self.hints.get(name, Hint())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from onnx import SparseTensorProto, TensorProto
 
 from ...runtime.errors import ModelError
 from ...runtime.ops.round_to_format import FORMATS
-from . import external
+from .external import Files
 
 DTYPES: dict[int, np.dtype] = {
     TensorProto.FLOAT: np.dtype(np.float32),
@@ -70,11 +69,11 @@ def held_dtype(code: int) -> np.dtype | None:
     return np.dtype(np.float32) if code in NARROW_FLOATS else DTYPES.get(code)
 
 
-def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) -> np.ndarray:
+def to_array(tensor: TensorProto, files: Files, allow_nan: bool = False) -> np.ndarray:
     """The tensor's elements; 4 and 2-bit integers widened to int8 or uint8, narrow floats to float32.
 
-    folder: where external data may be read from; None: nowhere.
-    ModelError: unknown type, sizes that disagree, NaN, external data outside of folder.
+    files: those that external data may be read from.
+    ModelError: unknown type, sizes that disagree, NaN, external data elsewhere.
     """
     where = f"tensor '{tensor.name}'"
     dtype = held_dtype(tensor.data_type)
@@ -84,25 +83,29 @@ def to_array(tensor: TensorProto, folder: Path | None, allow_nan: bool = False) 
         raise ModelError(f"{where}: segmented tensors are not supported")
     shape = held_shape(tensor.dims, dtype, where)
     if tensor.data_type in NARROW_INTEGERS:
-        array = _integers(tensor, prod(shape), folder, where)
+        array = _integers(tensor, prod(shape), files, where)
     elif tensor.data_type in NARROW_FLOATS:
-        array = _floats(tensor, prod(shape), folder, where)
+        array = _floats(tensor, prod(shape), files, where)
     elif tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
-        raw = _raw(tensor, prod(shape) * dtype.itemsize, folder, where)
+        raw = _raw(tensor, prod(shape) * dtype.itemsize, files, where)
         array = np.frombuffer(raw, dtype.newbyteorder("<")).astype(dtype, copy=False)
     else:
         array = _from_fields(tensor, dtype, prod(shape), where)
     return _finite(array.reshape(shape), where, allow_nan)
 
 
-def sparse_to_array(sparse: SparseTensorProto, folder: Path | None) -> np.ndarray:
-    """A SparseTensorProto as a dense array, of at most MAX_SPARSE_BYTES."""
-    values = to_array(sparse.values, folder)
-    indices = to_array(sparse.indices, folder)
+def dense_shape(sparse: SparseTensorProto, values: np.ndarray) -> tuple[int, ...]:
+    """ModelError where a sparse tensor of these values takes more than MAX_SPARSE_BYTES once it is dense."""
     where = f"tensor '{sparse.values.name}'"
     shape = held_shape(sparse.dims, values.dtype, where)
     if prod(shape) * values.itemsize > MAX_SPARSE_BYTES:
         raise ModelError(f"{where}: a sparse tensor of shape {shape} is too large")
+    return shape
+
+
+def sparse_to_array(sparse: SparseTensorProto, values: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """A SparseTensorProto of these values and indices as a dense array."""
+    where, shape = f"tensor '{sparse.values.name}'", dense_shape(sparse, values)
     if indices.dtype != np.int64 or indices.ndim not in (1, 2) or len(indices) != values.size:
         raise ModelError(f"{where}: {len(indices)} sparse indices for {values.size} values")
     if indices.ndim == 2:
@@ -125,9 +128,9 @@ def held_shape(dims: Iterable[int], dtype: np.dtype, where: str) -> tuple[int, .
     return shape
 
 
-def _raw(tensor: TensorProto, nbytes: int, folder: Path | None, where: str) -> bytes | np.ndarray:
+def _raw(tensor: TensorProto, nbytes: int, files: Files, where: str) -> bytes | np.ndarray:
     if tensor.data_location == TensorProto.EXTERNAL:
-        return external.read(tensor, nbytes, folder, where)
+        return files.read(tensor, nbytes, where)
     if len(tensor.raw_data) != nbytes:
         raise ModelError(
             f"{where}: shape {list(tensor.dims)} needs {nbytes} bytes of data, found {len(tensor.raw_data)}; "
@@ -158,27 +161,27 @@ def _in_range(values: np.ndarray, dtype: np.dtype, where: str) -> None:
         raise ModelError(f"{where}: values lie outside of the range of {dtype}")
 
 
-def _integers(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
+def _integers(tensor: TensorProto, count: int, files: Files, where: str) -> np.ndarray:
     bits, signed = NARROW_INTEGERS[tensor.data_type]
-    values = _unpack(tensor, bits, count, folder, where)
+    values = _unpack(tensor, bits, count, files, where)
     if not signed:
         return values
     half = 1 << (bits - 1)
     return ((values.astype(np.int16) + half) % (2 * half) - half).astype(np.int8)
 
 
-def _floats(tensor: TensorProto, count: int, folder: Path | None, where: str) -> np.ndarray:
+def _floats(tensor: TensorProto, count: int, files: Files, where: str) -> np.ndarray:
     form = FORMATS[NARROW_FLOATS[tensor.data_type]]
-    return form.decode(_unpack(tensor, 1 + form.exponent + form.mantissa, count, folder, where))
+    return form.decode(_unpack(tensor, 1 + form.exponent + form.mantissa, count, files, where))
 
 
-def _unpack(tensor: TensorProto, bits: int, count: int, folder: Path | None, where: str) -> np.ndarray:
+def _unpack(tensor: TensorProto, bits: int, count: int, files: Files, where: str) -> np.ndarray:
     """Stored elements of so many bits as uint8 or uint16; of those below 8 bits, the first lies in a byte's lowest."""
     per_byte = max(8 // bits, 1)
     size = -(-count // per_byte)
     stored = np.dtype(np.uint16 if bits > 8 else np.uint8)
     if tensor.data_location == TensorProto.EXTERNAL or tensor.HasField("raw_data"):
-        raw = _raw(tensor, size * stored.itemsize, folder, where)
+        raw = _raw(tensor, size * stored.itemsize, files, where)
         packed = np.frombuffer(raw, stored.newbyteorder("<")).astype(stored, copy=False)
     elif len(tensor.int32_data) == size:
         packed = np.array(tensor.int32_data, np.int64).astype(stored)

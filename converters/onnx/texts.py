@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from onnx import TensorProto
 
 from ...runtime.boxed import TEXT
-from ...runtime.errors import ModelError
 from .call import Call
 from .handlers import LEARNED
 from .job import Job
 from .scope import Scope
-from .tensors import held_shape
 
 Coded = tuple[np.ndarray, list[str]]
 """int64 places, and the texts that they are places of."""
@@ -35,22 +32,6 @@ def coded(texts: Sequence[str]) -> Coded:
     names = list(dict.fromkeys(texts))
     places = {name: place for place, name in enumerate(names)}
     return np.array([places[text] for text in texts], np.int64), names
-
-
-def decoded(tensor: TensorProto) -> np.ndarray:
-    """The elements of a tensor of text. ModelError where it is damaged."""
-    where = f"tensor '{tensor.name}'"
-    shape = held_shape(tensor.dims, TEXT, where)
-    try:
-        texts = [item.decode() for item in tensor.string_data]
-    except UnicodeDecodeError:
-        raise ModelError(f"{where}: an element is not UTF-8 text") from None
-    count = int(np.prod(shape, dtype=np.int64))
-    if len(texts) != count:
-        raise ModelError(f"{where}: shape {list(shape)} needs {count} elements, found {len(texts)}")
-    found = np.empty(count, TEXT)
-    found[:] = texts
-    return found.reshape(shape)
 
 
 def places_of(data: np.ndarray) -> Coded:

@@ -12,20 +12,42 @@ from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.rewriter import rewrite_of
 
+BEGINNING = 16
+"""Elements of lists and arrays that are looked at to tell nodes apart."""
+
 
 @rewrite_of()
 def merge_common_subexpressions(graph: IndexedGraph, node: Node) -> Patch | None:
     sources = [name for name in node.inputs if name and graph.constant(name) is None]
     if not sources or find(node.op) is None or subgraphs(node):
         return None
-    for other in min((graph.consumers(name) for name in sources), key=len):
-        earlier = other is not node and graph.position(other) <= graph.position(node)
-        if earlier and other.op == node.op and _same(graph, node, other):
-            if any(_stuck(graph, a, b) for a, b in zip(node.outputs, other.outputs, strict=True)):
-                continue
-            replaced = {a: b for a, b in zip(node.outputs, other.outputs, strict=True) if a}
-            return Patch(graph, [node], replace=replaced)
-    return None
+    key = _key(graph, node)
+    other = graph.alike.get(key)
+    known = other is not None and graph.alive(other) and graph.position(other) <= graph.position(node)
+    if other is None or other is node or not known or not _same(graph, node, other):
+        graph.alike[key] = node
+        return None
+    if any(_stuck(graph, a, b) for a, b in zip(node.outputs, other.outputs, strict=True)):
+        return None
+    return Patch(graph, [node], replace={a: b for a, b in zip(node.outputs, other.outputs, strict=True) if a})
+
+
+def _key(graph: IndexedGraph, node: Node) -> tuple[Any, ...]:
+    """What nodes that compute the same have in common, so that a node is held against one of them and not against all
+    that read what it reads."""
+    attrs = tuple((name, _beginning(value)) for name, value in sorted(node.attrs.items()))
+    return node.op, attrs, tuple(_source(graph, name) for name in node.inputs)
+
+
+def _source(graph: IndexedGraph, name: str) -> Any:
+    data = graph.constant(name) if name else None
+    return name if data is None else _beginning(data)
+
+
+def _beginning(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, b"" if value.dtype.hasobject else value.flat[:BEGINNING].tobytes()
+    return (len(value), *map(repr, value[:BEGINNING])) if isinstance(value, list) else repr(value)
 
 
 def _stuck(graph: IndexedGraph, kept: str, other: str) -> bool:
@@ -34,7 +56,8 @@ def _stuck(graph: IndexedGraph, kept: str, other: str) -> bool:
 
 
 def _same(graph: IndexedGraph, a: Node, b: Node) -> bool:
-    if len(a.inputs) != len(b.inputs) or len(a.outputs) != len(b.outputs) or not _equal(a.attrs, b.attrs):
+    counts = len(a.inputs) == len(b.inputs) and len(a.outputs) == len(b.outputs)
+    if a.op != b.op or not counts or not _equal(a.attrs, b.attrs):
         return False
     if [bool(name) for name in a.outputs] != [bool(name) for name in b.outputs]:
         return False

@@ -23,7 +23,7 @@ def publish_quantized(graph: IndexedGraph, node: Node) -> Patch | None:
     source, result = node.inputs[0], node.outputs[0]
     if graph.outer is not None or graph.quant(source) is None:
         return None
-    if result not in graph.graph.outputs or graph.consumers(result):
+    if result not in graph.graph.outputs or graph.consumers(result, 1):
         return None
     if graph.producer(source) is None or graph.pinned(source):
         return None

@@ -11,14 +11,15 @@ from ...runtime.graph import Graph, Node, Quantization, Value
 from ..refusal import Refused
 from . import tensors
 from .handlers import Unsupported
-from .names import value_names
+from .names import LONGEST_INSIDE, value_names
 from .records import ModelRecord, TensorRecord
 from .variables import Variables
 
 DEPTH = 16
 """Subgraphs within subgraphs, at most."""
-OPERATORS = 1 << 17
-"""Of all subgraphs at all places that call them: a small file may call one very often."""
+CALLED, CALLED_OF_AN_OPERATOR = 24_000, 8
+"""Operators and tensors of all subgraphs at all places that call them, and for each that the file spells out: a small
+file may call a subgraph very often."""
 
 
 class Importer:
@@ -32,7 +33,11 @@ class Importer:
         self.variables = Variables(model)
         self.refused: list[Refused] = []
         self.resources: dict[int, str] = {}
-        self._count = [0]
+        self._count, self._calls = [0], [0]
+        self._permuted: dict[tuple[int, tuple[int, ...]], tuple[np.ndarray, np.ndarray]] = {}
+        self._shifted: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        written = sum(len(part.operators) + len(part.tensors) for part in (model, *model.subgraphs))
+        self._most = CALLED + CALLED_OF_AN_OPERATOR * written
         self._begin(Graph(), {}, public={*model.inputs, *model.outputs})
 
     def _begin(self, graph: Graph, bound: Mapping[int, str], public: set[int]) -> None:
@@ -44,10 +49,18 @@ class Importer:
         self._rearranged: dict[tuple[int, tuple[int, ...]], str] = {}
         self._real: dict[str, str] = {}
         self._scalars: dict[tuple[float, str, str], str] = {}
-        self._count[0] += len(self.model.operators)
-        if self.depth > DEPTH or self._count[0] > OPERATORS:
+        self._count[0] += len(self.model.operators) + len(self.model.tensors)
+        if self.depth > DEPTH or (self.depth and self._count[0] > self._most):
             raise self.model.error("its subgraphs call each other too often")
         self._declare(public)
+
+    def part(self, name: str, part: str = "") -> str:
+        """What the names of the graph within an operator begin with."""
+        found = f"{self.prefix}{name[-LONGEST_INSIDE:]}/{part}"
+        if len(found) > LONGEST_INSIDE:
+            self._calls[0] += 1
+            found = f"{found[-LONGEST_INSIDE:]}#{self._calls[0]}/"
+        return found
 
     def nested(
         self, model: ModelRecord, prefix: str, graph: Graph, bound: Mapping[int, str], variables: Variables
@@ -76,7 +89,7 @@ class Importer:
             if record.data is None:
                 self.graph.add_value(tensors.variable(self.model, record, name, record.index in public))
             elif record.index not in public:
-                self.graph.add_value(tensors.constant(self.model, record, record.data, name))
+                self.graph.add_value(tensors.constant(self.model, record, self._held(record), name))
         for index in public:
             self._declare_public(index)
 
@@ -88,13 +101,23 @@ class Importer:
             raise self.model.error(f"tensor '{record.name}', an input or output, {tensors.problem(record)}")
         if record.data is not None:
             inner = self.graph.unique(f"{name}/constant")
-            self.graph.add_value(tensors.constant(self.model, record, record.data, inner))
+            self.graph.add_value(tensors.constant(self.model, record, self._held(record), inner))
             self.graph.add_value(tensors.variable(self.model, record, name, public=True))
             self._inner[index] = inner
         elif record.dtype == np.uint8 and tensors.quantized(record):
             inner = self.graph.unique(f"{name}/int8")
             self.graph.add_value(tensors.variable(self.model, record, inner, public=False))
             self._inner[index] = inner
+
+    def _held(self, record: TensorRecord) -> np.ndarray:
+        """A constant's elements as the graph holds them, the same array for all tensors that share one."""
+        data = record.data
+        assert data is not None
+        if data.dtype != np.uint8 or not tensors.quantized(record):
+            return data
+        if id(data) not in self._shifted:
+            self._shifted[id(data)] = data, (data ^ np.uint8(tensors.UINT8_SHIFT)).view(np.int8)
+        return self._shifted[id(data)][1]
 
     def record(self, index: int) -> TensorRecord:
         if not 0 <= index < len(self.model.tensors):
@@ -150,10 +173,17 @@ class Importer:
             raise ValueError(f"tensor '{record.name}' is not a constant")
         if key[1] == tuple(range(value.data.ndim)):
             return value.name
-        data = np.ascontiguousarray(value.data.transpose(key[1]))
+        data = self._once(value.data, key[1])
         name = self.graph.add_constant(f"{self.names[record.index]}/{hint}", data, permuted(value.quant, perm))
         self._rearranged[key] = name
         return name
+
+    def _once(self, data: np.ndarray, perm: tuple[int, ...]) -> np.ndarray:
+        """The same array for all tensors that share one. The one that it is of is kept, and with it its identity."""
+        key = id(data), perm
+        if key not in self._permuted:
+            self._permuted[key] = data, np.ascontiguousarray(data.transpose(perm))
+        return self._permuted[key][1]
 
     def quantized(self, name: str, like: Value, node_name: str) -> str:
         """Real numbers as the integers that stand for them in `like`."""

@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from flatbuffers import encode, number_types
 from flatbuffers.table import Table
@@ -22,6 +23,7 @@ from .records import ModelRecord
 
 IDENTIFIER = b"M001"
 LABEL_FILE_LIMIT = 16 * 2**20
+MOST_LABELS = 1 << 20
 _MOST_ENTRIES = 1000
 _AXIS_LABELS = 2
 _NORMALIZATION = 1
@@ -92,7 +94,11 @@ def _lines(model: ModelRecord, name: str) -> list[str]:
         content = file.read(LABEL_FILE_LIMIT + 1)
     if len(content) > LABEL_FILE_LIMIT:
         raise ValueError(f"the label file '{name}' is larger than {LABEL_FILE_LIMIT} bytes")
-    return content.decode("utf-8", "replace").splitlines()
+    text = io.StringIO(content.decode("utf-8", "replace"), newline=None)
+    lines = [line.rstrip("\n") for line in islice(text, MOST_LABELS + 1)]
+    if len(lines) > MOST_LABELS:
+        raise ValueError(f"the label file '{name}' has more than {MOST_LABELS} lines")
+    return lines
 
 
 def _slot(table: Table, field: int) -> int:

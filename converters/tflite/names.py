@@ -6,21 +6,31 @@ from collections.abc import Container, Iterable
 
 from .records import ModelRecord, Signature
 
+LONGEST_INSIDE = 512
+"""Characters at the end of a name, and of the names of the operators around it, that are kept inside of a subgraph: a
+small file may call one very often."""
+
 
 def value_names(model: ModelRecord, prefix: str = "", others: Container[str] = ()) -> list[str]:
     """One name per tensor. Public inputs and outputs keep theirs; others that repeat a name get ".1", ".2", ....
     prefix: of the names within a subgraph; others: names that are taken already."""
     names = [""] * len(model.tensors)
     taken: set[str] = set()
+    tried: dict[str, int] = {}
     for index in _public_first(model):
-        wanted = prefix + (model.tensors[index].name or f"tensor_{index}")
-        name, n = wanted, 0
+        wanted = prefix + inside(prefix, model.tensors[index].name or f"tensor_{index}")
+        name = wanted
         while name in taken or name in others:
-            n += 1
-            name = f"{wanted}.{n}"
+            tried[wanted] = tried.get(wanted, 0) + 1
+            name = f"{wanted}.{tried[wanted]}"
         taken.add(name)
         names[index] = name
     return names
+
+
+def inside(prefix: str, name: str) -> str:
+    """What is kept of a name behind a prefix."""
+    return name[-LONGEST_INSIDE:] if prefix else name
 
 
 def _public_first(model: ModelRecord) -> Iterable[int]:

@@ -20,7 +20,7 @@ import tflite
 
 from ...runtime.errors import ModelError
 from . import sparse
-from .constants import elements, without_dead_channels
+from .constants import Buffer, elements, without_dead_channels
 from .records import COMPLEX, ModelRecord, OperatorRecord, OptionValue, Signature, TensorRecord
 from .schema import OPERATORS, TENSOR_TYPES, dtype_of, option_class, option_readers
 
@@ -68,14 +68,24 @@ def _content(path: Path) -> bytes:
     return content
 
 
+TABLE = 8
+"""Bytes that a table takes at least: many entries of a vector may be one."""
+ROOM, ROOM_OF_A_BYTE = 1 << 28, 8
+"""Bytes that constants may take which are not held as they are stored, and for each byte of the file: sparse ones, and
+those of fewer than 8 bits."""
+
+
 class _Reader:
     """Copies one flatbuffer into records. Lengths are charged against a budget, so that vectors which overlap each
-    other cannot make a small file cost much."""
+    other cannot make a small file cost much; and tensors that share a buffer share its elements."""
 
     def __init__(self, label: str, content: bytes) -> None:
         self.label = label
         self.content = content
         self.budget = len(content) + 4096
+        self.room = ROOM + ROOM_OF_A_BYTE * len(content)
+        self.coordinates = sparse.COORDINATES + sparse.COORDINATES_OF_A_BYTE * len(content)
+        self.known: dict[tuple[object, ...], np.ndarray] = {}
         self.root = tflite.Model.GetRootAs(content, 0)
         self.codes: list[str] = []
 
@@ -89,7 +99,8 @@ class _Reader:
         return length
 
     def each(self, length: int, item: Callable[[int], Any]) -> Iterator[Any]:
-        for index in range(self.count(length)):
+        self.count(TABLE * length)
+        for index in range(length):
             found = item(index)
             if found is None:
                 raise self.error(f"the TFLite file is damaged: entry {index} of a vector is missing")
@@ -144,14 +155,15 @@ class _Reader:
         if not problem and not produced:
             raw = self.buffer(tensor.Buffer())
             if raw is not None and tensor.Sparsity() is not None:
-                data = self.sparse(name, type_name, tuple(sizes), raw, tensor.Sparsity())
+                data = self.made(self.sparse(name, type_name, tuple(sizes), raw, tensor.Sparsity()))
             elif raw is not None or 0 in shape:
-                data = elements(self.error, name, type_name, tuple(sizes), raw if raw is not None else b"")
+                data = self.elements(name, type_name, tuple(sizes), tensor.Buffer(), raw if raw is not None else b"")
                 dtype = data.dtype
         if scale is not None and zero_point is not None and not scale.all():
             if data is None or len(scale) == 1 or data.shape[axis] != len(scale):
                 raise self.error(f"tensor '{name}' has a scale that is not a positive number")
             data, scale = without_dead_channels(data, scale, zero_point, axis)
+            self.made(data)
         variable = data is None and not produced and bool(tensor.IsVariable())
         return TensorRecord(
             *(index, name, shape, type_name, dtype, scale, zero_point, axis, data, problem),
@@ -159,10 +171,27 @@ class _Reader:
             variable=variable,
         )
 
+    def elements(self, name: str, type_name: str, sizes: tuple[int, ...], index: int, raw: Buffer) -> np.ndarray:
+        """Of the buffer's bytes."""
+        key = index, type_name, sizes
+        if key not in self.known:
+            found = elements(self.error, name, type_name, sizes, raw)
+            self.known[key] = found if found.nbytes == len(raw) else self.made(found)
+        return self.known[key]
+
+    def made(self, data: np.ndarray) -> np.ndarray:
+        """The data, which is no view of the file."""
+        self.room -= data.nbytes
+        if self.room < 0:
+            raise self.error("its constants take too much memory once they are unpacked")
+        return data
+
     def sparse(self, name: str, type_name: str, shape: tuple[int, ...], raw: memoryview, table: Any) -> np.ndarray:
         """A constant of which only some elements are stored, the others zero."""
         dtype = dtype_of(type_name) or np.dtype(np.float32)
-        places = sparse.places(self.error, self.vector, name, shape, table, dtype.itemsize)
+        if prod(shape) * dtype.itemsize > sparse.MAX_BYTES:
+            raise self.error(f"tensor '{name}' is stored sparse, and of shape {shape} too large")
+        places = sparse.places(self.error, self.vector, name, shape, table, self.coordinates)
         values = elements(self.error, name, type_name, places.shape, raw)
         dense = np.zeros(prod(shape), values.dtype)
         dense[places] = values

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,9 @@ from .records import OperatorRecord, TensorRecord
 
 MAX_BYTES = 1 << 28
 """Of a dense tensor, as a small file may claim any shape."""
+COORDINATES, COORDINATES_OF_A_BYTE = 1 << 22, 16
+"""That are looked at to find the elements of one, and for each byte of the file, which has each element or a list of
+where the next ones are."""
 
 VECTORS: dict[int, Any] = {
     tflite.SparseIndexVector.Int32Vector: tflite.Int32Vector,
@@ -31,18 +33,16 @@ Error = Callable[[str], ModelError]
 Vector = Callable[[int, Callable[[], Any]], np.ndarray]
 
 
-def places(error: Error, vector: Vector, name: str, shape: tuple[int, ...], table: Any, itemsize: int) -> np.ndarray:
+def places(error: Error, vector: Vector, name: str, shape: tuple[int, ...], table: Any, most: int) -> np.ndarray:
     """The flat index in the dense tensor of each element that is stored, int64. vector: copies one out of the file.
-    ModelError where the table does not fit the shape."""
+    most: coordinates on the way. ModelError where the table does not fit the shape."""
     order = vector(table.TraversalOrderLength(), table.TraversalOrderAsNumpy).tolist()
     blocked = vector(table.BlockMapLength(), table.BlockMapAsNumpy).tolist()
     rank, levels = len(shape), len(order)
     fits = sorted(order) == list(range(rank + len(blocked))) and table.DimMetadataLength() == levels
     if not fits or len(set(blocked)) != len(blocked) or not set(blocked) <= set(range(rank)):
         raise error(f"tensor '{name}' is stored sparse, but how does not fit its {rank} dimensions")
-    limit = MAX_BYTES // itemsize
-    if prod(shape) > limit:
-        raise error(f"tensor '{name}' is stored sparse, and of shape {shape} too large")
+    limit = most // max(levels, 1)
     parents, coordinates = np.zeros(1, np.int64), np.zeros((levels, 1), np.int64)
     sizes = [0] * levels
     for level, dimension in enumerate(order):

@@ -51,12 +51,10 @@ def quantization(model: ModelRecord, record: TensorRecord, shift: int = 0) -> Qu
 
 
 def constant(model: ModelRecord, record: TensorRecord, data: np.ndarray, name: str) -> Value:
-    """A constant Value of a tensor, quantized uint8 shifted to int8."""
+    """A constant Value of a tensor. data: quantized uint8 is shifted to int8."""
     if not quantized(record):
         return Value(name, data.dtype, data.shape, None, data)
-    shift = UINT8_SHIFT if data.dtype == np.uint8 else 0
-    if shift:
-        data = (data ^ np.uint8(UINT8_SHIFT)).view(np.int8)
+    shift = UINT8_SHIFT if record.dtype == np.uint8 else 0
     return Value(name, data.dtype, data.shape, quantization(model, record, shift), data)
 
 

@@ -26,11 +26,16 @@ def key_of(options: dict[str, object]) -> str:
     return f"{options.get('Container', '')}/{options.get('SharedName', '')}"
 
 
+MOST_BYTES = 1 << 26
+"""Of all variables that are never written, as a small file may claim any shape."""
+
+
 class Variables:
     """initial: the elements that initialization gave to variables, as the graph holds them."""
 
     def __init__(self, model: ModelRecord | None = None) -> None:
         self.initial: dict[str, np.ndarray] = {}
+        self._constants = 0
         self._written = None if model is None else written(model)
         self._graph: Graph | None = None
         self._current: dict[str, str] = {}
@@ -64,6 +69,10 @@ class Variables:
 
     def _constant(self, key: str, record: TensorRecord, importer: Importer) -> str:
         data = self._checked(key, record, importer)
+        self._constants += data.nbytes
+        if self._constants > MOST_BYTES:
+            raise Unsupported(f"the variable '{key}' is of {data.nbytes} bytes, and nothing writes it")
+        data = np.ascontiguousarray(data)
         quant = tensors.variable(importer.whole, record, "", public=False).quant
         return importer.graph.add_constant(f"{importer.prefix}variable{key}", data, quant)
 
@@ -74,7 +83,7 @@ class Variables:
         data = self.initial.get(key)
         if data is None:
             zero = 0 if value.quant is None else int(value.quant.zero_point[0])
-            return np.full(shape, zero, value.dtype)
+            return np.broadcast_to(np.array(zero, value.dtype), shape)
         if data.dtype != value.dtype or data.shape != shape:
             raise Unsupported(f"the variable '{key}' is {data.dtype} {data.shape}, but read as {value.dtype} {shape}")
         return data
@@ -89,7 +98,7 @@ class Variables:
         graph.inputs.append(value.name)
         self._inputs[key] = value.name
         first = self._checked(key, record, importer)
-        if first.size and (first != first.flat[0]).any():
+        if key in self.initial and first.size and (first != first.flat[0]).any():
             return self._chosen(value, first, graph)
         return value.name
 

@@ -3,6 +3,8 @@ nor how large what they hand over becomes is known before."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from ..boxed import TEXT
@@ -20,6 +22,8 @@ BYTES, BYTES_OF_A_BYTE = 256 << 20, 16
 """Of what a run holds whose size no shape told before, and for each byte of the inputs."""
 MOST_CHARACTERS = 1 << 27
 """Of all text that one run makes."""
+CHARACTER = 8
+"""Cost.work of each character of text that a node reads; many elements may be one long text."""
 
 
 class RunBudget:
@@ -73,6 +77,11 @@ class RunBudget:
                 f"{node}: what the run makes would take {held >> 20} MiB by then, and {self._most_bytes >> 20} MiB are "
                 f"the most for inputs of this size"
             )
+
+    def reads(self, node: Node, arrays: Iterable[np.ndarray | None]) -> None:
+        """The node is about to look at all text in these arrays."""
+        texts = [array.reshape(-1) for array in arrays if array is not None and array.dtype == TEXT]
+        self.work(node, CHARACTER * sum(sum(map(len, array)) for array in texts))
 
     def text(self, node: Node, array: np.ndarray) -> None:
         """An array that the node has made, of which no shape told how much text it is."""

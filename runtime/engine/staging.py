@@ -26,6 +26,7 @@ from ..evaluate.shapes import Instance, Later, instantiate
 from ..graph import Graph, Node, Value, outer_reads
 from ..ops.control_flow import handed_on
 from ..ops.inference import context_of, infer_node
+from ..ops.regex import steps_taken
 from ..ops.registry import Tensor, find
 from ..planner.limits import Limits, constant_elements
 from .run_budget import PLAN, PLAN_OF_A_NODE, RunBudget
@@ -40,6 +41,10 @@ KEPT = 64 << 20
 """Bytes of graphs within nodes that stay with the session after a run."""
 COPIED = 4
 """Bytes of a program's memory that are copied or cleared in the time of one of Cost.work."""
+FOLLOWED = 500
+"""As Cost.work: of a state of a pattern that is followed through a text; known only once that is done."""
+HANDED = 1 << 10
+"""As Cost.work: of an array that goes into a program or comes out of it."""
 WAITING = 8
 """Nodes that wait for others and take as long to pass over as one to plan."""
 CUTS = 16
@@ -135,7 +140,8 @@ class Staged:
                 break
             part.carriers |= asked
         at_once = [node for node in later.nodes if _runs_at_once(node, later, instance, part)]
-        left = [node for node in later.nodes if not any(node is other for other in at_once)]
+        now_run = set(map(id, at_once))
+        left = [node for node in later.nodes if id(node) not in now_run]
         made = {name for node in later.done for name in node.outputs}
         wanted = {*graph.outputs}.union(*(_reads(node) for node in later.nodes))
         outputs = sorted(wanted & made - {""})
@@ -256,7 +262,8 @@ class Opened:
         program, node = cut.plan.program, self._around[-1] if self._around else cut.graph.nodes[0]
         results = sum(view.size * view.itemsize for view in program.outputs.values())
         copied = results + sum(view.size * view.itemsize for view in program.inputs.values()) + program.arena_bytes
-        self._budget.work(node, program.work + copied // COPIED)
+        arrays_handed = len(program.inputs) + len(program.outputs)
+        self._budget.work(node, program.work + copied // COPIED + HANDED * arrays_handed)
         self._budget.hold(node, results)
         if self._around:
             grown = max(program.arena_bytes - self._within.get(part, 0), 0)
@@ -296,6 +303,8 @@ class Opened:
                             f"gives {name_of(result.dtype)}, but '{name}' is declared {name_of(values[name].dtype)}"
                         )
             else:
+                if op is not None and op.reads_text:
+                    self._budget.reads(node, given)
                 if op is not None and op.runs_to_infer:
                     self._budget.work(node, cost_of(op, context_of(node, op, inputs)).work)
                 step = infer_node(node, inputs)
@@ -308,6 +317,8 @@ class Opened:
                 self._budget.work(node, 0 if step.op.runs_to_infer else limits.work)
                 self._budget.hold(node, sum(t.size * t.dtype.itemsize for t in step.ctx.outputs))
                 results = evaluate(step.op, step.ctx, given)
+                if step.op.reads_text:
+                    self._budget.work(node, FOLLOWED * steps_taken())
         except ModelError:
             raise
         except (Error, ArithmeticError, LookupError, ValueError) as problem:

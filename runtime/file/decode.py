@@ -26,6 +26,7 @@ _SINCE = {
     7: "text, sequences or optional values",
 }
 _version_decoder = msgspec.json.Decoder(schema.VersionRecord)
+_outline_decoder = msgspec.json.Decoder(schema.OutlineRecord)
 
 
 def decode_record(written: str) -> schema.ModelRecord:
@@ -37,6 +38,9 @@ def decode_record(written: str) -> schema.ModelRecord:
                 f"it is version {version} of the format and this millijoule reads up to {schema.VERSION}: "
                 "upgrade with `pip install -U millijoule`"
             )
+        gate = _outline_decoder.decode(written).gate
+        if gate is not None and len(gate.stages) >= schema.MAX_STAGES:
+            raise ModelError(f"it has {1 + len(gate.stages)} stages; a cascade has {schema.MAX_STAGES} at most")
         record = _decoder.decode(written)
     except (msgspec.DecodeError, RecursionError) as error:
         raise ModelError(f"the graph's record is not sound: {error}") from None

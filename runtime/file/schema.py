@@ -214,6 +214,16 @@ class VersionRecord(Struct):
     version: Annotated[int, Meta(ge=1)]
 
 
+class StagesRecord(Struct):
+    stages: list[msgspec.Raw] = []
+
+
+class OutlineRecord(Struct):
+    """How many stages a file has, read before any of them is."""
+
+    gate: StagesRecord | None = None
+
+
 class TensorEntry(Record):
     """One tensor as the container's header lists it."""
 

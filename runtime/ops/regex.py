@@ -7,6 +7,7 @@ expression search algorithm", 1968). What RE2 has and this has not is refused: U
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -355,12 +356,28 @@ class Patience:
     """How many states may still be followed."""
 
     def __init__(self, steps: int) -> None:
-        self._left = steps
+        self._steps = self._left = steps
+        _latest.patience = self
+
+    @property
+    def taken(self) -> int:
+        return self._steps - self._left
 
     def take(self, steps: int) -> None:
         self._left -= steps
         if self._left < 0:
             raise ValueError("looking for a pattern in these texts takes too long")
+
+
+_latest = threading.local()
+"""patience: the last that this thread has begun to take."""
+
+
+def steps_taken() -> int:
+    """States followed by what this thread has looked for last; 0 when it is asked again."""
+    patience: Patience | None = getattr(_latest, "patience", None)
+    _latest.patience = None
+    return 0 if patience is None else patience.taken
 
 
 class Pattern:

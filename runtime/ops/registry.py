@@ -209,6 +209,11 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
         """Whether the operator computes the activation that its attributes name with its result."""
         return "activation" in self.defaults
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the operator looks at the characters of text, and does more than hand it on."""
+        return self.text and not (self.moves_data or self.shape_only or self.sequences)
+
     def data_inputs(self, node: Node) -> list[str]:
         """Those of the node's inputs that hold data."""
         if not self.data and (self.broadcasts or self.arity[1] is None):

@@ -37,10 +37,10 @@ def string_normalizer(
     change = ACTIONS[case_change_action]
     same = str if is_case_sensitive else str.casefold
     left_out = {same(word) for word in stopwords}
-    kept = [change(text) for text in x.reshape(-1).tolist() if same(text) not in left_out]
+    kept = [text for text in x.reshape(-1).tolist() if not left_out or same(text) not in left_out]
     if stopwords and not kept:
         kept = [""]
-    return array_of(kept, (*x.shape[:-1], len(kept)))
+    return array_of(map(change, kept), (*x.shape[:-1], len(kept)))
 
 
 register(Op("StringNormalizer", string_normalizer, infer, text=True))

@@ -7,7 +7,7 @@ import numpy as np
 from .registry import Context, Inferred, Op, register
 from .text import array_of, require_text
 
-MOST_PARTS = 1 << 24
+MOST_PARTS = 1 << 23
 
 
 def infer(ctx: Context) -> list[Inferred]:
@@ -22,7 +22,12 @@ def string_split(
     """The parts, filled up with empty texts to as many as the most, and int64 how many there are. Without a delimiter,
     at runs of blanks. maxsplit: how often at most."""
     most = -1 if maxsplit is None else maxsplit
-    parts = [text.split(delimiter or None, most) for text in x.reshape(-1).tolist()]
+    parts, made = list[list[str]](), 0
+    for text in x.reshape(-1).tolist():
+        parts.append(text.split(delimiter or None, most))
+        made += len(parts[-1])
+        if made > MOST_PARTS:
+            raise ValueError(f"it splits texts into more than {MOST_PARTS} parts")
     width = max(map(len, parts), default=0)
     if width * len(parts) > MOST_PARTS:
         raise ValueError(f"it splits {len(parts)} texts into {width} parts each")

@@ -10,6 +10,8 @@ from ..job import Unsupported
 
 MOST_NODES = 1 << 16
 """How many more there may be once what several nodes lead to is there for each of them."""
+NARROW = 32
+"""Nodes of a level that are walked one by one in no more time than by NumPy."""
 MAX_WEIGHTS = 1 << 26
 """Of all leaves and targets together: a small file may name many of both."""
 
@@ -46,29 +48,43 @@ class TreeTables(Trees):
 
     def laid_out(self) -> TreeTables:
         """The same trees level by level. Unsupported where a walk may not end."""
-        order, yes, no = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
-        level, first = self.roots, 0
-        while len(level):
-            if first + len(level) > MOST_NODES + 2 * len(self.modes):
-                raise Unsupported("its trees lead back to where they came from, or many ways to the same nodes")
-            inner = self.inner[level]
-            children = first + len(level) + 2 * (np.cumsum(inner) - 1)
-            order.append(level)
-            yes.append(np.where(inner, children, 0))
-            no.append(np.where(inner, children + 1, 0))
-            first += len(level)
-            level = np.stack([self.yes[level][inner], self.no[level][inner]], 1).reshape(-1)
-        nodes = np.concatenate(order)
+        nodes = self._in_levels()
+        inner = self.inner[nodes]
+        children = len(self.roots) + 2 * (np.cumsum(inner) - 1)
         return TreeTables(
-            np.where(self.inner[nodes], self.features[nodes], 0),
+            np.where(inner, self.features[nodes], 0),
             self.thresholds[nodes],
-            np.concatenate(yes),
-            np.concatenate(no),
+            np.where(inner, children, 0),
+            np.where(inner, children + 1, 0),
             self.modes[nodes],
             self.leaves[nodes],
             self.weights,
             np.arange(len(self.roots)),
         )
+
+    def _in_levels(self) -> np.ndarray:
+        """The nodes, those of each level behind those that lead to them and in their order. Levels are walked at once
+        where they are wide: one of a few nodes, of which a deep tree has very many, costs no more than its nodes."""
+        is_inner, most = self.inner, MOST_NODES + 2 * len(self.modes)
+        links = list(zip(is_inner.tolist(), self.yes.tolist(), self.no.tolist(), strict=True))
+        found, level, count = list[np.ndarray](), self.roots, 0
+        while len(level):
+            if len(level) > NARROW:
+                inner = is_inner[level]
+                found.append(level)
+                count += len(level)
+                level = np.stack([self.yes[level][inner], self.no[level][inner]], 1).reshape(-1)
+            else:
+                walked, behind = list[int](), level.tolist()
+                while 0 < len(behind) <= NARROW and count + len(walked) <= most:
+                    walked += behind
+                    behind = [child for node in behind if links[node][0] for child in links[node][1:]]
+                found.append(np.array(walked, np.int64))
+                count += len(walked)
+                level = np.array(behind, np.int64)
+            if count > most or count + len(level) > most:
+                raise Unsupported("its trees lead back to where they came from, or many ways to the same nodes")
+        return np.concatenate(found)
 
 
 def array_of(call: Call, name: str, dtype: np.dtype | type) -> np.ndarray:

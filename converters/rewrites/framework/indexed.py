@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ LONGEST_NAME = 1024
 class IndexedGraph:
     """What rewrites see of a graph. Only the rewriter changes it (insert, discard, rename).
 
-    budget: what is left for computing with constants.
+    budget: what is left for computing with constants. alike: see common_subexpressions.py.
     Values of enclosing graphs can be looked up (they are never renamed or removed from here).
     The order of `graph.nodes` is restored by `sort`, once, when all rewrites are done.
     """
@@ -31,6 +33,7 @@ class IndexedGraph:
         self.symbols: Symbols = outer.symbols if outer else Symbols(graph)
         self.budget: Budget = outer.budget if outer else Budget(graph.constant_bytes())
         self.nodes: dict[int, Node] = {}
+        self.alike: dict[tuple[Any, ...], Node] = {}
         self._position: dict[int, tuple[int, int]] = {}
         self._producer: dict[str, Node] = {}
         self._consumers: dict[str, dict[int, Node]] = {}
@@ -86,9 +89,9 @@ class IndexedGraph:
         node = self._producer.get(name)
         return node if node is not None and node.op in ops else None
 
-    def consumers(self, name: str) -> list[Node]:
-        """Nodes that read the value, a node whose subgraph reads it included, each once."""
-        return list(self._consumers.get(name, {}).values())
+    def consumers(self, name: str, most: int | None = None) -> list[Node]:
+        """Nodes that read the value, a node whose subgraph reads it included, each once. most: how many of them."""
+        return list(islice(self._consumers.get(name, {}).values(), most))
 
     def pinned(self, name: str) -> bool:
         """Whether the value must keep existing under its name: a graph output, or read by a subgraph."""

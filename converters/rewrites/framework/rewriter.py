@@ -38,6 +38,8 @@ OfOperator = Callable[[Op], bool]
 
 PATCHES_PER_NODE = 12
 """Bound on the work of one stage, several times what any model needs."""
+NEAR = 64
+"""Readers of a value that are looked at again once something beside it has changed; the others in the next sweep."""
 
 
 class EndlessWarning(UserWarning):
@@ -169,7 +171,7 @@ class Rewriter:
         for name in names:
             producer = graph.producer(name)
             touched += [producer] if producer is not None else []
-            touched += graph.consumers(name)
+            touched += graph.consumers(name, NEAR)
         return touched
 
     def _replace(self, old: str, new: str, position: int) -> list[Node]:
@@ -193,13 +195,13 @@ class Rewriter:
         queue = deque(dict.fromkeys(names))
         while queue:
             name = queue.popleft()
-            if graph.consumers(name) or graph.pinned(name) or name in graph.graph.inputs:
+            if graph.consumers(name, 1) or graph.pinned(name) or name in graph.graph.inputs:
                 continue
             producer = graph.producer(name)
             if producer is None:
                 graph.graph.values.pop(name, None)
                 continue
-            if any(graph.consumers(output) or graph.pinned(output) for output in producer.outputs if output):
+            if any(graph.consumers(output, 1) or graph.pinned(output) for output in producer.outputs if output):
                 continue
             graph.discard(producer)
             for output in producer.outputs:

@@ -9,6 +9,7 @@ import numpy as np
 from ....runtime.graph import Graph, Node, Quantization, Value
 from .. import tensors
 from ..handlers import handles
+from ..names import inside
 from ..operator import Operator
 from ..records import ModelRecord
 from ..subgraph import convert_operators
@@ -44,7 +45,7 @@ def _finish(op: Operator, name: str, inputs: Sequence[str], outputs: Sequence[st
 
 
 def _branch(op: Operator, index: int, name: str, outputs: Sequence[str]) -> Graph:
-    graph = Graph(name=f"{op.importer.prefix}{op.name}/{name}")
+    graph = Graph(name=op.importer.part(op.name, name))
     results = _called(op, index, f"{name}/", graph, range(1, op.input_count))
     if len(results) < len(outputs):
         raise op.error(f"its {name} branch has {len(results)} outputs instead of {len(outputs)}")
@@ -55,7 +56,7 @@ def _branch(op: Operator, index: int, name: str, outputs: Sequence[str]) -> Grap
 def _called(op: Operator, index: int, part: str, graph: Graph, positions: Sequence[int]) -> list[str]:
     """Imports a subgraph into a graph, with inputs of the operator for its own; the Values of its outputs."""
     record = op.subgraph(index)
-    prefix = f"{op.importer.prefix}{op.name}/{part}"
+    prefix = op.importer.part(op.name, part)
     if len(record.inputs) != len(positions):
         raise op.error(f"its subgraph {index} has {len(record.inputs)} inputs, but is given {len(positions)}")
     given, resources = dict[int, str](), dict[int, str]()
@@ -98,7 +99,7 @@ def _seen(op: Operator, name: str, graph: Graph, prefix: str) -> str:
     if graph is op.graph:
         return name
     value = op.value(name)
-    inner = graph.unique(f"{prefix}{name}")
+    inner = graph.unique(prefix + inside(prefix, name))
     graph.add_value(Value(inner, value.dtype, value.shape, value.quant, value.data))
     if value.data is None:
         graph.nodes.append(Node("Identity", [name], [inner], {}, inner))
@@ -129,7 +130,7 @@ def while_(op: Operator) -> None:
         raise op.error("its subgraphs do not take and give as much as it does")
     inputs = [op.input(position) for position in range(count)]
     quants = [op.value(name).quant for name in inputs]
-    prefix = f"{op.importer.prefix}{op.name}/"
+    prefix = op.importer.part(op.name)
     first = _condition(op, condition, f"{prefix}first/", op.graph, inputs)
     graph = _loop_body(op, condition, body, prefix, inputs, quants)
     carried = [_plain(op.graph, name) for name in inputs]
