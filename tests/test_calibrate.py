@@ -61,6 +61,17 @@ def test_one_disturbed_timing_hardly_counts() -> None:
     assert fit(spoilt).compute == pytest.approx(2, rel=0.1)
 
 
+def test_what_sharing_costs_is_seen_where_the_steps_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One thread may compute a network strip by strip, in more steps than two."""
+    long, short = Timing("conv", COST, 100e-6), Timing("conv", COST, 1e-6)
+    alone = [calibrate.Timed([long, short], 0.0), calibrate.Timed([short] * 9, 0.0)]
+    shared = Timing("conv", COST, 100e-6 / (1 + calibrate.BALANCE) + 3e-6)
+    together = [calibrate.Timed([shared, short], 0.0), calibrate.Timed([long], 0.0)]
+    monkeypatch.setattr(calibrate, "time_networks", lambda models, profile, threads: together)
+    two = msgspec.structs.replace(detect(), threads=2)
+    assert calibrate.share_cost(alone, [], two) == pytest.approx(3)
+
+
 def test_what_is_timed_covers_the_kernels_of_convolutional_networks() -> None:
     found = set()
     for model in networks():

@@ -63,7 +63,7 @@ def measure_device(output: str | None) -> dict[str, Any]:
         "memory_gbps": {"value": round(read_speed(READ) * 1e-9, 2), "source": "measured: reading beyond the caches"},
         "cached_kib": cached_bytes(here) >> 10,
         "invoke_us": round(1e6 * invoke_cost(timed, costs), 3),
-        "share_us": round(share_cost(alone, models, here), 2),
+        "share_us": round(share_cost(timed, models, here), 2),
         "softmax_share": softmax_share(here),
         "kernels": msgspec.to_builtins(costs),
     }
@@ -136,16 +136,17 @@ def fit_all(timings: Iterable[Timing]) -> dict[str, KernelCost]:
     return {kind: fit(group) for kind, group in groups.items() if len(group) >= FEWEST}
 
 
-def share_cost(alone: list[Timing], models: Sequence[Model], profile: Profile) -> float:
+def share_cost(alone: Sequence[Timed], models: Sequence[Model], profile: Profile) -> float:
     """Microseconds: what the longer steps take with helpers beyond their part of the work; the default where there is
-    one thread only."""
+    one thread only. Networks that one thread computes strip by strip, and several do not, have other steps."""
     threads = profile.threads
     if threads == 1:
         return profile.share_us
-    together = [step for network in time_networks(models, profile, threads) for step in network.steps]
     extra = [
         b.seconds - a.seconds / (1 + (threads - 1) * BALANCE)
-        for a, b in zip(alone, together, strict=True)
+        for one, both in zip(alone, time_networks(models, profile, threads), strict=True)
+        if len(one.steps) == len(both.steps)
+        for a, b in zip(one.steps, both.steps, strict=True)
         if a.kind == b.kind and a.seconds > 20e-6
     ]
     return max(0.0, 1e6 * float(np.median(extra))) if extra else profile.share_us
