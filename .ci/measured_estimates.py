@@ -14,7 +14,7 @@ import warnings
 
 import numpy as np
 
-from millijoule import Error
+from millijoule import Error, InputError
 from millijoule.device_profiles import load as load_profile
 from millijoule.loading import open_model
 from millijoule.tools.estimate.estimate import estimate
@@ -53,6 +53,8 @@ def compare(argument: str) -> tuple[float, float]:
     path, *given = argument.split(":")
     named = dict(shape.split("=", 1) for shape in given)
     model = open_model(path)
+    if unknown := named.keys() - model.inputs.keys():
+        raise InputError(f"it has no input {', '.join(sorted(unknown))}, but {', '.join(model.inputs)}")
     known = {
         name: np.array(float(text[1:]), model.inputs[name].dtype) for name, text in named.items() if text[0] == "@"
     }

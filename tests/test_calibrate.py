@@ -17,7 +17,7 @@ from millijoule.runtime.targets.target import detect as detect_target
 from millijoule.tools.estimate import calibrate
 from millijoule.tools.estimate.estimate import estimate
 from millijoule.tools.estimate.fit import FEW, Timing, fit
-from millijoule.tools.estimate.latency import features, predicted
+from millijoule.tools.estimate.latency import BALANCE, features, predicted
 from millijoule.tools.estimate.microbenchmarks import networks
 from millijoule.tools.estimate.network import Network
 
@@ -65,7 +65,7 @@ def test_what_sharing_costs_is_seen_where_the_steps_are_the_same(monkeypatch: py
     """One thread may compute a network strip by strip, in more steps than two."""
     long, short = Timing("conv", COST, 100e-6), Timing("conv", COST, 1e-6)
     alone = [calibrate.Timed([long, short], 0.0), calibrate.Timed([short] * 9, 0.0)]
-    shared = Timing("conv", COST, 100e-6 / (1 + calibrate.BALANCE) + 3e-6)
+    shared = Timing("conv", COST, 100e-6 / (1 + BALANCE) + 3e-6)
     together = [calibrate.Timed([shared, short], 0.0), calibrate.Timed([long], 0.0)]
     monkeypatch.setattr(calibrate, "time_networks", lambda models, profile, threads: together)
     two = msgspec.structs.replace(detect(), threads=2)

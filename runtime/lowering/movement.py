@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -128,33 +129,61 @@ def expand(ctx: Context, b: Builder) -> bool:
     return True
 
 
-@lowers("Pad")
+@lowers("Pad", limits="no negative pads; reflect and wrap add no more than there is")
 def pad(ctx: Context, b: Builder) -> bool:
-    x, value = ctx.input(0), ctx.optional(2)
-    if not unchanged(ctx) or ctx.attrs["mode"] != "constant" or (value is not None and value.data is None):
+    x, value, mode = ctx.input(0), ctx.optional(2), ctx.attrs["mode"]
+    constant = mode == "constant"
+    if not unchanged(ctx) or (constant and value is not None and value.data is None):
         return False
-    if value is None:
-        filling = np.full(1, 0 if x.quant is None else x.quant.zero_point[0], x.dtype)
-    elif x.quant is not None and value.quant != x.quant:
+    if constant and value is not None and x.quant is not None and value.quant != x.quant:
         return False
-    else:
-        filling = value.data.reshape(1)  # type: ignore[union-attr]
-    rank = len(x.shape)
-    pads, axes = ctx.constant(1).reshape(-1), ctx.optional_constant(3)
-    begins = np.zeros(rank, int)
-    for i, axis in enumerate(range(rank) if axes is None else axes.reshape(-1).tolist()):
-        begins[axis] = pads[i]
-        if min(pads[i], pads[i + len(pads) // 2]) < 0:
-            return False
+    begins, ends = _widths(ctx)
+    if min(*begins, *ends) < 0:
+        return False
+    # Beyond what there is once, elements repeat.
+    repeats = any(max(width) > size - (mode == "reflect") for *width, size in zip(begins, ends, x.shape, strict=True))
+    if mode in ("reflect", "wrap") and repeats:
+        return False
     source, y = b.input(0), b.output()
     inside = y.part(x.shape, y.strides, int(np.dot(begins, y.strides)))
-    _fill_around(b, y, inside, begins, filling)
-    if x.size:
-        b.copy(source, inside)
+    if constant:
+        zero = np.full(1, 0 if x.quant is None else x.quant.zero_point[0], x.dtype)
+        _fill_around(b, y, inside, begins, zero if value is None else value.data.reshape(1))  # type: ignore[union-attr]
+    b.copy(source, inside)
+    if not constant:
+        _copy_around(b, y, x.shape, begins, ends, mode)
     return True
 
 
-def _fill_around(b: Builder, y: View, inside: View, begins: np.ndarray, filling: np.ndarray) -> None:
+def _widths(ctx: Context) -> tuple[list[int], list[int]]:
+    """Elements before and behind, of each axis."""
+    pads, axes, rank = ctx.constant(1).reshape(-1).tolist(), ctx.optional_constant(3), len(ctx.input(0).shape)
+    begins, ends = [0] * rank, [0] * rank
+    for i, axis in enumerate(range(rank) if axes is None else axes.reshape(-1).tolist()):
+        begins[axis], ends[axis] = pads[i], pads[i + len(pads) // 2]
+    return begins, ends
+
+
+def _copy_around(
+    b: Builder, y: View, sizes: Sequence[int], begins: Sequence[int], ends: Sequence[int], mode: str
+) -> None:
+    """Copies what lies inside of y to before and behind it, axis by axis; later ones take earlier ones along."""
+    shape, offset = list(sizes), sum(begin * stride for begin, stride in zip(begins, y.strides, strict=True))
+    for axis, (begin, end, size) in enumerate(zip(begins, ends, sizes, strict=True)):
+        pitch = y.strides[axis]
+        # Where each slab is, and the first element that it copies, counted from the first inside.
+        first = {"reflect": (begin, size - 2), "edge": (0, size - 1), "wrap": (size - begin, 0)}[mode]
+        step = {"reflect": -pitch, "edge": 0, "wrap": pitch}[mode]
+        for width, at, source in ((begin, -begin, first[0]), (end, size, first[1])):
+            if width:
+                slab = (*shape[:axis], width, *shape[axis + 1 :])
+                strides = (*y.strides[:axis], step, *y.strides[axis + 1 :])
+                b.copy(y.part(slab, strides, offset + source * pitch), y.part(slab, y.strides, offset + at * pitch))
+        shape[axis] += begin + end
+        offset -= begin * pitch
+
+
+def _fill_around(b: Builder, y: View, inside: View, begins: Sequence[int], filling: np.ndarray) -> None:
     """Fills what `inside` leaves of y: two slabs per dimension, each within what the dimensions before leave."""
     shape, offset = list(y.shape), 0
     for axis, begin in enumerate(begins):
