@@ -138,7 +138,7 @@ def pad(ctx: Context, b: Builder) -> bool:
     if constant and value is not None and x.quant is not None and value.quant != x.quant:
         return False
     begins, ends = _widths(ctx)
-    if min(*begins, *ends) < 0:
+    if min((*begins, *ends), default=0) < 0:
         return False
     # Beyond what there is once, elements repeat.
     repeats = any(max(width) > size - (mode == "reflect") for *width, size in zip(begins, ends, x.shape, strict=True))
