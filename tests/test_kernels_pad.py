@@ -51,7 +51,8 @@ def test_some_axes(mode: str) -> None:
 @pytest.mark.parametrize(("mode", "width"), [("reflect", 4), ("wrap", 5), ("edge", 100), ("reflect", 9), ("wrap", 12)])
 def test_elements_that_repeat(mode: str, width: int) -> None:
     """What copies cannot do, NumPy does."""
-    model, feeds = node_model("Pad", [feed(numbers((1, 5), "float32")), const(np.array([0, width, 0, width]))], mode=mode)
+    inputs = [feed(numbers((1, 5), "float32")), const(np.array([0, width, 0, width]))]
+    model, feeds = node_model("Pad", inputs, mode=mode)
     check_model(model, feeds, numpy_steps=int(width in (9, 12)))
 
 
