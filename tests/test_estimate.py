@@ -14,10 +14,9 @@ from millijoule import Model, load
 from millijoule.device_profiles import Cache, Figure, KernelCost, Profile
 from millijoule.device_profiles import load as load_profile
 from millijoule.runtime.graph import Node, Value
-from millijoule.tools.estimate.estimate import INTERPRETER, STATE, Estimate, estimate, estimate_program
+from millijoule.tools.estimate.estimate import INTERPRETER, Estimate, estimate
 from millijoule.tools.estimate.network import Network
 from millijoule.tools.estimate.networks import NETWORKS
-from millijoule.tools.models.plans import any_target, plan_program
 
 PI = load_profile("raspberry-pi-4")
 Shapes = dict[str, tuple[int, ...]]
@@ -146,18 +145,6 @@ def test_threads_have_more_of_the_caches_that_they_do_not_share() -> None:
 
 def test_what_an_inference_takes_besides_its_steps() -> None:
     assert of(changed(PI, invoke_us=50.0)).seconds - of(PI).seconds == pytest.approx(50e-6)
-
-
-def test_what_each_state_takes_that_is_kept() -> None:
-    """A third of what an inference takes besides its steps."""
-    model = float_network()
-    target = any_target(PI.target)
-    program, packed = plan_program(model, FLOAT, target, 1, PI.softmax_bytes)
-
-    def seconds(states: int) -> float:
-        return estimate_program(program, packed, changed(PI, invoke_us=50.0), target, 1, states).seconds
-
-    assert seconds(3) - seconds(0) == pytest.approx(3 * STATE * 50e-6)
 
 
 def test_what_the_last_cache_keeps() -> None:

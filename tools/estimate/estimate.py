@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from ...runtime.program.program import Program
     from ...runtime.targets.target import Target
 
-STATE = 0.35
-"""What moving one array from an output to an input takes, of what an inference takes besides its steps."""
 INTERPRETER = 45 << 20
 """Bytes of Python, NumPy and this package, resident before a model is loaded (CPython 3.11 on x86-64)."""
 
@@ -75,16 +73,15 @@ def estimate(
     target = any_target(profile.target)
     count = min(threads or profile.threads, profile.cores)
     program, packed = plan_program(model, shapes, target, count, profile.softmax_bytes, profile.strip_bytes, known)
-    return estimate_program(program, packed, profile, target, count, len(model.metadata.states))
+    return estimate_program(program, packed, profile, target, count)
 
 
 def estimate_program(
-    program: Program, packed: int, profile: Profile, target: Target | None, threads: int, states: int = 0
+    program: Program, packed: int, profile: Profile, target: Target | None, threads: int
 ) -> Estimate:
-    """Of a program that was planned for the target and so many threads. packed: bytes of its weights. states: how many
-    it keeps from one inference to the next."""
+    """Of a program that was planned for the target and so many threads. packed: bytes of its weights."""
     load = Load(packed, program.arena_bytes, profile.cached)
-    around = 1e-6 * profile.invoke_us * (1 + STATE * states)
+    around = 1e-6 * profile.invoke_us
     steps, sustained, energy = [], around, profile.energy
     layers, used = program.layers(), in_use(program)
     for work, layer in zip(work_of(program, target), layers, strict=True):
