@@ -213,6 +213,12 @@ def check_source(path: Path, refused: str = "", feeds: Mapping[str, np.ndarray] 
     assert found["excess"] <= 0, f"{found['excess'] >> 20} MiB too many"
 
 
+def _ones(session: mj.Session) -> dict[str, np.ndarray]:
+    """Feeds; one of what no number says."""
+    infos = session.input_info.items()
+    return {name: np.ones([n if isinstance(n, int) else 1 for n in info.shape or ()], info.dtype) for name, info in infos}
+
+
 def _explode_source(path: Path, feeds: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
     allowed = SOURCE + SOURCE_OF_A_BYTE * path.stat().st_size
     before = _status("VmRSS")
@@ -221,7 +227,7 @@ def _explode_source(path: Path, feeds: Mapping[str, np.ndarray] | None) -> dict[
     try:
         with warnings.catch_warnings(), mj.load(path, threads=1, progress=False) as session:
             warnings.simplefilter("ignore", UserWarning)
-            session.run(feeds or {name: np.ones(info.shape, info.dtype) for name, info in session.input_info.items()})
+            session.run(feeds or _ones(session))
     except mj.Error as problem:
         error = str(problem)
     return {"error": error, "excess": _status("VmHWM") - before - allowed}

@@ -40,7 +40,7 @@ def alarm() -> Iterator[None]:
 
     def watch() -> None:
         if not any(over.wait(1) for _ in range(LIMIT)):
-            faulthandler.dump_traceback(sys.__stderr__, all_threads=True)
+            faulthandler.dump_traceback(sys.__stderr__ or sys.stderr, all_threads=True)
             os._exit(1)
 
     # For what hangs and lets no other thread run.
