@@ -215,8 +215,10 @@ def check_source(path: Path, refused: str = "", feeds: Mapping[str, np.ndarray] 
 
 def _ones(session: mj.Session) -> dict[str, np.ndarray]:
     """Feeds; one of what no number says."""
-    infos = session.input_info.items()
-    return {name: np.ones([n if isinstance(n, int) else 1 for n in info.shape or ()], info.dtype) for name, info in infos}
+    return {
+        name: np.ones([n if isinstance(n, int) else 1 for n in info.shape or ()], info.dtype)
+        for name, info in session.input_info.items()
+    }
 
 
 def _explode_source(path: Path, feeds: Mapping[str, np.ndarray] | None) -> dict[str, Any]:
