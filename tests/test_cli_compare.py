@@ -33,7 +33,8 @@ def test_layers_and_outputs_of_a_float_model() -> None:
     assert report["within"] and [row["name"] for row in outputs] == ["scores"]
     assert outputs[0]["relative"] < 1e-4 and outputs[0]["snr"] > 80 and outputs[0]["max_quanta"] is None
     assert len(layers) >= 8 and all(row["relative"] < 1e-4 for row in layers)
-    assert report["inputs_compared"] == 2 and "ONNX Runtime" in report["oracle"]
+    assert report["inputs_compared"] == 2 and "ONNX Runtime; layers: " in report["oracle"]
+    assert mj_json("compare", SOURCE, "--target", "numpy", "--no-layers")["oracle"] == "ONNX Runtime"
 
 
 def test_quantized_layers_are_nearly_the_same_integers() -> None:

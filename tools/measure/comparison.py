@@ -65,7 +65,7 @@ class Comparison:
         self.layers_left_out: str | None = None
         self._layers = layers
         self._name, self._oracle = _open(source)
-        self.description: str = self._oracle.DESCRIPTION
+        self.description = f"{self._oracle.NAME}; layers: {self._oracle.LAYERS}" if layers else self._oracle.NAME
 
     @property
     def note(self) -> str | None:

@@ -14,7 +14,7 @@ from .litert_hybrid import explanation
 class Oracle:
     """One source file, ready for inputs of any shape. note: why its results differ by design, where they do."""
 
-    DESCRIPTION = f"LiteRT ({PACKAGE}); layers: its built-in kernels, as XNNPACK keeps what lies inside to itself"
+    NAME, LAYERS = f"LiteRT ({PACKAGE})", "its built-in kernels, as XNNPACK keeps what lies inside to itself"
 
     def __init__(self, source: str) -> None:
         self._source = source

@@ -25,7 +25,7 @@ SATURATED = "adds products of 8-bit integers in saturating pairs of 16 bits, as 
 class Oracle:
     """One source file, ready for inputs of any shape. note: why its results may be off, where they may."""
 
-    DESCRIPTION = "ONNX Runtime; layers: without its optimisations, which fuse them"
+    NAME, LAYERS = "ONNX Runtime", "without its optimisations, which fuse them"
 
     def __init__(self, source: str) -> None:
         self._source = source
