@@ -134,6 +134,12 @@ BOMBS: dict[str, Bomb] = {
         [("Expand", ["x", "n"], "e", {}), ("NumbersToText", ["e"], "y", {})], {"n": np.array([1 << 24])}, spatial(1),
         dtypes={"y": "text"}, refused="too much|at every run",
     ),
+    "a product for a large state": Bomb(
+        [("Abs", ["s"], "t", {}), ("Expand", ["x", "n"], "e", {}), ("MatMul", ["e", "e"], "f", {}),
+         ("ReduceSum", ["f"], "y", {})],
+        {"n": np.array([8000, 8000])}, {"x": ((1, 1), "float32"), "s": ((1 << 26,), "float32")}, ["y", "t"],
+        states={"s": "t"}, refused="too small for",
+    ),
     "kernels by the hundred": of_many_kernels(),
     "a chain of 40 000 from a constant": Bomb(
         [*(("Abs" if i % 2 else "Neg", [f"c{i}"], f"c{i + 1}", {}) for i in range(40_000)),

@@ -29,13 +29,13 @@ CHARACTER = 8
 class RunBudget:
     """Each method adds to what the run has taken, and raises ModelError, naming the node, where it is too much.
 
-    constants, inputs: how many elements there are. given: bytes of the inputs. held: bytes of the arrays that programs
-    and nodes have left for each other so far.
+    constants, inputs, states: how many elements there are. given: bytes of the inputs. held: bytes of the arrays that
+    programs and nodes have left for each other so far.
     """
 
-    def __init__(self, constants: int, inputs: int, given: int, *, kernels: bool) -> None:
+    def __init__(self, constants: int, inputs: int, given: int, states: int = 0, *, kernels: bool) -> None:
         self._most_runs = RUNS + RUNS_OF_AN_ELEMENT * inputs
-        self.most_work = most_work(constants, inputs, kernels=kernels)
+        self.most_work = most_work(constants, inputs, states, kernels=kernels)
         self._most_bytes = BYTES + BYTES_OF_A_BYTE * given
         self.start()
 

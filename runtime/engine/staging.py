@@ -41,6 +41,8 @@ KEPT = 64 << 20
 """Bytes of graphs within nodes that stay with the session after a run."""
 COPIED = 4
 """Bytes of a program's memory that are copied or cleared in the time of one of Cost.work."""
+STATES = 4
+"""Bytes of what the model keeps from one run to the next that count as one of its inputs."""
 FOLLOWED = 500
 """As Cost.work: of a state of a pattern that is followed through a text; known only once that is done."""
 HANDED = 1 << 10
@@ -111,10 +113,14 @@ class Staged:
 
     def budget(self) -> RunBudget:
         """What a run on inputs of these shapes may take."""
-        graph = self._root.graph
-        sizes = [(prod(self._shapes[name]), graph.values[name].dtype.itemsize) for name in graph.inputs]
-        given, size = sum(count for count, _ in sizes), sum(count * each for count, each in sizes)
-        return RunBudget(constant_elements(graph), given, size, kernels=self.compiled)
+        graph, states = self._root.graph, self._engine.model.metadata.states
+        elements, sizes = [0, 0], [0, 0]
+        for name in graph.inputs:
+            count = prod(self._shapes[name])
+            elements[name in states] += count
+            sizes[name in states] += count * graph.values[name].dtype.itemsize
+        size = sizes[0] + sizes[1] // STATES
+        return RunBudget(constant_elements(graph), elements[0], size, elements[1], kernels=self.compiled)
 
     def cut(self, part: Part, arrays: Mapping[str, np.ndarray], budget: RunBudget) -> Cut:
         """The part's cut for these arrays of its inputs, made where it is not kept."""

@@ -14,6 +14,8 @@ from ..program.program import Call, PythonStep
 
 WORK, WORK_OF_AN_ELEMENT = 1 << 31, 1 << 10
 """As Cost.work, of all steps: some two seconds at every run, and for each element of constants and inputs."""
+WORK_OF_A_STATE = 1 << 6
+"""For each element that the model keeps from one run to the next: a file may claim any number."""
 KERNEL = 8
 """Of a kernel's work, as a call says it: what takes as long as one of Cost.work."""
 POOLED = 4
@@ -27,9 +29,10 @@ KERNELS, ELEMENTS_OF_A_KERNEL, MOST_KERNELS = 64, 1 << 11, 256
 of CPU time or so. Those of real models need 42 at most."""
 
 
-def most_work(constants: int, inputs: int, *, kernels: bool) -> int:
-    """As Cost.work, of a run of a model of so many elements: each weight may meet each element of the inputs."""
-    most = WORK + WORK_OF_AN_ELEMENT * (constants + inputs) + constants * inputs // KERNEL
+def most_work(constants: int, inputs: int, states: int = 0, *, kernels: bool) -> int:
+    """As Cost.work, of a run of a model of so many elements: each weight may meet each element of the inputs. states:
+    of inputs that nobody gives, as the model keeps them itself."""
+    most = WORK + WORK_OF_AN_ELEMENT * (constants + inputs) + WORK_OF_A_STATE * states + constants * inputs // KERNEL
     return most if kernels else PATIENCE * most
 
 

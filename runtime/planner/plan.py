@@ -59,9 +59,10 @@ def plan(
     node_macs = {intern(str(step.node)): step.op.macs(step.ctx) for step in instance.steps if step.op.macs is not None}
     node_elements = {intern(str(step.node)): sum(tensor.size for tensor in step.ctx.outputs) for step in instance.steps}
     macs = sum(node_macs.values())
-    given = sum(instance.tensors[name].size for name in graph.inputs)
+    carried = sum(instance.tensors[name].size for name in states or ())
+    given = sum(instance.tensors[name].size for name in graph.inputs) - carried
     constants = constant_elements(graph)
-    limits = Limits(most_work(constants, given, kernels=target is not None), most_kernels(constants))
+    limits = Limits(most_work(constants, given, carried, kernels=target is not None), most_kernels(constants))
     limits.without_inputs(instance.steps, graph.inputs)
     builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
     builder.softmax_bytes = softmax_bytes
