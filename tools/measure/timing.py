@@ -12,8 +12,9 @@ from ...runtime.system.collection import no_collection
 
 SLICES = 8
 """Turns that each contender has in a round, where calls are short enough."""
-SETTLE = 0.004
-"""Seconds of rest before a turn where there are several threads: the other side's spin before they sleep."""
+SETTLE = 0.02
+"""Seconds of rest before a turn where there are several threads: the other side's spin before they sleep. Beside peers,
+fastestdet by two threads took 5.7 ms after 4 ms of rest, and 2.2 ms after 20 ms, as it does alone."""
 
 
 class Contender(Protocol):
