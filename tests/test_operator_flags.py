@@ -11,6 +11,9 @@ from onnx_models import agree, graph_from, model_of, node
 from op_cases import run_onnxruntime, run_reference
 from rewriting import Sketch, apply_all, assert_same, ops
 
+from millijoule.runtime.kernels.functions import FUNCTIONS
+from millijoule.runtime.ops.registry import find, names
+
 FIRST, LAST = [0, 3, 1, 2], [0, 2, 3, 1]
 ATTRS: dict[str, Any] = {"lambd": 0.75, "bias": 0.25}
 X = np.concatenate([np.linspace(-2, 2, 41), [0.75, -0.75, np.inf, -np.inf, np.nan]]).astype(np.float32)
@@ -63,3 +66,10 @@ def test_between_quantizing_nodes_it_is_a_table_of_integers() -> None:
 def test_it_has_a_kernel(target: str) -> None:
     kernels = check_node("Shrink", [feed(X)], target=target, rtol=1e-6, **ATTRS)
     assert [kernel.partition("(")[0] for kernel in kernels] == ["elementwise.unary_f32"]
+
+
+def test_what_says_that_it_has_a_function_for_kernels_has_one() -> None:
+    """Else a model with it would fail where kernels run, by a KeyError."""
+    working = [name for name in names() if (op := find(name)) is not None and op.work is not None]
+    assert len(working) > 30
+    assert [name for name in working if name not in FUNCTIONS] == []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import ModelError
 from ..evaluate.cost import cost_of
-from ..graph import Graph, subgraphs
+from ..graph import Graph, constants
 from ..kernels.pool import pool
 from ..ops.inference import Step
 from ..ops.registry import Context, Op
@@ -43,8 +43,7 @@ def most_kernels(constants: int) -> int:
 
 def constant_elements(graph: Graph) -> int:
     """Of all constants, those of graphs within nodes too; an array that several values share counts once."""
-    found = {id(value.data): value.data.size for value in graph.values.values() if value.data is not None}
-    return sum(found.values()) + sum(constant_elements(inner) for node in graph.nodes for inner in subgraphs(node))
+    return sum(data.size for data in constants(graph))
 
 
 class Limits:
