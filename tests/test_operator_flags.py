@@ -71,5 +71,5 @@ def test_it_has_a_kernel(target: str) -> None:
 def test_what_says_that_it_has_a_function_for_kernels_has_one() -> None:
     """Else a model with it would fail where kernels run, by a KeyError."""
     working = [name for name in names() if (op := find(name)) is not None and op.work is not None]
-    assert len(working) > 30
+    assert "Tanh" in working
     assert [name for name in working if name not in FUNCTIONS] == []
