@@ -12,7 +12,7 @@ from ..refusal import Refused, refusal
 from .stored import Stored
 
 MAX_NODES = 200_000
-EXPANDED, EXPANDED_OF_A_NODE = 24_000, 8
+EXPANDED, EXPANDED_OF_A_NODE = 20_000, 8
 """Nodes that a model's functions may make of it, and for each node that it spells out."""
 COPIED = 64 << 20
 """Bytes of names, and of attributes that calls hand to functions, all together."""

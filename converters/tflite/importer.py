@@ -17,7 +17,7 @@ from .variables import Variables
 
 DEPTH = 16
 """Subgraphs within subgraphs, at most."""
-CALLED, CALLED_OF_AN_OPERATOR = 24_000, 8
+CALLED, CALLED_OF_AN_OPERATOR = 20_000, 8
 """Operators and tensors of all subgraphs at all places that call them, and for each that the file spells out: a small
 file may call a subgraph very often."""
 
