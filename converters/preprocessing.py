@@ -38,9 +38,13 @@ def from_quantizer(graph: Graph) -> Preprocessing | None:
 
 def _readers(name: str, consumers: dict[str, list[Node]]) -> list[Node]:
     """Who reads a value, through changes of its layout."""
-    found: list[Node] = []
-    for node in consumers.get(name, []):
-        found += _readers(node.outputs[0], consumers) if node.op in ("Transpose", "Identity") else [node]
+    found, names = list[Node](), [name]
+    for name in names:
+        for node in consumers.get(name, []):
+            if node.op in ("Transpose", "Identity"):
+                names.append(node.outputs[0])
+            else:
+                found.append(node)
     return found
 
 

@@ -187,6 +187,10 @@ BOMBS: dict[str, Source] = {
     "2000 readers of one value": source(
         [*readers(2000), node("Concat", " ".join(f"t{at}" for at in range(2000)), "y", axis=0)]
     ),
+    "a million new dimensions": source(
+        [node("Unsqueeze", "x axes", "y")], "Unsqueeze 'y': axes",
+        constants={"axes": np.ones(1_000_000, np.int64)},
+    ),
     "3000 fused in a row": source(
         [*(node("Identity", f"t{at}" if at else "x", f"t{at + 1}") for at in range(3000)), node("Neg", "t3000", "y")]
     ),

@@ -93,6 +93,8 @@ def unsqueeze(query: Query) -> list[Shape | None]:
         return []
     rank = len(shape) + len(axes)
     new, rest = {axis % rank for axis in axes}, iter(shape)
+    if len(new) != len(axes):
+        return []
     return [tuple(1 if axis in new else next(rest) for axis in range(rank))]
 
 
