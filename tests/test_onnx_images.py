@@ -241,3 +241,14 @@ def test_kernel_shape_that_contradicts_the_weights() -> None:
         ModelError, match=r"Conv x1: kernel_shape \[5, 5\] does not fit weights of shape .*\n    Conv 'y'"
     ):
         graph_from(model_of(nodes, image(1, 3, 6, 6), "y", {"w": weights(4, 3, 3, 3)}))
+
+
+@pytest.mark.parametrize("corners", [0, 1])
+@pytest.mark.parametrize("size", [(1, 1, 4, 4), (2, 3, 5, 4), (1, 1, 2, 3, 4), (2, 1, 3, 2, 5), (1, 3, 1, 6)], ids=str)
+def test_affine_grid(size: tuple[int, ...], corners: int) -> None:
+    """One image, too, which ONNX's own definition squeezes away."""
+    rank = len(size) - 2
+    if corners and min(size[2:]) == 1:
+        pytest.skip("one place has no two corners")
+    nodes = [node("AffineGrid", "theta size", "y", align_corners=corners)]
+    agree(nodes, {"theta": ((size[0], rank, rank + 1), "float32")}, constants={"size": np.array(size)}, opset=20)

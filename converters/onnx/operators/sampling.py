@@ -1,6 +1,9 @@
-"""What looks at an image between its pixels or in regions: GridSample, RoiAlign, MaxRoiPool, DeformConv."""
+"""What looks at an image between its pixels or in regions, and where: GridSample, AffineGrid, RoiAlign, MaxRoiPool,
+DeformConv."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from ..call import Call
 from ..generic import known_attributes
@@ -19,6 +22,29 @@ def grid_sample(call: Call) -> None:
     mode = call.text("mode", "linear")
     attrs["mode"] = _GRID_MODES.get(mode, mode)
     finish_first(call, spatial(call, "GridSample", call.input(0), rank, [call.input(1)], attrs), rank)
+
+
+@handles("AffineGrid")
+def affine_grid(call: Call) -> None:
+    """theta (N, 2, 3) or (N, 3, 4), a constant size (N, C, *spatial) -> (N, *spatial, 2 or 3), the last axis first.
+
+    ONNX's own definition, which is left with the rest, squeezes an N of 1 away.
+    """
+    size = call.constant(1)
+    if size is None or size.size not in (4, 5):
+        raise Unsupported("its size is not a constant of 4 or 5 numbers")
+    lengths = [int(length) for length in size[2:]]
+    corners = call.integer("align_corners", 0)
+    if min(lengths) < 1 + bool(corners):
+        raise Unsupported(f"size {size.tolist()} has too few places along an axis")
+    axes = []
+    for length in lengths:
+        first, step = (-1.0, 2 / (length - 1)) if corners else (1 / length - 1, 2 / length)
+        axes.append(first + step * np.arange(length))
+    places = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(lengths)], axis=-1)
+    grid = call.add_constant(places.reshape(-1, len(lengths) + 1), "grid", call.dtype(0))
+    moved = call.make("MatMul", [grid, call.make("Transpose", [call.input(0)], {"perm": [0, 2, 1]})])
+    call.finish("Reshape", [moved, call.add_constant([int(size[0]), *lengths, len(lengths)], "shape", np.int64)])
 
 
 @handles("RoiAlign")
