@@ -151,12 +151,12 @@ def subgraphs(node: Node) -> list[Graph]:
     return found
 
 
-def constants(graph: Graph) -> list[np.ndarray]:
+def constant_arrays(graph: Graph) -> list[np.ndarray]:
     """The data of all constants, those of subgraphs too; an array that several values share once."""
     found = {id(value.data): value.data for value in graph.values.values() if value.data is not None}
     for node in graph.nodes:
         for inner in subgraphs(node):
-            found.update((id(data), data) for data in constants(inner))
+            found.update((id(data), data) for data in constant_arrays(inner))
     return list(found.values())
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .boxed import stored_bytes
-from .graph import constants
+from .graph import constant_arrays
 
 if TYPE_CHECKING:
     from .model import Model, TensorInfo
@@ -40,7 +40,7 @@ def title(model: Model) -> str:
 
 
 def weights(model: Model) -> str:
-    count = sum(map(stored_bytes, constants(model.graph)))
+    count = sum(map(stored_bytes, constant_arrays(model.graph)))
     return f"{count / 1024:.1f} KiB" if count < 1 << 20 else f"{count / (1 << 20):.1f} MiB"
 
 

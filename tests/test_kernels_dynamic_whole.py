@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from kernel_cases import INTEGER_TARGETS, Operand, Output, check_node, const, feed
+from kernel_cases import INTEGER_TARGETS, Operand, Output, check_model, check_node, const, feed, node_model
 
 
 def image(*shape: int, seed: int = 0) -> np.ndarray:
@@ -149,6 +149,13 @@ def test_products_are_exact(rows: int, inner: int, columns: int, wide: bool, tar
         "DynamicMatMul", [feed(image(rows, inner)), b, scale], [Output("float32")], target=target, whole=1, rtol=0,
         atol=0,
     )
+
+
+def test_very_many_images_run_in_numpy() -> None:
+    """Each is a call of its own."""
+    x, inputs = image(5000, 1, 1, 2), weights((2, 1, 1, 1), False)
+    model, feeds = node_model("DynamicConv", [feed(x), *inputs], group=2)
+    assert check_model(model, feeds, numpy_steps=1) == []
 
 
 def test_shared_by_threads() -> None:

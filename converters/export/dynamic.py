@@ -35,14 +35,9 @@ def rounded_whole(writer: Writer, x: str, y: str) -> tuple[str, str]:
     """The same of a tensor that is rounded over its whole range."""
     names = [writer.new(f"{y}.{what}") for what in ("bytes", "step", "zero_point")]
     writer.emit("DynamicQuantizeLinear", [x], names)
-    return _less(writer, names[0], names[2], y), names[1]
-
-
-def _less(writer: Writer, integers: str, zero_point: str, y: str) -> str:
-    wide = [in_float32(writer, name, y) for name in (integers, zero_point)]
-    made = writer.new(f"{y}.steps")
-    writer.emit("Sub", wide, [made])
-    return made
+    steps = writer.new(f"{y}.steps")
+    writer.emit("Sub", [in_float32(writer, name, y) for name in names[::2]], [steps])
+    return steps, names[1]
 
 
 def in_float32(writer: Writer, x: str, y: str) -> str:

@@ -23,9 +23,9 @@ def sink_transpose_below_dynamic_quantizer(graph: IndexedGraph, node: Node) -> P
     if source is None:
         return None
     patch, (x, perm), (y, *parameters) = Patch(graph, [node]), source, node.outputs
-    inner = patch.node("Identity", [x], dtype=graph.dtype(y), hint=y)
-    patch.add[-1] = Node(node.op, [x], [inner, *parameters], dict(node.attrs), node.name)
-    patch.node("Transpose", [inner], {"perm": list(perm)}, output=y)
+    inner = patch.value(y, np.dtype(np.uint8))
+    patch.add.append(Node(node.op, [x], [inner, *parameters], dict(node.attrs), node.name))
+    transpose(patch, inner, perm, y)
     return patch
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...runtime.graph import Node, Quantization, Value
+from ...runtime.graph import Node, Quantization
 from ...runtime.ops.integer import dequantize
 from ...runtime.ops.registry import Op
 from .framework.indexed import IndexedGraph
@@ -90,8 +90,7 @@ def split_integers(graph: IndexedGraph, node: Node) -> Patch | None:
     patch, parts = Patch(graph, [node]), []
     for name in node.outputs:
         value = patch.lookup(name)
-        part = graph.unique(name, patch.values)
-        patch.values[part] = Value(part, patch.lookup(source.name).dtype, value.shape, source.quant)
+        part = patch.value(name, patch.lookup(source.name).dtype, value.shape, source.quant)
         parts.append(part)
         patch.node(convert.op, [part, *convert.inputs[1:]], {}, output=name)
     patch.add.append(Node("Split", [source.name, *node.inputs[1:]], parts, dict(node.attrs), node.name))

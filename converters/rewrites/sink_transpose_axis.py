@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...runtime.graph import Node, Value
+from ...runtime.graph import Node
 from .framework.indexed import IndexedGraph
 from .framework.patch import Patch
 from .framework.permutation import (
@@ -66,9 +66,7 @@ def sink_transpose_below_split(graph: IndexedGraph, node: Node) -> Patch | None:
     parts = []
     for name in node.outputs:
         value = patch.lookup(name)
-        part = graph.unique(name, patch.values)
-        patch.values[part] = Value(part, value.dtype, permuted(value.shape, back), permute_quant(value.quant, back))
-        parts.append(part)
+        parts.append(patch.value(name, value.dtype, permuted(value.shape, back), permute_quant(value.quant, back)))
     attrs = node.attrs | {"axis": perm[node.attrs.get("axis", 0) % len(perm)]}
     patch.add.append(Node("Split", [x, *node.inputs[1:]], parts, attrs, node.name))
     for part, name in zip(parts, node.outputs, strict=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..ops import integer
@@ -74,12 +76,10 @@ def lower(ctx: Context, b: Builder) -> bool:
         whole = Requantization(scale, y_zero, product.low, product.high)
         emit_winograd_int8(b, squares, each, weights, bias_data, x_zero, whole)
         return True
-    for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
-        for g in range(group):
-            part = channels_of(w.shape[0], group, g)
-            out = Requantization(scale[part], y_zero, product.low, product.high)
-            part_bias = None if bias_data is None else bias_data[part]
-            emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), part_bias, x_zero, out)
+    for image, g, part in geometries.parts(y):
+        out = Requantization(scale[part], y_zero, product.low, product.high)
+        part_bias = None if bias_data is None else bias_data[part]
+        emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), part_bias, x_zero, out)
     return True
 
 
@@ -97,17 +97,15 @@ def _lower_f32(ctx: Context, b: Builder, w: np.ndarray, bias: np.ndarray | None)
         added = [geometries.residual(residual, y, image, 0) for image in images]
         emit_winograd(b, squares, places, w, bias, ctx.attrs["activation"], ctx.attrs["activation_params"], added)
         return
-    for image in range(ctx.input(0).shape[0]) if geometries.separate(y, residual) else [None]:
-        for g in range(group):
-            part = channels_of(w.shape[0], group, g)
-            geometry, weights = geometries.of(y, image, g, residual), geometries.weights(w[part])
-            offsets, activation = None if bias is None else bias[part], ctx.attrs["activation"]
-            params = ctx.attrs["activation_params"]
-            if residual is None and serves_dot(b, geometry, weights):
-                emit_dot(b, geometry, weights, offsets, activation, params)
-                continue
-            others = geometries.residual(residual, y, image, g)
-            emit_f32(b, geometry, weights, offsets, activation, params, others)
+    for image, g, part in geometries.parts(y, residual):
+        geometry, weights = geometries.of(y, image, g, residual), geometries.weights(w[part])
+        offsets, activation = None if bias is None else bias[part], ctx.attrs["activation"]
+        params = ctx.attrs["activation_params"]
+        if residual is None and serves_dot(b, geometry, weights):
+            emit_dot(b, geometry, weights, offsets, activation, params)
+            continue
+        others = geometries.residual(residual, y, image, g)
+        emit_f32(b, geometry, weights, offsets, activation, params, others)
 
 
 def _squares(
@@ -139,11 +137,6 @@ def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]
     for i in range(count):
         joined[:, i, ..., i, :] = split[:, i]
     return joined.reshape(*w.shape[:-1], count * inputs), group // count
-
-
-def channels_of(outputs: int, group: int, index: int) -> slice:
-    each = outputs // group
-    return slice(index * each, (index + 1) * each)
 
 
 class Geometries:
@@ -185,6 +178,13 @@ class Geometries:
         views = [v for v in outputs if v is not None]
         even = all(v.pitches()[0] == rows * v.pitches()[1] for v in views) if len(self.x.shape) == 4 else True
         return not (even and self.image_pitch == rows * stride * self.row_pitch) and not self._pointwise(*views)
+
+    def parts(self, y: View, residual: View | None = None) -> Iterator[tuple[int | None, int, slice]]:
+        """What is computed at once, as `of` takes it: an image or all of them, a group, and the group's outputs."""
+        each = y.shape[-1] // self.group
+        for image in range(self.images) if self.separate(y, residual) else [None]:
+            for group in range(self.group):
+                yield image, group, slice(group * each, (group + 1) * each)
 
     def of(self, y: View, image: int | None, group: int, residual: View | None = None) -> Geometry:
         """The geometry of one image (None: of all of them) and one group. residual: what is added, if anything."""

@@ -17,7 +17,7 @@ from ..program.bounds import int32
 from ..program.builder import Builder
 from ..program.view import NO_BORDER, Border, Start, View
 from . import depthwise
-from .conv import Geometries, border, channels_of, join_groups
+from .conv import Geometries, border, join_groups
 from .function_form import function_form
 from .product import MOST_CALLS, Geometry
 from .product_int8 import Reals, emit_int8, fits_int8
@@ -104,21 +104,22 @@ def lower_conv(ctx: Context, b: Builder) -> bool:
     if len(x.shape) > 4 or not known(ctx) or far_apart(window_of(ctx, w.shape[1:-1]), x.shape[1:-1]):
         return False
     assert w.data is not None
-    if group > 1 and w.shape[-1] == 1:
+    each_channel = group > 1 and w.shape[-1] == 1
+    if x.shape[0] * (1 if each_channel else group) > MOST_CALLS:
+        return False
+    if each_channel:
         return _lower_depthwise(ctx, b)
     weights = w.data.astype(np.int16)
-    if x.shape[0] * group > MOST_CALLS or not fits_int8(weights, None, np.zeros(1, np.float32)):
+    if not fits_int8(weights, None, np.zeros(1, np.float32)):
         return False
     weights, group = join_groups(weights, group, b.tile_layout("i8").lanes)
     dense, wanted = b.input(0, contiguous=True), border(ctx)
     around = wanted[0] if wanted else NO_BORDER
     geometries = Geometries(ctx, b, group, _rounded(b, dense, _range(b, dense), x.shape, around))
     y = b.output()
-    for image in range(x.shape[0]) if geometries.separate(y, None) else [None]:
-        for g in range(group):
-            part = channels_of(w.shape[0], group, g)
-            out = _reals(ctx, b, dense, part)
-            emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), None, 0, out)
+    for image, g, part in geometries.parts(y):
+        out = _reals(ctx, b, dense, part)
+        emit_int8(b, geometries.of(y, image, g), geometries.weights(weights[part]), None, 0, out)
     return True
 
 

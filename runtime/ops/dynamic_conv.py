@@ -11,7 +11,7 @@ import numpy as np
 
 from . import activation as act
 from .conv import check_window, convolve, cost, exact_dtype, macs
-from .dynamic_mat_mul import check_weights
+from .dynamic_mat_mul import check_magnitude
 from .dynamic_quantize_linear import dynamic_quantize_linear
 from .registry import Context, Inferred, Op, register
 from .window import slide
@@ -49,7 +49,7 @@ def infer(ctx: Context) -> list[Inferred]:
     if w.dtype not in (np.int8, np.int16) or w.quant is not None:
         raise ctx.error(f"weights '{w.name}' are {w.dtype}, where plain int8 or int16 are needed")
     shape = check_window(ctx, x, w)
-    check_weights(ctx, w)
+    check_magnitude(ctx, w)
     for tensor in (scale, bias):
         if tensor is not None and (tensor.dtype != np.float32 or tensor.shape != w.shape[:1]):
             raise ctx.error(f"'{tensor.name}' is {tensor.dtype} of shape {tensor.shape}, not a float32 for each output")

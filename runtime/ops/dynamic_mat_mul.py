@@ -63,7 +63,7 @@ LARGEST = 255
 """Magnitude of a weight: of an 8-bit number less an 8-bit zero point."""
 
 
-def check_weights(ctx: Context, w: Tensor) -> None:
+def check_magnitude(ctx: Context, w: Tensor) -> None:
     if w.data is not None and np.abs(w.data.astype(np.int32)).max(initial=0) > LARGEST:
         raise ctx.error(f"weights '{w.name}' are beyond +-{LARGEST}")
 
@@ -75,7 +75,7 @@ def infer(ctx: Context) -> list[Inferred]:
     narrow = b.dtype == np.int8 or (ctx.attrs["whole"] and b.dtype == np.int16)
     if not narrow or b.quant is not None or len(b.shape) != 2:
         raise ctx.error(f"weights '{b.name}' are {b.dtype} of shape {b.shape}, where a matrix of plain int8 is needed")
-    check_weights(ctx, b)
+    check_magnitude(ctx, b)
     if a.shape[-1] != b.shape[0]:
         raise ctx.error(f"operands of shape {a.shape} and {b.shape} do not share the inner dimension")
     for tensor in (scale, bias):

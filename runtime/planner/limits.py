@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import ModelError
 from ..evaluate.cost import cost_of
-from ..graph import Graph, constants
+from ..graph import Graph, constant_arrays
 from ..kernels.pool import pool
 from ..ops.inference import Step
 from ..ops.registry import Context, Op
@@ -43,7 +43,7 @@ def most_kernels(constants: int) -> int:
 
 def constant_elements(graph: Graph) -> int:
     """Of all constants, those of graphs within nodes too; an array that several values share counts once."""
-    return sum(data.size for data in constants(graph))
+    return sum(data.size for data in constant_arrays(graph))
 
 
 class Limits:

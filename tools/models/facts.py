@@ -45,10 +45,10 @@ def operators(graph: Graph) -> dict[str, int]:
 def weight_bytes(graph: Graph) -> dict[str, int]:
     """Bytes of all constants as stored, by dtype, subgraphs included; what several values share counts once."""
     from ...runtime.boxed import name_of, stored_bytes
-    from ...runtime.graph import constants
+    from ...runtime.graph import constant_arrays
 
     found: Counter[str] = Counter()
-    for data in constants(graph):
+    for data in constant_arrays(graph):
         found[name_of(data.dtype)] += stored_bytes(data)
     return dict(found.most_common())
 

@@ -37,15 +37,9 @@ def dynamic_quantize_matmul(call: Call) -> None:
 
 def rounded(call: Call, x: str) -> str:
     """The real numbers that DynamicQuantizeLinear's integers stand for."""
-    zero, full = (call.add_constant(number, "number", np.float32) for number in (0, 255))
-    low = call.make("Min", [call.make("ReduceMin", [x], {"keepdims": 0}), zero])
-    high = call.make("Max", [call.make("ReduceMax", [x], {"keepdims": 0}), zero])
-    scale = call.make("Div", [call.make("Sub", [high, low]), full])
-    one = call.add_constant(1, "one", np.float32)
-    scale = call.make("Where", [call.make("Equal", [scale, zero]), one, scale])
-    start = call.make("Round", [call.make("Div", [call.make("Neg", [low]), scale])])
-    zero_point = call.make("Cast", [call.make("Clip", [start, zero, full])], {"to": "uint8"})
-    return call.make("DequantizeLinear", [call.make("QuantizeLinear", [x, scale, zero_point]), scale, zero_point])
+    names = [call.scope.job.unique(f"{call.name}.{what}") for what in ("integers", "step", "zero_point")]
+    call.builder.emit("DynamicQuantizeLinear", [x], names, {}, call.name)
+    return call.make("DequantizeLinear", names)
 
 
 @handles("DynamicQuantizeLSTM", domain=MICROSOFT)

@@ -45,13 +45,17 @@ class Patch:
         (default: the first input), of this dtype (default: the first input's); its shape is inferred where not given.
         """
         if output is None:
-            source = self.lookup(inputs[0])
             if dtype is None:
-                dtype = source.dtype
-            output = self.graph.unique(hint or inputs[0], self.values)
-            self.values[output] = Value(output, dtype, shape, quant)
+                dtype = self.lookup(inputs[0]).dtype
+            output = self.value(hint or inputs[0], dtype, shape, quant)
         self.add.append(Node(op, list(inputs), [output], attrs or {}, output))
         return output
+
+    def value(self, hint: str, dtype: np.dtype, shape: Shape | None = None, quant: Quantization | None = None) -> str:
+        """Adds a value named after hint, which a node that is added by hand makes, and returns its name."""
+        name = self.graph.unique(hint, self.values)
+        self.values[name] = Value(name, dtype, shape, quant)
+        return name
 
     def constant(self, hint: str, data: np.ndarray, quant: Quantization | None = None) -> str:
         """Adds a constant named after hint and returns its name."""
