@@ -19,8 +19,8 @@ BEGINNING = 16
 @rewrite_of()
 def merge_common_subexpressions(graph: IndexedGraph, node: Node) -> Patch | None:
     sources = [name for name in node.inputs if name and graph.constant(name) is None]
-    if not sources or find(node.op) is None or subgraphs(node):
-        return None
+    if not sources or graph.read_once(sources[0]) or find(node.op) is None or subgraphs(node):
+        return None  # what computes the same reads the same
     key = _key(graph, node)
     other = graph.alike.get(key)
     known = other is not None and graph.alive(other) and graph.position(other) <= graph.position(node)

@@ -102,6 +102,10 @@ class IndexedGraph:
         readers = self._consumers.get(name, {})
         return next(iter(readers.values())) if len(readers) == 1 and not self.pinned(name) else None
 
+    def read_once(self, name: str) -> bool:
+        """Whether one node at most reads the value; of a value from an enclosing graph, one node of this graph."""
+        return len(self._consumers.get(name, ())) < 2
+
     def only_feeds(self, name: str, node: Node) -> bool:
         return self.sole_consumer(name) is node
 
