@@ -128,11 +128,12 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     nothing else is asked for. memory_mib: None where not known; system_mib: what of it others need. page_bytes: the
     size of a page of memory. memory_gbps: 10^9 bytes a second that all cores together read. spin_us: how long an idle
     helper thread looks for work before it sleeps. share_us: what it takes to share a step with helpers. invoke_us: what
-    an inference takes besides its steps. cached_kib: of the last cache, what one program was seen to keep in it; None:
-    all of it. softmax_share: input and output of a softmax over the last cache, from where on two passes that read it
-    again are the faster. strip_share: of the second cache, what passes between two steps from where on one thread makes
-    both strip by strip. match: what the system says that such a device is, see board.py. measured_on: the CPU on which
-    `mj profiles --measure` made the profile.
+    an inference takes besides its steps. stage_us: what each program takes besides, where what a model computes depends
+    on data and several run one after another; None: as of a call of NumPy. cached_kib: of the last cache, what one
+    program was seen to keep in it; None: all of it. softmax_share: input and output of a softmax over the last cache,
+    from where on two passes that read it again are the faster. strip_share: of the second cache, what passes between
+    two steps from where on one thread makes both strip by strip. match: what the system says that such a device is, see
+    board.py. measured_on: the CPU on which `mj profiles --measure` made the profile.
     """
 
     name: Name
@@ -147,6 +148,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     spin_us: Amount = 50.0
     share_us: Amount = 2.0
     invoke_us: Amount = 0.0
+    stage_us: Amount | None = None
     cached_kib: Positive | None = None
     softmax_share: Annotated[float, msgspec.Meta(gt=0)] = 0.5
     strip_share: Annotated[float, msgspec.Meta(gt=0)] = 0.25

@@ -18,7 +18,7 @@ from millijoule.tools.estimate import calibrate
 from millijoule.tools.estimate.estimate import estimate
 from millijoule.tools.estimate.fit import FEW, Timing, fit
 from millijoule.tools.estimate.latency import BALANCE, features, predicted
-from millijoule.tools.estimate.microbenchmarks import networks
+from millijoule.tools.estimate.microbenchmarks import choice, networks
 from millijoule.tools.estimate.network import Network
 
 COST = KernelCost(compute=1.4, ends=0.7, place_ns=3, function_ns=0.5, panel_ns=2, spill_ns=4, chunk_ns=30, call_ns=200)
@@ -80,8 +80,28 @@ def test_what_is_timed_covers_the_kernels_of_convolutional_networks() -> None:
         steps = estimate(model, {"x": tuple(int(size) for size in shape)}, load("x86-64-v3"), 1).steps
         found |= {step.work.kind for step in steps}
     assert found >= {"conv_f32", "conv_int8", "depthwise_f32", "depthwise_int8", "depthwise_scan_int8", "pool",
-                     "copy.1", "copy.4", "fill_border", "add_int8", "binary_f32", "conv_f32.vector", "conv_int8.vector",
+                     "copy.1", "copy.4", "fill_border", "add_int8", "binary_f32", "binary_f32.row", "recurrent",
+                     "conv_f32.vector", "conv_int8.vector",
                      "depthwise_f32.strided", "depthwise_int8.strided"}  # fmt: skip
+
+
+def test_what_an_inference_takes_besides_is_what_its_steps_leave() -> None:
+    """However well these are predicted."""
+    step = Timing("conv", COST, 3e-6)
+    assert calibrate.invoke_cost([calibrate.Timed([step, step], 6.5e-6)]) == pytest.approx(0.5e-6)
+
+
+def test_what_a_program_of_several_takes_is_measured_and_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "_inference", lambda session, feeds: 21e-6)
+    assert calibrate.stage_cost(1e-6) == pytest.approx(
+        10e-6
+    )  # two programs: until the choice is known, and what is chosen
+    model, shapes = choice(), {"x": (1,), "number": ()}
+    slow, slower = (msgspec.structs.replace(load("raspberry-pi-4"), stage_us=us) for us in (0.0, 50.0))
+    extra = estimate(model, shapes, slower, 1).seconds - estimate(model, shapes, slow, 1).seconds
+    assert extra == pytest.approx(2 * 50e-6)
+    default = estimate(model, shapes, load("raspberry-pi-4"), 1).seconds
+    assert default > estimate(model, shapes, slow, 1).seconds
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ FIELDS: dict[str, Any] = {
     "spin_us": 17,
     "share_us": 19,
     "invoke_us": 23,
+    "stage_us": 29,
     "cached_kib": 777,
     "softmax_share": 0.375,
     "strip_share": 0.4375,

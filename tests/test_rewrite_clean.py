@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from rewriting import Sketch, apply, apply_all, assert_same, only, ops
 
+from millijoule.converters.rewrites.absorbing_operand import absorbing_operand
 from millijoule.converters.rewrites.common_subexpressions import merge_common_subexpressions
 from millijoule.converters.rewrites.concat_to_pad import concat_to_pad
 from millijoule.converters.rewrites.drop_expand import drop_expand
@@ -144,6 +145,44 @@ def test_operators_that_change_something_stay() -> None:
     graph = sketch.output(reverse, broadcast, away, stretched)
     after = apply(graph, remove_noop)
     assert ops(after) == {"Slice": 1, "Mul": 2, "Sub": 1}
+    assert_same(graph, after)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64"])
+@pytest.mark.parametrize("op", ["Mul", "BitwiseAnd", "BitwiseOr"])
+def test_an_operand_that_decides_an_integer_alone_is_the_result(op: str, dtype: str) -> None:
+    sketch = Sketch()
+    number = np.array([0, 0], np.int8) if op != "BitwiseOr" else np.array([-1, -1], np.int8)
+    constant = sketch.constant(number.astype(dtype))
+    graph = sketch.output(sketch.node("Add", sketch.node(op, constant, sketch.input((3, 1), dtype)), constant))
+    after = apply(graph, absorbing_operand, fold_constants)
+    assert ops(after) == {"Identity": 1}  # of a constant, which is an output
+    assert_same(graph, after)
+
+
+@pytest.mark.parametrize("op", ["And", "Or"])
+def test_a_condition_that_decides_alone_is_the_result(op: str) -> None:
+    sketch = Sketch()
+    x, decides = sketch.input((2, 3), "bool"), sketch.constant(np.array(op == "Or"))
+    graph = sketch.output(sketch.node("Not", sketch.node(op, x, decides)))
+    after = apply(graph, absorbing_operand, fold_constants)
+    assert ops(after) == {"Identity": 1}  # of a constant, which is an output
+    assert_same(graph, after)
+
+
+def test_operands_that_do_not_decide_alone_stay() -> None:
+    sketch = Sketch()
+    x, whole = sketch.input((2, 3)), sketch.input((2, 3), "int32")
+    real = sketch.node("Mul", x, sketch.constant(np.float32(0)))  # infinity times 0 is no number
+    some = sketch.node("Mul", whole, sketch.constant(np.array([0, 0, 1], np.int32)))
+    unknown = sketch.node("Mul", sketch.input(("n",), "int32"), sketch.constant(np.array(0, np.int32)))
+    large = sketch.node("Mul", sketch.input((5000,), "int32"), sketch.constant(np.array(0, np.int32)))
+    empty = sketch.node("Mul", sketch.input((1,), "int32"), sketch.constant(np.zeros(0, np.int32)))
+    quantized = sketch.input((2, 3), "int8", Quantization.per_tensor(0.5, 0))
+    kept = sketch.node("Identity", quantized, quant=Quantization.per_tensor(0.5, 0))
+    graph = sketch.output(real, some, unknown, large, empty, kept)
+    after = apply(graph, absorbing_operand)
+    assert ops(after) == ops(graph)
     assert_same(graph, after)
 
 

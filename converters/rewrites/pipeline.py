@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from ...runtime.graph import Graph, subgraphs
+from .absorbing_operand import absorbing_operand
 from .clip_forms import clip_from_min_max, merge_clips, name_clip
 from .common_subexpressions import merge_common_subexpressions
 from .concat_to_pad import concat_to_pad
@@ -88,8 +89,8 @@ from .to_reshape import to_reshape
 from .widen_half import widen_half
 
 CLEAN = (
-    *(fold_constants, fold_shape, fix_reshape_target, remove_identity, remove_noop, merge_common_subexpressions),
-    *(hoist_to_constant, merge_reshapes, merge_transposes, order_ones),
+    *(fold_constants, fold_shape, fix_reshape_target, remove_identity, remove_noop, absorbing_operand),
+    *(merge_common_subexpressions, hoist_to_constant, merge_reshapes, merge_transposes, order_ones),
 )
 """Goes with every stage: what the others leave behind."""
 

@@ -32,6 +32,7 @@ from ..planner.limits import Limits, constant_elements
 from .run_budget import PLAN, PLAN_OF_A_NODE, RunBudget
 
 if TYPE_CHECKING:
+    from ..program.program import Program
     from .engine import Engine
     from .workspace import Plan, Workspace
 
@@ -72,14 +73,16 @@ class Part(msgspec.Struct, eq=False):
 
 class Cut(msgspec.Struct, frozen=True, eq=False):
     """plan: of the nodes whose shapes are known; None where there are none. at_once: nodes that are run then, one by
-    one. values: what is known of all nodes' values. rest: None where nothing is left. work: of making it, as Cost.work.
-    graph, known: what the plan was made of."""
+    one. values: what is known of all nodes' values. rest: None where nothing is left. work: of making it, as Cost.work,
+    and run_work of running its plan. results: bytes that come out of that. graph, known: what the plan was made of."""
 
     plan: Plan | None
     at_once: tuple[Node, ...]
     values: Mapping[str, Value]
     rest: Part | None
     work: int
+    run_work: int = 0
+    results: int = 0
     graph: Graph | None = None
     known: Mapping[str, np.ndarray] | None = None
 
@@ -125,14 +128,16 @@ class Staged:
     def cut(self, part: Part, arrays: Mapping[str, np.ndarray], budget: RunBudget) -> Cut:
         """The part's cut for these arrays of its inputs, made where it is not kept."""
         with self._engine.lock:
-            found = part.cuts.get(part.key(arrays))
+            key = part.key(arrays)
+            found = part.cuts.get(key)
             if found is None:
                 found = self._make(part, arrays)
                 budget.work(part.graph.nodes[0], found.work)
-                part.cuts[part.key(arrays)] = found
+                key = part.key(arrays)  # to which making it may have added elements
+                part.cuts[key] = found
                 if len(part.cuts) > CUTS:
                     part.cuts.popitem(last=False)
-            part.cuts.move_to_end(part.key(arrays))
+            part.cuts.move_to_end(key)
             return found
 
     def _make(self, part: Part, arrays: Mapping[str, np.ndarray]) -> Cut:
@@ -152,14 +157,17 @@ class Staged:
         wanted = {*graph.outputs}.union(*(_reads(node) for node in later.nodes))
         outputs = sorted(wanted & made - {""})
         plan = now = None
+        run_work = results = 0
         if outputs:
             used = set[str]().union(*(_reads(node) for node in later.done))
             inputs = [name for name in graph.inputs if name in used]
             now = Graph(later.values, later.done, inputs, outputs, graph.name)
             known = {name: data.copy() for name, data in known.items() if name in used}
             plan = self._engine.make({name: shapes[name] for name in inputs}, tuple(outputs), now, known)
+            run_work, results = _running(plan.program)
         work = PLAN + PLAN_OF_A_NODE * (len(later.done) + len(later.nodes) // WAITING)
-        return Cut(plan, tuple(at_once), later.values, self._rest(part, left, later, instance), work, now, known)
+        rest = self._rest(part, left, later, instance)
+        return Cut(plan, tuple(at_once), later.values, rest, work, run_work, results, now, known)
 
     def _rest(self, part: Part, nodes: list[Node], later: Later, instance: Instance) -> Part | None:
         if not nodes:
@@ -266,11 +274,8 @@ class Opened:
         """What the cut's plan computes."""
         assert cut.plan is not None and cut.graph is not None
         program, node = cut.plan.program, self._around[-1] if self._around else cut.graph.nodes[0]
-        results = sum(view.size * view.itemsize for view in program.outputs.values())
-        copied = results + sum(view.size * view.itemsize for view in program.inputs.values()) + program.arena_bytes
-        arrays_handed = len(program.inputs) + len(program.outputs)
-        self._budget.work(node, program.work + copied // COPIED + HANDED * arrays_handed)
-        self._budget.hold(node, results)
+        self._budget.work(node, cut.run_work)
+        self._budget.hold(node, cut.results)
         if self._around:
             grown = max(program.arena_bytes - self._within.get(part, 0), 0)
             self._budget.keep(node, grown)
@@ -350,6 +355,15 @@ class Opened:
             return results
 
         return run_graph
+
+
+def _running(program: Program) -> tuple[int, int]:
+    """What a run of it counts, as Cost.work, with what it is handed and hands back; and the bytes of the latter."""
+    given, results = (
+        sum(view.size * view.itemsize for view in views.values()) for views in (program.inputs, program.outputs)
+    )
+    copied, handed = given + results + program.arena_bytes, len(program.inputs) + len(program.outputs)
+    return program.work + copied // COPIED + HANDED * handed, results
 
 
 def _runs_at_once(node: Node, later: Later, instance: Instance, part: Part) -> bool:

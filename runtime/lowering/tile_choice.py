@@ -84,7 +84,8 @@ _A53 = {
 }
 _ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
 
-_X86_LOADS, _X86_LATENCY = (0.0, 1.4, 1.0), 8
+_X86_LOADS = (0.0, 1.4, 1.0)
+_X86_LATENCY = {"f32": 8, "i8": 4, NARROW: 4, BYTE_PAIRS: 4}
 _X86_BUSY = {
     "f32": ((1.0, 0.0, 0.0), (0.61, 0.61, 0.61), _X86_LOADS),
     "i8": ((1.0, 0.0, 0.0), (0.86, 0.43, 0.6), _X86_LOADS),
@@ -123,7 +124,7 @@ def tile_cost(target: Target, element: str) -> TileCost:
     far = _AVX512_FAR if wide else _X86_FAR * target.vector_bytes / 32
     besides = _AVX512_BESIDES if wide else _X86_BESIDES[kind]
     return TileCost(
-        busy, _X86_LATENCY, _X86_EPILOGUE[kind], _X86_OVERHEAD[kind], room, 0, tallest,
+        busy, _X86_LATENCY[form], _X86_EPILOGUE[kind], _X86_OVERHEAD[kind], room, 0, tallest,
         far / 2 if element == NARROW else far, besides, NEAR if wide else _X86_NEAR,
     )  # fmt: skip
 

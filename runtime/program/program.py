@@ -90,7 +90,8 @@ def touched(step: Call | PythonStep) -> Iterator[Storage]:
 class Program(msgspec.Struct):
     """Steps over an arena of arena_bytes, which is made of storages. lower_bound: see planner.arena. inputs, outputs:
     by public name. node_macs, node_elements: multiply-adds, and elements of the results, of each node that runs. times:
-    how often each step runs, where that is not once. work: of one run, as Cost.work."""
+    how often each step runs, where that is not once. work: of one run, as Cost.work. stages: as how many programs, one
+    after another, it runs, where what is computed depends on data."""
 
     steps: list[Call | PythonStep]
     inputs: dict[str, View]
@@ -105,6 +106,7 @@ class Program(msgspec.Struct):
     storages: list[Storage] = msgspec.field(default_factory=list)
     times: list[int] = msgspec.field(default_factory=list)
     work: int = 0
+    stages: int = 0
 
     def layers(self) -> list[list[int]]:
         """The indices of the steps, those that are parts of one call together, in the order of the first of them."""

@@ -92,6 +92,7 @@ def _tables(profile: Profile) -> None:
         ["helpers spin", f"{profile.spin_us:g} us", ""],
         ["sharing a step", f"{profile.share_us:g} us", ""],
         ["an inference besides", f"{profile.invoke_us:g} us", ""],
+        ["a program of several", "-" if profile.stage_us is None else f"{profile.stage_us:g} us", ""],
         ["kept in the last cache", size(profile.cached), ""],
         ["softmax reads again", f"above {size(profile.softmax_bytes)}", f"{profile.softmax_share:g} of the last cache"],
         ["strips of images", f"above {size(profile.strip_bytes)}", f"{profile.strip_share:g} of the second cache"],

@@ -22,10 +22,11 @@ from ...device_profiles.catalogue import HOST, SUFFIX
 from ..measure.profile import profile_steps
 from ..models.devices import described
 from ..models.feeds import random_inputs
+from ..models.plans import program_of
 from ..report.display import counted
 from .fit import Timing, fit
 from .latency import BALANCE, features, predicted
-from .microbenchmarks import networks
+from .microbenchmarks import choice, networks
 from .work import NUMPY, work_of
 
 if TYPE_CHECKING:
@@ -57,12 +58,13 @@ def measure_device(output: str | None) -> dict[str, Any]:
     models = list(networks())
     timed = time_networks(models, here, 1)
     alone = [step for network in timed for step in network.steps]
-    costs = fit_all(alone)
+    costs, invoke = fit_all(alone), invoke_cost(timed)
     measured: dict[str, Any] = {
         "measured_on": here.cluster.core,
         "memory_gbps": {"value": round(read_speed(READ) * 1e-9, 2), "source": "measured: reading beyond the caches"},
         "cached_kib": cached_bytes(here) >> 10,
-        "invoke_us": round(1e6 * invoke_cost(timed, costs), 3),
+        "invoke_us": round(1e6 * invoke, 3),
+        "stage_us": round(1e6 * stage_cost(invoke), 3),
         "share_us": round(share_cost(timed, models, here), 2),
         "softmax_share": softmax_share(here),
         "kernels": msgspec.to_builtins(costs),
@@ -171,15 +173,22 @@ def read_speed(count: int) -> float:
     return count / _shortest(np.ones(count // 4, np.float32).max)
 
 
-def invoke_cost(timed: Iterable[Timed], costs: dict[str, KernelCost]) -> float:
+def invoke_cost(timed: Iterable[Timed]) -> float:
     """Seconds of an inference besides its steps: what is left of the shortest."""
     shortest = sorted(timed, key=lambda network: network.whole)[:SHORTEST]
-    left = [
-        network.whole - sum(predicted(step.amounts, costs[step.kind]) for step in network.steps)
-        for network in shortest
-        if all(step.kind in costs for step in network.steps)
-    ]
+    left = [network.whole - sum(step.seconds for step in network.steps) for network in shortest]
     return max(0.0, float(np.median(left))) if left else 0.0
+
+
+def stage_cost(invoke: float) -> float:
+    """Seconds of each program of a model whose shapes depend on data. invoke: of an inference besides its steps."""
+    from ...runtime.session import load
+
+    model = choice()
+    feeds = random_inputs(model, {"x": (1,), "number": ()}, 0)
+    with load(model, threads=1, progress=False) as session:
+        session.run(feeds)
+        return max(0.0, _inference(session, feeds) - invoke) / program_of(session.engine, feeds).stages
 
 
 def softmax_share(profile: Profile) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...runtime.engine.fitting import memory_of
 from ..models.memory_map import in_use
 from ..models.plans import any_target, plan_program
-from .latency import Load, memory_bytes, seconds_of
+from .latency import Load, memory_bytes, seconds_of, stage_seconds
 from .power import joules_above_idle
 from .work import Work, work_of
 
@@ -76,12 +76,10 @@ def estimate(
     return estimate_program(program, packed, profile, target, count)
 
 
-def estimate_program(
-    program: Program, packed: int, profile: Profile, target: Target | None, threads: int
-) -> Estimate:
+def estimate_program(program: Program, packed: int, profile: Profile, target: Target | None, threads: int) -> Estimate:
     """Of a program that was planned for the target and so many threads. packed: bytes of its weights."""
     load = Load(packed, program.arena_bytes, profile.cached)
-    around = 1e-6 * profile.invoke_us
+    around = 1e-6 * profile.invoke_us + program.stages * stage_seconds(profile)
     steps, sustained, energy = [], around, profile.energy
     layers, used = program.layers(), in_use(program)
     for work, layer in zip(work_of(program, target), layers, strict=True):

@@ -70,6 +70,11 @@ def cost_of(profile: Profile, work: Work) -> KernelCost:
     return KernelCost(compute=COMPUTE, ends=COMPUTE, chunk_ns=CHUNK_CYCLES * cycle_ns, call_ns=CALL_CYCLES * cycle_ns)
 
 
+def stage_seconds(profile: Profile) -> float:
+    """What each program of a model whose shapes depend on data takes besides its steps."""
+    return NUMPY_CALL_CYCLES / clock(profile) if profile.stage_us is None else 1e-6 * profile.stage_us
+
+
 def features(work: Work, profile: Profile, sharers: int = 1) -> KernelCost:
     """What each cost of the work's kind is multiplied by, in seconds, of one thread and without memory. sharers: how
     many threads have the work, and their caches, together."""

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
+from ...runtime.graph import Graph, Node, Value
 from ...runtime.model import Model
 from .network import Element, Network
 
@@ -26,6 +29,8 @@ VECTORS = ((1, 16), (40, 16), (192, 64), (1024, 512))
 """(inputs of fully connected layers, outputs)"""
 SERIES = ((49, 16, 10), (100, 64, 3), (49, 8, 5), (1, 32, 15))
 """(points in time, channels, points that a convolution sees)"""
+CELLS = (("LSTM", 1, 64, 128), ("LSTM", 24, 16, 32), ("LSTM", 6, 128, 64), ("GRU", 12, 24, 48), ("GRU", 1, 96, 160))
+"""(operator, points in time, inputs, units)"""
 CURVED = ((24, 32, 32), (14, 192, 64), (52, 48, 96))
 """As BLOCKS, for the activations that take longer than a comparison."""
 
@@ -49,11 +54,37 @@ def networks() -> Iterator[Model]:
         yield _deep(element, 7, 192, 5)
         yield _deep(element, 7, 512, 3 if element == "f32" else 12)
         yield _square(element, 14, 256, 8 if element == "f32" else 16)
+    for cell in CELLS:
+        yield _recurrent(*cell)
     for activation in ("SiLU", "HardSwish"):
         for size, inputs, outputs in CURVED:
             yield _block("f32", size, inputs, outputs, activation)
         yield _stem("f32", 128, 16, activation)
         yield _products("f32", 256, 64, 192, activation)
+
+
+def _recurrent(op: str, steps: int, inputs: int, units: int) -> Model:
+    graph = Graph(inputs=["x"], outputs=["y"], nodes=[Node(op, ["x", "w", "r"], ["y"], {"hidden_size": units})])
+    graph.add_value(Value("x", np.dtype(np.float32), (steps, 1, inputs)))
+    graph.add_value(Value("y", np.dtype(np.float32)))
+    for name, columns in (("w", inputs), ("r", units)):
+        graph.add_constant(name, np.full((1, {"LSTM": 4, "GRU": 3}[op] * units, columns), 0.01, np.float32))
+    return Model(graph)
+
+
+def choice() -> Model:
+    """One operator or another, by a number that is fed: what is run is known only then."""
+    graph = Graph(inputs=["x", "number"], outputs=["y"])
+    for name, dtype, shape in (("x", "f4", (1,)), ("number", "i4", ()), ("first", "?", ()), ("y", "f4", None)):
+        graph.add_value(Value(name, np.dtype(dtype), shape))
+    graph.add_constant("one", np.array(1, np.int32))
+    branches = {}
+    for branch, op in (("then_branch", "Relu"), ("else_branch", "Neg")):
+        inner = Graph(outputs=["z"], nodes=[Node(op, ["x"], ["z"])], name=branch)
+        inner.add_value(Value("z", np.dtype(np.float32)))
+        branches[branch] = inner
+    graph.nodes = [Node("Equal", ["number", "one"], ["first"]), Node("If", ["first"], ["y"], branches)]
+    return Model(graph)
 
 
 def _block(element: Element, size: int, inputs: int, outputs: int, activation: str = "Relu") -> Model:
@@ -66,6 +97,7 @@ def _block(element: Element, size: int, inputs: int, outputs: int, activation: s
     net.depthwise(5, activation=activation)
     if element == "f32":
         net.unary("Sigmoid")
+        net.prelu()
     if size > 3:
         net.max_pool(3, 2)
     net.conv(outputs, 3, activation=activation)

@@ -83,6 +83,10 @@ class Network:
     def concat(self, *names: str) -> str:
         return self._node("Concat", list(names), sum(self.channels[name] for name in names), {"axis": -1})
 
+    def prelu(self) -> str:
+        slopes = self.graph.add_constant("slopes", np.full(self.channels[self.latest], 0.25, np.float32))
+        return self._node("PRelu", [self.latest, slopes], self.channels[self.latest], {})
+
     def unary(self, op: str) -> str:
         return self._node(op, [self.latest], self.channels[self.latest], {})
 

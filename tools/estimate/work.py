@@ -25,6 +25,8 @@ DEPTHWISE_INT8, DEPTHWISE_F32 = 0.35, 0.2
 """Multiply-adds a cycle and byte of a vector register, of an out-of-order core (llvm-mca on the compiled loops)."""
 MOVED = 0.25
 """Units of other kernels' work a cycle and byte of a vector register."""
+SMALLER = 4
+"""How much an operand is that is the same for many rows."""
 BLAS = 16.0
 """Multiply-adds a cycle of NumPy's matrix product."""
 IN_ORDER = 0.4
@@ -40,9 +42,9 @@ TILED: dict[str, tuple[str, Literal["i8", "f32"]]] = {
 }  # fmt: skip
 """Kernels of register tiles: the kind under which their costs are kept, and the elements that they multiply."""
 WINOGRAD: dict[str, Literal["i8", "f32"]] = {"winograd_f32": "f32", "winograd_int8": "i8"}
-STRIDED, VECTOR = ".strided", ".vector"
-"""Kinds of their own: depthwise kernels that skip places, and tiles of one row, which multiply a vector by a matrix.
-(And copies, by the bytes of an element.)"""
+STRIDED, VECTOR, ROW = ".strided", ".vector", ".row"
+"""Kinds of their own: depthwise kernels that skip places, tiles of one row, which multiply a vector by a matrix, and
+operators on two operands of which one is the same for many rows. (And copies, by the bytes of an element.)"""
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
     rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
     if not kernel.startswith("depthwise"):
         kind = f"{kernel}.{call.constants['itemsize']}" if kernel == "copy" else kernel
+        if kernel.startswith("binary") and _repeats(call):
+            kind += ROW
         return Loops(kind, (call.work or data) / (MOVED * rate))
     rate *= DEPTHWISE_F32 if kernel == "depthwise_f32" else DEPTHWISE_INT8
     strided = int(call.constants.get("stride", 1)) > 1
@@ -171,6 +175,12 @@ def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
     # The last block of channels repeats some of the one before it.
     again = blocks * lanes / (_number(call, "last_channel") + lanes)
     return Loops(kernel + STRIDED * strided, again * (call.work or data) / rate, places=places, results=places * lanes)
+
+
+def _repeats(call: Call) -> bool:
+    """Whether one of two operands is much smaller than the result."""
+    sizes = {name: place.storage.size for name, place in call.places.items()}
+    return SMALLER * min(sizes["a"], sizes["b"]) <= sizes["y"]
 
 
 def _tiles(call: Call, kernel: str, element: Literal["i8", "f32"], target: Target) -> Loops:

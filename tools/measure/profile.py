@@ -44,8 +44,8 @@ def describe_steps(program: Program) -> list[dict[str, Any]]:
 
 
 def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: float = SECONDS) -> list[dict[str, Any]]:
-    """`describe_steps` with the seconds of each step, which add up to about those of a whole inference. seconds: for
-    how long they are timed."""
+    """`describe_steps` with the seconds of each step, which add up to about those of a whole inference, without that
+    of calling it from Python. seconds: for how long they are timed."""
     from ...runtime.engine.workspace import Plan, Workspace
     from ...runtime.program.program import Call
 
@@ -62,8 +62,8 @@ def profile_steps(session: Session, feeds: Mapping[str, np.ndarray], seconds: fl
     finally:
         arena.close()
     native = [part for step, part in zip(program.steps, parts, strict=True) if isinstance(step, Call)]
-    # Calling one step from Python costs more than the step loop spends on it, and no less than the shortest call.
-    overhead = min(max(0.0, sum(parts) - whole) / len(native), min(native)) if native else 0.0
+    # Each call of a step from Python costs what one call of them all does, and no more than the shortest took.
+    overhead = min(max(0.0, sum(parts) - whole) / max(1, len(native) - 1), min(native)) if native else 0.0
     steps = describe_steps(program)
     for step, layer in zip(steps, program.layers(), strict=True):
         more = 0.0 if step["kernel"] is None else overhead

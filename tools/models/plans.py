@@ -53,13 +53,13 @@ def plan_program(
     strip_bytes: int | None = None,
     known: Mapping[str, np.ndarray] | None = None,
 ) -> tuple[Program, int]:
-    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, strip_bytes,
-    known: as plan's. Of a model whose shapes depend on data that is not known, all programs that a run on random
-    numbers takes, which is made in NumPy. DataNeeded where random numbers cannot be run."""
+    """The program for these input shapes, and the bytes of the weights as it packs them. softmax_bytes, strip_bytes: as
+    plan's. Of a model whose shapes depend on data, all programs that a run takes on what is known of its inputs, and
+    on random numbers for the others; it is made in NumPy. DataNeeded where random numbers cannot be run."""
     graph = fold_constants(model.graph)
     options: dict[str, Any] = {"softmax_bytes": softmax_bytes, "strip_bytes": strip_bytes, "exits": model.exits}
     try:
-        program, weights = _planned(graph, shapes, target, threads, None, **options, known=known)
+        program, weights = _planned(graph, shapes, target, threads, None, **options)
         return program, weights.used
     except DataNeeded as problem:
         if model.exits is not None:

@@ -103,6 +103,7 @@ class Recorder(Opened):
                 continue
             merged.steps += program.steps
             merged.times += [ran.times] * len(program.steps)
+            merged.stages += ran.times
             merged.scratch_bytes = max(merged.scratch_bytes, program.scratch_bytes)
             merged.shared |= program.shared
             _add(merged.node_macs, program.node_macs)
