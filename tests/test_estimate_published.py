@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import runpy
+from pathlib import Path
 from statistics import mean, quantiles
 
 import pytest
@@ -11,6 +14,8 @@ from millijoule.tools.estimate import published
 from millijoule.tools.estimate.estimate import Estimate
 from millijoule.tools.estimate.published import Check, Row
 
+DOCS = Path(__file__).parent.parent / "docs"
+NUMBER = re.compile(r"\d+\.\d+")
 MUST = ("raspberry-pi-4", "raspberry-pi-5", "jetson-nano", "spacemit-k1")
 Rows = tuple[list[Row], list[Estimate]]
 
@@ -64,6 +69,16 @@ def test_the_record_is_what_is_found(latency: list[Check], energy: list[Check]) 
     assert record.latency_median == pytest.approx(published.middle(latency), rel=0.02)
     assert record.latency_p90 == pytest.approx(quantiles([check.wrong_by for check in latency], n=10)[-1], rel=0.03)
     assert record.energy_median == pytest.approx(published.middle(energy), rel=0.02)
+
+
+def test_the_tables_of_the_docs_are_what_is_found(rows: Rows, latency: list[Check], energy: list[Check]) -> None:
+    """But for the last digit, in which libraries of linear algebra may differ."""
+    page, strangers = (DOCS / "profiles.md").read_text(), published.check_latency(*rows, other_boards=True)
+    made = runpy.run_path(str(DOCS / "make_estimates.py"))["with_tables"](page, latency, strangers, energy)
+    (text, numbers), (made_text, made_numbers) = (
+        (NUMBER.sub("#", each), [float(number) for number in NUMBER.findall(each)]) for each in (page, made)
+    )
+    assert made_text == text and made_numbers == pytest.approx(numbers, rel=0.01), "run: python docs/make_estimates.py"
 
 
 def test_a_row_is_not_predicted_from_itself(rows: Rows) -> None:
