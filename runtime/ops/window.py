@@ -15,6 +15,8 @@ CALL = 2_000
 
 PADDED, APART = 1 << 20, 16
 """Pixels of an image with its padding, and how many times as many as are read, beyond which it is not padded."""
+MOST_PADDED = (1 << 31) - 1
+"""Elements along an axis with its padding: byte offsets of windows are computed in 64 bits."""
 AUTO_PADS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
@@ -60,7 +62,7 @@ def slide(
     """The windows of a convolution or pool over an input of these spatial sizes (formulas of ONNX Conv and MaxPool).
 
     With ceil_mode a last partial window counts, even as the only one, where it starts before the padding after the
-    input.
+    input. A stride or a dilation beyond the padded input leads nowhere, and is as large as that.
     ValueError where the attributes contradict each other or nothing is left to compute.
     """
     rank = len(spatial)
@@ -73,7 +75,7 @@ def slide(
         pads = per_axis("pads", pads, 2 * rank, 0, 0)
     else:
         pads = (0,) * (2 * rank)
-    begin, end, given, output = [], [], [], []
+    begin, end, given, output, padded = [], [], [], [], []
     for i, size in enumerate(spatial):
         extent = (kernel[i] - 1) * dilations[i] + 1
         before, after = pads[i], pads[rank + i]
@@ -82,16 +84,21 @@ def slide(
             total = max((out - 1) * strides[i] + extent - size, 0)
             before = total // 2 if auto_pad == "SAME_UPPER" else total - total // 2
             after = total - before
-        room = size + before + after - extent
+        padded.append(size + before + after)
+        if padded[i] > MOST_PADDED:
+            raise ValueError(f"a padded input of {padded[i]} is larger than {MOST_PADDED}")
+        room = padded[i] - extent
         out = room // strides[i] + 1
         if ceil_mode and room % strides[i] and out * strides[i] < size + before:
             out += 1
         if out < 1:
-            raise ValueError(f"window of {extent} is larger than the padded input of {size + before + after}")
+            raise ValueError(f"window of {extent} is larger than the padded input of {padded[i]}")
         begin.append(before)
         given.append(after)
         end.append(max(after, (out - 1) * strides[i] + extent - size - before))
         output.append(out)
+    strides = tuple(map(min, strides, padded))
+    dilations = tuple(map(min, dilations, padded))
     return Window(kernel, strides, dilations, tuple(begin), tuple(end), tuple(given), tuple(output))
 
 

@@ -244,7 +244,7 @@ class Builder:
         """Appends the node's steps; lower: see lowering.registry.Lowering, None where the operator has no kernel.
 
         A node that takes or gives a tensor without elements runs its reference: kernels have at least one of anything.
-        ModelError where the node's memory cannot be addressed.
+        ModelError where the node's memory cannot be addressed, OverflowError where a number has over 64 bits.
         """
         self.ctx, self._name = ctx, intern(str(ctx.node))
         try:
@@ -254,6 +254,8 @@ class Builder:
                 self.copy(source, destination)
         except OutOfBounds as problem:
             raise ctx.error(f"its memory cannot be addressed: {problem}") from problem
+        except OverflowError as problem:
+            raise OverflowError(f"{ctx.node}: {problem}") from problem
         self._pending.clear()
 
     def result(self, tensor: Tensor) -> View:
