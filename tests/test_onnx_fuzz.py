@@ -21,7 +21,7 @@ from millijoule.converters.onnx.convert import convert
 from millijoule.runtime.errors import ModelError
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
-MUTANTS = 1000
+MUTANTS = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
 SECONDS = 5
 """Of this thread's processor time, for one model."""
 NUMBERS = [-1, 0, 1, 2, 3, 7, -(1 << 63), (1 << 63) - 1, 1 << 31]
@@ -92,6 +92,19 @@ def change_attribute(made: onnx.NodeProto, rng: random.Random) -> None:
         attr.s = rng.choice([b"", b"\xff", b"VALID", b"cubic"])
     else:
         attr.type = rng.randrange(15)  # type: ignore[assignment]
+
+
+def of_an_old_operator_set(version: int) -> onnx.ModelProto:
+    """Which onnx's own converter brings up to date, and what becomes of a shape that is no attribute any more."""
+    nodes = [
+        node("Conv", "x w", "c", pads=[1, 1, 1, 1]),
+        node("Add", "c k", "a", broadcast=1, axis=1) if version < 7 else node("Relu", "c", "a"),
+        node("Dropout", "a", "d", **({"is_test": 1} if version < 7 else {})),
+        node("Reshape", "d", "r", shape=[1, -1]) if version < 5 else node("Flatten", "d", "r"),
+        node("Softmax", "r", "y"),
+    ]
+    constants = {"w": np.ones((2, 3, 3, 3), np.float32), "k": np.ones(2, np.float32)}
+    return model_of(nodes, {"x": ((1, 3, 6, 6), "float32")}, "y", constants, opsets=[helper.make_opsetid("", version)])
 
 
 def damage_model(model: onnx.ModelProto, rng: random.Random) -> None:
@@ -166,4 +179,15 @@ def test_models_changed_in_one_place_or_a_few() -> None:
         for _ in range(rng.choice((1, 1, 2, 3))):
             damage_model(model, rng)
         outcomes.append(outcome(model))
+    assert outcomes.count("refused") > MUTANTS // 4
+
+
+def test_models_of_old_operator_sets() -> None:
+    rng = random.Random(7)
+    outcomes = [outcome(of_an_old_operator_set(version)) for version in range(1, 7)]
+    for _ in range(MUTANTS):
+        model = of_an_old_operator_set(rng.randrange(1, 7))
+        damage_model(model, rng)
+        outcomes.append(outcome(model))
+    assert outcomes.count("converted") > MUTANTS // 20
     assert outcomes.count("refused") > MUTANTS // 4

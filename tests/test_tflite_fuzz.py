@@ -21,7 +21,7 @@ from millijoule.converters.tflite.convert import convert
 from millijoule.runtime.errors import ModelError
 
 ZOO = Path(os.environ.get("MILLIJOULE_ZOO", Path(__file__).parents[2] / "shared" / "zoo"))
-MUTANTS = 1000
+MUTANTS = int(os.environ.get("MILLIJOULE_FUZZ", "1000"))
 
 
 def small_model() -> bytes:

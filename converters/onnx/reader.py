@@ -45,11 +45,13 @@ def load(source: str | os.PathLike[str] | onnx.ModelProto) -> Source:
 
 def _brought_up(loaded: Source, version: int) -> Source:
     """A model of an older operator set than the handlers know, by onnx's own converter. ModelError where it fails."""
-    from onnx import version_converter  # which few models need
+    from onnx import shape_inference, version_converter  # which few models need
 
     try:
         return replace(loaded, model=version_converter.convert_version(loaded.model, MIN_OPSET))
-    except (RuntimeError, ValueError, DecodeError, version_converter.ConvertError) as problem:
+    except (
+        RuntimeError, ValueError, DecodeError, version_converter.ConvertError, shape_inference.InferenceError
+    ) as problem:  # fmt: skip
         lines = str(problem).splitlines()
         raise ModelError(
             f"{loaded.label}: ONNX operator set {version}, which onnx.version_converter cannot bring to {MIN_OPSET}: "
