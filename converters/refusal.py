@@ -6,11 +6,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Final
 
 PLACES: Final = 3
 """Nodes named of each kind of refusal."""
 GROUPS: Final = 20
+MOST_PLACES: Final = 1 << 24
+"""For which an importer lists numbers that no file holds, such as where each pixel of an output lies."""
 QUOTED: Final = re.compile(r"'[^']*'")
 """A name in a reason."""
 MISSING: Final = "there is no such operator in millijoule"
@@ -20,6 +23,11 @@ RECURRENCE = "recurrence"
 STRINGS = "text"
 TABLES = "lookup tables"
 RANDOM = "random numbers"
+
+
+def too_many_places(*sizes: int) -> str:
+    """Why an importer does not list places along axes of these sizes; empty where it does."""
+    return f"{'x'.join(map(str, sizes))} places are more than {MOST_PLACES}" if prod(sizes) > MOST_PLACES else ""
 
 
 def _kinds(names: Mapping[str, str]) -> dict[str, str]:

@@ -191,6 +191,10 @@ BOMBS: dict[str, Source] = {
         [node("Unsqueeze", "x axes", "y")], "Unsqueeze 'y': axes",
         constants={"axes": np.ones(1_000_000, np.int64)},
     ),
+    "a grid of 2^62 places": source(
+        [node("AffineGrid", "x size", "y")], "places are more than", inputs={"x": ((1, 2, 3), "float32")},
+        constants={"size": np.array([1, 1, 1 << 31, 1 << 31])},
+    ),
     "3000 fused in a row": source(
         [*(node("Identity", f"t{at}" if at else "x", f"t{at + 1}") for at in range(3000)), node("Neg", "t3000", "y")]
     ),

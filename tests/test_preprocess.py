@@ -270,6 +270,13 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         image_input(taking((1, 6, 8, 3)), "x", tmp_path / "a.png")
 
 
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_a_size_out_of_proportion_is_refused(resize: Resize) -> None:
+    model = taking((1, 1 << 20, 100, 3), Preprocessing(resize=resize))
+    with pytest.raises(InputError, match="images of 1048576x100, out of all proportion to one of 6x8"):
+        image_input(model, "x", photograph(6, 8))
+
+
 def test_pillow_is_imported_only_for_images(tmp_path: Path) -> None:
     code = """
 import sys

@@ -14,6 +14,8 @@ pytest.importorskip("tflite")
 from flatbuffers import flexbuffers
 from tflite_builder import Model, Operator, Tensor, one_operator, run_converted
 
+from millijoule.runtime.errors import ModelError
+
 RNG = np.random.default_rng(6)
 
 
@@ -47,6 +49,18 @@ def test_a_pool_and_back(window: tuple[int, int], tmp_path: Path) -> None:
         assert largest[batch, row, column, channel] == part.max()
         assert place[batch, row, column, channel] == np.float32(part.argmax() + np.float32(0.1))
     np.testing.assert_array_equal(back, np.where(np.isin(x, largest), x, 0))
+
+
+@pytest.mark.parametrize("side", [5000, 2**31 - 1])
+def test_more_places_than_are_listed(side: int, tmp_path: Path) -> None:
+    tensors = [real((1, 1, 1, 1)), real((1, 1, 1, 1), "place"), real((1, side, side, 1), "y")]
+    options = struct.pack("<6i", 1, side, side, side, side, 0)
+    unpooling = one_operator("CUSTOM MaxUnpooling2D", tensors[:2], tensors[2:], None, options)
+    image = [real((1, 8, 8, 1)), real((1, 4, 4), "matrix")]
+    moving = one_operator("CUSTOM TransformTensorBilinear", image, tensors[2:], None, bytes(flexbuffers.Dumps({})))
+    for made in (unpooling, moving):
+        with pytest.raises(ModelError, match=f"{side}x{side} places are more than"):
+            run_converted(made, tmp_path, [])
 
 
 def matrix() -> np.ndarray:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS: Final = (1, 3)
+PIXELS, PIXELS_OF_A_PIXEL = 1 << 25, 16
+"""That an image becomes at most, and for each of its own: a file may declare any size, and so many take seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,11 @@ def _resized(image: Image, layout: ImageLayout, settings: Preprocessing) -> Imag
     pillow = _pillow()
     width, height = image.size
     size = (layout.width or width, layout.height or height)
+    if size[0] * size[1] > max(PIXELS, PIXELS_OF_A_PIXEL * width * height):
+        raise InputError(
+            f"the model takes images of {size[1]}x{size[0]}, out of all proportion to one of {height}x{width}: feed an "
+            f"array instead"
+        )
     if size == image.size and (settings.resize != "crop" or settings.crop_fraction == 1):
         return image
     filters = {"nearest": "NEAREST", "bilinear": "BILINEAR", "bicubic": "BICUBIC"}

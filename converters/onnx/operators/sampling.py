@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...refusal import too_many_places
 from ..call import Call
 from ..generic import known_attributes
 from ..handlers import handles
@@ -37,11 +38,14 @@ def affine_grid(call: Call) -> None:
     corners = call.integer("align_corners", 0)
     if min(lengths) < 1 + bool(corners):
         raise Unsupported(f"size {size.tolist()} has too few places along an axis")
-    axes = []
-    for length in lengths:
+    if reason := too_many_places(*lengths):
+        # ONNX's definition would list them, too.
+        raise call.scope.job.error(f"AffineGrid '{call.name}': {reason}")
+    places = np.ones((*lengths, len(lengths) + 1), call.dtype(0))
+    for axis, length in enumerate(lengths):
         first, step = (-1.0, 2 / (length - 1)) if corners else (1 / length - 1, 2 / length)
-        axes.append(first + step * np.arange(length))
-    places = np.stack([*np.meshgrid(*axes, indexing="ij")[::-1], np.ones(lengths)], axis=-1)
+        along = [-1 if other == axis else 1 for other in range(len(lengths))]
+        places[..., len(lengths) - 1 - axis] = (first + step * np.arange(length)).reshape(along)
     grid = call.add_constant(places.reshape(-1, len(lengths) + 1), "grid", call.dtype(0))
     moved = call.make("MatMul", [grid, call.make("Transpose", [call.input(0)], {"perm": [0, 2, 1]})])
     call.finish("Reshape", [moved, call.add_constant([int(size[0]), *lengths, len(lengths)], "shape", np.int64)])

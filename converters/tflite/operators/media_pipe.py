@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 
+from ...refusal import too_many_places
 from ..custom import flexible
 from ..handlers import handles
 from ..operator import INT64_MAX, Operator
@@ -56,6 +57,8 @@ def max_pool_with_argmax(op: Operator) -> None:
 def max_unpooling(op: Operator) -> None:
     """Inputs: maxima, and the places in their windows, at which they are put; all else is 0."""
     (height, width), (h, w, channels) = _window(op), _sizes(op)
+    if reason := too_many_places(height, width):
+        raise op.unsupported(reason)
     axis = op.int64s([3], "axis")
     places = op.new("Unsqueeze", [op.cast(op.real_input(1), np.int64), axis])
     every = op.constant(np.arange(height * width, dtype=np.int64).reshape(-1, 1), "places")
@@ -117,13 +120,15 @@ def transform_tensor(op: Operator) -> None:
     if len(target) != 4 or None in target or min(h, w) < 2:
         raise op.unsupported("the sizes of its image and of its output must be known, and 2 or more")
     rows, columns = int(target[1] or 0), int(target[2] or 0)
-    middles: np.ndarray = np.indices((rows, columns)) + 0.5
-    places = np.stack([middles[1], middles[0], np.ones((rows, columns))], -1).reshape(-1, 3).astype(np.float32)
+    if reason := too_many_places(rows, columns):
+        raise op.unsupported(reason)
+    places = np.ones((rows, columns, 3), np.float32)
+    places[..., 0], places[..., 1] = np.arange(columns) + 0.5, np.arange(rows)[:, None] + 0.5
     matrix = op.real_input(1)
     turn, move = _part(op, matrix, [1, 2], [0, 0], [2, 2]), _part(op, matrix, [1, 2], [0, 3], [2, 4])
     both = op.new("Transpose", [op.new("Concat", [turn, move], axis=2)], perm=[0, 2, 1])
     half = op.constant(np.array(0.5, np.float32), "half")
-    at = op.new("Sub", [op.new("MatMul", [op.constant(places, "places"), both]), half])
+    at = op.new("Sub", [op.new("MatMul", [op.constant(places.reshape(-1, 3), "places"), both]), half])
     last = np.array([w - 1, h - 1], np.float32)
     low, high = op.constant(np.zeros(2, np.float32), "low"), op.constant(last, "high")
     inside = op.new("And", [op.new("GreaterOrEqual", [at, low], bool), op.new("LessOrEqual", [at, high], bool)], bool)
