@@ -97,6 +97,21 @@ def test_ratios() -> None:
     assert differs(ratio_interval([2.0])) is None
 
 
+@pytest.mark.parametrize("disturbed", [0, 1, 2, 4])
+def test_a_few_disturbed_rounds_say_little_of_a_ratio(disturbed: int) -> None:
+    ratios = [2.0 * 1.001 ** (turn % 3 - 1) for turn in range(20 - disturbed)] + [9.0] * disturbed
+    found = ratio_interval(ratios)
+    assert found.value == pytest.approx(2.0, rel=1e-3)
+    assert found.low is not None and found.high is not None and found.low < found.value < found.high < 2.01
+
+
+def test_the_interval_of_trimmed_ratios_holds_the_true_one_as_often_as_it_says() -> None:
+    random = np.random.default_rng(0)
+    found = [ratio_interval(2.0 * np.exp(random.normal(0, 0.1, 12))) for _ in range(4000)]
+    inside = [each.low <= 2.0 <= each.high for each in found if each.low is not None and each.high is not None]
+    assert 0.94 < np.mean(inside) < 0.965 and len(inside) == 4000
+
+
 def test_samples_are_thinned() -> None:
     assert thinned(np.arange(10) / 10, most=4) == [0.0, 0.3, 0.6, 0.9]
     assert thinned(np.array([0.123456789123])) == [0.123456789]

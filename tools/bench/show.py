@@ -32,7 +32,7 @@ def as_report(run: BenchRun) -> Report:
         },
         "round_medians": {each["name"]: each["round_medians"] for each in report["latency"]},
         "peers": {
-            each.name: {"ratio": each.median, "round_ratios": each.round_ratios}
+            each.name: {"ratio": each.ratio.value, "round_ratios": each.round_ratios}
             for each in run.paired
             if each.name in peers
         },
@@ -87,7 +87,7 @@ def _against(pair: Paired | None) -> list[str]:
     bounds = "" if low is None or high is None else f"{factor(low)}..{factor(high)}"
     if bounds and not pair.differs:
         bounds += ", as fast"
-    return [factor(pair.median), bounds]
+    return [factor(pair.ratio.value), bounds]
 
 
 def _precision(run: BenchRun) -> str:

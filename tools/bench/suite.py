@@ -133,9 +133,9 @@ def result_of(path: str, run: BenchRun, bounds: Bounds | None) -> Result:
     if not peers:
         return found
     best = min(peers, key=lambda each: each.median)
-    pair = next(each for each in run.paired if each.name == best.name)
+    pair = next(each.ratio for each in run.paired if each.name == best.name)
     return msgspec.structs.replace(
-        found, best=best.name, best_seconds=best.median, ratio=pair.median, low=pair.ratio.low, high=pair.ratio.high
+        found, best=best.name, best_seconds=best.median, ratio=pair.value, low=pair.low, high=pair.high
     )
 
 

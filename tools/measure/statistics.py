@@ -9,6 +9,8 @@ from typing import Final
 from ..report.run_parts import Interval
 
 NORMAL: Final = 1.960
+ENOUGH: Final = 10
+"""Values of which some may be left out."""
 # Student's t for 95 %, two-sided, with 1, 2, ... degrees of freedom.
 STUDENT: Final = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -51,10 +53,23 @@ def geometric_mean(ratios: Sequence[float]) -> float:
     return math.exp(math.fsum(map(math.log, ratios)) / len(ratios))
 
 
+def trimmed_interval(values: Sequence[float]) -> Interval:
+    """The mean without the fifth of the values at either end, which other programs may have disturbed, and its bounds
+    (Tukey and McLaughlin 1963). Of few values, which leave nothing to choose, all count."""
+    cut = len(values) // 5 if len(values) >= ENOUGH else 0
+    if not cut:
+        return interval(values, 0.0)
+    ordered, kept = sorted(values), len(values) - 2 * cut
+    near = [min(max(value, ordered[cut]), ordered[-cut - 1]) for value in ordered]
+    value, around = math.fsum(ordered[cut:-cut]) / kept, math.fsum(near) / len(near)
+    half = student(kept - 1) * math.sqrt(math.fsum((each - around) ** 2 for each in near) / (kept * (kept - 1)))
+    return Interval(value, value - half, value + half)
+
+
 def ratio_interval(ratios: Sequence[float]) -> Interval:
-    """The geometric mean of paired ratios, and its bounds: a paired t-test on the logarithms finds a difference where
-    they leave 1 out."""
-    found = interval([math.log(ratio) for ratio in ratios], 0.0)
+    """The geometric mean of paired ratios, and its bounds, both as of trimmed_interval: a paired test on the logarithms
+    finds a difference where they leave 1 out."""
+    found = trimmed_interval([math.log(ratio) for ratio in ratios])
     low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
     return Interval(math.exp(found.value), low, high)
 

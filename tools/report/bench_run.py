@@ -41,7 +41,8 @@ class Stability(msgspec.Struct, frozen=True, kw_only=True):
 
 class Paired(msgspec.Struct, frozen=True, kw_only=True):
     """One contender against the first, from rounds in which they took turns: its time over the first's. ratio: of the
-    rounds' ratios the geometric mean with its interval (Student's t on the logarithms), median: their median. differs:
+    rounds' ratios the geometric mean with its interval, of ten and more without the fifth at either end; median: their
+    median. differs:
     whether the interval leaves 1 out; None where it is not known."""
 
     name: str
