@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runtime.boxed import is_boxed
-from ..runtime.errors import InputError, LabelsWarning, ModelError
+from ..runtime.errors import InputError, LabelsWarning, ModelError, check_path
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.graph import Graph
 from ..runtime.model import Model
@@ -82,6 +82,8 @@ def convert(
         opened = name = os.fspath(source)
         kind = _kind(name)
     else:
+        if type(source).__name__ != "ModelProto":  # whose library only this needs
+            check_path(source, "a source is the path of an .onnx or .tflite file, or an onnx.ModelProto")
         name, kind = IN_MEMORY, "onnx"
     if signature is not None and kind != "tflite":
         raise InputError(f"{name}: signature={signature!r} is for TFLite files, and this is none")

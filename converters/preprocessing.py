@@ -5,17 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..runtime.file.metadata import Preprocessing
-from ..runtime.graph import Graph, Node
+from ..runtime.graph import Graph, Node, Quantization
 from ..runtime.model import Model
 from ..runtime.vision.preprocess import takes_image
-
-RANGES = {
-    (0.0, 1.0): Preprocessing(scale=1 / 255),
-    (-1.0, 1.0): Preprocessing(mean=(127.5,), std=(127.5,)),
-    (0.0, 255.0): Preprocessing(),
-}
-TOLERANCE = 0.01
-"""Of the range: a zero point is a whole step of 255, and -1..1 has no such step in its middle."""
+from ..runtime.vision.ranges import of_pixels
 
 
 def from_quantizer(graph: Graph) -> Preprocessing | None:
@@ -24,16 +17,8 @@ def from_quantizer(graph: Graph) -> Preprocessing | None:
     images = [info for info in Model(graph).inputs.values() if takes_image(info) and info.dtype.kind == "f"]
     if len(images) != 1:
         return None
-    consumers = graph.consumers()
-    found = {_range(graph, node) for node in _readers(images[0].name, consumers)}
-    limits = found.pop() if len(found) == 1 else None
-    if limits is None:
-        return None
-    for (low, high), preprocessing in RANGES.items():
-        slack = TOLERANCE * (high - low)
-        if abs(limits[0] - low) <= slack and abs(limits[1] - high) <= slack:
-            return preprocessing
-    return None
+    found = [_prepared(graph, node) for node in _readers(images[0].name, graph.consumers())]
+    return found[0] if found and all(each == found[0] for each in found) else None
 
 
 def _readers(name: str, consumers: dict[str, list[Node]]) -> list[Node]:
@@ -48,15 +33,13 @@ def _readers(name: str, consumers: dict[str, list[Node]]) -> list[Node]:
     return found
 
 
-def _range(graph: Graph, node: Node) -> tuple[float, float] | None:
-    """The real numbers that a QuantizeLinear to 8 bits keeps apart."""
+def _prepared(graph: Graph, node: Node) -> Preprocessing | None:
+    """How pixels become what a QuantizeLinear to 8 bits keeps apart."""
     if node.op != "QuantizeLinear":
         return None
     value = graph.values[node.outputs[0]]
     scale = graph.constant(node.inputs[1])
     zero_point = graph.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else np.zeros((), np.int8)
-    if scale is None or zero_point is None or scale.size != 1 or zero_point.size != 1 or value.dtype.itemsize != 1:
+    if scale is None or zero_point is None:
         return None
-    limits = np.iinfo(value.dtype)
-    step, zero = float(scale.reshape(())), int(zero_point.reshape(()))
-    return step * (limits.min - zero), step * (limits.max - zero)
+    return of_pixels(Quantization(scale, zero_point, None), value.dtype)

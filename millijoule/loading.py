@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 Path = str | os.PathLike[str]
 
-SOURCES = (".onnx", ".tflite", ".lite")
-"""How the names of files end that are converted before they are loaded."""
-
 
 def load(
     model: Model | Path,
@@ -68,4 +65,9 @@ def open_model(path: Path, *, verify: bool = True) -> Model:
 
 
 def is_source(path: Path) -> bool:
-    return os.fspath(path).lower().endswith(SOURCES)
+    """Whether a file is converted before it is loaded. InputError where it is no path."""
+    from .runtime.errors import check_path
+    from .runtime.file.metadata import SOURCE_ENDINGS
+
+    check_path(path, "a model is the path of a .mj, .onnx or .tflite file, or what mj.convert gave")
+    return os.fspath(path).lower().endswith(SOURCE_ENDINGS)

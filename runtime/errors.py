@@ -1,5 +1,6 @@
 """The errors and warnings that a caller can act on. Anything else that escapes is a bug in millijoule."""
 
+import os
 import re
 import sys
 import warnings
@@ -60,6 +61,12 @@ def real(what: str, given: object) -> float:
     except (TypeError, ValueError, OverflowError):
         pass
     raise InputError(f"{what}={given!r}: a number is wanted") from None
+
+
+def check_path(given: object, wanted: str) -> None:
+    """InputError where something is no path, which says what is wanted instead."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise InputError(f"{wanted}, not {type(given).__name__}")
 
 
 def warn(text: str, category: type[Warning] = RuntimeWarning) -> None:

@@ -134,7 +134,8 @@ class Model:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the model; the same model gives the same bytes.
 
-        ModelError where the graph is not sound, Error where path cannot be written: then nothing there changes.
+        ModelError where the graph is not sound, InputError where path is named as sources are (.onnx, .tflite, .lite),
+        Error where it cannot be written: then nothing there changes.
         """
         from .file.self_test import in_order
         from .file.write import serialize, write  # a device that only runs models never writes one

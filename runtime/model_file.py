@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .errors import ModelError
+from .errors import ModelError, check_path
 from .file.mapping import map_file, release_pages
 from .system.hashing import blake2b
 
@@ -22,6 +22,7 @@ class ModelFile:
     checksum. ModelError, naming the file, where it cannot be read."""
 
     def __init__(self, path: str | os.PathLike[str], verify: bool = True) -> None:
+        check_path(path, "a model is the path of a .mj file")
         self.name = os.fspath(path)
         self.verify = verify
         try:
@@ -50,7 +51,8 @@ class ModelFile:
         try:
             model = decode(self)
         except ModelError as error:
-            raise ModelError(f"{self.name}: {error}") from None
+            other = "" if self.name.endswith(".mj") else "; what is converted is named .onnx, .tflite or .lite"
+            raise ModelError(f"{self.name}: {error}{other}") from None
         self.release_pages()
         return model
 

@@ -227,7 +227,8 @@ class Session:
         The image is resized and its pixels become numbers as the model's preprocessing says. image: a file that Pillow
         reads, a Pillow image, or uint8 pixels (height, width), (height, width, 1 or 3) in RGB order. input: the input's
         name or alias, where more than one takes an image. Without preprocessing, an input of 8-bit integers gets the
-        pixels' own numbers, and one of floats raw 0..255, with a PreprocessingWarning.
+        pixels' own numbers, int8 less 128, and one of floats raw 0..255. PreprocessingWarning where nothing says that
+        this is right, as the range does that an input's scale and zero point stand for.
 
         InputError: the file is no image, or the model takes none. Error: Pillow is missing.
         """

@@ -65,7 +65,8 @@ def test_which_input_takes_the_image() -> None:
         both = session.prepare(GREENISH, input="left") | session.prepare(GREENISH, input="right")
         np.testing.assert_allclose(session.run(both)["y"][0, 0, 0], [0, 2, 0.4], rtol=1e-6)
     graph = node_graph(Node("Neg", ["x"], ["y"]), inputs={"x": (1, 10)})
-    with session_of(Model(graph)) as session, pytest.raises(InputError, match=r"no input that takes one image; .*'x'"):
+    said = r"no input that takes one image of 1 or 3 channels; .*'x'"
+    with session_of(Model(graph)) as session, pytest.raises(InputError, match=said):
         session.prepare(GREENISH)
     graph = node_graph(Node("Add", ["x", "more"], ["y"]), inputs={"x": (1, 2, 2, 3), "more": (1,)})
     with session_of(Model(graph, Metadata(preprocessing=UNIT))) as session:
@@ -84,13 +85,50 @@ def test_raw_pixels_for_floats_are_warned_of() -> None:
         assert session.classify(GREENISH)[0].score == 255
 
 
-def test_pixels_for_8_bits_need_no_warning() -> None:
+def quantized_image(dtype: type[np.integer], scale: float, zero_point: int) -> Model:
     graph = node_graph(Node("Identity", ["x"], ["y"]), inputs={"x": (1, 2, 2, 3)})
     for name in "xy":
-        graph.values[name] = Value(name, np.dtype(np.int8), (1, 2, 2, 3), Quantization.per_tensor(1 / 128, 0))
-    with session_of(Model(graph)) as session, warnings.catch_warnings():
+        graph.values[name] = Value(name, np.dtype(dtype), (1, 2, 2, 3), Quantization.per_tensor(scale, zero_point))
+    return Model(graph)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "first"),
+    [
+        (np.int8, 1 / 128, 0, [-128, 127, -77]),
+        (np.int8, 1 / 255, -128, [-128, 127, -77]),
+        (np.int8, 1, -128, [-128, 127, -77]),
+        (np.uint8, 1 / 128, 128, [0, 255, 51]),
+        (np.uint8, 1 / 255, 0, [0, 255, 51]),
+    ],
+)
+def test_pixels_for_8_bits_need_no_warning(
+    dtype: type[np.integer], scale: float, zero_point: int, first: list[int]
+) -> None:
+    with session_of(quantized_image(dtype, scale, zero_point)) as session, warnings.catch_warnings():
         warnings.simplefilter("error")
-        np.testing.assert_array_equal(session.prepare(GREENISH)["x"][0, 0, 0], [-128, 127, -77])
+        np.testing.assert_array_equal(session.prepare(GREENISH)["x"][0, 0, 0], first)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "said"),
+    [
+        (np.int8, 0.5847, 83, r"pixels less 128 are fed, though its scale and zero point are of no range"),
+        (np.int8, 0.01866, -14, r"pixels less 128 are fed, though"),
+        (np.uint8, 0.01866, 114, r"raw 0\.\.255 pixels are fed, though"),
+        (np.int16, 1 / 32768, 0, r"raw 0\.\.255 pixels are fed; if"),
+    ],
+)
+def test_integers_that_stand_for_other_ranges_are_warned_of(
+    dtype: type[np.integer], scale: float, zero_point: int, said: str
+) -> None:
+    with session_of(quantized_image(dtype, scale, zero_point)) as session:
+        with pytest.warns(PreprocessingWarning, match=said):
+            session.prepare(GREENISH)
+        prepared = session_of(Model(session.model.graph, Metadata(preprocessing=UNIT)))
+    with prepared, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        prepared.prepare(GREENISH)
 
 
 def labelled(count: int, *shapes: tuple[int | str, ...], first: str = "0") -> Model:

@@ -11,6 +11,8 @@ import pytest
 from cli import EXAMPLE, mj, one_line
 from small_model import small_model
 
+from millijoule import Error
+
 COMMANDS = ("convert", "compile", "run")
 Write = Callable[[str], list[object]]
 
@@ -57,6 +59,20 @@ def test_standard_output_is_no_file(writing: Write) -> None:
     done = mj(*writing("-"))
     assert done.exit_code == 2 and one_line(done.stderr) and "-o -" in done.stderr and done.stdout == ""
     assert contents() == before
+
+
+@pytest.mark.parametrize("output", ["", "out.onnx", "out.TFLite", "out.lite", "/dev/null", "pipe", "folder"])
+def test_names_that_no_model_s_file_may_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_model().save("read.mj")
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    before = sorted(os.listdir())
+    done = mj("convert", "read.mj", "--self-test", "1", "-o", output)
+    assert done.exit_code == 2 and one_line(done.stderr) and "No such file" not in done.stderr
+    assert sorted(os.listdir()) == before
+    with pytest.raises(Error):
+        small_model().save(output)
 
 
 def test_a_missing_folder_is_found_before_anything_else(writing: Write, monkeypatch: pytest.MonkeyPatch) -> None:

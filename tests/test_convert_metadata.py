@@ -49,12 +49,27 @@ def test_labels_are_names_or_a_file(tmp_path: Path) -> None:
     file.write_text("a\nb\nc\n")
     for given in (["a", "b", "c"], ("a", "b", "c"), file, str(file)):
         assert convert(source, labels=given).metadata.labels == ["a", "b", "c"]
-    with pytest.raises(InputError, match="labels='yes': no such file; labels are a list of names, or the path"):
-        convert(source, labels="yes")
-    with pytest.raises(InputError, match="labels are names: 1 is none"):
-        convert(source, labels=[1, 2, 3])  # type: ignore[list-item]
-    with pytest.raises(InputError, match="2 labels for 3 scores"):
-        convert(source, labels=["a", "b"])
+    assert [type(label) for label in convert(source, labels=np.array(["a", "b", "c"])).metadata.labels] == [str] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("yes", "labels='yes': no such file; labels are a list of names, or the path"),
+        (".", "labels='.': a folder; labels are a list of names"),
+        ([1, 2, 3], "labels are names: 1 is none"),
+        (["a", "b"], "2 labels for 3 scores"),
+        ({"a", "b", "c"}, "labels of type set: labels are a list of names, .* in the order of the scores"),
+        ({0: "a", 1: "b", 2: "c"}, "labels of type dict: "),
+        ({"c": 2, "b": 1, "a": 0}, "labels of type dict: "),
+        (b"abc", "labels of type bytes: "),
+        (3, "labels of type int: "),
+        (["a\n", "b\n", "c\n"], r"labels are names of one line: 'a\\n' is none"),
+    ],
+)
+def test_what_are_no_labels(tmp_path: Path, given: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        convert(saved(tmp_path), labels=given)
 
 
 def test_labels_of_the_source_that_do_not_fit_are_only_warned_of(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_quantized_inputs_hold_what_the_reals_become() -> None:
 
 @pytest.mark.parametrize(("dtype", "less"), [("uint8", 0), ("int8", 128)])
 def test_bytes_without_preprocessing_are_the_pixels(dtype: str, less: int) -> None:
-    quant = Quantization.per_tensor(0.5, 3)
+    quant = Quantization.per_tensor(1 / 255, -less)
     pixels = photograph(6, 8)
     found = image_input(taking((1, 6, 8, 3), None, dtype, quant), "x", pixels)
     assert found.dtype == dtype
@@ -179,7 +179,7 @@ def test_other_dtypes_are_rounded_and_saturated(dtype: str, limit: int) -> None:
 
 def test_booleans_are_refused() -> None:
     with pytest.raises(InputError, match="is bool"):
-        image_input(taking((1, 6, 8, 3), None, "bool"), "x", photograph(6, 8))
+        image_input(taking((1, 6, 8, 3), Preprocessing(), "bool"), "x", photograph(6, 8))
 
 
 def quarters() -> np.ndarray:

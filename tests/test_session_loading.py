@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from session_models import agree, feeds_of, float_network, node_graph
 from small_model import small_model
 
 import millijoule
-from millijoule import InputError, Model, ModelError, TargetError, load
+from millijoule import InputError, Model, ModelError, TargetError, convert, load
 from millijoule.runtime.graph import Graph, Node, Quantization
 
 
@@ -105,3 +106,19 @@ def test_integers_that_a_scale_belongs_to_may_be_constant_outputs_of_nothing_lef
     graph.outputs.append(graph.add_constant("y", data, Quantization.per_tensor(0.05, 5)))
     with load(Model(graph)) as session:
         assert session.run({})["y"].tolist() == data.tolist()
+
+
+@pytest.mark.parametrize("given", [None, 3, b"model.mj", io.BytesIO(b"model"), ["model.mj"]])
+def test_what_is_no_path_is_refused_in_one_line(given: Any) -> None:
+    said = f"is the path of .*, not {type(given).__name__}$"
+    for take in (load, convert, Model.load):
+        with pytest.raises(InputError, match=said):
+            take(given)
+
+
+def test_a_file_of_another_kind_says_which_are_known(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"PK\x03\x04 and so on")
+    with pytest.raises(ModelError, match=r"model\.pt: not a \.mj file, .*; what is converted is named \.onnx, "):
+        load(tmp_path / "model.pt")
+    with pytest.raises(ModelError, match=r"model\.pt: not a source that can be converted; known are \.onnx"):
+        convert(tmp_path / "model.pt")

@@ -176,7 +176,8 @@ class Cascade(Session):
         """Writes the stages, the gate and the memory's settings as one file, for mj.load; not what the memory holds,
         nor its path, nor the self-tests of the stages, which say nothing of the whole.
 
-        ModelError where a graph is not sound, Error where path cannot be written: then nothing there changes.
+        ModelError where a graph is not sound, InputError where path is named as sources are, Error where it cannot be
+        written: then nothing there changes.
         """
         self._cascade.save(path)
 

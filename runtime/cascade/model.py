@@ -66,7 +66,8 @@ class CascadeModel(Model):
         """Writes the stages, the gate, the memory's settings but for its path, and the self-test of the whole as one
         file; the same cascade gives the same bytes.
 
-        ModelError where a graph is not sound, Error where path cannot be written: then nothing there changes.
+        ModelError where a graph is not sound, InputError where path is named as sources are, Error where it cannot be
+        written: then nothing there changes.
         """
         from ..file.write import serialize, write  # a device that only runs cascades never writes one
         from .file import encode

@@ -17,9 +17,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Where the block raises, the disk is full or the folder cannot be written, nothing changes at path and nothing is
     left beside it. Error says in one line why the system refused.
     """
-    target = os.path.realpath(path)
-    if os.path.exists(target) and not os.path.isfile(target):
+    if not os.fspath(path):
+        raise Error("cannot write a file whose name is empty")
+    # Before links are followed: those to pipes lead to no path.
+    if os.path.exists(path) and not os.path.isfile(path):
         raise Error(f"cannot write {os.fspath(path)}: it exists and is not a regular file")
+    target = os.path.realpath(path)
     temporary = os.path.join(os.path.dirname(target), f".{os.urandom(8).hex()}.tmp")
     try:
         # Not tempfile: its files are for their owner only, whatever the umask grants.

@@ -8,6 +8,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 MAX_DIM: Final = 2**31 - 1
+SOURCE_ENDINGS: Final = (".onnx", ".tflite", ".lite")
+"""How the names of files end that are converted before they are loaded, as no .mj file's may."""
 Color = Literal["rgb", "bgr", "gray"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ..errors import ModelError
+from ..errors import InputError, ModelError
 from ..graph import Graph
 from . import atomic, container, schema, validate
 from .decode import decode_record
 from .encode import encode_model
 from .mapping import LENGTH_BYTES
-from .metadata import Metadata
+from .metadata import SOURCE_ENDINGS, Metadata
 from .self_test import Arrays
 
 
@@ -44,6 +44,17 @@ def serialize(
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Error where path cannot be written; what was there before then stays as it was."""
+    """Error where path cannot be written, InputError where its name is that of a source; what was there before then
+    stays as it was."""
+    check_name(path)
     with atomic.replacing(path) as file:
         file.write(data)
+
+
+def check_name(path: str | os.PathLike[str]) -> None:
+    """InputError where a file by that name would be taken for what is yet to be converted."""
+    if os.fspath(path).lower().endswith(SOURCE_ENDINGS):
+        raise InputError(
+            f"{os.fspath(path)}: a file named so would be taken for a source when it is loaded: name it .mj, or export "
+            "the model as ONNX (mj export, mj.export)"
+        )

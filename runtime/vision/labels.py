@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,18 +64,22 @@ def score_output(model: Model) -> str:
 
 def given_labels(labels: str | os.PathLike[str] | Iterable[str]) -> list[str]:
     """Labels as a caller gives them: the names, or the path of a text file. InputError where they are neither."""
+    wanted = "labels are a list of names, or the path of a text file with one name a line"
     if isinstance(labels, (str, os.PathLike)):
         if not os.path.isfile(labels):
-            raise InputError(
-                f"labels={os.fspath(labels)!r}: no such file; labels are a list of names, or the path of a text file "
-                "with one name a line"
-            )
+            missing = "a folder" if os.path.isdir(labels) else "no such file"
+            raise InputError(f"labels={os.fspath(labels)!r}: {missing}; {wanted}")
         return read_labels(labels)
+    # A set has no order of its own, and of a dict keys or values may be the names.
+    if isinstance(labels, (bytes, Mapping, Set)) or not isinstance(labels, Iterable):
+        raise InputError(f"labels of type {type(labels).__name__}: {wanted}, in the order of the scores")
     names = list(labels)
-    wrong = [name for name in names if not isinstance(name, str)]
-    if wrong:
-        raise InputError(f"labels are names: {wrong[0]!r} is none")
-    return names
+    for name in names:
+        if not isinstance(name, str):
+            raise InputError(f"labels are names: {name!r} is none")
+        if len(name.splitlines()) > 1 or name.endswith("\n"):
+            raise InputError(f"labels are names of one line: {name!r} is none")
+    return [str(name) for name in names]
 
 
 def check_labels(model: Model) -> None:

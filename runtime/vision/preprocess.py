@@ -15,11 +15,13 @@ from ..file.metadata import Preprocessing
 from ..graph import Dim
 from ..model import Model, TensorInfo
 from ..ops import integer
+from .ranges import of_pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 CHANNELS: Final = (1, 3)
+_CHANNELS: Final = "1 or 3 channels"
 PIXELS, PIXELS_OF_A_PIXEL = 1 << 25, 16
 """That an image becomes at most, and for each of its own: a file may declare any size, and so many take seconds."""
 
@@ -49,7 +51,9 @@ def image_name(model: Model, name: str | None = None) -> str:
         return found[0]
     listed = ", ".join(str(info) for info in model.inputs.values()) or "none"
     if not found:
-        raise InputError(f"the model has no input that takes one image; its inputs are {listed}: feed arrays instead")
+        raise InputError(
+            f"the model has no input that takes one image of {_CHANNELS}; its inputs are {listed}: feed arrays instead"
+        )
     raise InputError(f"{len(found)} inputs take an image: say which, as in input='{found[0]}'; the inputs are {listed}")
 
 
@@ -58,8 +62,9 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
 
     shape: what the array is to have where the input's own shape has symbolic sizes; without it a symbolic height or
     width is the image's.
-    Without preprocessing in the model, 8-bit integers are the pixels' own numbers (int8: less 128), which is what image
-    models with such inputs mostly take, and floats the pixels 0..255, which they mostly do not: PreprocessingWarning.
+    Without preprocessing in the model, 8-bit integers are the pixels' own numbers (int8: less 128), and all others the
+    pixels 0..255: PreprocessingWarning, but where the range that quantized integers stand for is one that images are
+    scaled to, and of integers without quantization that hold 0..255.
     InputError: the file is no image, or the input takes none, or not of that shape. Error: Pillow is missing.
     """
     model, name = model.preparing(name)
@@ -71,7 +76,7 @@ def image_input(model: Model, name: str, image: ImageLike, shape: Sequence[int] 
     if color != settings.color and max(len(settings.mean), len(settings.std)) > 1:
         raise InputError(f"input '{info.name}' has {layout.channels} channels, but its preprocessing is for 3")
     opened = _opened(image)
-    if preprocessing is None and info.dtype.kind == "f":
+    if preprocessing is None and not _takes_pixels(info):
         warn(_unprepared(info), PreprocessingWarning)
     pixels = _pixels(_resized(opened.convert("L" if color == "gray" else "RGB"), layout, settings))
     if color == "bgr":
@@ -107,7 +112,9 @@ def image_layout(info: TensorInfo) -> ImageLayout:
                 return found
     if shape is not None and len(shape) == 2 and not isinstance(shape[0], str) and shape[0] != 1:
         return ImageLayout(shape[0], _size(shape[1]), 1, False, 2)
-    raise InputError(f"input '{info.name}' of shape {shape} does not take one image: feed an array instead")
+    raise InputError(
+        f"input '{info.name}' of shape {shape} does not take one image of {_CHANNELS}: feed an array instead"
+    )
 
 
 def layout_of(info: TensorInfo, shape: Sequence[int]) -> ImageLayout:
@@ -143,9 +150,19 @@ def _size(dim: Dim) -> int | None:
     return None if isinstance(dim, str) else dim
 
 
+def _takes_pixels(info: TensorInfo) -> bool:
+    """Whether an input says by itself that the pixels' own numbers are what it takes."""
+    if info.quant is None:
+        return info.dtype.kind in "iu" and info.dtype != np.int8
+    return of_pixels(info.quant, info.dtype) is not None
+
+
 def _unprepared(info: TensorInfo) -> str:
+    fed = f"{'pixels less 128' if info.dtype == np.int8 else 'raw 0..255 pixels'} are fed"
+    if info.quant is not None and info.dtype.itemsize == 1:
+        fed = f"{fed}, though its scale and zero point are of no range that images mostly have"
     return (
-        f"no preprocessing is known for input {info}: raw 0..255 pixels are fed; if the model was trained on other "
+        f"no preprocessing is known for input {info}: {fed}; if the model was trained on other "
         "numbers, its classes are wrong: give --mean, --std, --scale to mj convert or mj run, preprocessing= in Python"
     )
 

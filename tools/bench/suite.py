@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ...loading import SOURCES
 from ...runtime.errors import Error, InputError
+from ...runtime.file.metadata import SOURCE_ENDINGS
 from ..measure.bounds import streamed
 from ..measure.statistics import geometric_mean
 from ..report.bench_run import BenchRun
@@ -18,7 +18,7 @@ from ..report.display import duration, emit_sentence, factor, provenance, table
 from ..report.run_parts import Bounds
 from .session import Request, bench
 
-SUFFIXES: Final = (".mj", *SOURCES)
+SUFFIXES: Final = (".mj", *SOURCE_ENDINGS)
 BRIEF: Final = 5e-6
 """Seconds that a best peer takes, below which calling it from Python is most of the time: such models are apart."""
 

@@ -59,7 +59,7 @@ def command(
     from ..models.budgets import draw
     from ..models.feeds import first_samples
     from ..models.quantization import converted
-    from ..report.output import check_output
+    from ..report.output import check_model_output, check_output
     from ..report.picture import check_picture
     from ..report.progress import busy
 
@@ -67,7 +67,7 @@ def command(
         raise click.UsageError("--self-test-data is for --self-test N: how many of its samples to take")
     samples = (self_test_data, quantization.get("calibration"), quantization.get("validation"))
     reads = [path for path in (source, preparation.get("labels"), *samples) if path is not None]
-    check_output(output, reads)
+    check_model_output(output, reads)
     picture = quantization.get("picture")
     if picture is not None:
         check_output(picture, [*reads, output])

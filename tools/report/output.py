@@ -20,9 +20,19 @@ def check_output(output: str, read: Iterable[str]) -> None:
         if _same(output, path):
             other = "" if output == path else f", the same file as {path},"
             raise InputError(f"-o {output}{other} would replace what the command reads: name another file")
+    if not output:
+        raise InputError("-o: a file is wanted, and its name is empty")
     folder = os.path.dirname(os.path.realpath(output))
     if not os.path.isdir(folder):
         raise Error(f"cannot write {output}: {os.strerror(errno.ENOENT)}: {folder}")
+
+
+def check_model_output(output: str, read: Iterable[str]) -> None:
+    """As check_output, and InputError where a model's file by that name would be taken for a source."""
+    from ...runtime.file.write import check_name
+
+    check_output(output, read)
+    check_name(output)
 
 
 def _same(one: str, other: str) -> bool:
