@@ -12,6 +12,7 @@ The last two are structures of one object, whose field's name says what it holds
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any, Final
 
 import numpy as np
@@ -56,6 +57,7 @@ def holds(dtype: np.dtype) -> np.dtype:
     return DTYPES[dtype.names[0].split("(", 1)[1][:-1]]
 
 
+@cache
 def name_of(dtype: np.dtype) -> str:
     """As in DTYPES: float32, text, sequence(float32), optional(sequence(text))."""
     if dtype.names is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -39,6 +40,7 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
     OverflowError, naming the node, where a number does not fit the table.
     """
     steps = program.steps
+    leaving = _leaving(steps)
     assert all(storage.offset >= 0 for storage in program.storages), "a storage without its place in the arena"
     calls = [(index, step) for index, step in enumerate(steps) if isinstance(step, Call)]
     records, params = array(WORD), array(WORD)
@@ -53,7 +55,7 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
         try:
             for number in record:
                 check_int32("a field of the table of steps", number)
-            if call.jump is not None and not _leaves(steps, index, call.jump):
+            if call.jump is not None and index not in leaving:
                 flag = call.jump.flag.storage.offset + call.jump.flag.offset
                 record[3:] = int(np.array([flag], np.uint32).view(np.int32)[0]), 1, call.jump.to - index - 1
             records.extend(record)
@@ -66,16 +68,17 @@ def encode_program(program: Program, offsets: Mapping[str, int], signatures: Map
         except (OverflowError, OutOfBounds) as problem:
             raise OverflowError(f"{call.node}: {problem}") from problem
     assert len(records) == first
-    return StepTable(np.array(records + params, np.int32), _segments(steps))
+    return StepTable(np.array(records + params, np.int32), _segments(steps, leaving))
 
 
-def _leaves(steps: Sequence[Call | PythonStep], index: int, jump: Jump) -> bool:
-    """Whether Python has to see to a jump, as it is made by a step of NumPy's or leads past one."""
-    return any(isinstance(step, PythonStep) for step in steps[index : jump.to])
+def _leaving(steps: Sequence[Call | PythonStep]) -> dict[int, Jump]:
+    """The jumps that Python has to see to, by the step that makes them: it is one of NumPy's, or they lead past one."""
+    jumps = {index: step.jump for index, step in enumerate(steps) if step.jump is not None}
+    before = [0, *accumulate(isinstance(step, PythonStep) for step in steps)] if jumps else []
+    return {index: jump for index, jump in jumps.items() if before[jump.to] > before[index]}
 
 
-def _segments(steps: Sequence[Call | PythonStep]) -> list[Segment]:
-    leaving = {i: s.jump for i, s in enumerate(steps) if s.jump is not None and _leaves(steps, i, s.jump)}
+def _segments(steps: Sequence[Call | PythonStep], leaving: Mapping[int, Jump]) -> list[Segment]:
     ends = {index + 1 for index in leaving} | {jump.to for jump in leaving.values()} | {len(steps)}
     segments: list[Segment] = []
     start = record = first = 0
