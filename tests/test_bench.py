@@ -107,7 +107,7 @@ def test_a_few_disturbed_rounds_say_little_of_a_ratio(disturbed: int) -> None:
 
 def test_the_interval_of_trimmed_ratios_holds_the_true_one_as_often_as_it_says() -> None:
     random = np.random.default_rng(0)
-    found = [ratio_interval(2.0 * np.exp(random.normal(0, 0.1, 12))) for _ in range(4000)]
+    found = [ratio_interval((2.0 * np.exp(random.normal(0, 0.1, 12))).tolist()) for _ in range(4000)]
     inside = [each.low <= 2.0 <= each.high for each in found if each.low is not None and each.high is not None]
     assert 0.94 < np.mean(inside) < 0.965 and len(inside) == 4000
 

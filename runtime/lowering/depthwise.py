@@ -313,7 +313,7 @@ def _room(b: Builder, scan: _Scan, layout: DepthwiseLayout) -> int:
         return SINGLE_ACCUMULATORS
     if scan.scanned:
         return ACCUMULATORS // 2 if layout.columns == 2 else ACCUMULATORS
-    return 2 * ACCUMULATORS
+    return ACCUMULATORS if b.target.vector_registers == 16 else 2 * ACCUMULATORS
 
 
 def _cost(pixels: int, tile: int) -> float:

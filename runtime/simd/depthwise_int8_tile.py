@@ -19,7 +19,7 @@ from .depthwise_layout import DepthwiseLayout
 from .dot import pmaddwd
 from .requantize import requantize_store
 from .tile import TileType
-from .vector import call_llvm, load_at, primitive, row_addresses, shuffle
+from .vector import call_llvm, load_at, opaque, primitive, row_addresses, shuffle
 
 I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
@@ -79,7 +79,7 @@ class DepthwiseTile:
         self, b: ir.IRBuilder, tiles: list[ir.Value], x: ir.Value, pitch: ir.Value, w: ir.Value
     ) -> list[ir.Value]:
         """Adds one row of input to tiles of as many output rows, each by its own row of weights."""
-        layout = self.layout
+        layout, x = self.layout, opaque(b, x) if self.target.family == "x86" else x
         acc = [[b.extract_value(tile, i) for i in range(self.pixels * layout.columns)] for tile in tiles]
         products = layout.products()
         for repeat in range(self.repeat):
@@ -110,7 +110,7 @@ class DepthwiseTile:
 
     def _gather(self, b: ir.IRBuilder, x: ir.Value, pitch: ir.Value, first: int) -> list[ir.Value]:
         """`depth` pixels from `first` on, as one vector per column: lane by lane the pixels of one channel, as bytes,
-        or a single pixel as int16.
+        or pairs of pixels or a single one as int16.
 
         Pixels beyond the last that any output needs are read from the last instead: their weights are zero.
         """
@@ -121,6 +121,8 @@ class DepthwiseTile:
         order = layout.order() % width
         if depth == 1:
             return self._widened(b, b.add(x, b.mul(pitch, I64(offsets[0]))), order)
+        if depth == 2 and layout.interleaved and layout.columns == 2 and layout.lanes >= 4:
+            return self._unpack_pair(b, [b.add(x, b.mul(pitch, I64(o))) for o in offsets])
         consecutive = offsets == list(range(first, first + depth))
         if self.dense and consecutive and width * depth <= 2 * self.target.vector_bytes:
             size = min(width * depth, self.target.vector_bytes)
@@ -154,6 +156,14 @@ class DepthwiseTile:
             for lanes in order.tolist()
         ]
 
+    def _unpack_pair(self, b: ir.IRBuilder, addresses: list[ir.Value]) -> list[ir.Value]:
+        """Two pixels as int16, in-lane: twice as many channels as a vector has lanes, as they are loaded."""
+        width = self.layout.width
+        wide = [
+            b.zext(load_at(b, address, ir.VectorType(I8, width)), ir.VectorType(I16, width)) for address in addresses
+        ]
+        return [_unpack(b, *wide, 1, high) for high in (False, True)]
+
     def _unpack_quads(self, b: ir.IRBuilder, pixels: list[ir.Value]) -> list[ir.Value]:
         """Four whole vectors of bytes transposed by in-lane unpacking, whose order the in-lane packing undoes."""
         halves = [_unpack(b, pixels[i], pixels[i + 1], 1, high) for high in (False, True) for i in (0, 2)]
@@ -183,7 +193,8 @@ class DepthwiseTile:
             return call_llvm(b, name, kind, acc, b.bitcast(x, words), b.bitcast(w, words))
         if depth == 2 and lanes >= 4:
             words = ir.VectorType(I16, 2 * lanes)
-            return b.add(acc, pmaddwd(b, b.zext(x, words), b.bitcast(w, words)))
+            pairs = x if x.type == words else b.zext(x, words)
+            return b.add(acc, pmaddwd(b, pairs, b.bitcast(w, words)))
         return self._plain(b, acc, x, w)
 
     def _plain(self, b: ir.IRBuilder, acc: ir.Value, x: ir.Value, w: ir.Value) -> ir.Value:
@@ -202,11 +213,11 @@ class DepthwiseTile:
 
 
 def _unpack(b: ir.IRBuilder, x: ir.Value, y: ir.Value, size: int, high: bool) -> ir.Value:
-    """punpckl/h: within each 16 bytes, the low or high halves of x and y interleaved in units of `size` bytes."""
-    count = x.type.count
+    """punpckl/h: within each 16 bytes, the low or high halves of x and y interleaved in units of `size` elements."""
+    count, half = x.type.count, 64 // x.type.element.width
     indices: list[int] = []
-    for lane in range(0, count, 16):
-        for unit in range(8 // size):
-            at = lane + (8 if high else 0) + unit * size
+    for lane in range(0, count, 2 * half):
+        for unit in range(half // size):
+            at = lane + (half if high else 0) + unit * size
             indices += [at + i for i in range(size)] + [count + at + i for i in range(size)]
     return shuffle(b, x, y, indices)

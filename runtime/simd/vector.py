@@ -187,3 +187,10 @@ for _symbol, _float, _int in [
     (operator.rshift, None, "ashr"),
 ]:
     _binary(_symbol, _float, _int)
+
+
+def opaque(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
+    """x, of which LLVM knows nothing. In a loop, an address of that kind stays one number with loop-invariant offsets,
+    as x86 takes them; else each offset becomes a number of its own that is counted up."""
+    kind = ir.FunctionType(x.type, [x.type])
+    return b.call(ir.InlineAsm(kind, "", "=r,0"), [x])
