@@ -12,7 +12,7 @@ from session_models import node_graph
 from millijoule.runtime.errors import Error
 from millijoule.runtime.evaluate import reference
 from millijoule.runtime.evaluate.shapes import instantiate
-from millijoule.runtime.graph import Graph, Node
+from millijoule.runtime.graph import Attribute, Graph, Node
 from millijoule.runtime.model import Model
 from millijoule.runtime.session import load
 
@@ -30,7 +30,7 @@ def drawn(op: str) -> Iterator[Graph]:
         return [rng.choice(LARGE) if rng.random() < 0.3 else rng.choice([least, 1, 2]) for _ in range(count)]
 
     for _ in range(400):
-        attrs = {"strides": numbers(2, 1), "dilations": numbers(2, 1), "pads": numbers(4, 0)}
+        attrs: dict[str, Attribute] = {"strides": numbers(2, 1), "dilations": numbers(2, 1), "pads": numbers(4, 0)}
         attrs["auto_pad"] = rng.choice(["NOTSET", "SAME_UPPER", "VALID"])
         if op in PRODUCTS:
             graph = node_graph(Node(op, ["x", "w"], ["y"], attrs, "drawn"), inputs=IMAGES)

@@ -159,10 +159,9 @@ class DepthwiseTile:
     def _unpack_pair(self, b: ir.IRBuilder, addresses: list[ir.Value]) -> list[ir.Value]:
         """Two pixels as int16, in-lane: twice as many channels as a vector has lanes, as they are loaded."""
         width = self.layout.width
-        wide = [
-            b.zext(load_at(b, address, ir.VectorType(I8, width)), ir.VectorType(I16, width)) for address in addresses
-        ]
-        return [_unpack(b, *wide, 1, high) for high in (False, True)]
+        loaded = [load_at(b, address, ir.VectorType(I8, width)) for address in addresses]
+        first, second = (b.zext(pixel, ir.VectorType(I16, width)) for pixel in loaded)
+        return [_unpack(b, first, second, 1, high) for high in (False, True)]
 
     def _unpack_quads(self, b: ir.IRBuilder, pixels: list[ir.Value]) -> list[ir.Value]:
         """Four whole vectors of bytes transposed by in-lane unpacking, whose order the in-lane packing undoes."""
