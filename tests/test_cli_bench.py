@@ -14,6 +14,7 @@ from small_model import small_model
 
 from millijoule.tools.measure import checkup
 from millijoule.tools.measure.timing import SLICES, measure_round, summary, warm_up
+from millijoule.tools.peers import registry
 
 SOURCE = EXAMPLE / "fashion_mnist_f32.onnx"
 QUICK = ("--target", "numpy", "--seconds", "0.01", "--rounds", "3", "--start", "none")
@@ -73,6 +74,20 @@ def test_a_peer_that_does_not_read_the_source_is_left_out() -> None:
     report = mj_json("bench", SOURCE, *QUICK, "--peer", "litert")
     assert report["peers"] == {} and "litert" in report["refused"]
     assert "left out: litert" in mj("bench", SOURCE, *QUICK, "--peer", "litert").stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"), [(["--peers"], ["onnxruntime", "openvino"]), (["--peer", "openvino"], ["openvino"])]
+)
+def test_where_no_peer_is_installed_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, asked: list[str], named: list[str]
+) -> None:
+    pytest.importorskip("onnx")
+    monkeypatch.setattr(registry, "installed_package", lambda engine: None)
+    done = mj("bench", SOURCE, *QUICK, *asked)
+    said = " ".join(done.stdout.split())
+    assert done.exit_code == 0
+    assert [name for name in registry.PEERS if f"left out: {name}: not installed: pip install {name}" in said] == named
 
 
 def test_unknown_peers_and_sources_that_are_not_there(model: Path) -> None:

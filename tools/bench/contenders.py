@@ -16,7 +16,7 @@ from ..measure.ours import OURS, Ours
 from ..measure.timing import Contender
 from ..models.feeds import chosen_inputs
 from ..models.sources import open_model
-from ..peers.registry import PEERS, PeerError, available, open_peer
+from ..peers.registry import PEERS, PeerError, available, missing, open_peer
 from ..report.progress import CompileProgress
 from .settings import Setting
 
@@ -69,8 +69,11 @@ def open_peers(
     unknown = [name for name in chosen if name not in PEERS]
     if unknown:
         raise InputError(f"there is no peer '{unknown[0]}'; known are {', '.join(PEERS)}")
-    usable = available(source)
-    refused = {name: "not installed, or it does not read this kind of file" for name in chosen if name not in usable}
+    usable, lacking = available(source), missing(source)
+    unread = f"it does not read {Path(source).suffix} files"
+    refused = {name: lacking.get(name, unread) for name in chosen if name not in usable}
+    if not usable and not chosen:
+        refused = lacking
     found: list[Contender] = []
     for name in usable:
         if chosen and name not in chosen:

@@ -46,6 +46,16 @@ def available(source: str) -> list[str]:
     return [name for name, engine in PEERS.items() if suffix in engine.sources and installed_package(engine)]
 
 
+def missing(source: str) -> dict[str, str]:
+    """What to install, by the names of the peers that read this kind of source and are not there."""
+    suffix = Path(source).suffix.lower()
+    return {
+        name: f"not installed: pip install {engine.packages[0][1]}"
+        for name, engine in PEERS.items()
+        if suffix in engine.sources and not installed_package(engine)
+    }
+
+
 def installed_package(engine: Engine) -> tuple[str, str] | None:
     """The module and the distribution that the engine is used from, None where it is not installed."""
     return next((package for package in engine.packages if find_spec(package[0]) is not None), None)
