@@ -17,6 +17,7 @@ import pytest
 from full_disk import full_disk
 from kernel_cases import TARGETS, kernels_of, program_of
 from product_cases import Net
+from session_models import node_graph
 from zoo_models import MODELS, Zoo, converted, feeds_of, missing
 
 import millijoule as mj
@@ -401,3 +402,18 @@ def test_zoo(threads: int, model: Zoo, tmp_path: Path, monkeypatch: pytest.Monke
     for others in found[1:]:
         for array, before in zip(others, found[0], strict=True):
             np.testing.assert_array_equal(array, before)
+
+
+def test_what_a_kernel_could_not_compute_is_still_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MILLIJOULE_CACHE", str(tmp_path / "cache"))
+    x, places = np.arange(15, dtype=np.float32).reshape(3, 5), np.array([0, 2])
+    graph = node_graph(Node("Gather", ["x", "i"], ["y"]), inputs={"x": (3, 5), "i": (2,)})
+    graph.values["i"].dtype = places.dtype
+    mj.Model(graph).save(tmp_path / "picked.mj")
+    for kept in (False, True):
+        session = mj.load(tmp_path / "picked.mj", threads=1)
+        for _ in range(2):
+            with pytest.raises(mj.ModelError, match="index 7 is out of range for a dimension of size 3"):
+                session.run({"x": x, "i": places + 5})
+            np.testing.assert_array_equal(session.run({"x": x, "i": places})["y"], x[places])
+        assert isinstance(session.engine.weights, KeptWeights) == kept

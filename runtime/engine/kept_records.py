@@ -14,7 +14,7 @@ from ..compiler.abi import ARENA, WEIGHTS
 from ..compiler.loader import Code
 from ..file.metadata import Metadata
 from ..graph import Dim, Graph, Quantization, Value
-from ..program.program import Call, Program, PythonStep
+from ..program.program import Call, Program, PythonStep, Trap
 from ..program.view import Storage, View
 from ..program.weights import Weights, WeightsFull
 from .step_table import Segment, StepTable
@@ -110,6 +110,7 @@ class PlanRecord(msgspec.Struct, array_like=True):
     packed: int
     node_macs: dict[str, int]
     node_elements: dict[str, int]
+    traps: list[tuple[ViewRecord, str, str]]
 
     @staticmethod
     def of(key: str, blob: str, plan: Plan) -> PlanRecord:
@@ -121,6 +122,7 @@ class PlanRecord(msgspec.Struct, array_like=True):
             {name: ViewRecord.of(view) for name, view in program.outputs.items()},
             program.arena_bytes, program.lower_bound, program.scratch_bytes, program.macs, program.shared,
             plan.weights.used, program.node_macs, program.node_elements,
+            [(ViewRecord.of(trap.flag), trap.node, trap.problem) for trap in program.traps],
         )  # fmt: skip
 
     def plan(self, code: Code, memory: np.ndarray, whole: Callable[[], Program]) -> Plan:
@@ -134,6 +136,7 @@ class PlanRecord(msgspec.Struct, array_like=True):
             self.arena_bytes, self.lower_bound, self.scratch_bytes, self.macs, self.shared,
             self.node_macs, self.node_elements,
             _Later(self.storages, lambda: source.program.storages),  # type: ignore[arg-type]
+            traps=[Trap(record.view(places), node, problem) for record, node, problem in self.traps],
         )  # fmt: skip
         table = StepTable(np.frombuffer(self.words, np.int32), [Segment(0, 0, self.steps)])
         return Plan(program, table, code, KeptWeights(memory, self.packed))

@@ -14,7 +14,7 @@ from ..compiler.loader import Code
 from ..errors import Error, ModelError
 from ..program.apart import Apart
 from ..program.bounds import SLACK
-from ..program.program import Jump, Program, PythonStep
+from ..program.program import Jump, Program, PythonStep, Trap
 from ..program.view import View
 from ..program.weights import Weights
 from ..system.memory import LARGE, zeros
@@ -120,6 +120,8 @@ class Workspace:
         self.execute = self._all(shared=program.shared and self._helpers is not None)
         if program.shared and self._helpers is not None:
             self.execute = HelperTrial(self.execute, self._all(shared=False))
+        if program.traps:
+            self.execute = _trapped(self.execute, [(self.array(trap.flag), trap) for trap in program.traps])
         if plan.apart is not None:
             kept = [view.storage for view in program.inputs.values()]
             self.execute = guards.guarded(self.execute, plan.apart, self._memory, kept, [*self.outputs.values()])
@@ -254,6 +256,21 @@ def _with_jumps(
             runs[at]()
             jump = jumps[at]
             at = jump[1] if jump is not None and jump[0][0] else at + 1
+
+    return execute
+
+
+def _trapped(run: Callable[[], None], traps: Sequence[tuple[np.ndarray, Trap]]) -> Callable[[], None]:
+    """ModelError where a kernel says that it could not compute what it was given."""
+
+    def execute() -> None:
+        for flag, _ in traps:
+            flag[0] = 0
+        run()
+        for flag, trap in traps:
+            if flag[0]:
+                problem = trap.problem.format(*flag[1:].tolist())
+                raise ModelError(f"{trap.node} cannot be computed on these inputs: {problem}")
 
     return execute
 

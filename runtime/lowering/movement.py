@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 
@@ -61,7 +60,7 @@ def slice_(ctx: Context, b: Builder) -> bool:
         offset += first * x.strides[axis]
         # Of a single element's step nothing is left, however large it is.
         strides[axis] *= step if shape[axis] > 1 else 1
-    _alias_or_copy(ctx, b, x.part(shape, tuple(strides), offset), 0)
+    alias_or_copy(ctx, b, x.part(shape, tuple(strides), offset), 0)
     return True
 
 
@@ -73,35 +72,8 @@ def split(ctx: Context, b: Builder) -> bool:
     axis = ctx.attrs["axis"] % len(x.shape)
     offset = 0
     for index, output in enumerate(ctx.outputs):
-        _alias_or_copy(ctx, b, x.part(output.shape, x.strides, offset), index)
+        alias_or_copy(ctx, b, x.part(output.shape, x.strides, offset), index)
         offset += output.shape[axis] * x.strides[axis]
-    return True
-
-
-@lowers("Gather")
-def gather(ctx: Context, b: Builder) -> bool:
-    """Constant indices in arithmetic progression are a slice."""
-    indices = ctx.input(1)
-    if not unchanged(ctx) or indices.data is None or indices.data.ndim > 1:
-        return False
-    tensor = ctx.input(0)
-    axis = ctx.attrs["axis"] % len(tensor.shape)
-    n = tensor.shape[axis]
-    places = [int(i) for i in indices.data.reshape(-1)]
-    beyond = next((i for i in places if not -n <= i < n), None)
-    if beyond is not None:
-        raise ctx.error(f"index {beyond} is out of range for axis {axis} of {n} elements")
-    places = [i % n for i in places]
-    step = places[1] - places[0] if len(places) > 1 else 1
-    if any(after - before != step for before, after in pairwise(places)):
-        return False
-    x = b.input(0)
-    shape, strides = list(x.shape), list(x.strides)
-    if indices.data.ndim:
-        shape[axis], strides[axis] = len(places), step * x.strides[axis]
-    else:
-        del shape[axis], strides[axis]
-    _alias_or_copy(ctx, b, x.part(tuple(shape), tuple(strides), places[0] * x.strides[axis]), 0)
     return True
 
 
@@ -228,7 +200,7 @@ def broadcast(x: View, shape: tuple[int, ...]) -> View:
     return x.part(shape, strides)
 
 
-def _alias_or_copy(ctx: Context, b: Builder, view: View, index: int) -> None:
+def alias_or_copy(ctx: Context, b: Builder, view: View, index: int) -> None:
     """Kernels want contiguous pixels, and each element at a place of its own; anything else is copied out at once."""
     inner = dense(view.shape, view.itemsize)[-1:] if view.shape else ()
     repeats = any(stride == 0 and n > 1 for n, stride in zip(view.shape, view.strides, strict=True))

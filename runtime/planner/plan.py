@@ -96,14 +96,16 @@ def plan(
     views |= {name: builder.public(tensor) for name, tensor in results.items() if name not in views}
     views = {name: views[name] for name in results}
     after = (*views.values(), *(() if reuse_inputs else inputs.values()))
-    kept = [view.storage for view in (*views.values(), *inputs.values())]
-    steps, used = _scheduled(builder, kept, inputs.values(), after, strip_bytes if target is not None else None)
+    flags = [trap.flag for trap in builder.traps]
+    kept = [view.storage for view in (*views.values(), *inputs.values(), *flags)]
+    before, after = (*inputs.values(), *flags), (*after, *flags)
+    steps, used = _scheduled(builder, kept, before, after, strip_bytes if target is not None else None)
     size = layout.lay_out(used)
     limits.memory(size)
     return Program(
         steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in steps), node_macs=node_macs,
-        node_elements=node_elements, storages=used, work=limits.work,
+        node_elements=node_elements, storages=used, work=limits.work, traps=builder.traps,
     )  # fmt: skip
 
 

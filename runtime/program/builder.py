@@ -21,7 +21,7 @@ from ..simd.tile_layout import TileLayout
 from ..targets.target import Target
 from .bounds import LARGEST, OutOfBounds, check_int32
 from .copies import move
-from .program import Call, Lines, PythonStep
+from .program import Call, Lines, PythonStep, Trap
 from .view import NO_BORDER, Border, Place, Start, Storage, View, channels_last, dense, levels
 from .weights import Weights
 
@@ -63,6 +63,7 @@ class Builder:
         self.threads = threads
         self.weights = weights
         self.steps: list[Call | PythonStep] = []
+        self.traps: list[Trap] = []
         self.storages: list[Storage] = []
         self.scratch_bytes = 0
         self.kernels: set[str] = set()
@@ -209,6 +210,13 @@ class Builder:
 
         inputs = [self._canonical(self.ctx.input(index)) for index in indices]
         self.steps.append(PythonStep(step, [*inputs], [], self._name))
+
+    def trap(self, problem: str) -> Place:
+        """Where a kernel says what it cannot compute with, upon which the run is an error; see Trap. A kernel has no
+        business outside its memory all the same."""
+        flag = self.temporary((3,), np.dtype(np.int64))
+        self.traps.append(Trap(flag, self._name, problem))
+        return flag.at()
 
     def fill(self, view: View, value: np.ndarray) -> None:
         """Writes one element's bytes to every element of a view."""

@@ -77,6 +77,15 @@ class PythonStep(msgspec.Struct):
     jump: Jump | None = None
 
 
+class Trap(msgspec.Struct, frozen=True):
+    """What a kernel says that found what it cannot compute with: three int64 in the arena, of which the first is 0
+    before a run and 1 where the others, which `problem` has places for, say what is wrong."""
+
+    flag: View
+    node: str
+    problem: str
+
+
 def touched(step: Call | PythonStep) -> Iterator[Storage]:
     """What a step reads and writes, also to tell where it leads."""
     if isinstance(step, Call):
@@ -107,6 +116,7 @@ class Program(msgspec.Struct):
     times: list[int] = msgspec.field(default_factory=list)
     work: int = 0
     stages: int = 0
+    traps: list[Trap] = msgspec.field(default_factory=list)
 
     def layers(self) -> list[list[int]]:
         """The indices of the steps, those that are parts of one call together, in the order of the first of them."""
