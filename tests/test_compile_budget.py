@@ -49,6 +49,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "elementwise.binary_f32": {"function": "PRelu", **NONE_SCALAR, **TILE},
     "elementwise.unary_f32": {"function": "Erf"},
     "embedding.embedding_lookup": {"index": "i32"},
+    "gather.gather": {"index": "i32", "element": 0},
     "normalize.instance_normalize": {"lanes": 8},
     "normalize.lp_normalize": {"p": 2},
     "pool.pool": {
