@@ -191,6 +191,13 @@ BOMBS: dict[str, Source] = {
         [node("Unsqueeze", "x axes", "y")], "Unsqueeze 'y': axes",
         constants={"axes": np.ones(1_000_000, np.int64)},
     ),
+    "a million operator sets": Source(
+        lambda folder: helper.make_model(
+            graph_of([node("Relu", "x", "y")], {"x": ((1, 4), "float32")}, "y"),
+            opset_imports=[helper.make_opsetid("q", 1)] * 1_000_000,
+        ),
+        "imports 1000000 operator sets",
+    ),
     "a grid of 2^62 places": source(
         [node("AffineGrid", "x size", "y")], "places are more than", inputs={"x": ((1, 2, 3), "float32")},
         constants={"size": np.array([1, 1, 1 << 31, 1 << 31])},

@@ -62,7 +62,8 @@ def import_graph(
 ) -> Graph:
     """Fills scope's graph from proto. fed: dtypes of what the node around a subgraph gives to its inputs."""
     job, graph = scope.job, scope.builder.graph
-    scope.hints = hints((*proto.value_info, *proto.output))
+    given = {name for node in proto.node for name in node.output}
+    scope.hints = hints((*(info for info in proto.value_info if info.name in given), *proto.output))
     for position, info in enumerate(proto.input):
         if info.name in constants:
             continue

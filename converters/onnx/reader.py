@@ -19,6 +19,9 @@ MIN_OPSET = 7
 MAX_OPSET = 28
 """Newest operator set that the handlers know. A newer model converts where none of its operators has changed since."""
 
+MOST_OPSETS = 1000
+"""That a model may import; those of real ones are a handful."""
+
 _MAX_FILE = (1 << 31) - 1
 
 
@@ -91,6 +94,8 @@ def _parse(data: bytes, path: Path) -> onnx.ModelProto:
         model = onnx.ModelProto.FromString(data)
     except (DecodeError, RecursionError):
         raise ModelError(f"{path}: is not an ONNX model, or it is truncated or damaged ({len(data)} bytes)") from None
+    if len(model.opset_import) > MOST_OPSETS:
+        raise ModelError(f"{path}: imports {len(model.opset_import)} operator sets; {MOST_OPSETS} are the most")
     if not _text_is_valid(model):
         raise ModelError(f"{path}: is damaged: a name in it is not UTF-8 text")
     return model
