@@ -191,6 +191,13 @@ BOMBS: dict[str, Source] = {
         [node("Unsqueeze", "x axes", "y")], "Unsqueeze 'y': axes",
         constants={"axes": np.ones(1_000_000, np.int64)},
     ),
+    "a sequence of 4096 parts made 100 times": source(
+        [*(made for at in range(100) for made in (
+            node("SplitToSequence", f"t{at}" if at else "x", f"q{at}", axis=0),
+            node("ConcatFromSequence", f"q{at}", f"t{at + 1}", axis=0),
+        )), node("Neg", "t100", "y")],
+        inputs={"x": ((4096, 4), "float32")},
+    ),
     "a million operator sets": Source(
         lambda folder: helper.make_model(
             graph_of([node("Relu", "x", "y")], {"x": ((1, 4), "float32")}, "y"),

@@ -3,6 +3,7 @@ long attributes, and of more nodes and kernels than any model has."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,17 @@ def test_a_bomb_runs_or_is_refused(name: str, tmp_path: Path) -> None:
     check(BOMBS[name], tmp_path)
 
 
-def test_more_nodes_than_a_file_may_have() -> None:
-    bomb = Bomb(chain(schema.MAX_NODES + 1, ("Relu", {})))
+MANY = [f"t{i}" for i in range(schema.MAX_NODES + 4)]
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        chain(schema.MAX_NODES + 1, ("Relu", {})), [("Concat", ["x"] * (schema.MAX_NODES + 4), "y", {"axis": 0})],
+        [("Split", ["x"], MANY, {"num_outputs": len(MANY)}), ("Neg", ["t0"], "y", {})],
+    ],
+    ids=["nodes", "inputs", "outputs"],
+)  # fmt: skip
+def test_more_nodes_than_a_file_may_have(nodes: Sequence[Row]) -> None:
     with pytest.raises(ModelError, match=f"more than {schema.MAX_NODES} nodes"):
-        bomb.file()
+        Bomb(nodes).file()

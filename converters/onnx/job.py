@@ -16,6 +16,8 @@ EXPANDED, EXPANDED_OF_A_NODE = 20_000, 8
 """Nodes that a model's functions may make of it, and for each node that it spells out."""
 COPIED = 64 << 20
 """Bytes of names, and of attributes that calls hand to functions, all together."""
+MOST_PARTS, MOST_PARTS_OF_ONE = 1 << 14, 1 << 12
+"""Into which tensors are split as sequences of known length, all together and each: a part is a value and two steps."""
 MAX_DEPTH = 24
 """Nested subgraphs and function calls."""
 
@@ -28,7 +30,7 @@ class Unsupported(Exception):
 @dataclass(slots=True)
 class Job:
     """label: the model's name in messages. functions: the model's own, by (domain, name, overload); most_nodes: what
-    they may be expanded to, gone_over: bytes of each, and copied: those of all calls.
+    they may be expanded to, gone_over: bytes of each, and copied: those of all calls. parts: of tensors that are split.
     narrow: values whose ONNX element type is held in a wider dtype, and that type's number.
     texts: values that stand for text, and the texts. sequences: those of known length, and the values in them.
     item_dtypes: of their tensors. absent: which optional values are not there. written: of a value of one of these
@@ -49,6 +51,7 @@ class Job:
     written: dict[tuple[str, int], str] = field(default_factory=dict)
     nodes: int = 0
     copied: int = 0
+    parts: int = 0
     _counters: dict[str, int] = field(default_factory=dict)
 
     def unique(self, hint: str) -> str:
@@ -70,6 +73,12 @@ class Job:
         self.copied += size
         if self.copied > COPIED:
             raise self.error(f"its functions have more than {COPIED} bytes of names and attributes once expanded")
+
+    def has_room_for(self, parts: int) -> bool:
+        """Whether so many more parts of tensors may be values of their own; they are, where it says so."""
+        room = parts <= MOST_PARTS_OF_ONE and self.parts + parts <= MOST_PARTS
+        self.parts += parts if room else 0
+        return room
 
     def too_many(self) -> ModelError:
         return self.error(f"has more than {self.most_nodes} nodes once its functions are expanded")

@@ -27,6 +27,8 @@ MAX_TENSOR_BYTES: Final = 2**31 - 1
 MAX_DEPTH: Final = 16
 MAX_NODES: Final = 50_000
 """Of all graphs of a file: each takes some 80 us when the file is loaded for the first time."""
+NAMES_OF_A_NODE: Final = 4
+"""That it reads and gives; each more takes as long as a node."""
 MAX_NAME: Final = 4096
 MAX_STAGES: Final = 64
 

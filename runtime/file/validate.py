@@ -42,9 +42,13 @@ class _Validation:
     def graph(self, graph: Graph, outer: Scopes) -> None:
         if len(outer) >= schema.MAX_DEPTH:
             raise ModelError(f"graphs are nested deeper than {schema.MAX_DEPTH}")
-        self._nodes += len(graph.nodes)
+        names = schema.NAMES_OF_A_NODE
+        self._nodes += sum(1 + max(0, len(node.inputs) + len(node.outputs) - names) for node in graph.nodes)
         if self._nodes > schema.MAX_NODES:
-            raise ModelError(f"it has more than {schema.MAX_NODES} nodes, which is the most that a file may have")
+            raise ModelError(
+                f"it has more than {schema.MAX_NODES} nodes, which is the most that a file may have; what a node reads "
+                f"and gives beyond {names} values counts as nodes"
+            )
         for name, value in graph.values.items():
             if name != value.name:
                 raise ModelError(f"value '{value.name}' is filed under '{name}'")

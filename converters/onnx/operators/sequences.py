@@ -19,8 +19,6 @@ from ..handlers import handles
 from ..job import Unsupported
 from ..types import declared_dtype, element_dtype
 
-MAX_ITEMS = 4096
-
 
 class _Apart(Unsupported):
     """The values of a sequence alone do not say what the node gives, but the sequence would."""
@@ -139,13 +137,13 @@ def _sizes(call: Call) -> list[int] | None:
         return None
     if split is None or split.ndim == 0:
         step = 1 if split is None else max(1, int(split))
-        if -(-size // step) > MAX_ITEMS:
+        if not call.scope.job.has_room_for(-(-size // step)):
             return None
         return [min(step, size - start) for start in range(0, size, step)]
     sizes: list[int] = split.tolist()
-    if len(sizes) > MAX_ITEMS or sum(sizes) != size or min(sizes, default=0) < 0:
+    if sum(sizes) != size or min(sizes, default=0) < 0:
         raise Unsupported(f"it splits {size} into {len(sizes)} parts of together {sum(sizes)}")
-    return sizes
+    return sizes if call.scope.job.has_room_for(len(sizes)) else None
 
 
 @handles("ConcatFromSequence")
