@@ -432,16 +432,29 @@ def draw(seed: int) -> tuple[Graph, dict[str, np.ndarray]]:
     first = drawn.operands[0] if drawn.operands else None
     if first is not None and not first.constant and d.chance(0.5):
         _surround(d, graph, first, inputs)
-    node = Node(name, inputs, [f"y{index}" for index in range(drawn.outputs)], drawn.attrs, "tested")
+    node = Node(name, inputs, _outputs(d, drawn.outputs), drawn.attrs, "tested")
     quant = first.quant if first is not None else None
     for output, dtype in zip(node.outputs, _dtypes(node, drawn), strict=True):
+        if not output:
+            continue
         scaled = quant is not None and dtype.name in ("int8", "uint8", "int16", "int32")
         scaled &= not name.startswith("Arg") and name not in PLAIN_RESULTS
         kept = quant if d.chance(0.6) else d.quantization(dtype.name)
         graph.add_value(Value(output, dtype, None, kept if scaled else None))
     graph.nodes.append(node)
-    graph.outputs += node.outputs
+    graph.outputs += filter(None, node.outputs)
     return graph, feeds
+
+
+def _outputs(d: Draw, count: int) -> list[str]:
+    """Of a node that gives so many; some that nobody reads have no name."""
+    names = [f"y{index}" for index in range(count)]
+    if count > 1 and d.chance(0.3):
+        kept = d.rng.sample(names, d.rng.randrange(1, count))
+        names = [name if name in kept else "" for name in names]
+        while not names[-1]:
+            names.pop()
+    return names
 
 
 def _surround(d: Draw, graph: Graph, first: Operand, inputs: list[str]) -> None:

@@ -84,6 +84,12 @@ def test_operators(nodes: list[onnx.NodeProto], place: int, tmp_path: Path) -> N
     agrees(model, {"s": ITEMS, "i": np.array(place), "z": z, "k": np.array(2)}, tmp_path)
 
 
+def test_nothing_is_left_to_compute_once_a_sequence_is_fed() -> None:
+    model = model_of([node("Optional", "s", "o"), node("OptionalHasElement", "o", "y")], "y", {"s": SEQUENCE})
+    with mj.load(mj.convert(model), threads=1) as session:
+        assert session.run({"s": ITEMS})["y"] == np.True_
+
+
 def test_lengths_that_change_from_run_to_run(tmp_path: Path) -> None:
     model = model_of([node("ConcatFromSequence", "s", "y", axis=0)], "y", {"s": SEQUENCE})
     with mj.load(mj.convert(model), threads=1) as session:

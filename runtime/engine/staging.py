@@ -132,7 +132,8 @@ class Staged:
             found = part.cuts.get(key)
             if found is None:
                 found = self._make(part, arrays)
-                budget.work(part.graph.nodes[0], found.work)
+                if part.graph.nodes:  # else its outputs are its inputs
+                    budget.work(part.graph.nodes[0], found.work)
                 key = part.key(arrays)  # to which making it may have added elements
                 part.cuts[key] = found
                 if len(part.cuts) > CUTS:

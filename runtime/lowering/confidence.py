@@ -22,6 +22,8 @@ def gate(ctx: Context, b: Builder) -> bool:
 
 @lowers("MostConfident")
 def choose(ctx: Context, b: Builder) -> bool:
+    if len(ctx.outputs) < 2:
+        return False
     p, r, q, s = (b.input(i, contiguous=True) for i in range(4))
     y, t = b.output(0, contiguous=True), b.output(1, contiguous=True)
     b.call(

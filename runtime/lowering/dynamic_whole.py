@@ -79,8 +79,9 @@ def quantize_whole(ctx: Context, b: Builder) -> bool:
     lines = {"images": 1, "rows": x.size // inner, "inside": inner, "row": inner, "image": x.size}
     found = _range(b, x)
     _round_lines(b, x, found, y, "u8", lines | {"before": 0, "gap": 0, "after": 0})
-    b.copy(found.given.part((), ()), b.output(1))
-    b.copy(found.zero.part((), ()), b.output(2))
+    for index, view in enumerate((found.given, found.zero), 1):
+        if index < len(ctx.outputs):
+            b.copy(view.part((), ()), b.output(index))
     return True
 
 
