@@ -22,7 +22,7 @@ def steps_twice(weights: np.ndarray, layout: TileLayout) -> np.ndarray:
     channels, segments, run = weights.shape
     padded = np.zeros((channels, segments, layout.steps(run) * layout.depth), np.int8)
     padded[..., :run] = weights
-    return np.asarray(_beyond(padded.reshape(channels, -1, 2, 2)).any(2))
+    return np.asarray(too_large(padded.reshape(channels, -1, 2, 2)).any(2))
 
 
 def most_again(twice: np.ndarray, layout: TileLayout, columns: int) -> int:
@@ -38,7 +38,7 @@ def split(packed: np.ndarray, g: Geometry) -> tuple[np.ndarray, np.ndarray]:
     which lie those of the steps that are taken again, and the offsets (blocks, steps again) of what these read."""
     blocks, segments, steps, columns, width = packed.shape
     pairs = packed.reshape(blocks, segments * steps, columns * width // 4, 2, 2)
-    beyond = _beyond(pairs)
+    beyond = too_large(pairs)
     twice = beyond.any((2, 3))
     first = np.where(beyond[..., None], pairs >> 1, pairs)
     # Blocks with fewer such steps than others take some again whose second weights are zero.
@@ -49,7 +49,7 @@ def split(packed: np.ndarray, g: Geometry) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([each.reshape(blocks, -1) for each in (first, second)], 1), places
 
 
-def _beyond(pairs: np.ndarray) -> np.ndarray:
-    """(..., 2) int8 -> (...) bool."""
+def too_large(pairs: np.ndarray) -> np.ndarray:
+    """Which pairs of weights of one sign are more than 128 together: (..., 2) int8 -> (...) bool."""
     wide = pairs.astype(np.int16)
     return np.logical_or(np.maximum(wide, 0).sum(-1) > HOLDS, np.minimum(wide, 0).sum(-1) < -HOLDS)

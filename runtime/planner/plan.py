@@ -19,6 +19,7 @@ from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
 from . import layout
+from .channel_order import order_channels
 from .limits import Limits, constant_elements, most_kernels, most_work
 from .strips import in_strips
 
@@ -77,6 +78,8 @@ def plan(
         builder.declare(tensor, view)
         inputs[name] = view
     results = {name: instance.tensors[name] for name in names}
+    if target is not None:
+        order_channels(instance.steps, names, target)
     nodes = instance.steps[::-1]
     leave = exits if exits is not None and set(names) <= set(graph.outputs) else None
     gates: list[tuple[Call | PythonStep, Place]] = []
