@@ -107,8 +107,8 @@ class KernelCost(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """What a kind of kernel takes. compute and ends: how many times the cycles estimated for its loops, and for what
     comes after each of them (a register tile's epilogue). Nanoseconds: place_ns for each loop, function_ns for each
     result that goes through an exponential, panel_ns for each KiB of weights that loops read again from beyond the
-    first cache, spill_ns for each KiB of activations beyond the second, chunk_ns for each chunk and call_ns for each
-    call."""
+    first cache, spill_ns for each KiB of activations and weights beyond the second, chunk_ns for each chunk and call_ns
+    for each call."""
 
     compute: Amount = 1.0
     ends: Amount = 1.0

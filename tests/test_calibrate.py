@@ -17,10 +17,12 @@ from millijoule.runtime.targets.target import detect as detect_target
 from millijoule.tools.estimate import calibrate
 from millijoule.tools.estimate.estimate import estimate
 from millijoule.tools.estimate.fit import FEW, Timing, fit
-from millijoule.tools.estimate.latency import BALANCE, features, predicted
+from millijoule.tools.estimate.latency import BALANCE, Load, features, predicted
 from millijoule.tools.estimate.microbenchmarks import choice, networks
 from millijoule.tools.estimate.network import Network
 
+NOTHING = Load(0, 0, 1)
+"""Of a program that every cache holds."""
 COST = KernelCost(compute=1.4, ends=0.7, place_ns=3, function_ns=0.5, panel_ns=2, spill_ns=4, chunk_ns=30, call_ns=200)
 
 
@@ -133,7 +135,7 @@ def test_this_computers_own_profile(small: Model, tmp_path: Path, monkeypatch: p
     found = estimate(small, {"x": (1, 12, 12, 8)}, mine, 1)
     steps = [step for step in found.steps if step.work.kernel == "conv_f32"]
     cost = mine.kernels["conv_f32"]
-    assert steps[0].seconds == pytest.approx(predicted(features(steps[0].work, mine), cost))
+    assert steps[0].seconds == pytest.approx(predicted(features(steps[0].work, mine, NOTHING), cost))
     assert mine.cached_kib is not None and mine.cached_kib << 10 <= plain.cached
     assert found.seconds == pytest.approx(1e-6 * mine.invoke_us + sum(step.seconds for step in found.steps))
     small.save(tmp_path / "small.mj")

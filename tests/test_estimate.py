@@ -105,7 +105,7 @@ def test_kernels_that_were_measured() -> None:
 
 def test_activations_weights_and_results_beyond_the_caches() -> None:
     """Each cost adds to the steps that have of it: an exponential's results, panels of weights that the first cache
-    does not keep, activations that the second does not."""
+    does not keep, activations that the second does not, and the weights where all outgrow it."""
     net = Network("f32", 1, 64, 64, 128)
     net.conv(128, 5, activation="SiLU")
     model, shapes = net.model(), {"x": (1, 64, 64, 128)}
@@ -120,8 +120,9 @@ def test_activations_weights_and_results_beyond_the_caches() -> None:
     second = PI.cluster.cache(2)
     assert second is not None
     spilt = sum(step.work.data_bytes for step in steps if step.work.data_bytes >= second.size)
-    assert spilt >= 2 * 64 * 64 * 128 * 4
-    assert seconds(spill_ns=1.0) - plain == pytest.approx(1e-9 * spilt / 1024, rel=0.01)
+    weights = sum(step.work.weight_bytes for step in steps)
+    assert spilt >= 2 * 64 * 64 * 128 * 4 and weights >= 4 * 128 * 128 * 25
+    assert seconds(spill_ns=1.0) - plain == pytest.approx(1e-9 * (spilt + weights) / 1024, rel=0.01)
     assert seconds(panel_ns=1.0) > plain
 
 

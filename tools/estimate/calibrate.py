@@ -25,7 +25,7 @@ from ..models.feeds import random_inputs
 from ..models.plans import program_of
 from ..report.display import counted
 from .fit import Timing, fit
-from .latency import BALANCE, features, predicted
+from .latency import BALANCE, Load, features, predicted
 from .microbenchmarks import choice, networks
 from .work import NUMPY, work_of
 
@@ -110,9 +110,11 @@ def _timed(model: Model, profile: Profile, threads: int) -> Timed:
         whole = _inference(session, feeds)
         timed = profile_steps(session, feeds, SECONDS)
         shapes = {name: array.shape for name, array in feeds.items()}
-        works = work_of(session.engine.plan(shapes, ()).program, session.engine.target)
+        program, engine = session.engine.plan(shapes, ()).program, session.engine
+        works, weights = work_of(program, engine.target), engine.weights.used
+    asked = Load(weights, program.arena_bytes, profile.cached)
     steps = [
-        Timing(work.kind, features(work, profile), max(step["seconds"], 1e-9))
+        Timing(work.kind, features(work, profile, asked), max(step["seconds"], 1e-9))
         for work, step in zip(works, timed, strict=True)
     ]
     return Timed(steps, whole)

@@ -37,9 +37,13 @@ class Load:
 
     @property
     def weights_from_memory(self) -> float:
-        """The part of the weights that the last cache has lost since the last inference: none where everything fits,
-        and all where twice the cache is gone through."""
-        return min(1.0, max(0.0, (self.weights + self.arena - self.cache) / self.cache))
+        """The part of the weights that the last cache has lost since the last inference."""
+        return self.weights_beyond(self.cache)
+
+    def weights_beyond(self, cache: int) -> float:
+        """The part of the weights that a cache of that size has lost since the last inference: none where everything
+        fits, and all where twice the cache is gone through."""
+        return min(1.0, max(0.0, (self.weights + self.arena - cache) / cache)) if cache else 0.0
 
     def data_from_memory(self, data: int) -> float:
         """The part of a step's activations that does not stay in the last cache."""
@@ -75,19 +79,20 @@ def stage_seconds(profile: Profile) -> float:
     return NUMPY_CALL_CYCLES / clock(profile) if profile.stage_us is None else 1e-6 * profile.stage_us
 
 
-def features(work: Work, profile: Profile, sharers: int = 1) -> KernelCost:
+def features(work: Work, profile: Profile, load: Load, sharers: int = 1) -> KernelCost:
     """What each cost of the work's kind is multiplied by, in seconds, of one thread and without memory. sharers: how
     many threads have the work, and their caches, together."""
     hz = clock(profile)
     first, second = (profile.cluster.cache(level) for level in (1, 2))
     kept = (0 if first is None else first.size, 0 if second is None else second.of_threads(sharers))
+    spilt = work.data_bytes * _beyond(work.data_bytes, kept[1]) + work.weight_bytes * load.weights_beyond(kept[1])
     return KernelCost(
         compute=work.loops / hz,
         ends=work.ends / hz,
         place_ns=1e-9 * work.places,
         function_ns=1e-9 * work.functions,
         panel_ns=1e-9 * work.panels / 1024 * _beyond(work.panel, kept[0]),
-        spill_ns=1e-9 * work.data_bytes / 1024 * _beyond(work.data_bytes, kept[1]),
+        spill_ns=1e-9 / 1024 * spilt,
         chunk_ns=1e-9 * work.chunks,
         call_ns=1e-9 * work.calls,
     )
@@ -106,7 +111,7 @@ def memory_bytes(work: Work, load: Load) -> float:
 def seconds_of(work: Work, profile: Profile, threads: int, load: Load, sustained: bool = False) -> float:
     """threads: of the program; a step that is not shared has one."""
     sharers = min(threads, work.parts)
-    cost, amounts = cost_of(profile, work), features(work, profile, sharers)
+    cost, amounts = cost_of(profile, work), features(work, profile, load, sharers)
     slower = clock(profile) / clock(profile, sustained)
     call = cost.call_ns * amounts.call_ns
     loops = predicted(amounts, cost) - call
