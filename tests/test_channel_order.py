@@ -11,6 +11,7 @@ from product_cases import Net
 
 from millijoule.runtime.evaluate.shapes import instantiate
 from millijoule.runtime.lowering.byte_pairs import too_large
+from millijoule.runtime.planner import channel_order
 from millijoule.runtime.planner.channel_order import FEW, better_order, order_channels
 from millijoule.runtime.session import load
 from millijoule.runtime.targets.target import TARGETS as KNOWN
@@ -110,6 +111,18 @@ def test_others_stay(case: str) -> None:
     net = built(AS_THEY_WERE[case])
     assert not changed(net)
     check_model(net.model, net.feeds)
+
+
+def test_a_program_spends_no_end_of_time_on_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    net = built(REORDERED["twice"])
+    assert changed(net) == 7
+    with monkeypatch.context() as patch:
+        patch.setattr(channel_order, "MOST", CHANNELS + 1)  # for the first product alone
+        assert 0 < changed(net) < 7
+    for bound, value in (("MOST", CHANNELS - 1), ("MOST_WEIGHTS", 1), ("FEWEST", CHANNELS + 1)):
+        with monkeypatch.context() as patch:
+            patch.setattr(channel_order, bound, value)
+            assert not changed(net)
 
 
 def test_a_sum_is_not_made_in_another_order() -> None:

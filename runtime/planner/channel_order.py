@@ -25,6 +25,10 @@ TOGETHER = 16
 """Outputs that take a step twice together, about."""
 FEW = 1 / 64
 """The share of pairs, of so many outputs, that may be too large."""
+FEWEST = 16
+"""Channels below which there is hardly anything to choose from, or to gain."""
+MOST, MOST_WEIGHTS = 1 << 15, 1 << 22
+"""Channels that are ordered in one program, and weights of one node: some tens of microseconds for each channel."""
 POOLS = ("MaxPool", "AveragePool", "GlobalAveragePool")
 
 
@@ -35,10 +39,17 @@ def order_channels(steps: Sequence[Step], names: Iterable[str], target: Target) 
     readers = Counter(tensor.name for step in steps for tensor in step.ctx.inputs if tensor is not None)
     readers.update(names)
     makers = {step.ctx.outputs[0].name: step for step in steps if len(step.ctx.outputs) == 1}
+    left = MOST
     for step in steps:
-        chain = _chain(step, readers, makers) if _is_product(step) and _pointwise(step) else []
-        order = better_order(_weights(step)) if chain else None
+        if not (_is_product(step) and _pointwise(step)):
+            continue
+        weights = _weights(step)
+        if not FEWEST <= weights.shape[1] <= left or weights.size > MOST_WEIGHTS:
+            continue
+        chain = _chain(step, readers, makers)
+        order = better_order(weights) if chain else None
         if order is not None:
+            left -= len(order)
             _take(step, 1, order, axis=-1)
             for each in chain:
                 if each.op.name == "Conv":
