@@ -119,7 +119,7 @@ def test_a_program_spends_no_end_of_time_on_it(monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patch:
         patch.setattr(channel_order, "MOST", CHANNELS + 1)  # for the first product alone
         assert 0 < changed(net) < 7
-    for bound, value in (("MOST", CHANNELS - 1), ("MOST_WEIGHTS", 1), ("FEWEST", CHANNELS + 1)):
+    for bound, value in (("MOST", 20), ("MOST_WEIGHTS", 1), ("FEWEST", CHANNELS + 1)):
         with monkeypatch.context() as patch:
             patch.setattr(channel_order, bound, value)
             assert not changed(net)
