@@ -8,7 +8,7 @@ from ..runtime.file.metadata import Preprocessing
 from ..runtime.graph import Graph, Node, Quantization
 from ..runtime.model import Model
 from ..runtime.vision.preprocess import takes_image
-from ..runtime.vision.ranges import of_pixels
+from ..runtime.vision.ranges import pixels_preprocessing
 
 
 def from_quantizer(graph: Graph) -> Preprocessing | None:
@@ -42,4 +42,4 @@ def _prepared(graph: Graph, node: Node) -> Preprocessing | None:
     zero_point = graph.constant(node.inputs[2]) if len(node.inputs) > 2 and node.inputs[2] else np.zeros((), np.int8)
     if scale is None or zero_point is None:
         return None
-    return of_pixels(Quantization(scale, zero_point, None), value.dtype)
+    return pixels_preprocessing(Quantization(scale, zero_point, None), value.dtype)

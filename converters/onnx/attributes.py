@@ -7,13 +7,13 @@ from typing import Any
 from onnx import AttributeProto, TensorProto
 
 from ...runtime.errors import ModelError
-from .stored import Stored
+from .stored_tensors import StoredTensors
 
 _SCALARS = {AttributeProto.INT: "i", AttributeProto.FLOAT: "f", AttributeProto.GRAPH: "g"}
 _LISTS = {AttributeProto.INTS: "ints", AttributeProto.FLOATS: "floats", AttributeProto.GRAPHS: "graphs"}
 
 
-def value_of(attr: AttributeProto, stored: Stored, allow_nan: bool = False) -> Any:
+def value_of(attr: AttributeProto, stored: StoredTensors, allow_nan: bool = False) -> Any:
     """int, float, str, ndarray, GraphProto, TypeProto or a list of those.
 
     ModelError: another type, damaged tensors or text.

@@ -67,7 +67,7 @@ class Builder:
         node = Node(op, inputs, outputs, dict(attrs), name)
         self.check(node)
         known = [self.value(item) for item in inputs]
-        found = dtypes.of_outputs(op, [None if v is None else v.dtype for v in known], attrs, len(outputs))
+        found = dtypes.output_dtypes(op, [None if v is None else v.dtype for v in known], attrs, len(outputs))
         hints = [*declared, *[Hint()] * (len(outputs) - len(declared))]
         for output, dtype, hint in zip(outputs, found, hints, strict=False):
             dtype = dtype or hint.dtype

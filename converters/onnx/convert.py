@@ -18,7 +18,7 @@ from .metadata import labels, preprocessing
 from .operators import catalogue as catalogue
 from .reader import Source, load, opsets
 from .scope import Scope
-from .stored import Stored
+from .stored_tensors import StoredTensors
 
 
 def convert(source: str | os.PathLike[str] | onnx.ModelProto) -> Imported:
@@ -56,7 +56,7 @@ def prune(graph: Graph) -> None:
 
 
 def _job(loaded: Source) -> Job:
-    job = Job(loaded.label, Stored(loaded.folder))
+    job = Job(loaded.label, StoredTensors(loaded.folder))
     collect(loaded.model, job)
     job.taken.update(_names(loaded.model.graph))
     return job

@@ -18,7 +18,7 @@ Dtypes = list["np.dtype | None"]
 _NAMES = {"float": "float32", "double": "float64"}
 
 
-def of_outputs(
+def output_dtypes(
     op: str, inputs: Sequence[np.dtype | None], attrs: Mapping[str, Attribute], count: int
 ) -> list[np.dtype | None]:
     """One dtype per output; None where it cannot be told. inputs: None for absent ones.

@@ -9,7 +9,7 @@ import onnx
 
 from ...runtime.errors import ModelError
 from ..refusal import Refused, refusal
-from .stored import Stored
+from .stored_tensors import StoredTensors
 
 MAX_NODES = 200_000
 EXPANDED, EXPANDED_OF_A_NODE = 20_000, 8
@@ -37,7 +37,7 @@ class Job:
     kinds and a graph, the graph's own value for it."""
 
     label: str
-    stored: Stored
+    stored: StoredTensors
     functions: dict[tuple[str, str, str], onnx.FunctionProto] = field(default_factory=dict)
     most_nodes: int = MAX_NODES
     gone_over: dict[tuple[str, str, str], int] = field(default_factory=dict)

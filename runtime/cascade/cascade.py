@@ -20,9 +20,9 @@ from ..model import Model
 from ..session import Path, Session
 from .answer import Answer
 from .answers import CascadeAnswers
+from .fed_rows import FedRows, Row, one_row
 from .gate import Gate
 from .model import CascadeModel
-from .rows import Row, Rows, one_row
 
 if TYPE_CHECKING:
     from ..vision.labels import Ranked
@@ -82,7 +82,7 @@ class Cascade(Session):
     def _start(self, engine: Engine, model: CascadeModel, shelf: Shelf | None, plan: Plan | None) -> None:
         super().__init__(engine, shelf)
         self._cascade = model
-        self._rows = Rows(model)
+        self._rows = FedRows(model)
         self._row_plan = plan
         self._costs: tuple[Plan, list[int]] | None = None
 

@@ -15,7 +15,7 @@ from ..file.metadata import Preprocessing
 from ..graph import Dim
 from ..model import Model, TensorInfo
 from ..ops import integer
-from .ranges import of_pixels
+from .ranges import pixels_preprocessing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -154,7 +154,7 @@ def _takes_pixels(info: TensorInfo) -> bool:
     """Whether an input says by itself that the pixels' own numbers are what it takes."""
     if info.quant is None:
         return info.dtype.kind in "iu" and info.dtype != np.int8
-    return of_pixels(info.quant, info.dtype) is not None
+    return pixels_preprocessing(info.quant, info.dtype) is not None
 
 
 def _unprepared(info: TensorInfo) -> str:

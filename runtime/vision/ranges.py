@@ -18,7 +18,7 @@ TOLERANCE: Final = 0.01
 """Of the range: a zero point is a whole step of 255, and -1..1 has no such step in its middle."""
 
 
-def of_pixels(quant: Quantization, dtype: np.dtype) -> Preprocessing | None:
+def pixels_preprocessing(quant: Quantization, dtype: np.dtype) -> Preprocessing | None:
     """How pixels become the real numbers of an image quantized to 8 bits, where its whole range is one that images are
     scaled to: then a pixel's own number, for int8 less 128, is the integer that stands for it. None else."""
     if dtype.kind not in "iu" or dtype.itemsize != 1 or quant.scale.size != 1 or quant.zero_point.size != 1:

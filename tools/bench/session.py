@@ -17,7 +17,7 @@ from ..measure.disturbance import Watch
 from ..measure.fallback import describe_fallback
 from ..measure.machine import PACKAGES, describe, versions
 from ..models.cascades import one_row
-from ..models.devices import of_session
+from ..models.devices import session_profile
 from ..models.memory_map import memory_map
 from ..models.plans import program_of
 from ..models.sources import find_source
@@ -90,7 +90,7 @@ def bench(request: Request) -> BenchRun:
             )
         names = timed.names
         packages = [*PACKAGES, *(distribution(peer.name) for peer in peers)]
-        thermal = of_session(first.session).thermal
+        thermal = session_profile(first.session).thermal
         run = BenchRun(
             created=moment(created),
             command=command_line(),

@@ -12,7 +12,7 @@ from ...runtime.errors import InputError
 from ..estimate.layers import timed_layers
 from ..measure.device_state import conditions_of, read_state, warnings_of
 from ..models.cascades import one_row
-from ..models.devices import of_session
+from ..models.devices import session_profile
 from ..models.feeds import chosen_inputs
 from ..models.memory_map import memory_map
 from ..models.plans import program_of
@@ -98,7 +98,7 @@ def measure_model(
             run = live_run(model, recorder, plan, measured, figures, ways, capacity, created, conditions)
             return msgspec.structs.replace(
                 run,
-                warnings=[*run.warnings, *warnings_of([before, after], of_session(session).thermal)],
+                warnings=[*run.warnings, *warnings_of([before, after], session_profile(session).thermal)],
                 layers=timed_layers(session, row) if request.layers else [],
                 memory=memory_map(program, session.engine.weights.used, session.threads),
                 accuracy=request.accuracy,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..measure.profile import profile_steps
-from ..models.devices import of_session
+from ..models.devices import session_profile
 from ..models.plans import program_of
 from ..report.run_parts import Layer
 from .latency import Load, memory_bytes
@@ -26,7 +26,7 @@ def timed_layers(session: Session, feeds: Mapping[str, np.ndarray]) -> list[Laye
     computer, or of its board, has coefficients."""
     engine = session.engine
     program = program_of(engine, feeds)
-    profile = of_session(session)
+    profile = session_profile(session)
     load = Load(engine.weights.used, program.arena_bytes, profile.cached)
     timed = profile_steps(session, feeds)
     found = []

@@ -47,7 +47,7 @@ def described(name: str) -> tuple[Profile, str | None]:
     return (msgspec.structs.replace(profile, **lacking), found) if lacking else (profile, None)
 
 
-def of_session(session: Session) -> Profile:
+def session_profile(session: Session) -> Profile:
     """What is known of the device that a session runs on: its profile, and of this computer what its board's adds."""
     profile = session.engine.profile
     return described(HOST)[0] if profile.name == HOST else profile

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from ...runtime.memory.binomial import binomial_cdf
-from .guarantee import MOST_SAMPLES, of_loss, samples_needed
+from .guarantee import MOST_SAMPLES, loss_p_value, samples_needed
 from .outcomes import Outcomes, Setting
 
 REPEATS = 64
@@ -101,7 +101,7 @@ class Loss:
 
     def p_values(self, found: Outcomes, settings: Sequence[Setting], delta: float) -> Iterator[float]:
         for setting in settings:
-            yield of_loss(found.right_of(setting), found.alone[:, -1], self.most, delta)
+            yield loss_p_value(found.right_of(setting), found.alone[:, -1], self.most, delta)
 
     def needed(self, found: Outcomes, setting: Setting, delta: float) -> int | None:
         right, last = found.right_of(setting), found.alone[:, -1]
@@ -109,7 +109,7 @@ class Loss:
             return None
         times = 2
         while times <= REPEATS and times * right.size <= MOST_SAMPLES:
-            if of_loss(np.tile(right, times), np.tile(last, times), self.most, delta) <= delta:
+            if loss_p_value(np.tile(right, times), np.tile(last, times), self.most, delta) <= delta:
                 return times * right.size
             times *= 2
         return None

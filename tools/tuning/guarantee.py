@@ -18,7 +18,7 @@ from ...runtime.memory.binomial import binomial_cdf
 MOST_SAMPLES = 1_000_000
 
 
-def of_loss(right: np.ndarray, reference: np.ndarray, loss: float, delta: float) -> float:
+def loss_p_value(right: np.ndarray, reference: np.ndarray, loss: float, delta: float) -> float:
     """A bound on the p-value of "the share answered rightly is more than `loss` below the reference's", from the paired
     differences in their order: betting (Waudby-Smith & Ramdas, 2024), or for loss 0 the exact sign test."""
     harm, gain = int((reference & ~right).sum()), int((right & ~reference).sum())

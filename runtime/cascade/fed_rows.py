@@ -15,7 +15,7 @@ from .model import CascadeModel
 Row = dict[str, np.ndarray]
 
 
-class Rows:
+class FedRows:
     """batched: whether all inputs have a first dimension of 1, or a symbolic one, along which rows can be fed."""
 
     def __init__(self, model: CascadeModel) -> None:

@@ -24,7 +24,7 @@ SPARSE, SPARSE_OF_A_BYTE = 1 << 28, 64
 """Bytes that all sparse tensors of a model may take once they are dense, and for each byte of what they store."""
 
 
-class Stored:
+class StoredTensors:
     """folder: where external data may be read from; None: nowhere."""
 
     def __init__(self, folder: Path | None) -> None:
