@@ -132,16 +132,21 @@ def test_what_the_chain_begins_with_is_added(target: str, monkeypatch: pytest.Mo
 def random_chain(index: int, quantized: bool) -> Net:
     rng = np.random.default_rng([index, quantized])
     net = Net(quantized, index)
-    value = net.feed(1, int(rng.integers(8, 70)), int(rng.integers(1, 40)), int(rng.integers(3, 20)))
+    size = np.array([int(rng.integers(8, 70)), int(rng.integers(1, 40))])
+    value = net.feed(1, *map(int, size), int(rng.integers(3, 20)))
     for _ in range(int(rng.integers(2, 6))):
         kernel = KERNELS[str(rng.choice([*KERNELS]))]
         options: dict[str, Any] = {"pads": [int(rng.integers(0, size)) for size in (*kernel, *kernel)]}
         options["strides"] = [int(rng.choice([1, 1, 1, 2])) for _ in kernel]
-        channels = net.channels[value]
-        if rng.random() < 0.5:
-            value = net.conv(value, channels, kernel, group=channels, **options)
-        else:
-            value = net.conv(value, int(rng.integers(3, 50)), (1, 1) if rng.random() < 0.7 else kernel)
+        channels, group = net.channels[value], net.channels[value]
+        if rng.random() >= 0.5:
+            channels, group, options = int(rng.integers(3, 50)), 1, {}
+            kernel = (1, 1) if rng.random() < 0.7 else kernel
+        padded = size + np.reshape(options.get("pads", [0, 0, 0, 0]), (2, 2)).sum(0)
+        if (padded < kernel).any():  # windows that do not fit are no network
+            continue
+        value = net.conv(value, channels, kernel, group=group, **options)
+        size = (padded - kernel) // options.get("strides", [1, 1]) + 1
     return net.done(value)
 
 
