@@ -95,10 +95,10 @@ class Limits:
             if any(tensor is not None and tensor.name in varying for tensor in step.ctx.inputs):
                 varying.update(step.node.outputs)
                 continue
-            cost = cost_of(step.op, step.ctx)
-            self._idle += cost.work
+            work = cost_of(step.op, step.ctx).work // (KERNEL if step.op.moves_data else 1)
+            self._idle += work
             if self._idle > WORK:
-                raise step.ctx.error(f"computes from constants alone, and would take {_time(cost.work)} at every run")
+                raise step.ctx.error(f"computes from constants alone, and would take {_time(work)} at every run")
 
 
 def _size(count: int) -> str:
