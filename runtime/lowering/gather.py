@@ -11,10 +11,10 @@ import numpy as np
 from ..kernels.gather import gather
 from ..ops.registry import Context
 from ..program.builder import Builder
+from .embedding import INDICES
 from .movement import alias_or_copy, unchanged
 from .registry import lowers
 
-INDICES = {np.dtype(np.int32): "i32", np.dtype(np.int64): "i64"}
 ELEMENTS = (1, 2, 4, 8)
 OUTSIDE = "index {} is out of range for a dimension of size {}"
 

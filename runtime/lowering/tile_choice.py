@@ -86,6 +86,7 @@ _ARM = {"cortex-a53": _A53, "cortex-a55": _A55, "neoverse-n1": _N1}
 
 _X86_LOADS = (0.0, 1.4, 1.0)
 _X86_LATENCY = {"f32": 8, "i8": 4, NARROW: 4, BYTE_PAIRS: 4}
+"""A multiply-add of floats waits for the one before; of integers only the sum does, and the loop takes longer."""
 _X86_BUSY = {
     "f32": ((1.0, 0.0, 0.0), (0.61, 0.61, 0.61), _X86_LOADS),
     "i8": ((1.0, 0.0, 0.0), (0.86, 0.43, 0.6), _X86_LOADS),

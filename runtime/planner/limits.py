@@ -20,6 +20,8 @@ KERNEL = 8
 """Of a kernel's work, as a call says it: what takes as long as one of Cost.work."""
 POOLED = 4
 """What takes as long as one of a pool's work in that of other kernels."""
+REARRANGED = 8
+"""How many times as long a reference is reckoned to take as elements take that only get another shape or order."""
 PATIENCE = 256
 """How many times as much may run in NumPy where there are no kernels at all, whose user knows that it takes long."""
 SCRATCH, SCRATCH_OF_A_BYTE = 64 << 20, 4
@@ -95,7 +97,7 @@ class Limits:
             if any(tensor is not None and tensor.name in varying for tensor in step.ctx.inputs):
                 varying.update(step.node.outputs)
                 continue
-            work = cost_of(step.op, step.ctx).work // (KERNEL if step.op.moves_data else 1)
+            work = cost_of(step.op, step.ctx).work // (REARRANGED if step.op.rearranges else 1)
             self._idle += work
             if self._idle > WORK:
                 raise step.ctx.error(f"computes from constants alone, and would take {_time(work)} at every run")

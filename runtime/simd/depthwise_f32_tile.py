@@ -10,7 +10,7 @@ from numba.core import types
 from ..targets.target import Target
 from .tile import TileType
 from .traced import applied
-from .vector import load_at, multiply_add, opaque, primitive, store_at
+from .vector import load_at, multiply_add, one_address, primitive, store_at
 
 if TYPE_CHECKING:
     from .traced import VectorFunction
@@ -51,7 +51,7 @@ class WindowTile:
         kind = self.kind.vector.llvm
         acc = [b.extract_value(tile, p) for p in range(self.pixels)]
         weights = [load_at(b, b.add(w, I64(4 * self.lanes * i)), kind) for i in range(self.kernel)]
-        address = opaque(b, x) if self.target.family == "x86" else x
+        address = one_address(b, self.target, x)
         for column in range((self.pixels - 1) * self.stride + self.kernel):
             value = None
             for p in range(self.pixels):

@@ -19,7 +19,7 @@ from .depthwise_layout import DepthwiseLayout
 from .dot import pmaddwd
 from .requantize import requantize_store
 from .tile import TileType
-from .vector import call_llvm, load_at, opaque, primitive, row_addresses, shuffle
+from .vector import call_llvm, load_at, one_address, primitive, row_addresses, shuffle
 
 I8, I16, I32, I64 = (ir.IntType(width) for width in (8, 16, 32, 64))
 
@@ -79,7 +79,7 @@ class DepthwiseTile:
         self, b: ir.IRBuilder, tiles: list[ir.Value], x: ir.Value, pitch: ir.Value, w: ir.Value
     ) -> list[ir.Value]:
         """Adds one row of input to tiles of as many output rows, each by its own row of weights."""
-        layout, x = self.layout, opaque(b, x) if self.target.family == "x86" else x
+        layout, x = self.layout, one_address(b, self.target, x)
         acc = [[b.extract_value(tile, i) for i in range(self.pixels * layout.columns)] for tile in tiles]
         products = layout.products()
         for repeat in range(self.repeat):

@@ -189,8 +189,10 @@ for _symbol, _float, _int in [
     _binary(_symbol, _float, _int)
 
 
-def opaque(b: ir.IRBuilder, x: ir.Value) -> ir.Value:
-    """x, of which LLVM knows nothing. In a loop, an address of that kind stays one number with loop-invariant offsets,
-    as x86 takes them; else each offset becomes a number of its own that is counted up."""
+def one_address(b: ir.IRBuilder, target: Target, x: ir.Value) -> ir.Value:
+    """An address in a loop to which offsets are added that the loop does not change. On x86, whose instructions add
+    such themselves, LLVM is told nothing of it: else it counts up a number of its own for each offset."""
+    if target.family != "x86":
+        return x
     kind = ir.FunctionType(x.type, [x.type])
     return b.call(ir.InlineAsm(kind, "", "=r,0"), [x])

@@ -112,9 +112,9 @@ def _timed(model: Model, profile: Profile, threads: int) -> Timed:
         shapes = {name: array.shape for name, array in feeds.items()}
         program, engine = session.engine.plan(shapes, ()).program, session.engine
         works, weights = work_of(program, engine.target), engine.weights.used
-    asked = Load(weights, program.arena_bytes, profile.cached)
+    whole_load = Load(weights, program.arena_bytes, profile.cached)
     steps = [
-        Timing(work.kind, features(work, profile, asked), max(step["seconds"], 1e-9))
+        Timing(work.kind, features(work, profile, whole_load), max(step["seconds"], 1e-9))
         for work, step in zip(works, timed, strict=True)
     ]
     return Timed(steps, whole)

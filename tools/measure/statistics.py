@@ -60,10 +60,11 @@ def trimmed_interval(values: Sequence[float]) -> Interval:
     if not cut:
         return interval(values, 0.0)
     ordered, kept = sorted(values), len(values) - 2 * cut
-    near = [min(max(value, ordered[cut]), ordered[-cut - 1]) for value in ordered]
-    value, around = math.fsum(ordered[cut:-cut]) / kept, math.fsum(near) / len(near)
-    half = student(kept - 1) * math.sqrt(math.fsum((each - around) ** 2 for each in near) / (kept * (kept - 1)))
-    return Interval(value, value - half, value + half)
+    winsorized = [min(max(value, ordered[cut]), ordered[-cut - 1]) for value in ordered]
+    trimmed, around = math.fsum(ordered[cut:-cut]) / kept, math.fsum(winsorized) / len(winsorized)
+    squares = math.fsum((value - around) ** 2 for value in winsorized)
+    half = student(kept - 1) * math.sqrt(squares / (kept * (kept - 1)))
+    return Interval(trimmed, trimmed - half, trimmed + half)
 
 
 def ratio_interval(ratios: Sequence[float]) -> Interval:
