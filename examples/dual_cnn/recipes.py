@@ -42,7 +42,7 @@ class Recipe:
 VIEWS = 12
 """A pupil sees so many views of the training set over and over, so that the teacher is asked only that often."""
 
-LARGE = {"fashion_mnist": Recipe(epochs=12), "cifar10": Recipe(epochs=20)}
+LARGE = {"fashion_mnist": Recipe(epochs=40), "cifar10": Recipe(epochs=60)}
 SMALL_EPOCHS = {
     "fashion_mnist": {
         "plain": 24, "residual": 24, "mobile": 12, "wide": 24, "mixer": 12, "tiny": 24, "broad": 36,

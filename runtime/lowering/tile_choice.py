@@ -110,6 +110,7 @@ def tile_cost(target: Target, element: str) -> TileCost:
     """element: as of TileLayout."""
     if target.family == "arm":
         return _ARM.get(target.cpu, _A57)["i8mm" if target.i8mm and element == "i8" else element]
+    kind = element.partition(" ")[0]
     # Without VNNI a register holds the products before they are added.
     apart = target.avx512 and not target.vnni and element != "f32"
     # Beside accumulators and weights: a row's activations, without VNNI products before they are added, and ones that
@@ -117,8 +118,13 @@ def tile_cost(target: Target, element: str) -> TileCost:
     fused = target.vnni if element == "i8" else target.fma and element == "f32"
     few = (3 if target.fma else 5) if element == BYTE_PAIRS else 1 if fused else 2
     spare = few if target.vector_registers == 16 else 4 if apart else 3
-    room, tallest = target.vector_registers - spare, 25 if apart else TALLEST
-    wide, kind = target.vector_bytes == 64, element.partition(" ")[0]
+    room = target.vector_registers - spare
+    if target.vector_registers == 16 and element != BYTE_PAIRS:
+        # Beside one column of weights, LLVM keeps several steps' loads in registers.
+        tallest = 9 if kind == "i8" and not fused else 12
+    else:
+        tallest = 25 if apart else TALLEST
+    wide = target.vector_bytes == 64
     # With VNNI a product is one instruction, as of floats.
     form = "f32" if element == "i8" and target.vnni else element
     busy = _AVX512_BUSY if wide and element in ("f32", "i8") else _X86_BUSY[form]
