@@ -6,10 +6,12 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING, Any
 
+from ..runtime.arguments import check_path
 from ..runtime.boxed import is_boxed
-from ..runtime.errors import InputError, LabelsWarning, ModelError, check_path
+from ..runtime.errors import InputError, LabelsWarning, ModelError
 from ..runtime.file.metadata import Metadata, Preprocessing, Source
 from ..runtime.graph import Graph
 from ..runtime.model import Model
@@ -18,6 +20,7 @@ from ..runtime.vision.labels import check_labels, given_labels
 from .fused import fused, links
 from .imported import Imported
 from .preprocessing import from_quantizer
+from .quantize.settings import Settings
 from .rewrites.pipeline import rewrite
 
 if TYPE_CHECKING:
@@ -75,7 +78,8 @@ def convert(
     Raises ModelError where the file is damaged, of an unknown kind, or needs operators that are not supported; one
     error tells which, how many, why and where. Error where the converter's library is not installed. InputError where
     the labels are no such thing, or not as many as the scores (LabelsWarning where but a background class is missing);
-    where the self-test's inputs are not the model's, or too large; where a model or samples are unfit to be quantized.
+    where the self-test's inputs are not the model's, or too large; where a model or samples are unfit to be quantized,
+    or it is said how, but not to what.
     """
     opened: Any = source
     if isinstance(source, (str, os.PathLike)):
@@ -87,14 +91,12 @@ def convert(
         name, kind = IN_MEMORY, "onnx"
     if signature is not None and kind != "tflite":
         raise InputError(f"{name}: signature={signature!r} is for TFLite files, and this is none")
+    if preprocessing is not None and not isinstance(preprocessing, Preprocessing):
+        raise InputError(f"preprocessing={short(preprocessing)}: an mj.Preprocessing is wanted")
     names = None if labels is None else given_labels(labels)
-    settings = None
-    if quantize is not None:
-        from .quantize.settings import Settings
-
-        settings = Settings.checked(
-            quantize, calibration, validation, method, keep_float, fast, io, min_agreement, budget, progress
-        )
+    settings = Settings.checked(
+        quantize, calibration, validation, method, keep_float, fast, io, min_agreement, budget, progress
+    )
     imported = _import(kind, opened, signature)
     if settings is not None and imported.states:
         raise InputError(f"{name}: it keeps state from one run to the next, and such a model cannot be quantized")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import prod
 from random import Random
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,10 @@ def make_self_test(model: Model, wanted: int | Sequence[Mapping[str, Any]]) -> l
     whole range, standard normal numbers, other integers 0 or 1. InputError where the inputs are not the model's, or it
     has dimensions that only given inputs tell; where they are too many or too large.
     """
+    if isinstance(wanted, bool) or not isinstance(wanted, (int, Sequence)):
+        raise InputError(f"self_test={short(wanted)}: a number of random inputs, or a list of inputs is wanted")
     count = wanted if isinstance(wanted, int) else len(wanted)
-    if isinstance(wanted, bool) or not 0 <= count <= MOST_CASES:
+    if not 0 <= count <= MOST_CASES:
         raise InputError(f"self_test: 1 to {MOST_CASES} inputs are wanted, not {wanted if wanted is count else count}")
     if any(is_boxed(info.dtype) for info in (*model.inputs.values(), *model.outputs.values())):
         raise InputError("self_test: it holds tensors of numbers, and the model takes or gives text or sequences")

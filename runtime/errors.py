@@ -1,6 +1,5 @@
 """The errors and warnings that a caller can act on. Anything else that escapes is a bug in millijoule."""
 
-import os
 import re
 import sys
 import warnings
@@ -51,22 +50,6 @@ def _readable(text: str) -> str:
     lines = [line if len(line) <= LONG_LINE else line[:LONG_LINE] + " ..." for line in text.splitlines()]
     text = "\n".join(lines)
     return text if len(text) <= LONG_TEXT else text[:LONG_TEXT] + " ..."
-
-
-def real(what: str, given: object) -> float:
-    """A setting that is a real number, nan and the infinite ones included; InputError where it is none."""
-    try:
-        if not isinstance(given, str | bytes | bytearray):
-            return float(given)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        pass
-    raise InputError(f"{what}={given!r}: a number is wanted") from None
-
-
-def check_path(given: object, wanted: str) -> None:
-    """InputError where something is no path, which says what is wanted instead."""
-    if not isinstance(given, (str, os.PathLike)):
-        raise InputError(f"{wanted}, not {type(given).__name__}")
 
 
 def warn(text: str, category: type[Warning] = RuntimeWarning) -> None:

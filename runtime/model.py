@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from . import summary
+from .arguments import text
 from .boxed import name_of
 from .errors import InputError, ModelError
 from .file.mapping import release_pages
@@ -253,7 +254,7 @@ def outlined(file: ModelFile, outline: Graph, metadata: Metadata) -> Model:
 
 def named(side: str, name: str, names: list[str], aliases: dict[str, str]) -> str:
     """The name among these that a name or alias stands for; InputError where there is none."""
-    if name in names:
+    if text(side, name) in names:
         return name
     if name in aliases:
         return aliases[name]

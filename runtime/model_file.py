@@ -6,7 +6,8 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from .errors import ModelError, check_path
+from .arguments import check_path, flag
+from .errors import ModelError
 from .file.mapping import map_file, release_pages
 from .system.hashing import blake2b
 
@@ -24,7 +25,7 @@ class ModelFile:
     def __init__(self, path: str | os.PathLike[str], verify: bool = True) -> None:
         check_path(path, "a model is the path of a .mj file")
         self.name = os.fspath(path)
-        self.verify = verify
+        self.verify = flag("verify", verify)
         try:
             self.mapping = map_file(path)
         except ModelError as error:

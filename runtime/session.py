@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from operator import index
+from reprlib import repr as short
 from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..device_profiles import usable_cpus
 from . import summary
+from .arguments import names
 from .boxed import given, is_boxed
 from .engine.engine import Engine, Shapes
 from .engine.feeds import Arrays, FeedCheck, Feeds
@@ -203,6 +205,8 @@ class Session:
         """Plans for these input shapes, by name or alias; inputs not named keep theirs, but for the symbolic dimensions
         that they share. InputError where they do not fit the model."""
         self._check_open()
+        if not isinstance(shapes, Mapping):
+            raise InputError(f"shapes={short(shapes)}: a dict of shapes by input name is wanted")
         wanted = {self.model.input_name(name): _shape(name, shape) for name, shape in shapes.items()}
         self._bind(self._engine.shapes(wanted, self._shapes()))
 
@@ -290,16 +294,16 @@ class Session:
 
     def _compute(self, arrays: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> dict[str, np.ndarray]:
         """What `run` gives for arrays that were checked, whatever may be remembered."""
-        wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in outputs}
-        names = tuple(dict.fromkeys(found.value for found in wanted.values()))
+        wanted = {} if outputs is None else {name: self._engine.find_value(name) for name in names("outputs", outputs)}
+        values = tuple(dict.fromkeys(found.value for found in wanted.values()))
         if self._stream is not None:
-            found = self._advance(self._stream, arrays, names)
+            found = self._advance(self._stream, arrays, values)
             return found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
         shapes = shapes_of(arrays)
-        found, _, _ = self._execute(self._engine.plan(shapes, names), arrays)
+        found, _, _ = self._execute(self._engine.plan(shapes, values), arrays)
         self._latest = get_ident(), shapes
         found = found if outputs is None else {name: at.arrange(found[at.value]) for name, at in wanted.items()}
-        return {name: given(array) for name, array in found.items()} if self._boxed or names else found
+        return {name: given(array) for name, array in found.items()} if self._boxed or values else found
 
     def _advance(
         self, stream: Stream, arrays: Mapping[str, np.ndarray], names: tuple[str, ...]

@@ -163,9 +163,12 @@ def test_a_quantized_model_is_refused(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ({"quantize": "int4"}, "nothing is quantized to 'int4'"),
+        ({"quantize": "int4"}, "quantize='int4': one of int8, dynamic, float16"),
+        ({"calibration": {}}, "quantize='int8' is wanted, too"),
+        ({"keep_float": "conv"}, "quantize='int8' is wanted, too"),
+        ({"fast": True}, "quantize='int8' is wanted, too"),
         ({"quantize": "float16", "calibration": {}}, "float16 is for weights alone"),
-        ({"quantize": "int8", "method": "best"}, "no calibration method 'best'"),
+        ({"quantize": "int8", "method": "best"}, "method='best': one of auto, minmax"),
         ({"quantize": "int8", "io": "uint8"}, "io='uint8'"),
         ({"quantize": "int8", "min_agreement": 0.9}, "take samples to calibrate with"),
         ({"quantize": "int8", "min_agreement": 2.0, "calibration": {}}, "no share between 0 and 1"),

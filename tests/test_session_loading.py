@@ -80,7 +80,7 @@ def test_sources_are_converted_on_the_way(tmp_path: Path) -> None:
 
 def test_bad_arguments() -> None:
     model = small_model()
-    with pytest.raises(InputError, match="threads = 0; a whole number of at least 1"):
+    with pytest.raises(InputError, match="threads=0: a whole number of at least 1"):
         load(model, threads=0)
     with pytest.raises(TargetError, match="there is no target 'pdp-11'; known are host, x86-64-v2"):
         load(model, target="pdp-11")

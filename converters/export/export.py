@@ -6,8 +6,10 @@ import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
+from reprlib import repr as short
 from typing import TYPE_CHECKING
 
+from ...runtime.arguments import path as path_of
 from ...runtime.cascade.model import CascadeModel
 from ...runtime.errors import Error, InputError, ModelError
 from ...runtime.file.atomic import replacing
@@ -29,7 +31,9 @@ def export(model: Model, path: str | os.PathLike[str]) -> None:
     from one run to the next. InputError where path does not end in .onnx. Error
     where it cannot be written, or the onnx package is missing.
     """
-    name = os.fspath(path)
+    if not isinstance(model, Model):
+        raise InputError(f"model={short(model)}: what mj.convert or mj.Model.load gives is wanted")
+    name = os.fspath(path_of("path", path))
     if Path(name).suffix.lower() != SUFFIX:
         raise InputError(f"{name}: an ONNX file's name ends in {SUFFIX}")
     data = as_onnx(model).SerializeToString(deterministic=True)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from ...runtime.arguments import text
 from ...runtime.errors import InputError
 from ...runtime.model import Model
 
@@ -50,7 +51,7 @@ def given(budget: str | Budget) -> Budget:
     """Of a text, which may be a size: InputError for other limits, which take a device to predict them for."""
     if isinstance(budget, Budget):
         return budget
-    what, limit = parse(budget)
+    what, limit = parse(text("budget", budget))
     if what != "size":
         raise InputError(f"a budget of {what} is for a device: mj.budget('{budget}', profile='raspberry-pi-4')")
     return Budget(what, limit, file_bytes)

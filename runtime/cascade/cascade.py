@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, overload
 
@@ -58,7 +58,7 @@ class Cascade(Session):
         verify: bool = True,
         progress: Callable[[int, int, str], None] | bool = True,
     ) -> None:
-        if isinstance(stages, Model | Session | str | os.PathLike):
+        if not isinstance(stages, Iterable) or isinstance(stages, Model | Session | str | bytes | os.PathLike):
             raise InputError("a cascade takes a list of stages, in the order in which they are asked")
         for what, given, wanted in (("gate", gate, Gate), ("memory", memory, Memory | None)):
             if not isinstance(given, wanted):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from numbers import Real
 
-from ..errors import InputError, real
+from ..arguments import flag, numbers, one_of, real
+from ..errors import InputError
 from ..ops.confidence_gate import SCORES
 
 
@@ -32,15 +32,14 @@ class Gate:
     abstain: float | None = None
 
     def __post_init__(self) -> None:
-        if self.score not in SCORES:
-            raise InputError(f"a gate's score is one of {', '.join(SCORES)}, not {self.score!r}")
+        one_of("score", self.score, SCORES)
         for name in ("threshold", "temperature"):
             given = getattr(self, name)
-            single = not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
-            numbers = (given[()] if hasattr(given, "ndim") else given,) if single else tuple(given)
-            if not numbers or not all(isinstance(n, Real) and math.isfinite(n) for n in numbers):
+            found = numbers(name, given)
+            if not found or not all(map(math.isfinite, found)):
                 raise InputError(f"a gate's {name} is a finite number, or one for each stage, not {given!r}")
-            object.__setattr__(self, name, float(numbers[0]) if single else tuple(map(float, numbers)))
+            single = not isinstance(given, Iterable) or getattr(given, "ndim", 1) == 0
+            object.__setattr__(self, name, found[0] if single else found)
         if min(_listed(self.temperature)) < 1e-3 or max(_listed(self.temperature)) > 1e3:
             raise InputError(f"temperature {self.temperature}: between 0.001 and 1000 is wanted")
         if self.abstain is not None:
@@ -48,7 +47,7 @@ class Gate:
             if not math.isfinite(abstain):
                 raise InputError(f"abstain = {abstain} is no score")
             object.__setattr__(self, "abstain", abstain)
-        object.__setattr__(self, "post_check", bool(self.post_check))
+        object.__setattr__(self, "post_check", flag("post_check", self.post_check))
 
     def thresholds(self, stages: int) -> tuple[float, ...]:
         """One for each of so many stages but the last; InputError where there are others."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from ...device_profiles import Profile, ProfileError
 from ...device_profiles import load as load_profile
+from ..arguments import flag, path, text, whole
 from ..compiler import loader
 from ..compiler.abi import Kernel
 from ..compiler.build import Progress, build
@@ -73,8 +73,10 @@ class Engine:
         progress: Progress | bool = True,
         reuse_inputs: bool = False,
     ) -> None:
-        self.profile = _profile(profile)
-        self.code: Code | None = None if kernels is None else _load(kernels, target)
+        reuse_inputs, target = flag("reuse_inputs", reuse_inputs), None if target is None else text("target", target)
+        progress = progress if callable(progress) else flag("progress", progress)
+        self.profile = _profile(path("profile", profile))
+        self.code: Code | None = None if kernels is None else _load(path("kernels", kernels), target)
         asked = target or os.environ.get("MILLIJOULE_TARGET") or self.profile.target
         if kernels is not None:
             asked = NUMPY if self.code is None else self.code.target
@@ -390,9 +392,7 @@ def warn_slow(problem: Exception) -> None:
 def _threads(asked: int | None, profile: Profile) -> int:
     from ...device_profiles import usable_cpus
 
-    if asked is not None and (isinstance(asked, bool) or not isinstance(asked, Integral) or asked < 1):
-        raise InputError(f"threads = {asked!r}; a whole number of at least 1 is needed")
-    return min(asked or profile.threads, usable_cpus())
+    return min(profile.threads if asked is None else whole("threads", asked, 1), usable_cpus())
 
 
 def _as_options(shapes: Shapes) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import text
 from ..errors import InputError
 from ..graph import Quantization
 from ..model import Model, TensorInfo
@@ -53,6 +54,7 @@ def _find(model: Model, name: str) -> tuple[str, TensorInfo, Quantization]:
 
 def _public(model: Model, name: str) -> tuple[str, TensorInfo]:
     inputs, outputs = model.inputs, model.outputs
+    text("name", name)
     if name in inputs or name in model.metadata.input_aliases:
         info = inputs[model.input_name(name)]
         return f"input {info}", info

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 import msgspec
+
+from ..arguments import numbers, one_of, real
+from ..errors import InputError
 
 MAX_DIM: Final = 2**31 - 1
 SOURCE_ENDINGS: Final = (".onnx", ".tflite", ".lite")
@@ -15,13 +18,17 @@ Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
 
 
+class _Unfit(InputError, ValueError):
+    """Also what msgspec expects of a file's contents that do not fit together."""
+
+
 class Preprocessing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How an image becomes a model's input: x = (pixel * scale - mean) / std, pixel in 0..255.
 
     mean, std: one number for all channels or one per channel, in the order that `color` gives.
     resize: "stretch" to the input's height and width; "crop" the middle of the image scaled so that the shorter side
         is the input's divided by crop_fraction; "pad" the whole image scaled to fit with pad_value (0..255) around it.
-    ValueError where a number is not finite, or std, scale or crop_fraction cannot be divided by.
+    InputError where one is none of these, a number is not finite, or std, scale or crop_fraction cannot be divided by.
     """
 
     mean: tuple[float, ...] = (0.0,)
@@ -34,18 +41,24 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     pad_value: float = 0.0
 
     def __post_init__(self) -> None:
+        for name, known in (("color", Color), ("resize", Resize), ("interpolation", Interpolation)):
+            one_of(name, getattr(self, name), get_args(known))
+        for name in ("scale", "crop_fraction", "pad_value"):
+            msgspec.structs.force_setattr(self, name, real(name, getattr(self, name)))
+        for name in ("mean", "std"):
+            msgspec.structs.force_setattr(self, name, numbers(name, getattr(self, name)))
         channels = 1 if self.color == "gray" else 3
         for name in ("mean", "std"):
             if len(getattr(self, name)) not in (1, channels):
-                raise ValueError(f"{name} needs 1 number, or one for each of the {channels} channels of '{self.color}'")
+                raise _Unfit(f"{name} needs 1 number, or one for each of the {channels} channels of '{self.color}'")
         if not all(map(math.isfinite, (*self.mean, *self.std, self.scale, self.crop_fraction, self.pad_value))):
-            raise ValueError("every number of the preprocessing must be finite")
+            raise _Unfit("every number of the preprocessing must be finite")
         if not all(self.std) or not self.scale:
-            raise ValueError("std and scale must not be 0")
+            raise _Unfit("std and scale must not be 0")
         if not 0.01 <= self.crop_fraction <= 1:
-            raise ValueError(f"crop_fraction {self.crop_fraction} must lie in 0.01..1")
+            raise _Unfit(f"crop_fraction {self.crop_fraction} must lie in 0.01..1")
         if not 0 <= self.pad_value <= 255:
-            raise ValueError(f"pad_value {self.pad_value} must lie in 0..255")
+            raise _Unfit(f"pad_value {self.pad_value} must lie in 0..255")
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

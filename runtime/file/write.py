@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
+from ..arguments import path as path_of
 from ..errors import InputError, ModelError
 from ..graph import Graph
 from . import atomic, container, schema, validate
@@ -46,7 +47,7 @@ def serialize(
 def write(path: str | os.PathLike[str], data: bytes) -> None:
     """Error where path cannot be written, InputError where its name is that of a source; what was there before then
     stays as it was."""
-    check_name(path)
+    check_name(path_of("path", path))
     with atomic.replacing(path) as file:
         file.write(data)
 

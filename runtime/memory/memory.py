@@ -59,7 +59,9 @@ class Memory:
         similar: Similar | None = None,
         path: str | os.PathLike[str] | None = None,
     ) -> None:
-        from ..errors import InputError, real
+        from ..arguments import path as path_of
+        from ..arguments import real
+        from ..errors import InputError
 
         for name, bound in (("entries", entries), ("max_bytes", max_bytes)):
             if not 0 <= real(name, bound) < math.inf:
@@ -70,8 +72,8 @@ class Memory:
             raise InputError(f"min_score = {min_score} is no score")
         if similar is not None and not isinstance(similar, Similar):
             raise InputError(f"similar={similar!r}: an mj.Similar is wanted, such as mj.Similar('dhash')")
-        if path is not None and not isinstance(path, str | os.PathLike):
-            raise InputError(f"path={path!r}: the path of a file is wanted")
+        if path is not None:
+            path_of("path", path)
         self.entries, self.max_bytes = int(entries), int(max_bytes)
         self.expire = None if expire is None or expire == math.inf else float(expire)
         self.min_score = None if min_score is None else float(min_score)

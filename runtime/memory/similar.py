@@ -32,10 +32,10 @@ class Similar:
     audit: float = 0.05
 
     def __post_init__(self) -> None:
-        from ..errors import InputError, real
+        from ..arguments import one_of, real
+        from ..errors import InputError
 
-        if self.fingerprint not in RADII:
-            raise InputError(f"fingerprint {self.fingerprint!r}: {' or '.join(RADII)} is wanted")
+        one_of("fingerprint", self.fingerprint, RADII)
         radius = RADII[self.fingerprint] if self.radius is None else real("radius", self.radius)
         if not 0 <= radius <= LARGEST[self.fingerprint]:
             raise InputError(f"radius {radius:g}: 0 to {LARGEST[self.fingerprint]:g} is wanted")

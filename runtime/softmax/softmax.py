@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy import empty, ndarray
 
+from ..arguments import flag, one_of, whole
 from ..errors import InputError
 from .choice import ALGORITHMS
 from .runner import local, run
@@ -46,7 +47,10 @@ def softmax(
     if type(x) is ndarray and x.dtype is FLOAT:
         # What was prepared for arrays of this shape needs no more checks of its arguments.
         shape = x.shape
-        ready = local.known.get((shape, axis, algorithm, threads, log, streaming))
+        try:
+            ready = local.known.get((shape, axis, algorithm, threads, log, streaming))
+        except TypeError:  # of what cannot be a key, and is refused below
+            ready = None
         if ready is not None and x.flags.num & CONTIGUOUS and (out is None or _is_plain(out, shape)):
             y = empty(shape, FLOAT) if out is None else out
             call, words, _ = ready
@@ -55,6 +59,8 @@ def softmax(
             if not words[9]:
                 return y
     _check(x, axis, algorithm, out, threads)
+    log = flag("log", log)
+    streaming = None if streaming is None else flag("streaming", streaming)
     y = np.empty(x.shape, FLOAT) if out is None else out
     if x.size == 0:
         return y
@@ -86,13 +92,12 @@ def _is_plain(out: np.ndarray, shape: tuple[int, ...]) -> bool:
 def _check(x: np.ndarray, axis: int, algorithm: str, out: np.ndarray | None, threads: int) -> None:
     if not isinstance(x, np.ndarray) or x.dtype != np.float32:
         raise InputError(f"softmax takes a float32 array, not {getattr(x, 'dtype', type(x).__name__)}")
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= whole("axis", axis) < x.ndim:
         raise InputError(f"softmax: axis {axis} is not one of an array of shape {x.shape}")
-    if algorithm != "auto" and algorithm not in ALGORITHMS:
-        raise InputError(f"softmax: no algorithm '{algorithm}'; there are auto, {', '.join(ALGORITHMS)}")
-    if out is not None and (out.shape != x.shape or out.dtype != np.float32 or not out.flags.writeable):
+    one_of("algorithm", algorithm, ("auto", *ALGORITHMS))
+    plain = isinstance(out, ndarray) and out.shape == x.shape and out.dtype == np.float32 and out.flags.writeable
+    if out is not None and not plain:
         raise InputError(f"softmax: out must be a writable float32 array of shape {x.shape}")
-    if threads < 1:
-        raise InputError(f"softmax: threads must be at least 1, not {threads}")
+    whole("threads", threads, 1)
     if x.shape[axis] > MOST or (axis not in (-1, x.ndim - 1) and x.size > MOST):
         raise InputError(f"softmax: rows of more than {MOST} elements are not supported")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..arguments import whole
 from ..errors import InputError
 from ..kernels.softmax_statistics import HEAD, ITEM
 from .runner import run_statistics
@@ -44,12 +45,11 @@ def softmax_statistics(x: np.ndarray, axis: int = -1, k: int = 2, threads: int =
     """
     if not isinstance(x, np.ndarray) or x.dtype != np.float32:
         raise InputError(f"softmax_statistics takes a float32 array, not {getattr(x, 'dtype', type(x).__name__)}")
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= whole("axis", axis) < x.ndim:
         raise InputError(f"softmax_statistics: axis {axis} is not one of an array of shape {x.shape}")
-    if not 0 <= k <= x.shape[axis] or x.shape[axis] == 0:
+    if not 0 <= whole("k", k) <= x.shape[axis] or x.shape[axis] == 0:
         raise InputError(f"softmax_statistics: no {k} largest of {x.shape[axis]} elements")
-    if threads < 1:
-        raise InputError(f"softmax_statistics: threads must be at least 1, not {threads}")
+    whole("threads", threads, 1)
     rows = np.ascontiguousarray(np.moveaxis(x, axis, -1))
     records = np.zeros((*rows.shape[:-1], HEAD + ITEM * k), np.uint8)
     if records.size and run_statistics(rows, records, k, threads):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..arguments import whole
 from ..errors import InputError, LabelsWarning, warn
 from ..graph import Quantization
 from ..model import Model
@@ -139,7 +140,7 @@ def top_k(scores: np.ndarray, k: int, labels: Sequence[str] = (), quant: Quantiz
         raise InputError(f"scores of shape {scores.shape} are not those of one input's classes")
     flat = scores.reshape(-1)
     reals = flat.astype(np.float64) if quant is None else integer.dequantize(flat, quant).astype(np.float64)
-    order = np.argsort(-reals, kind="stable")[: max(k, 0)]
+    order = np.argsort(-reals, kind="stable")[: whole("top", k, 0)]
     return [Ranked(int(index), label(int(index), classes, labels), float(reals[index])) for index in order]
 
 

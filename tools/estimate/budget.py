@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...converters.quantize.budget import Budget, given, parse
+from ...runtime.arguments import path, text, whole
 from ...runtime.errors import InputError
 from ..models.devices import described
 from ..models.sources import concrete_shapes
@@ -22,7 +23,10 @@ def budget(limit: str, profile: str = "host", threads: int | None = None) -> Bud
 
     InputError where the limit is none, or the profile knows no energy; TargetError where there is no such profile.
     """
-    what, most = parse(limit)
+    what, most = parse(text("limit", limit))
+    path("profile", profile)
+    if threads is not None:
+        whole("threads", threads, 1)
     if what == "size":
         return given(limit)
     device, _ = described(profile)
