@@ -23,7 +23,7 @@ class ModelError(Error):
 
 
 class InputError(Error):
-    """An input's name, shape or dtype is not what the model takes."""
+    """An input is not what the model takes, by name, shape or dtype, or another argument is not what is wanted."""
 
 
 class TargetError(Error):
