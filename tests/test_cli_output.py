@@ -6,12 +6,14 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 from cli import EXAMPLE, mj, one_line
 from small_model import small_model
 
 from millijoule import Error
+from millijoule.tools.main import cli
 
 COMMANDS = ("convert", "compile", "run")
 Write = Callable[[str], list[object]]
@@ -54,10 +56,41 @@ def test_what_is_read_is_not_replaced(how: str, writing: Write) -> None:
         assert contents() == before
 
 
-def test_standard_output_is_no_file(writing: Write) -> None:
+def takes_output(name: str) -> bool:
+    context = click.Context(cli)
+    command = cli.get_command(context, name)
+    return command is not None and any(option.name == "output" for option in command.params)
+
+
+WRITERS = [name for name in cli.list_commands(click.Context(cli)) if takes_output(name)]
+READS: dict[str, list[object]] = {
+    "bench": ["read.mj"],
+    "compile": ["read.mj"],
+    "convert": ["read.mj"],
+    "energy": ["read.mj"],
+    "export": ["read.mj"],
+    "pair": ["read.mj", "read.mj", "--samples", "read.npz"],
+    "profiles": ["--measure"],
+    "report": ["read.json"],
+    "run": ["read.mj"],
+    "tune": ["read.mj", "read.npz"],
+}
+
+
+@pytest.mark.parametrize("output", ["-", "", "nowhere/out"])
+@pytest.mark.parametrize("command", WRITERS)
+def test_no_command_writes_where_there_is_no_file(
+    command: str, output: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Standard output, no name, a folder that does not exist: found before anything else is done."""
+    monkeypatch.chdir(tmp_path)
+    small_model().save("read.mj")
+    np.savez("read.npz", pixels=np.zeros((4, 8, 8, 3), np.float32), labels=np.zeros(4, np.int64))
+    Path("read.json").write_text("{}")
     before = contents()
-    done = mj(*writing("-"))
-    assert done.exit_code == 2 and one_line(done.stderr) and "-o -" in done.stderr and done.stdout == ""
+    done = mj(command, *READS[command], "-o", output)
+    assert done.exit_code in (1, 2) and one_line(done.stderr) and done.stdout == ""
+    assert ("nowhere" if output.startswith("nowhere") else f"-o {output}".rstrip()) in done.stderr
     assert contents() == before
 
 

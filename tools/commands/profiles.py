@@ -154,7 +154,10 @@ def _detected(as_json: bool) -> None:
 def _measure(output: str | None, as_json: bool) -> None:
     from ..estimate.calibrate import measure_device
     from ..report.display import emit_json, emit_sentence
+    from ..report.output import check_output
 
+    if output is not None:
+        check_output(output, ())
     report = measure_device(output)
     if as_json:
         emit_json(report)

@@ -88,6 +88,11 @@ def command(
     from ..tuning.samples import read_labelled
     from ..tuning.thresholds import find_thresholds
 
+    for path in (output, picture):
+        if path is not None:
+            check_output(path, (pair, samples))
+    if picture is not None:
+        check_picture(picture)
     model = open_model(pair)
     if not isinstance(model, CascadeModel) or len(model.stages) < 2:
         raise InputError(f"{pair} is not a cascade of two stages or more, which mj pair and mj.Cascade(...).save write")
@@ -99,11 +104,6 @@ def command(
         raise InputError("--guarantee takes --accuracy X, --loss E or --answered X, as what is claimed")
     if loss is not None and not guarantee:
         raise InputError("--loss E is for --guarantee")
-    for path in (output, picture):
-        if path is not None:
-            check_output(path, (samples,))
-    if picture is not None:
-        check_picture(picture)
     data = read_labelled(samples, model.metadata.labels, _classes(model))
     said = _ask(model, pair, data, threads, target)
     drawn = _drawn(len(data), share, seed) if guarantee else None
