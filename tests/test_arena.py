@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from work import lines
 
 from millijoule.runtime.planner import layout
-from millijoule.runtime.planner.layout import lay_out, lower_bound, padded
-from millijoule.runtime.program.bounds import ALIGNMENT, SLACK
+from millijoule.runtime.planner.layout import alignment_of, lay_out, lower_bound, padded
+from millijoule.runtime.program.bounds import ALIGNMENT
 from millijoule.runtime.program.view import Storage
 
 LIVES = st.lists(st.tuples(st.integers(0, 3000), st.integers(-1, 20), st.integers(0, 8)), max_size=25)
@@ -27,12 +27,12 @@ def check(items: list[Storage]) -> float:
     """That the layout is sound; its size over the lower bound."""
     total = lay_out(items)
     for i, one in enumerate(items):
-        assert one.offset >= 0 and one.offset % ALIGNMENT == 0 and one.offset + one.size + SLACK <= total
+        assert one.offset >= 0 and one.offset % alignment_of(one.size) == 0 and one.offset + one.size <= total
         for other in items[:i]:
             apart = one.offset + padded(one.size) <= other.offset or other.offset + padded(other.size) <= one.offset
-            assert apart or one.last < other.first or other.last < one.first
+            assert apart or one.last < other.first or other.last < one.first or 0 in (one.size, other.size)
     bound = lower_bound(items)
-    assert total >= bound and total <= sum(padded(item.size) for item in items)
+    assert total >= bound and total <= sum(item.size + ALIGNMENT - 1 for item in items)
     return total / bound if bound else 1.0
 
 
@@ -44,12 +44,12 @@ def test_what_is_alive_together_lies_apart(lives: list[tuple[int, int, int]]) ->
 
 def test_nothing() -> None:
     assert lay_out([]) == lower_bound([]) == 0
-    assert lay_out([Storage(0, first=0, last=0)]) == padded(0)
+    assert lay_out([Storage(0, first=0, last=0)]) == 0
 
 
 def test_a_chain_needs_two_neighbours() -> None:
     items = storages([(1000 * (i % 7 + 1), i, 1) for i in range(40)])
-    assert check(items) == 1.0
+    assert check(items) < 1.01
 
 
 def test_random_networks_are_near_the_bound() -> None:

@@ -22,7 +22,7 @@ def unchanged(ctx: Context) -> bool:
 def reshape(ctx: Context, b: Builder) -> bool:
     if not unchanged(ctx):
         return False
-    b.alias(b.input(0, contiguous=True).reshape(ctx.outputs[0].shape))
+    b.alias(b.contiguous(b.stored(0)).reshape(ctx.outputs[0].shape))
     return True
 
 
@@ -30,7 +30,7 @@ def reshape(ctx: Context, b: Builder) -> bool:
 def identity(ctx: Context, b: Builder) -> bool:
     if not unchanged(ctx):
         return False
-    b.alias(b.input(0))
+    b.alias(b.stored(0))
     return True
 
 
@@ -38,7 +38,7 @@ def identity(ctx: Context, b: Builder) -> bool:
 def transpose(ctx: Context, b: Builder) -> bool:
     if not unchanged(ctx):
         return False
-    x = b.input(0)
+    x = b.stored(0)
     perm = ctx.attrs["perm"] or list(reversed(range(len(x.shape))))
     b.copy(x.part(tuple(x.shape[i] for i in perm), tuple(x.strides[i] for i in perm)), b.output())
     return True

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 from random import Random
 
-from ..program.bounds import ALIGNMENT, SLACK
+from ..program.bounds import ALIGNMENT, LEAST_ALIGNMENT
 from ..program.view import Storage
 from .alive import Alive
 
@@ -105,7 +105,7 @@ def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | No
     offsets = [0] * len(items)
     total = looked_at = 0
     for index in order:
-        size = padded(items[index].size)
+        size, alignment = padded(items[index].size), alignment_of(items[index].size)
         together = placed.together(index)
         looked_at += len(together)
         if looked_at > WORK:
@@ -115,7 +115,7 @@ def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | No
             gap = start - at
             if size <= gap < best_gap:
                 best, best_gap = at, gap
-            at = max(at, end)
+            at = max(at, -(-end // alignment) * alignment)
         offsets[index] = best if best >= 0 else at
         placed.add(index)
         total = max(total, offsets[index] + size)
@@ -145,10 +145,10 @@ def _sweep(items: list[Storage]) -> tuple[int, list[int]]:
         end_of[start], start_of[end] = end, start
 
     for index in sorted(range(len(items)), key=lambda i: (items[i].first, -items[i].size)):
-        size = padded(items[index].size)
+        size = -(-items[index].size // ALIGNMENT) * ALIGNMENT
         while alive and alive[0][0] < items[index].first:
             _, gone = heappop(alive)
-            give(offsets[gone], offsets[gone] + padded(items[gone].size))
+            give(offsets[gone], offsets[gone] + -(-items[gone].size // ALIGNMENT) * ALIGNMENT)
         fitting = bisect_left(by_size, (size, -1))
         if fitting < len(by_size):
             start = by_size[fitting][1]
@@ -198,4 +198,10 @@ def lower_bound(storages: Iterable[Storage]) -> int:
 
 
 def padded(size: int) -> int:
-    return -(-(size + SLACK) // ALIGNMENT) * ALIGNMENT
+    """Bytes of the arena that a storage takes. What kernels read behind it may be another's, or lies behind the arena:
+    it counts for nothing."""
+    return -(-size // LEAST_ALIGNMENT) * LEAST_ALIGNMENT
+
+
+def alignment_of(size: int) -> int:
+    return ALIGNMENT if size >= ALIGNMENT else LEAST_ALIGNMENT

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-ALIGNMENT = 64
-"""Of every storage and every constant."""
+ALIGNMENT, LEAST_ALIGNMENT = 64, 16
+"""Of every storage and every constant, and of storages that are smaller than the first."""
 SLACK = 128
 """Bytes after each of them that kernels may read, never write, past the end of a row."""
 LEAST, MOST = -(2**31), 2**31 - 1
