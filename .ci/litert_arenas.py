@@ -1,6 +1,7 @@
 """The memory for a model's values beside LiteRT's, for each TFLite MODEL: ours is the arena of the plan, LiteRT's from
 the first to the last byte of the tensors that lie together with its first input, by their addresses, scratch memory
-among them. Its delegate, which has memory of its own that is not seen, is left out.
+among them, and its variables, which lie elsewhere. Its delegate, which has memory of its own that is not seen, is left
+out.
 
     python .ci/litert_arenas.py ../shared/zoo/*.tflite
 """
@@ -13,10 +14,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from math import prod
 from pathlib import Path
 
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+import millijoule
 from millijoule.tools.report.display import table
 
 MJ = Path(sys.executable).with_name("mj")
@@ -73,9 +76,15 @@ def our_arena(path: Path) -> int:
     return int(json.loads(found.stdout)["arena"]["bytes"])
 
 
+def variables(path: Path) -> int:
+    """Bytes of what the model keeps from one run to the next: in our arena, and in LiteRT's memory apart from it."""
+    model = millijoule.convert(path)
+    return sum(prod(shape) * model.graph.values[name].dtype.itemsize for name, shape in model.state_shapes.items())
+
+
 def row(path: Path) -> list[str]:
     try:
-        ours, theirs = our_arena(path), litert_arena(path)
+        ours, theirs = our_arena(path), litert_arena(path) + variables(path)
     except (RuntimeError, ValueError) as problem:
         return [path.name, "", "", f"not run: {str(problem).splitlines()[0][:40]}"]
     return [path.name, f"{ours:,}", f"{theirs:,}", f"{ours / theirs:.2f}"]

@@ -15,6 +15,8 @@ from millijoule.runtime.graph import Node
 from millijoule.runtime.memory.memory import Memory
 from millijoule.runtime.model import Model
 from millijoule.runtime.session import Session, load
+from millijoule.runtime.targets.target import TARGETS
+from millijoule.tools.models.plans import plan_program
 
 ONE = np.ones((1, 3), np.float32)
 
@@ -164,6 +166,42 @@ def test_states_that_are_each_other_or_an_older_one(target: str | None) -> None:
         for number in range(3):
             session.invoke()
             assert (session.outputs["last"] == 2 * min(number, 1)).all()
+
+
+def test_a_run_that_fails_in_numpy_leaves_the_state_as_it_was() -> None:
+    graph = node_graph(
+        Node("Add", ["x", "before"], ["total"]), Node("Mul", ["total", "x"], ["z"]),
+        Node("ScatterElements", ["z", "i", "x"], ["y"], {"axis": 1}),
+        inputs={"x": (1, 3), "before": (1, 3), "i": (1, 3)}, outputs=("y", "total"),
+    )  # fmt: skip
+    graph.values["i"].dtype = np.dtype(np.int64)
+    for name in graph.outputs:
+        graph.values[name].shape = (1, 3)
+    places = np.array([[0, 0, 0]])
+    with load(Model(graph, Metadata(states={"before": State("total")}))) as session:
+        for number in range(1, 4):
+            with pytest.raises(ModelError):
+                session.run({"x": ONE, "i": places + 3})
+            assert session.run({"x": ONE, "i": places})["y"][0, 1] == number
+
+
+def test_a_state_is_written_as_soon_as_the_old_one_is_not_read_any_more() -> None:
+    """So that of many what they are copied from is never alive together."""
+    count, size = 8, 1000
+    names = [f"s{number}" for number in range(count)]
+    nodes = []
+    for number, name in enumerate(names):
+        last = names[number - 1] + "_sum" if number else "x"
+        nodes += [Node("Add", [name, last], [f"{name}_next"]), Node("Tanh", [f"{name}_next"], [f"{name}_sum"])]
+    graph = node_graph(
+        *nodes, inputs=dict.fromkeys(("x", *names), (1, size)),
+        outputs=(f"{names[-1]}_sum", *(f"{name}_next" for name in names)),
+    )  # fmt: skip
+    for name in graph.outputs:
+        graph.values[name].shape = (1, size)
+    model = Model(graph, Metadata(states={name: State(f"{name}_next") for name in names}))
+    program, _ = plan_program(model, dict.fromkeys(graph.inputs, (1, size)), TARGETS["x86-64-v3"], 1)
+    assert program.arena_bytes < 4.1 * size * (count + 4)
 
 
 @pytest.mark.parametrize(

@@ -152,12 +152,28 @@ def _left_in_place(
     """The outputs that were copied to the inputs in which the next run finds them."""
     found = {}
     taken = {builder.result(tensor).storage for tensor in results.values()}
+    before = len(builder.steps)
     for name, output in states.items():
         place = inputs[name]
         if output in results and place.shape == results[output].shape and place.storage not in taken:
             builder.copy(builder.result(results[output]), place)
             found[output] = place
+    if not any(step.jump for step in builder.steps):
+        builder.steps[:] = _early(builder.steps[:before], builder.steps[before:])
     return found
+
+
+def _early(steps: Sequence[Call | PythonStep], copies: Sequence[Call | PythonStep]) -> list[Call | PythonStep]:
+    """The steps with every copy as soon as what it reads and what it writes are used no more, so that what it reads
+    makes room; but after all steps in NumPy, which may fail: a run that fails leaves the state as it was."""
+    python, last = 0, dict[int, int]()
+    for index, step in enumerate(steps):
+        python = python if isinstance(step, Call) else index + 1
+        last |= dict.fromkeys(map(id, touched(step)), index + 1)
+    at: list[list[Call | PythonStep]] = [[] for _ in range(len(steps) + 1)]
+    for copy in copies:
+        at[max(python, *(last.get(id(storage), 0) for storage in touched(copy)))].append(copy)
+    return [*at[0], *(one for step, after in zip(steps, at[1:], strict=True) for one in (step, *after))]
 
 
 def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:

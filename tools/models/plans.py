@@ -58,8 +58,9 @@ def plan_program(
     on random numbers for the others; it is made in NumPy. DataNeeded where random numbers cannot be run."""
     graph = fold_constants(model.graph)
     options: dict[str, Any] = {"softmax_bytes": softmax_bytes, "strip_bytes": strip_bytes, "exits": model.exits}
+    states = {name: state.output for name, state in model.metadata.states.items()}
     try:
-        program, weights = _planned(graph, shapes, target, threads, None, **options)
+        program, weights = _planned(graph, shapes, target, threads, None, **options, states=states)
         return program, weights.used
     except DataNeeded as problem:
         if model.exits is not None:
