@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..ops.registry import Context
 from ..ops.window import window_of
 from ..program.bounds import extent, int32
 from ..program.builder import NOTHING, Builder
+from ..program.overlap import lead_of
 from ..program.program import Lines
 from ..program.view import Border, Place, View
 from ..simd.depthwise_layout import DepthwiseLayout
@@ -154,6 +156,12 @@ class _Scan:
     def by_lines(self, chunks: int, counted: tuple[str, ...] = ("lines",)) -> Lines:
         return Lines(self.lines, {"x": self.x_line, "y": self.y_line}, counted, chunks)
 
+    def leads(self, places: Mapping[str, Place], band: int | None) -> dict[str, int | None]:
+        """band: rows of outputs that are done before the next ones are looked at; None where there is no such order."""
+        if band is None:
+            return {}
+        return {"x": lead_of(places["x"], places["y"], self.lines, self.x_line, self.y_line, band)}
+
     def band(self, x: View, y: View) -> int:
         """Rows of outputs that all blocks go over before the next ones."""
         bytes_ = sum(view.itemsize * prod(view.shape) for view in (x, y)) // x.shape[0]
@@ -188,13 +196,16 @@ def lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndar
     }  # fmt: skip
     w, packed_bias = b.constant(weights), b.constant(np.stack([bias[s : s + lanes] for s in starts]))
     together = blocks_of_a_chunk(b, scan.lines, len(starts))
+    band = scan.band(x, y)
+    at_once = None if together < len(starts) else 1 if together == 1 else band
     for image in range(x.shape[0]):
+        places = scan.places(x, y, image)
         b.call(
             depthwise_f32, constants, len(starts) // together * scan.lines, NOTHING,
-            scan.by_lines(len(starts) // together),
-            work=ctx.outputs[0].size * taps[0].size // x.shape[0], band=scan.band(x, y),
+            scan.by_lines(len(starts) // together), scan.leads(places, at_once),
+            work=ctx.outputs[0].size * taps[0].size // x.shape[0], band=band,
             w=w, bias=packed_bias, last_channel=channels - lanes, blocks=together,
-            **scan.places(x, y, image), **scan.arguments(), **form.arguments(),
+            **places, **scan.arguments(), **form.arguments(),
         )  # fmt: skip
 
 
@@ -241,12 +252,13 @@ def _lower_int8(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.nd
     by_lines: Lines | None = scan.by_lines(len(packed) // together)
     if scan.scanned:
         by_lines = scan.by_lines(0, ("rows", "lines")) if lines == 1 else None
+    at_once = None if scan.scanned or together < len(packed) else 1 if together == 1 else scan.band(x, y)
     for image in range(x.shape[0]):
-        shared |= scan.places(x, y, image)
+        places = scan.places(x, y, image)
         work = ctx.outputs[0].size * taps[0].size // x.shape[0]
         b.call(
-            kernel, constants, len(packed) // together * lines, NOTHING, by_lines, work=work, blocks=together,
-            **shared, **arguments,
+            kernel, constants, len(packed) // together * lines, NOTHING, by_lines, scan.leads(places, at_once),
+            work=work, blocks=together, **places, **shared, **arguments,
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from ..kernels.conv import conv_f32
 from ..program.bounds import extent
 from ..program.builder import CHUNKS_PER_THREAD, NOTHING, SHARED_WORK, Builder
+from ..program.overlap import lead_of
 from ..program.program import Lines
 from ..program.view import Place, Start
 from ..simd.tile_layout import LINE, TileLayout
@@ -103,9 +104,13 @@ def emit_f32(
     together, lines = product_blocks(b, g, packed, 4 * channels, tall), -(-g.lines // tall)
     pitches = {"x": (g.x_row, g.x_pixel), "y": (g.y_row, g.y_pixel), "other": (other_row, g.y_pixel)}
     by_lines = lines_of(g, rows, tall, len(packed) // together, pitches)
+    x, rest = g.reads(4), replace(g, y=other, y_row=other_row).writes(4 * channels)
+    leads: dict[str, int | None] = {}
+    if len(packed) == 1:
+        leads = leads_of(g, {"x": x, "other": rest}, g.writes(4 * channels), pitches, rows, tall)
     b.call(
-        conv_f32, constants, len(packed) // together * lines, NOTHING, by_lines, work=work, blocks=together,
-        lines=lines, x=g.reads(4), other=replace(g, y=other, y_row=other_row).writes(4 * channels), other_row=other_row,
+        conv_f32, constants, len(packed) // together * lines, NOTHING, by_lines, leads, work=work, blocks=together,
+        lines=lines, x=x, other=rest, other_row=other_row,
         **product_arguments(b, g, layout, packed, bias, columns, channels, 4, packed.shape[2]), **form.arguments(),
     )  # fmt: skip
 
@@ -120,6 +125,20 @@ def lines_of(
     if g.lines == 1:
         return Lines(g.pixels, {name: pixel for name, (_, pixel) in pitches.items()}, ("pixels",), 0, rows)
     return Lines(g.lines, {name: line for name, (line, _) in pitches.items()}, ("lines", "height"), chunks)
+
+
+def leads_of(
+    g: Geometry, read: Mapping[str, Place], written: Place, pitches: Mapping[str, tuple[int, int]], rows: int,
+    at_once: int,
+) -> dict[str, int | None]:  # fmt: skip
+    """See overlap.lead_of, for a call that is done with `at_once` lines before it goes on, or with `rows` pixels of a
+    single one. pitches: as of lines_of."""
+    count, axis = (g.pixels, 1) if g.lines == 1 else (g.lines, 0)
+    at_once = rows if g.lines == 1 else min(at_once, count)
+    return {
+        name: lead_of(place, written, count, pitches[name][axis], pitches["y"][axis], at_once)
+        for name, place in read.items()
+    }
 
 
 def lines_ahead(

@@ -18,7 +18,7 @@ from ..program.view import Place
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
 from .byte_pairs import most_again, split, steps_twice
 from .function_form import FunctionForm
-from .product import Geometry, lines_of, product_ahead, product_arguments, product_blocks, shared
+from .product import Geometry, leads_of, lines_of, product_ahead, product_arguments, product_blocks, shared
 from .tile_choice import cheapest_tile, tile_cost
 from .widening import banded, widens
 
@@ -146,6 +146,10 @@ def emit_int8(
     # What is widened of a single line is all of it.
     whole = widened and g.lines == 1
     by_lines = None if whole else lines_of(g, rows, tall, len(packed) // together, pitches)
+    leads: dict[str, int | None] = {}
+    if together == len(packed) and not whole and (together == 1 or widened):
+        read = {"x": x} if widened else {"x": x, "wide": wide}
+        leads = leads_of(g, read, g.writes(itemsize * channels), pitches, rows, tall * (band if widened else 1))
     if isinstance(out, Reals):
         finish, form, given = REAL, out.form, out.given
         numbers = {"zero_point": 0, "low": 0, "high": 0}
@@ -160,7 +164,7 @@ def emit_int8(
         "widened": widened, "element": element, "activation": form.function,
     }  # fmt: skip
     b.call(
-        conv_int8, constants, len(packed) // together * lines, NOTHING, by_lines,
+        conv_int8, constants, len(packed) // together * lines, NOTHING, by_lines, leads,
         work=work, blocks=together, lines=lines, x=x, wide=wide, band=band, reach=reach, again=again, places=places,
         given=given, **lists, **numbers, **form.arguments(),
         **product_arguments(b, g, layout, packed, int32("a bias", start), columns, channels, itemsize, steps),

@@ -18,6 +18,8 @@ from ..program.builder import Builder
 from ..program.view import Place, Shape, View, dense, levels
 from .movement import broadcast
 
+READ_AGAIN = 256
+"""Bytes at the end of a row, at most: a vector of elements."""
 SHORT_ROW = 256
 """Elements below which a row is repeated, where that makes longer rows of the other operands."""
 
@@ -107,7 +109,22 @@ class OperandRows:
         )
         a, b, c = (*operands, *(own,) * absent)
         chunks, loops = _loops(self.sizes, strides)
-        self.b.call(kernel, constants, chunks, loops, work=work * self.y.size, p=p or own, y=own, a=a, b=b, c=c)
+        leads = self._leads(loops, own, operands)
+        self.b.call(
+            kernel, constants, chunks, loops, None, leads, work=work * self.y.size, p=p or own, y=own, a=a, b=b, c=c
+        )
+
+    def _leads(self, loops: Mapping[str, int], own: Place, operands: Sequence[Place]) -> dict[str, int]:
+        """Of operands that lie as y does. The last elements of a row are read again when they are written already."""
+        rows, size = self.strides[0], self.sizes[-1]
+        upwards = all(far >= near * n for far, near, n in zip(rows, rows[1:], self.sizes[1:], strict=False))
+        if not upwards or (loops["part"] < size and len(self.sizes) > 1):
+            return {}
+        return {
+            name: own.first - place.first + READ_AGAIN
+            for name, place, pitches, x in zip("abc", operands, self.strides[1:], self.operands, strict=False)
+            if pitches == rows and x.itemsize == self.y.itemsize
+        }
 
 
 @lru_cache(1 << 12)

@@ -8,6 +8,8 @@ from heapq import heappop, heappush
 from random import Random
 
 from ..program.bounds import ALIGNMENT, LEAST_ALIGNMENT
+from ..program.builder import NOTHING
+from ..program.overlap import Leads
 from ..program.view import Storage
 from .alive import Alive
 
@@ -20,8 +22,9 @@ WORK = 4_000_000
 """Pairs of storages that all tries together may look at (and one alone): about half a second."""
 
 
-def lay_out(storages: Iterable[Storage]) -> int:
-    """Gives every storage its offset and returns the arena's size in bytes.
+def lay_out(storages: Iterable[Storage], leads: Leads = NOTHING) -> int:
+    """Gives every storage its offset and returns the arena's size in bytes. leads: of storages that may overlap
+    although they are alive together.
 
     One storage after the other goes into the smallest gap between the placed ones that are alive with it (Pisarchyk &
     Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Tried are the orders by size, by size
@@ -32,7 +35,7 @@ def lay_out(storages: Iterable[Storage]) -> int:
     items = list(storages)
     if not items:
         return 0
-    search = _Search(items, min(TRIES, WORK // max(1, len(items) ** 2)))
+    search = _Search(items, leads, min(TRIES, WORK // max(1, len(items) ** 2)))
     for look in (search.climb, search.wander):
         for arrange in ORDERS:
             if not search.over:  # an order alone takes long to find of thousands
@@ -45,8 +48,10 @@ def lay_out(storages: Iterable[Storage]) -> int:
 class _Search:
     """size, offsets: the best found so far."""
 
-    def __init__(self, items: list[Storage], tries: int) -> None:
-        self.items, self.bound = items, lower_bound(items)
+    def __init__(self, items: list[Storage], leads: Leads, tries: int) -> None:
+        self.items, self.bound = items, lower_bound(items, leads)
+        at = {id(item): index for index, item in enumerate(items)}
+        self.leads = {(at[over], at[under]): lead for (over, under), lead in leads.items()}
         self.size, self.offsets = 1 << 62, [0] * len(items)
         self._left = tries
         if tries == 0:
@@ -85,7 +90,7 @@ class _Search:
         if self.over:
             return None
         self._left -= 1
-        found = _place(self.items, order)
+        found = _place(self.items, self.leads, order)
         if found is None:
             self._left = 0
         elif found[0] < self.size:
@@ -98,9 +103,9 @@ class _Search:
         return next(index for index in order if ends[index] == most)
 
 
-def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | None:
+def _place(items: list[Storage], leads: Leads, order: list[int]) -> tuple[int, list[int]] | None:
     """The arena's size and every item's offset, when they are placed in this order; None where more pairs of items are
-    alive together than WORK."""
+    alive together than WORK. leads: by index."""
     placed = Alive(items)
     offsets = [0] * len(items)
     total = looked_at = 0
@@ -111,7 +116,7 @@ def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | No
         if looked_at > WORK:
             return None
         best, best_gap, at = -1, 1 << 62, 0
-        for start, end in sorted((offsets[i], offsets[i] + padded(items[i].size)) for i in together):
+        for start, end in sorted(_taken(items, leads, offsets, index, other) for other in together):
             gap = start - at
             if size <= gap < best_gap:
                 best, best_gap = at, gap
@@ -120,6 +125,20 @@ def _place(items: list[Storage], order: list[int]) -> tuple[int, list[int]] | No
         placed.add(index)
         total = max(total, offsets[index] + size)
     return total, offsets
+
+
+def _taken(items: list[Storage], leads: Leads, offsets: list[int], index: int, other: int) -> tuple[int, int]:
+    """The first byte that one item leaves to none that lies before it, and the first that it leaves to one behind it:
+    other for the item at index."""
+    start = offsets[other]
+    end = start + padded(items[other].size)
+    if not leads:
+        return start, end
+    if (lead := leads.get((index, other))) is not None:
+        return min(end, max(start, start - lead + padded(items[index].size))), end
+    if (lead := leads.get((other, index))) is not None:
+        return start, min(end, max(start, start + lead))
+    return start, end
 
 
 def _sweep(items: list[Storage]) -> tuple[int, list[int]]:
@@ -184,10 +203,18 @@ def _by_breadth(items: list[Storage]) -> list[int]:
 ORDERS: tuple[Callable[[list[Storage]], list[int]], ...] = (_by_size, _by_area, _by_breadth)
 
 
-def lower_bound(storages: Iterable[Storage]) -> int:
-    """Bytes alive at the busiest step: no layout can be smaller."""
+def lower_bound(storages: Iterable[Storage], leads: Leads = NOTHING) -> int:
+    """Bytes alive at the busiest step: no layout can be smaller. leads: see lay_out."""
     changes: dict[int, int] = {}
-    for storage in storages:
+    items = {id(storage): storage for storage in storages}
+    for (over, under), lead in leads.items():
+        written, read = padded(items[over].size), padded(items[under].size)
+        saved = written + read - max(written, read + max(0, lead))
+        if saved > 0:
+            step = items[over].first
+            changes[step] = changes.get(step, 0) - saved
+            changes[step + 1] = changes.get(step + 1, 0) + saved
+    for storage in items.values():
         changes[storage.first] = changes.get(storage.first, 0) + padded(storage.size)
         changes[storage.last + 1] = changes.get(storage.last + 1, 0) - padded(storage.size)
     alive = most = 0

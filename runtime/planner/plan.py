@@ -14,6 +14,7 @@ from ..lowering.registry import find
 from ..ops.registry import Shape, Tensor
 from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
+from ..program.overlap import overlaps
 from ..program.program import Call, Exits, Jump, Program, PythonStep, touched
 from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
@@ -103,10 +104,11 @@ def plan(
     kept = [view.storage for view in (*views.values(), *inputs.values(), *flags)]
     before, after = (*inputs.values(), *flags), (*after, *flags)
     steps, used = _scheduled(builder, kept, before, after, strip_bytes if target is not None else None)
-    size = layout.lay_out(used)
+    leads = overlaps(steps)
+    size = layout.lay_out(used, leads)
     limits.memory(size)
     return Program(
-        steps, inputs, views, size, layout.lower_bound(used), builder.scratch_bytes, macs,
+        steps, inputs, views, size, layout.lower_bound(used, leads), builder.scratch_bytes, macs,
         shared=any(getattr(step, "grain", 0) for step in steps), node_macs=node_macs,
         node_elements=node_elements, storages=used, work=limits.work, traps=builder.traps,
     )  # fmt: skip
@@ -120,6 +122,7 @@ def _scheduled(
     used = _alive(builder.steps, builder.storages, before, after)
     if strip_bytes is None or builder.threads > 1:
         return builder.steps, used
+    # Without overlaps: what is faster in strips is not left whole because its memory could overlap.
     whole = layout.lower_bound(used)
     for sparing in (False, True):
         steps, between = in_strips(builder.steps, kept, builder.target, strip_bytes, sparing)

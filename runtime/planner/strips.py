@@ -224,7 +224,7 @@ class _Strips:
             self._numbers[key] = {**call.numbers, **dict.fromkeys(lines.counted, count)}
         return replace(
             call, places=places, numbers=self._numbers[key], chunks=lines.chunks * count or call.chunks,
-            work=call.work * count // lines.count, by_lines=None, part_of=call,
+            work=call.work * count // lines.count, by_lines=None, part_of=call, leads={},
         )  # fmt: skip
 
     def _moved(self, stage: int, storage: Storage, distance: int, size: int) -> Call:

@@ -171,13 +171,15 @@ class Builder:
         chunks: int,
         sizes: Mapping[str, int] = NOTHING,
         by_lines: Lines | None = None,
+        leads: Mapping[str, int | None] = NOTHING,
         /,
         *,
         work: int = 0,
         **arguments: Place | int | float,
     ) -> None:
         """Appends a kernel call. chunks: independent units of work; work: multiply-adds or bytes in all of them. sizes:
-        more of its arguments, in a mapping that nobody changes. by_lines: see Call.
+        more of its arguments, in a mapping that nobody changes. by_lines: see Call. leads: as well, None where there is
+        none.
 
         OutOfBounds where a number does not fit the table of steps.
         """
@@ -196,9 +198,13 @@ class Builder:
             else:
                 numbers[name] = value
         alike = self._alike(kernel, constants, numbers, sizes)
+        known = {name: lead for name, lead in leads.items() if lead is not None}
         self.steps.append(
-            Call(kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work, by_lines=by_lines)
-        )
+            Call(
+                kernel, alike.constants, chunks, places, alike.merged, self._name, grain, work,
+                by_lines=by_lines, leads=known,
+            )
+        )  # fmt: skip
 
     def check(self, run: Callable[[Sequence[np.ndarray | None]], None], indices: Sequence[int]) -> None:
         """Appends a step that looks at some of the inputs and raises ModelError where they are not what the kernels

@@ -40,7 +40,8 @@ class Call(msgspec.Struct):
     them. chunks: units of work that threads share. grain: fewest chunks worth handing to another thread, 0 where the
     step is too small to share. work: multiply-adds or bytes that are moved in all chunks together, as far as its
     lowering says. by_lines: None where it can only be made whole. part_of: the call that this is a part of, or the
-    first of several that do the same for different parts."""
+    first of several that do the same for different parts. leads: see overlap.lead_of, of places that are read, by name,
+    where the call goes over what it reads and writes in order."""
 
     kernel: Kernel
     constants: Mapping[str, Any]
@@ -53,6 +54,7 @@ class Call(msgspec.Struct):
     jump: Jump | None = None
     by_lines: Lines | None = None
     part_of: Call | None = None
+    leads: Mapping[str, int] = msgspec.field(default_factory=dict)
 
     @property
     def name(self) -> str:
