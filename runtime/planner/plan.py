@@ -24,6 +24,8 @@ from .channel_order import order_channels
 from .limits import Limits, constant_elements, most_kernels, most_work
 from .strips import in_strips
 
+WORTH_SHORTER = 0.85
+"""What is left of the arena where strips of half the memory, of which there are more, are worth while."""
 SHARED_MACS = 4_000_000
 """Multiply-adds of a whole program below which one thread is faster than two."""
 
@@ -118,18 +120,23 @@ def _scheduled(
     builder: Builder, kept: Sequence[Storage], before: Iterable[View], after: Iterable[View], strip_bytes: int | None
 ) -> tuple[list[Call | PythonStep], list[Storage]]:
     """The steps, in strips where the arena does not grow by it, and the storages they use. kept: what must be whole at
-    the end. before, after: see `_alive`."""
+    the end. before, after: see `_alive`. Strips have half the room where that saves much of the arena."""
     used = _alive(builder.steps, builder.storages, before, after)
     if strip_bytes is None or builder.threads > 1:
         return builder.steps, used
     # Without overlaps: what is faster in strips is not left whole because its memory could overlap.
-    whole = layout.lower_bound(used)
-    for sparing in (False, True):
-        steps, between = in_strips(builder.steps, kept, builder.target, strip_bytes, sparing)
-        used = _alive(steps, builder.storages + between, before, after)
-        if layout.lower_bound(used) <= whole:
-            return steps, used
-    return builder.steps, _alive(builder.steps, builder.storages, before, after)
+    whole, least = layout.lower_bound(used), layout.lower_bound(used, overlaps(builder.steps))
+    chosen, storages = builder.steps, builder.storages
+    for room in (strip_bytes, strip_bytes // 2):
+        for sparing in (False, True):
+            steps, between = in_strips(builder.steps, kept, builder.target, room, sparing)
+            used = _alive(steps, builder.storages + between, before, after)
+            if layout.lower_bound(used) <= whole:
+                bound = layout.lower_bound(used, overlaps(steps))
+                if room == strip_bytes or bound <= WORTH_SHORTER * least:
+                    least, chosen, storages = bound, steps, builder.storages + between
+                break
+    return chosen, _alive(chosen, storages, before, after)
 
 
 def _alive(
