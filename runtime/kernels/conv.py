@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..compiler.abi import Float, Int, Ptr
-from ..simd.tile_layout import BYTE_PAIRS, LINE
+from ..simd.tile_layout import LINE
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -73,7 +73,7 @@ def _writer(isa: Isa, tile: Any, tail: int | None, finish: str, activation: str 
 
 def conv_int8(
     isa: Isa, rows: int, columns: int, tail: int | None, finish: str, tall: int = 1, ahead: int = 0,
-    widened: bool = False, element: str = "i8", activation: str | None = None,
+    widened: bool = False, element: str = "i8", activation: str | None = None, repeats: bool = False,
 ) -> Callable[..., None]:  # fmt: skip
     """int8 convolution with the requantizing epilogue, or that to float32 where finish is "real".
 
@@ -83,8 +83,8 @@ def conv_int8(
     widened: products read int16 in scratch memory at `wide`, into which the input of `band` lines at a time is widened,
     the pitches of the input being twice as large as in x. reach: bytes that a line's outputs read in x.
     element: see TileLayout. ahead: see `over_steps`; of each group of steps, a tile prefetches what the one before did
-    not. again: with BYTE_PAIRS, steps of each block that are taken once more, with other weights,
-    which lie behind the block's; places: of what they read, offsets in bytes.
+    not. repeats: whether steps are taken once more, with other weights. again: how many of each block, whose weights
+    lie behind the block's; places: of what they read, offsets in bytes.
     zero_point, low, high: of bytes. offset, sums: of each channel, in the order of scale, float32 that is added and the
     int32 sum of its weights; given: a step of the input, float32, and its zero, int32; an activation by up to two
     numbers: of float32.
@@ -94,7 +94,7 @@ def conv_int8(
     init, product, write = tile.init, _product(isa, tile.run), _writer(isa, tile, tail, finish, activation)
     width, span, pace, across = columns * isa.lanes, tile.group_bytes, LINE * ahead, rows // tall
     y_size = 4 if finish == REAL else 1
-    pairs, step_bytes, add_again = element == BYTE_PAIRS, tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
+    step_bytes, add_again = tile.step_bytes, _again(isa, tile.one, tile.step_bytes)
 
     def kernel(
         start: Int, stop: Int, x: Ptr, w: Ptr, bias: Ptr, scale: Ptr, offset: Ptr, sums: Ptr, given: Ptr, y: Ptr,
@@ -135,7 +135,7 @@ def conv_int8(
                             kernel_rows, kernel_row, taps, kernel_tap, passes, x_pixel,
                             x_row - (across - 1) * x_pixel, steps, panel + ahead_line,
                         )  # fmt: skip
-                        if pairs:
+                        if repeats:
                             acc = add_again(
                                 acc, row + pixel * x_pixel, weights + panel - again * step_bytes,
                                 places + block * again * 4, again, x_pixel, x_row - (across - 1) * x_pixel,

@@ -16,10 +16,11 @@ from ..program.bounds import int32
 from ..program.builder import NOTHING, Builder
 from ..program.view import Place
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
+from . import wide_weights
 from .byte_pairs import most_again, split, steps_twice
 from .function_form import FunctionForm
 from .product import Geometry, leads_of, lines_of, product_ahead, product_arguments, product_blocks, shared
-from .tile_choice import cheapest_tile, tile_cost
+from .tile_choice import WIDEST_OF_SEVERAL_ROWS, cheapest_tile, tile_cost
 from .widening import banded, widens
 
 FAR_WEIGHTS = 128 << 10
@@ -113,21 +114,24 @@ def emit_int8(
     if count > 1:
         g, weights = _join(g, weights, count)
         of_channels = {name: np.tile(numbers, count) for name, numbers in of_channels.items()}
-    weights, g = _fit_int8(b.tile_layout("i8"), weights, g)
+    needed = _steps_again(b, weights)
+    if needed is None:
+        weights, g = _fit_int8(b.tile_layout("i8"), weights, g)
     channels = weights.shape[0]
-    chosen = int8_tile(b, g, weights)
+    chosen = int8_tile(b, g, weights, needed)
     element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
     b.tiles.add((element, rows, columns, tall))
     layout = b.tile_layout(element)
     if isinstance(out, Reals):
         # In the channels' own order: nothing is packed on the way to float32.
         layout = replace(layout, interleaved=False)
-    packed, steps, again = layout.pack(weights, columns), layout.steps(g.run), 0
+    packing = layout if needed is None else replace(layout, dtype=np.dtype(np.int16))
+    packed, steps, again = packing.pack(weights, columns), layout.steps(g.run), 0
     start = of_channels.pop("start")
     lists = {name: b.constant(layout.pack_channels(numbers, columns)) for name, numbers in of_channels.items()}
     places = lists["scale"]
-    if element == BYTE_PAIRS:
-        packed, offsets = split(packed, g)
+    if element == BYTE_PAIRS or needed is not None:
+        packed, offsets = split(packed, g) if needed is None else wide_weights.split(packed, g, layout.depth)
         again = offsets.shape[1]
         places = b.constant(int32("an offset", offsets)) if again else places
     work = g.lines * g.pixels * weights.size // 4
@@ -162,6 +166,7 @@ def emit_int8(
         "rows": rows, "columns": columns, "tail": channels if channels < columns * layout.lanes else None,
         "finish": finish, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
         "widened": widened, "element": element, "activation": form.function,
+        "repeats": element == BYTE_PAIRS or needed is not None,
     }  # fmt: skip
     b.call(
         conv_int8, constants, len(packed) // together * lines, NOTHING, by_lines, leads,
@@ -194,9 +199,19 @@ class ChosenTile(msgspec.Struct, frozen=True):
     cycles: float
 
 
-def int8_tile(b: Builder, g: Geometry, weights: np.ndarray) -> ChosenTile:
+def _steps_again(b: Builder, weights: np.ndarray) -> np.ndarray | None:
+    """`wide_weights.steps_again`, where that takes less than all steps again."""
+    layout = b.tile_layout("i8")
+    if not (b.target.family == "x86" and b.target.vnni) or np.abs(weights).max() <= 127:
+        return None
+    found = wide_weights.steps_again(weights, layout)
+    most = wide_weights.most_again(found, layout, WIDEST_OF_SEVERAL_ROWS)
+    return found if 0 < most <= wide_weights.WORTH * found.shape[1] else None
+
+
+def int8_tile(b: Builder, g: Geometry, weights: np.ndarray, needed: np.ndarray | None = None) -> ChosenTile:
     """The form of product that takes the least estimated cycles. weights: (channels, segments, run), as `_fit_int8`
-    gives them."""
+    gives them. needed: as of wide_weights.steps_again, where so many steps are taken again."""
     channels, segments, _ = weights.shape
 
     def tile(element: str, again: Callable[[int], int] | None = None) -> ChosenTile:
@@ -204,6 +219,9 @@ def int8_tile(b: Builder, g: Geometry, weights: np.ndarray) -> ChosenTile:
         chosen, cycles = cheapest_tile(b.target, element, g.lines, g.pixels, channels, steps, again, b.tiles)
         return ChosenTile(element, *chosen, cycles)
 
+    if needed is not None:
+        layout = b.tile_layout("i8")
+        return tile("i8", lambda columns: wide_weights.most_again(needed, layout, columns))
     bytes_ = g.passes == 1 and weights.min() >= -128 and weights.max() <= 127
     if b.tile_layout("i8").dtype != np.int16 or not bytes_:
         return tile("i8")
