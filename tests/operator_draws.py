@@ -152,8 +152,6 @@ def dynamic_conv(d: Draw, op: Op) -> Drawn:
     group = d.rng.choice([1, 1, channels, *(n for n in range(1, channels + 1) if channels % n == 0)]) or 1
     outputs = group * d.rng.choice([1, 1, 2]) if group > 1 else d.dim()
     w = Operand(d.integers([outputs, *kernel, channels // group], "int8"))
-    if d.chance(0.3):
-        w.data = w.data.astype(np.int16) + np.int16(d.rng.randint(-127, 127))
     x = d.tensor(shape, "float32")
     d.special = False  # depthwise, weights are scaled before products are added up
     operands = [w, d.tensor([outputs], "float32", False), d.tensor([outputs], "float32", False)]
@@ -161,6 +159,7 @@ def dynamic_conv(d: Draw, op: Op) -> Drawn:
     for operand in operands:
         operand.constant = constant
     attrs = d.window(shape, kernel) | ({"group": group} if group > 1 else {})
+    attrs |= {"w_zero_point": d.rng.randint(-128, 127)} if d.chance(0.3) else {}
     return Drawn([x, *operands[: d.number(2, 3)]], d.attributes(op, **attrs))
 
 

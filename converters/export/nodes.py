@@ -17,7 +17,7 @@ from .dynamic import in_float32, rounded_rows, rounded_whole
 from .layouts import Reading, reading
 from .writer import Writer
 
-OURS = frozenset({"activation", "activation_params", "half_up", "real"})
+OURS = frozenset({"activation", "activation_params", "half_up", "real", "w_zero_point"})
 """Attributes that become nodes of their own, or say how integers are rounded."""
 DTYPES = ("to", "dtype", "output_dtype", "output_datatype")
 WITHOUT_ONNX = {
@@ -215,9 +215,20 @@ def _dynamic_mat_mul(writer: Writer, node: Node) -> None:
     y = node.outputs[0]
     steps, step = (rounded_whole if node.attrs.get("whole") else rounded_rows)(writer, a, y)
     sums, both = (writer.new(f"{y}.{what}") for what in ("integers", "scale"))
-    writer.emit("MatMul", [steps, in_float32(writer, b, y)], [sums])
+    writer.emit("MatMul", [steps, _weights(writer, node, b)], [sums])
     writer.emit("Mul", [step, scale], [both])
     _finish(writer, node, False, "Mul", [sums, both], {}, bias[0] if bias else "")
+
+
+def _weights(writer: Writer, node: Node, w: str) -> str:
+    """Integers less their zero point, in float32."""
+    y, zero_point = node.outputs[0], node.attrs.get("w_zero_point", 0)
+    wide = in_float32(writer, w, y)
+    if not zero_point:
+        return wide
+    made = writer.new(f"{y}.weights")
+    writer.emit("Sub", [wide, writer.constant(f"{y}.w_zero_point", np.array(zero_point, np.float32))], [made])
+    return made
 
 
 def _dynamic_conv(writer: Writer, node: Node) -> None:
@@ -225,7 +236,7 @@ def _dynamic_conv(writer: Writer, node: Node) -> None:
     y, rank = node.outputs[0], writer.rank(x) or writer.rank(w)
     steps, step = rounded_whole(writer, writer.read(x, True, rank), y)
     sums, both = (writer.new(f"{y}.{what}") for what in ("integers", "scale"))
-    weights = in_float32(writer, writer.read(w, True, rank), y)
+    weights = _weights(writer, node, writer.read(w, True, rank))
     writer.emit("Conv", [steps, weights], [sums], attributes(node.attrs))
     spread = writer.constant(f"{y}.spread", np.array([-1, *[1] * ((rank or 4) - 2)]))
     scale, *bias = (writer.new(f"{name}.spread") for name in others if name)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from ...runtime.graph import Node
-from ...runtime.ops.dynamic_mat_mul import LARGEST
 from .framework.indexed import IndexedGraph
 from .framework.matching import operand_pairs
 from .framework.patch import Patch
@@ -40,11 +39,13 @@ def fuse_dynamic_product(graph: IndexedGraph, node: Node) -> Patch | None:
         weights, outputs = _weights(graph, product), graph.shape(product.outputs[0])
         if weights is None or outputs is None:
             return None
-        scale = _scale(graph, scales, found[1], weights.shape[0 if product.op == "Conv" else -1], len(outputs))
+        scale = _scale(graph, scales, found[1], weights[0].shape[0 if product.op == "Conv" else -1], len(outputs))
         if scale is None:
             return None
         patch = Patch(graph, [product, node])
+        weights, zero_point = weights
         attrs = _activation(node) | (dict(product.attrs) if product.op == "Conv" else {"whole": 1})
+        attrs |= {"w_zero_point": zero_point} if zero_point else {}
         x = found[0] if found[2] is None else transpose(patch, found[0], found[2])
         inputs = [x, patch.constant(product.inputs[1], weights), patch.constant(scales, scale)]
         patch.add.append(Node(FUSED[product.op], inputs, list(node.outputs), attrs, product.name))
@@ -105,8 +106,8 @@ def _rounded(graph: IndexedGraph, name: str) -> tuple[str, str, Perm | None] | N
     return found.inputs[0], found.outputs[1], moved[1] if moved else None
 
 
-def _weights(graph: IndexedGraph, product: Node) -> np.ndarray | None:
-    """In the integers that they are, or that they come from."""
+def _weights(graph: IndexedGraph, product: Node) -> tuple[np.ndarray, int] | None:
+    """As int8, and the zero point that these are less: of the integers that they are, or that they come from."""
     name = product.inputs[1]
     cast = graph.producer_of(name, "Cast")
     data = graph.constant(name if cast is None else cast.inputs[0])
@@ -115,10 +116,13 @@ def _weights(graph: IndexedGraph, product: Node) -> np.ndarray | None:
     if data.ndim < 3 and product.op == "Conv":
         return None
     whole = data.astype(np.int16)
-    if not np.array_equal(whole, data) or np.abs(whole).max(initial=0) > LARGEST:
+    if not np.array_equal(whole, data):
         return None
-    narrow = whole.astype(np.int8)
-    return narrow if np.array_equal(narrow, whole) else whole
+    least, most = int(whole.min(initial=0)), int(whole.max(initial=0))
+    zero_point = 0 if least >= -128 and most <= 127 else -128 - least
+    if most + zero_point > 127 or not -128 <= zero_point <= 127:
+        return None
+    return (whole + np.int16(zero_point)).astype(np.int8), zero_point
 
 
 def _scale(graph: IndexedGraph, name: str, step: str, channels: int, rank: int) -> np.ndarray | None:

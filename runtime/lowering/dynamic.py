@@ -7,6 +7,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from ..kernels.dynamic import product_rows, round_rows
+from ..ops.dynamic_mat_mul import less_zero_point
 from ..ops.registry import Context
 from ..program.bounds import extent, int32
 from ..program.builder import Builder
@@ -33,7 +34,7 @@ def lower(ctx: Context, b: Builder) -> bool:
     w, scale, bias = ctx.input(1).data, ctx.input(2).data, ctx.optional(3)
     if not known(ctx) or w is None or scale is None:
         return False
-    weights = w.T.astype(np.int16)
+    weights = less_zero_point(w.T, ctx.attrs["w_zero_point"])
     if ctx.attrs["whole"]:
         return lower_whole(ctx, b, weights)
     # Arm's sums of two products of bytes hold no weight of -128.

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..kernels.dynamic_whole import find_range, round_lines
 from ..ops.conv import far_apart
+from ..ops.dynamic_mat_mul import less_zero_point
 from ..ops.registry import Context
 from ..ops.window import window_of
 from ..program.bounds import int32
@@ -110,7 +111,7 @@ def lower_conv(ctx: Context, b: Builder) -> bool:
         return False
     if each_channel:
         return _lower_depthwise(ctx, b)
-    weights = w.data.astype(np.int16)
+    weights = less_zero_point(w.data, ctx.attrs["w_zero_point"])
     if not fits_int8(weights, None, np.zeros(1, np.float32)):
         return False
     weights, group = join_groups(weights, group, b.tile_layout("i8").lanes)
@@ -128,7 +129,8 @@ def _lower_depthwise(ctx: Context, b: Builder) -> bool:
     """In float32: integers would save less than it takes to pack their few products."""
     w, scale, bias = ctx.input(1).data, ctx.input(2).data, ctx.optional(3)
     assert w is not None and scale is not None
-    taps, wanted = depthwise.taps_of(w.astype(np.float32) * scale.reshape(-1, *[1] * (w.ndim - 1))), border(ctx)
+    weights = less_zero_point(w, ctx.attrs["w_zero_point"]).astype(np.float32)
+    taps, wanted = depthwise.taps_of(weights * scale.reshape(-1, *[1] * (w.ndim - 1))), border(ctx)
     if taps is None:
         return False
     x = b.input(0, contiguous=True)

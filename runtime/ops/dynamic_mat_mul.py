@@ -13,7 +13,7 @@ import numpy as np
 from . import activation as act
 from .conv import BLAS, exact_dtype
 from .dynamic_quantize_linear import STEPS, dynamic_quantize_linear
-from .registry import Context, Cost, Inferred, Op, Tensor, register
+from .registry import Context, Cost, Inferred, Op, register
 
 SMALLEST = np.float32(2.0**-100)
 """Least range that a row is scaled to, so that neither its scale nor the scale's inverse leaves float32's range."""
@@ -40,42 +40,48 @@ def dynamic_mat_mul(
     bias: np.ndarray | None = None,
     *,
     whole: int = 0,
+    w_zero_point: int = 0,
     activation: str | None = None,
     activation_params: Sequence[float] = (),
 ) -> np.ndarray:
     """a (..., M, K) float32, b (K, N) int8, b_scale (N,) float32 for its columns, bias (N,) float32.
 
-    whole: a is rounded over its whole range instead, as DynamicQuantizeLinear does; b may be int16 within +-255 then.
+    whole: a is rounded over its whole range instead, as DynamicQuantizeLinear does. w_zero_point: what b's integers are
+    less, then.
     """
     if whole:
         y, step, zero_point = dynamic_quantize_linear(a)
         steps, scale = y.astype(np.float32) - zero_point, np.float32(step)
     else:
         steps, scale = rounded_rows(a)
-    dtype = exact_dtype(b.astype(np.float64), (0,))
-    sums = np.matmul(steps.astype(dtype), b.astype(dtype)).astype(np.float32)
+    weights = less_zero_point(b, w_zero_point)
+    dtype = exact_dtype(weights.astype(np.float64), (0,))
+    sums = np.matmul(steps.astype(dtype), weights.astype(dtype)).astype(np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         y = sums * (scale * b_scale)
         return act.apply(y if bias is None else y + bias, activation, activation_params).astype(np.float32, copy=False)
 
 
-LARGEST = 255
-"""Magnitude of a weight: of an 8-bit number less an 8-bit zero point."""
+def less_zero_point(w: np.ndarray, zero_point: int) -> np.ndarray:
+    """int8 weights as the int16 that they stand for."""
+    return np.subtract(w, zero_point, dtype=np.int16)
 
 
-def check_magnitude(ctx: Context, w: Tensor) -> None:
-    if w.data is not None and np.abs(w.data.astype(np.int32)).max(initial=0) > LARGEST:
-        raise ctx.error(f"weights '{w.name}' are beyond +-{LARGEST}")
+def check_zero_point(ctx: Context) -> None:
+    """Weights are 8-bit numbers less a zero point of 8 bits."""
+    if not -128 <= ctx.attrs["w_zero_point"] <= 127:
+        raise ctx.error(f"w_zero_point {ctx.attrs['w_zero_point']} is no 8-bit integer")
 
 
 def infer(ctx: Context) -> list[Inferred]:
     a, b, scale, bias = ctx.input(0), ctx.input(1), ctx.input(2), ctx.optional(3)
     if a.dtype != np.float32 or a.quant is not None or len(a.shape) < 2:
         raise ctx.error(f"'{a.name}' is {a.dtype} of shape {a.shape}, where rows of float32 are multiplied")
-    narrow = b.dtype == np.int8 or (ctx.attrs["whole"] and b.dtype == np.int16)
-    if not narrow or b.quant is not None or len(b.shape) != 2:
+    check_zero_point(ctx)
+    if ctx.attrs["w_zero_point"] and not ctx.attrs["whole"]:
+        raise ctx.error("rows that are rounded each over its own range are multiplied by weights without a zero point")
+    if b.dtype != np.int8 or b.quant is not None or len(b.shape) != 2:
         raise ctx.error(f"weights '{b.name}' are {b.dtype} of shape {b.shape}, where a matrix of plain int8 is needed")
-    check_magnitude(ctx, b)
     if a.shape[-1] != b.shape[0]:
         raise ctx.error(f"operands of shape {a.shape} and {b.shape} do not share the inner dimension")
     for tensor in (scale, bias):
