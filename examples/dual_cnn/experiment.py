@@ -7,10 +7,6 @@ Needs millijoule with onnx and pillow, matplotlib for the picture, and the data 
 makes the int8 models; "pairs" chooses a pair for each goal with `mj pair` on a half of the tune split, and its
 thresholds with `mj tune` on the other; "workloads" asks every test image once and twice; "latency" times --count test
 images, one thread; "report" puts all together: results.json, the table in docs/cascade.md, the picture beside it.
-
-Without the large network's ONNX file, which is not committed, its accuracy is that of its committed scores, in float,
-and its costs and times are those of the same layers with random weights, where `export.py --untrained` wrote them, else
-those that results.json holds from where it was there.
 """
 
 from __future__ import annotations
@@ -21,8 +17,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from baseline import DEVICES, accuracies, baseline, large_cost, large_one
-from data import SOURCES
+from costs import DEVICES, model_cost
+from data import SOURCES, Images, Labels
 from measured import UNEQUAL, ask_workloads, read_answers, read_times, save_logits, time_workloads
 from pairs import choose_pairs
 from picture import draw
@@ -31,21 +27,20 @@ from pool import int8_models, labelled
 from recipes import state_folder
 from results import RESULTS, put_together
 from table import replace_between, section
+from workloads import ask
 
 DOCS = Path(__file__).resolve().parent.parent.parent / "docs"
 STEPS = ("models", "pairs", "workloads", "latency", "report")
 
 
-def take(
-    dataset: str, steps: tuple[str, ...], models: Path, work: Path, count: int, limit: int | None, results: Path
-) -> Any:
+def take(dataset: str, steps: tuple[str, ...], models: Path, work: Path, count: int, limit: int | None) -> Any:
     """The results, where they are asked for. limit: of images of each part."""
     work.mkdir(parents=True, exist_ok=True)
-    built = int8_models(dataset, (large_one(dataset, models), *SMALL), models, work / "int8")
+    built = int8_models(dataset, (LARGE, *SMALL), models, work / "int8")
     parts = {part: (images[:limit], labels[:limit]) for part, (images, labels) in labelled(dataset).items()}
     if "pairs" in steps:
-        large = large_cost(dataset, built, results)
-        choose_pairs(built, accuracies(dataset, built, models, parts), large.joules[DEVICES[0]], parts, work)
+        joules = model_cost(dataset, built[LARGE]).joules[DEVICES[0]]
+        choose_pairs(built, _accuracies(built[LARGE], parts), joules, parts, work)
     if "workloads" in steps:
         ask_workloads(built, work, parts["test"][0])
         if built.keys() >= set(UNEQUAL):
@@ -55,9 +50,12 @@ def take(
         time_workloads(built, work, parts["test"][0][:count])
     if "report" not in steps:
         return None
-    answers, times, labels = read_answers(work, LARGE in built), read_times(work), parts["test"][1]
-    of = baseline(dataset, built, models, labels, answers, times, results)
-    return put_together(dataset, built, work, answers, labels, times, of)
+    return put_together(dataset, built, work, read_answers(work), parts["test"][1], read_times(work))
+
+
+def _accuracies(large: Path, parts: Mapping[str, tuple[Images, Labels]]) -> dict[str, float]:
+    """The large network's on what chooses the pair and on what chooses its thresholds."""
+    return {part: float((ask(large, parts[part][0]).label == parts[part][1]).mean()) for part in ("choose", "tune")}
 
 
 def publish(found: Mapping[str, Any], results: Path, docs: Path) -> None:
@@ -87,7 +85,7 @@ def main() -> None:
     found = {}
     for dataset in [arguments.dataset] if arguments.dataset else SOURCES:
         work = (arguments.work or state_folder()) / dataset / "experiment"
-        taken = take(dataset, steps, arguments.models, work, arguments.count, arguments.limit, arguments.results)
+        taken = take(dataset, steps, arguments.models, work, arguments.count, arguments.limit)
         if taken is not None:
             found[dataset] = taken
     if found:

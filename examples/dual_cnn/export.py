@@ -2,13 +2,11 @@
 
     python examples/dual_cnn/export.py                   # all that are trained to the end
     python examples/dual_cnn/export.py cifar10 plain
-    python examples/dual_cnn/export.py --untrained       # the large ones' layers with random weights, for their costs
 
 Needs torch, onnx and pillow. DATASET_NETWORK.onnx takes `image`, (batch, channels, rows, columns) float32, pixels of
 0..255 prepared as (pixel - mean) / std, and gives `scores`, (batch, 10), not normalised; its metadata name mean, std,
-colour and labels. The small networks' lie in models/; the large one's, which is not committed, beside its checkpoint,
-and its scores in models/DATASET_large.npz (places.py says what is in it). Accuracy and multiply-adds are printed. Where
-its weights are not kept, --untrained writes untrained.onnx in its place, which needs no data and takes as long to run.
+colour and labels. All lie in models/, the large one's with weights in half precision, and its scores beside them, in
+DATASET_large.npz (places.py says what is in it). Accuracy and multiply-adds are printed.
 """
 
 from __future__ import annotations
@@ -21,8 +19,8 @@ import numpy as np
 import onnx
 import torch
 from data import SOURCES, Images, Labels, read, split
-from networks import NETWORKS, multiply_adds, parameters
-from places import LARGE, MODELS, UNTRAINED, model_path, scores_path
+from networks import multiply_adds, parameters
+from places import LARGE, MODELS, model_path, scores_path
 from recipes import state_folder
 from torch import nn
 from train import finished_network, scores_of, trained_networks
@@ -50,6 +48,24 @@ def write_onnx(dataset: str, network: nn.Module, path: Path) -> None:
     onnx.save(model, path)
 
 
+def halve(path: Path) -> None:
+    """Stores a network's weights in half precision; what computes with them is as it was."""
+    model = onnx.load(path)
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        weights = onnx.numpy_helper.to_array(tensor)
+        if weights.ndim < 2:
+            continue
+        stored = f"{tensor.name}_half"
+        casts.append(onnx.helper.make_node("Cast", [stored], [tensor.name], to=onnx.TensorProto.FLOAT))
+        tensor.CopyFrom(onnx.numpy_helper.from_array(weights.astype(np.float16), stored))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.save(model, path)
+
+
 def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], out: Path) -> None:
     """held_out: "tune" and "test", their images and labels."""
     network = finished_network(state_folder(), dataset, name)
@@ -69,6 +85,8 @@ def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], 
             parameters=np.int64(parameters(network)),
         )
     write_onnx(dataset, network, model_path(out, dataset, name))
+    if name == LARGE:
+        halve(model_path(out, dataset, name))
     print(
         f"{dataset} {name}: {', '.join(f'{part} {share:.4f}' for part, share in right.items())}, "
         f"{macs:,} multiply-adds, {parameters(network):,} parameters",
@@ -76,41 +94,14 @@ def export(dataset: str, name: str, held_out: dict[str, tuple[Images, Labels]], 
     )
 
 
-def export_untrained(dataset: str, models: Path) -> None:
-    """The large network's layers with random weights, the same every time. Ends the program where they are not those
-    whose scores lie in `models`."""
-    torch.manual_seed(0)
-    network = NETWORKS[dataset][LARGE]()
-    rows, columns, channels = SOURCES[dataset].shape
-    sizes = {"multiply_adds": multiply_adds(network, (channels, rows, columns)), "parameters": parameters(network)}
-    kept = scores_path(models, dataset)
-    if kept.exists():
-        with np.load(kept) as scores:
-            known = {name: int(scores[name]) for name in sizes}
-        if known != sizes:
-            raise SystemExit(f"{dataset}: {kept.name} is of another network: {known}, and not {sizes}")
-    path = model_path(models, dataset, UNTRAINED)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_onnx(dataset, network, path)
-    print(f"{dataset} {UNTRAINED}: {sizes['multiply_adds']:,} multiply-adds, {sizes['parameters']:,} parameters")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("dataset", nargs="?", choices=list(SOURCES), help="default: both")
     parser.add_argument("networks", nargs="*", help="default: all that are trained to the end")
-    parser.add_argument("--out", type=Path, default=MODELS, help="folder for all but the large networks' ONNX files")
-    parser.add_argument(
-        "--untrained", action="store_true", help="the large networks' layers with random weights, and nothing else"
-    )
+    parser.add_argument("--out", type=Path, default=MODELS, help="folder for all that is written")
     arguments = parser.parse_args()
-    if arguments.untrained and arguments.networks:
-        parser.error("--untrained is of the large network: name none")
     arguments.out.mkdir(parents=True, exist_ok=True)
     for dataset in [arguments.dataset] if arguments.dataset else SOURCES:
-        if arguments.untrained:
-            export_untrained(dataset, arguments.out)
-            continue
         images, labels = read(dataset, "train")
         tune = split(len(images))["tune"]
         held_out = {"tune": (images[tune], labels[tune]), "test": read(dataset, "test")}

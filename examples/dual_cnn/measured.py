@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from data import Images, Labels
 from pairs import WORKLOADS, cascade_path
-from places import LARGE, UNTRAINED
+from places import LARGE
 from workloads import Answers, ask, duplicated, scores
 
 UNEQUAL = ("tiny", "plain")
@@ -24,9 +24,8 @@ Key = tuple[str, str, str]
 def workloads(models: Mapping[str, Path], work: Path) -> Iterator[tuple[str, str, Path, bool]]:
     """Goal, workload, model, and whether it remembers; of what is there. The large network remembers, too: so much is
     what duplicates give by themselves."""
-    if LARGE in models:
-        yield "", LARGE, models[LARGE], False
-        yield "", LARGE + MEMORY, models[LARGE], True
+    yield "", LARGE, models[LARGE], False
+    yield "", LARGE + MEMORY, models[LARGE], True
     for goal in ("accuracy", "energy", "share"):
         for workload, checks in WORKLOADS.items():
             path = cascade_path(work, goal, workload)
@@ -57,23 +56,17 @@ def _both(path: Path, images: Images, remember: bool, threads: int | None) -> di
     return {"plain": asked, "duplicated": asked.take(np.tile(np.arange(len(images)), 2))}
 
 
-def read_answers(work: Path, large: bool) -> dict[Key, Answers]:
-    """large: also the large network's."""
+def read_answers(work: Path) -> dict[Key, Answers]:
     with np.load(work / "answers.npz") as archive:
         arrays = {name: archive[name] for name in archive}
     keys = dict.fromkeys(name.rpartition(SEPARATOR)[0] for name in arrays)
     parts = ("label", "ran", "seconds")
-    found = {_key(key): Answers(*(arrays[key + SEPARATOR + part] for part in parts)) for key in keys}
-    return {key: answers for key, answers in found.items() if large or key[1]}
+    return {_key(key): Answers(*(arrays[key + SEPARATOR + part] for part in parts)) for key in keys}
 
 
 def time_workloads(models: Mapping[str, Path], work: Path, images: Images) -> dict[Key, float]:
-    """Mean seconds of `run` of an image, on one thread; kept in `work` for `read_times`. The large network takes what
-    its untrained layers do where it is not there."""
+    """Mean seconds of `run` of an image, on one thread; kept in `work` for `read_times`."""
     found: dict[Key, float] = {}
-    if UNTRAINED in models:
-        for name, answers in _both(models[UNTRAINED], images, False, 1).items():
-            found[name, "", LARGE] = float(answers.seconds.mean())
     for goal, workload, path, remember in workloads(models, work):
         for name, answers in _both(path, images, remember, 1).items():
             found[name, goal, workload] = float(answers.seconds.mean())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from data import SOURCES, Images, Labels, read, split
-from places import UNTRAINED, model_path
+from places import model_path
 
 import millijoule as mj
 
@@ -39,9 +39,8 @@ def int8_models(dataset: str, networks: Sequence[str], models: Path, work: Path)
             samples = np.concatenate([session.prepare(image)["image"] for image in images])
         model = mj.convert(source, preprocessing=how, quantize="int8", calibration={"image": samples})
         assert model.fidelity is not None
-        of = f"{model.fidelity.verdict}, {model.fidelity.agreement:.1%} of held-out images get the float model's class"
-        said = "random weights" if name == UNTRAINED else of
-        print(f"{dataset} {name}: int8, {said}", file=sys.stderr, flush=True)
+        of = f"{model.fidelity.agreement:.1%} of held-out images get the float model's class"
+        print(f"{dataset} {name}: int8, {model.fidelity.verdict}, {of}", file=sys.stderr, flush=True)
         model.save(path)
     return found
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from baseline import Baseline, model_cost
+from costs import model_cost
 from data import Labels
 from figures import Costs, mean_cost, paired_difference, usage
 from machine import processor
@@ -22,12 +22,13 @@ RESULTS = Path(__file__).resolve().parent / "results.json"
 
 def put_together(
     dataset: str, models: Mapping[str, Path], work: Path, answers: Mapping[Key, Answers], labels: Labels,
-    times: Mapping[Key, float], large: Baseline,
+    times: Mapping[Key, float],
 ) -> dict[str, Any]:  # fmt: skip
     """labels: of the test images."""
     chosen = json.loads((work / "pairs.json").read_text(encoding="utf-8"))
-    cost, reference = large.cost, large.right
-    rows = [] if ("plain", "", LARGE) in answers else [_unseen(images, large) for images in ("plain", "duplicated")]
+    cost, alone = model_cost(dataset, models[LARGE]), ("plain", "", LARGE)
+    reference = answers[alone].label == labels
+    rows = []
     for key, asked in answers.items():
         images, goal, workload = key
         stages = [cost] if not goal else _stages(dataset, models, chosen, work, goal, workload.removesuffix(", memory"))
@@ -46,20 +47,11 @@ def put_together(
         "images": len(labels),
         "large": {
             "accuracy": float(reference.mean()), "macs": cost.macs, "joules": dict(cost.joules),
-            "seconds": large.seconds, "source": large.source,
+            "seconds": times.get(alone),
         },
         "goals": chosen["goals"],
         "margin": chosen["margin"],
         "rows": rows,
-    }  # fmt: skip
-
-
-def _unseen(images: str, large: Baseline) -> dict[str, Any]:
-    """The large network's row where it is not here."""
-    return {
-        "images": images, "goal": "", "workload": LARGE, "accuracy": float(large.right.mean()), "difference": None,
-        "macs": large.cost.macs, "joules": dict(large.cost.joules), "seconds": large.seconds, "second_asked": 0.0,
-        "remembered": 0.0, "cut": None,
     }  # fmt: skip
 
 

@@ -3,7 +3,8 @@
     python examples/dual_cnn/train.py                          # all
     python examples/dual_cnn/train.py cifar10 large plain      # some of one data set, in this order
 
-Needs torch and pillow; uses a GPU where there is one. Writes to $XDG_STATE_HOME/millijoule/dual_cnn (by default in
+Needs torch and pillow; uses a GPU where there is one. Where the large network is not trained here, the others learn
+from the committed one, which millijoule runs. Writes to $XDG_STATE_HOME/millijoule/dual_cnn (by default in
 ~/.local/state), for each data set and network NETWORK.pt, the checkpoint, and NETWORK.jsonl, a line for each epoch.
 """
 
@@ -16,7 +17,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch
 from data import SOURCES, Images, Labels, Views, prepared, read, split
 from networks import NETWORKS
 from numpy.typing import NDArray
+from places import MODELS, model_path
 from recipes import LARGE, VIEWS, Recipe, recipe, state_folder
 from torch import nn
 
@@ -99,16 +101,34 @@ def finished_network(folder: Path, dataset: str, name: str) -> nn.Module:
     return network.to(DEVICE, memory_format=torch.channels_last)
 
 
+def teacher_of(folder: Path, dataset: str) -> Callable[[NDArray[np.float32]], torch.Tensor]:
+    """What gives the large network's scores for prepared images: as it was trained here, else as it is committed."""
+    if (folder / dataset / "large.pt").exists():
+        network = finished_network(folder, dataset, "large").eval()
+
+        def trained(images: NDArray[np.float32]) -> torch.Tensor:
+            with torch.inference_mode():
+                return answer(network, images, LARGE[dataset].bfloat16).cpu()
+
+        return trained
+    import millijoule
+
+    session = millijoule.load(model_path(MODELS, dataset, "large"), threads=torch.get_num_threads())
+
+    def committed(images: NDArray[np.float32]) -> torch.Tensor:
+        return torch.from_numpy(session.run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))["scores"])
+
+    return committed
+
+
 def teacher_scores(folder: Path, dataset: str, views: Views, view: int) -> torch.Tensor:
     """The large network's scores for every image of the view, (N, classes): computed once, then read."""
     path = folder / dataset / "views" / f"{view}.pt"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        teacher = finished_network(folder, dataset, "large").eval()
-        with torch.inference_mode():
-            batches = np.array_split(np.arange(views.count), max(1, views.count // 256))
-            asked = [answer(teacher, views.take(batch), LARGE[dataset].bfloat16).cpu() for batch in batches]
-            save_atomically(path, torch.cat(asked))
+        ask = teacher_of(folder, dataset)
+        batches = np.array_split(np.arange(views.count), max(1, views.count // 256))
+        save_atomically(path, torch.cat([ask(views.take(batch)) for batch in batches]))
     scores: torch.Tensor = load(path)
     return scores
 
