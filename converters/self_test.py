@@ -33,7 +33,7 @@ def make_self_test(model: Model, wanted: int | Sequence[Mapping[str, Any]]) -> l
     has dimensions that only given inputs tell; where they are too many or too large.
     """
     if isinstance(wanted, bool) or not isinstance(wanted, (int, Sequence)):
-        raise InputError(f"self_test={short(wanted)}: a number of random inputs, or a list of inputs is wanted")
+        raise InputError(f"self_test={short(wanted)}: 1 to {MOST_CASES} random inputs, or a list of inputs is wanted")
     count = wanted if isinstance(wanted, int) else len(wanted)
     if not 0 <= count <= MOST_CASES:
         raise InputError(f"self_test: 1 to {MOST_CASES} inputs are wanted, not {wanted if wanted is count else count}")

@@ -99,7 +99,8 @@ def test_a_softmax_of_integers_is_taken_before_it_loses_digits() -> None:
 
 def test_the_second_stage_does_not_run_where_the_first_is_sure() -> None:
     """Its memory keeps what was there before."""
-    with mj.Cascade([classifier(1), classifier(2)], mj.Gate("max", 0.0), threads=1) as cascade:
+    stages = [classifier(1), _with_convolutions(classifier(2))]
+    with mj.Cascade(stages, mj.Gate("max", 0.0), threads=1) as cascade:
         cascade.inputs["image"][...] = images(1)
         cascade.invoke()
         workspace = cascade._own
@@ -107,10 +108,17 @@ def test_the_second_stage_does_not_run_where_the_first_is_sure() -> None:
         workspace._memory[:] = 77
         workspace.inputs["image"][...] = images(1)
         cascade.invoke()
-        gates = [step for step in workspace.plan.program.steps if step.node.startswith("ConfidenceGate")]
-        untouched = gates[1].places["y"]  # type: ignore[union-attr]
-        at = untouched.storage.offset + untouched.offset
-        assert (workspace._memory[at : at + 20] == 77).all()
+        steps = workspace.plan.program.steps
+        gate = next(index for index, step in enumerate(steps) if step.jump is not None)
+        left_out = range(gate + 1, steps[gate].jump.to)  # type: ignore[union-attr]
+        others = np.zeros(workspace._memory.size, bool)
+        for storage in workspace.plan.program.storages:
+            if storage.first not in left_out:
+                others[storage.offset : storage.offset + storage.size] = True
+        alone = [s for s in workspace.plan.program.storages if not others[s.offset : s.offset + s.size].any()]
+        assert alone
+        for storage in alone:
+            assert (workspace._memory[storage.offset : storage.offset + storage.size] == 77).all()
         assert cascade.outputs["answer"][4] == 1
 
 

@@ -36,14 +36,14 @@ def fuse_dynamic_product(graph: IndexedGraph, node: Node) -> Patch | None:
         found = None if product is None else _rounded(graph, product.inputs[0])
         if product is None or found is None:
             continue
-        weights, outputs = _weights(graph, product), graph.shape(product.outputs[0])
-        if weights is None or outputs is None:
+        stored, outputs = _weights(graph, product), graph.shape(product.outputs[0])
+        if stored is None or outputs is None:
             return None
-        scale = _scale(graph, scales, found[1], weights[0].shape[0 if product.op == "Conv" else -1], len(outputs))
+        weights, zero_point = stored
+        scale = _scale(graph, scales, found[1], weights.shape[0 if product.op == "Conv" else -1], len(outputs))
         if scale is None:
             return None
         patch = Patch(graph, [product, node])
-        weights, zero_point = weights
         attrs = _activation(node) | (dict(product.attrs) if product.op == "Conv" else {"whole": 1})
         attrs |= {"w_zero_point": zero_point} if zero_point else {}
         x = found[0] if found[2] is None else transpose(patch, found[0], found[2])

@@ -8,8 +8,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from ..program.bounds import ALIGNMENT, LEAST_ALIGNMENT
-from ..program.builder import NOTHING
-from ..program.overlap import Leads
+from ..program.overlap import NO_LEADS, Leads
 from ..program.view import Storage
 from .alive import Alive
 
@@ -22,7 +21,7 @@ WORK = 4_000_000
 """Pairs of storages that all tries together may look at (and one alone): about half a second."""
 
 
-def lay_out(storages: Iterable[Storage], leads: Leads = NOTHING) -> int:
+def lay_out(storages: Iterable[Storage], leads: Leads = NO_LEADS) -> int:
     """Gives every storage its offset and returns the arena's size in bytes. leads: of storages that may overlap
     although they are alive together.
 
@@ -203,7 +202,7 @@ def _by_breadth(items: list[Storage]) -> list[int]:
 ORDERS: tuple[Callable[[list[Storage]], list[int]], ...] = (_by_size, _by_area, _by_breadth)
 
 
-def lower_bound(storages: Iterable[Storage], leads: Leads = NOTHING) -> int:
+def lower_bound(storages: Iterable[Storage], leads: Leads = NO_LEADS) -> int:
     """Bytes alive at the busiest step: no layout can be smaller. leads: see lay_out."""
     changes: dict[int, int] = {}
     items = {id(storage): storage for storage in storages}

@@ -6,13 +6,16 @@ Blacker, Bentley et al., "Diagonal Memory Optimisation for Machine Learning on M
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 
+from ..compiler.abi import ARENA
 from .program import Call, PythonStep
-from .view import ARENA, Place, Storage
+from .view import Place, Storage
 
 Leads = Mapping[tuple[int, int], int]
 """(id of the storage that is written, id of one that is read): so many bytes before the second one's begin, or earlier,
 the first one may begin, although both are alive in one step."""
+NO_LEADS: Leads = MappingProxyType({})
 
 
 def lead_of(read: Place, written: Place, count: int, read_pitch: int, write_pitch: int, at_once: int) -> int | None:
