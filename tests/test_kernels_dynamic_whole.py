@@ -56,7 +56,7 @@ def test_ranges_of_any_kind(numbers: list[float], target: str) -> None:
 
 
 @pytest.mark.parametrize("target", INTEGER_TARGETS)
-@pytest.mark.parametrize("zero_point", [0, -128, 3])
+@pytest.mark.parametrize("zero_point", [0, -128, 3, 127])
 @pytest.mark.parametrize("channels", [1, 3, 16, 40])
 @pytest.mark.parametrize("outputs", [1, 5, 16, 50])
 @pytest.mark.parametrize("kernel", [1, 3])
@@ -136,7 +136,7 @@ def test_convolutions_of_any_range(numbers: list[float], target: str) -> None:
 
 
 @pytest.mark.parametrize("target", INTEGER_TARGETS)
-@pytest.mark.parametrize("zero_point", [0, -128, 3])
+@pytest.mark.parametrize("zero_point", [0, -128, 3, 127])
 @pytest.mark.parametrize("columns", [1, 17, 100])
 @pytest.mark.parametrize("inner", [1, 3, 130])
 @pytest.mark.parametrize("rows", [1, 2, 40])

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from product_cases import Net
-from test_byte_pairs import ROW, TAP, TAPS, geometry
+from steps_again import ROWS, TAPS, added_up, geometry
 
-from millijoule.runtime.lowering.wide_weights import LEAST, MOST, most_again, split, steps_again
+from millijoule.runtime.lowering.taken_again import most_again
+from millijoule.runtime.lowering.wide_weights import LEAST, MOST, split, steps_again
 from millijoule.runtime.program.program import Call
 from millijoule.runtime.simd.tile_layout import TileLayout
 from millijoule.runtime.targets.target import TARGETS
@@ -19,7 +20,7 @@ EDGES = np.array([-255, -129, -128, 0, 1, 127, 128, 254, 255], np.int16)
 def weights_of(beyond: float, run: int) -> np.ndarray:
     """beyond: the share that does not fit 8 bits."""
     rng = np.random.default_rng(run)
-    weights = rng.integers(LEAST, MOST + 1, (37, 3 * TAPS, run)).astype(np.int16)
+    weights = rng.integers(LEAST, MOST + 1, (37, ROWS * TAPS, run)).astype(np.int16)
     places = rng.random(weights.shape) < beyond
     weights[places] = rng.choice(EDGES, int(places.sum()))
     return weights
@@ -38,14 +39,7 @@ def test_split(run: int, beyond: float, columns: int, target: str) -> None:
     again = places.shape[1]
     assert taken.dtype == np.int8 and again >= most_again(steps_again(weights, layout), layout, columns) > 0
     found = taken.reshape(blocks, segments * steps + again, columns * width)
-    total = found[:, : segments * steps].astype(np.int64)
-    for block in range(blocks):
-        for index, place in enumerate(places[block].tolist()):
-            row, rest = divmod(place, ROW)
-            tap, element = divmod(rest, TAP)
-            assert element % layout.depth == 0
-            total[block, (row * TAPS + tap) * steps + element // layout.depth] += found[block, segments * steps + index]
-    np.testing.assert_array_equal(total.reshape(packed.shape), packed)
+    np.testing.assert_array_equal(added_up(found, places, steps, layout.depth).reshape(packed.shape), packed)
 
 
 @pytest.mark.parametrize(("spread", "passes"), [(34.0, 1), (0.0, 2)])

@@ -18,6 +18,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def finished_network(folder: Path, dataset: str, name: str) -> nn.Module:
     return network.to(DEVICE, memory_format=torch.channels_last)
 
 
+@cache
 def teacher_of(folder: Path, dataset: str) -> Callable[[NDArray[np.float32]], torch.Tensor]:
     """What gives the large network's scores for prepared images: as it was trained here, else as it is committed."""
     if (folder / dataset / "large.pt").exists():

@@ -73,7 +73,7 @@ class Engine:
         progress: Progress | bool = True,
         reuse_inputs: bool = False,
     ) -> None:
-        reuse_inputs, target = flag("reuse_inputs", reuse_inputs), None if target is None else text("target", target)
+        target = None if target is None else text("target", target)
         progress = progress if callable(progress) else flag("progress", progress)
         self.profile = _profile(path("profile", profile))
         self.code: Code | None = None if kernels is None else _load(path("kernels", kernels), target)
@@ -84,7 +84,7 @@ class Engine:
         self.threads = _threads(threads, self.profile)
         self._fixed = self.code is not None
         self._guard = guards.wanted()
-        self._reuse_inputs = reuse_inputs
+        self._reuse_inputs = flag("reuse_inputs", reuse_inputs)
         self._kept: Kept | None = None
         self._folded: Graph | None = None
         self._room = 0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..simd.tile_layout import TileLayout
+from .taken_again import in_order, offsets
 
 if TYPE_CHECKING:
     from .product import Geometry
@@ -25,28 +26,17 @@ def steps_twice(weights: np.ndarray, layout: TileLayout) -> np.ndarray:
     return np.asarray(too_large(padded.reshape(channels, -1, 2, 2)).any(2))
 
 
-def most_again(twice: np.ndarray, layout: TileLayout, columns: int) -> int:
-    """How many steps a block of so many columns takes again, at most. twice: as of steps_twice."""
-    width, starts = columns * layout.lanes, layout.starts(len(twice), columns)
-    whole = len(starts) - 1
-    blocks = twice[: whole * width].reshape(whole, width, twice.shape[1])
-    return int(max(blocks.any(1).sum(1).max(initial=0), twice[starts[-1] :].any(0).sum()))
-
-
 def split(packed: np.ndarray, g: Geometry) -> tuple[np.ndarray, np.ndarray]:
     """Packed weights (blocks, segments, steps, columns, lanes * 4) int8 -> those of each block (blocks, bytes), behind
     which lie those of the steps that are taken again, and the offsets (blocks, steps again) of what these read."""
     blocks, segments, steps, columns, width = packed.shape
     pairs = packed.reshape(blocks, segments * steps, columns * width // 4, 2, 2)
     beyond = too_large(pairs)
-    twice = beyond.any((2, 3))
+    twice = np.asarray(beyond.any((2, 3)))
     first = np.where(beyond[..., None], pairs >> 1, pairs)
-    # Blocks with fewer such steps than others take some again whose second weights are zero.
-    order = np.argsort(~twice, axis=1, kind="stable")[:, : int(twice.sum(1).max())]
+    order = in_order(twice)
     second = np.take_along_axis(pairs - first, order[:, :, None, None, None], 1)
-    segment, step = np.divmod(order, steps)
-    places = segment // g.taps * g.kernel_row + segment % g.taps * g.kernel_tap + 4 * step
-    return np.concatenate([each.reshape(blocks, -1) for each in (first, second)], 1), places
+    return np.concatenate([each.reshape(blocks, -1) for each in (first, second)], 1), offsets(order, g, steps, 4)
 
 
 def too_large(pairs: np.ndarray) -> np.ndarray:

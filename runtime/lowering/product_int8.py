@@ -16,10 +16,10 @@ from ..program.bounds import int32
 from ..program.builder import NOTHING, Builder
 from ..program.view import Place
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout, finish_of
-from . import wide_weights
-from .byte_pairs import most_again, split, steps_twice
+from . import byte_pairs, wide_weights
 from .function_form import FunctionForm
 from .product import Geometry, leads_of, lines_of, product_ahead, product_arguments, product_blocks, shared
+from .taken_again import most_again
 from .tile_choice import WIDEST_OF_SEVERAL_ROWS, cheapest_tile, tile_cost
 from .widening import banded, widens
 
@@ -125,15 +125,11 @@ def emit_int8(
     if isinstance(out, Reals):
         # In the channels' own order: nothing is packed on the way to float32.
         layout = replace(layout, interleaved=False)
-    packing = layout if needed is None else replace(layout, dtype=np.dtype(np.int16))
-    packed, steps, again = packing.pack(weights, columns), layout.steps(g.run), 0
+    steps, (packed, offsets) = layout.steps(g.run), _pack(g, layout, weights, chosen, needed)
     start = of_channels.pop("start")
     lists = {name: b.constant(layout.pack_channels(numbers, columns)) for name, numbers in of_channels.items()}
-    places = lists["scale"]
-    if element == BYTE_PAIRS or needed is not None:
-        packed, offsets = split(packed, g) if needed is None else wide_weights.split(packed, g, layout.depth)
-        again = offsets.shape[1]
-        places = b.constant(int32("an offset", offsets)) if again else places
+    again = 0 if offsets is None else offsets.shape[1]
+    places = b.constant(int32("an offset", offsets)) if again else lists["scale"]
     work = g.lines * g.pixels * weights.size // 4
     widened = element != BYTE_PAIRS and widens(b, g, rows, tall, channels)
     g = shared(b, g, rows, work)
@@ -166,7 +162,7 @@ def emit_int8(
         "rows": rows, "columns": columns, "tail": channels if channels < columns * layout.lanes else None,
         "finish": finish, "tall": tall, "ahead": product_ahead(b, g, layout, packed, rows, columns),
         "widened": widened, "element": element, "activation": form.function,
-        "repeats": element == BYTE_PAIRS or needed is not None,
+        "repeats": offsets is not None,
     }  # fmt: skip
     b.call(
         conv_int8, constants, len(packed) // together * lines, NOTHING, by_lines, leads,
@@ -174,6 +170,18 @@ def emit_int8(
         given=given, **lists, **numbers, **form.arguments(),
         **product_arguments(b, g, layout, packed, int32("a bias", start), columns, channels, itemsize, steps),
     )  # fmt: skip
+
+
+def _pack(
+    g: Geometry, layout: TileLayout, weights: np.ndarray, chosen: ChosenTile, needed: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Packed weights, behind which those of steps lie that are taken again, and the offsets of what these read: None
+    where there are none in this form. needed: as of int8_tile."""
+    if needed is not None:
+        wide = replace(layout, dtype=np.dtype(np.int16)).pack(weights, chosen.columns)
+        return wide_weights.split(wide, g, layout.depth)
+    packed = layout.pack(weights, chosen.columns)
+    return byte_pairs.split(packed, g) if chosen.element == BYTE_PAIRS else (packed, None)
 
 
 def _of_channels(
@@ -205,7 +213,7 @@ def _steps_again(b: Builder, weights: np.ndarray) -> np.ndarray | None:
     if not (b.target.family == "x86" and b.target.vnni) or np.abs(weights).max() <= 127:
         return None
     found = wide_weights.steps_again(weights, layout)
-    most = wide_weights.most_again(found, layout, WIDEST_OF_SEVERAL_ROWS)
+    most = most_again(found, layout, WIDEST_OF_SEVERAL_ROWS)
     return found if 0 < most <= wide_weights.WORTH * found.shape[1] else None
 
 
@@ -221,12 +229,12 @@ def int8_tile(b: Builder, g: Geometry, weights: np.ndarray, needed: np.ndarray |
 
     if needed is not None:
         layout = b.tile_layout("i8")
-        return tile("i8", lambda columns: wide_weights.most_again(needed, layout, columns))
+        return tile("i8", lambda columns: most_again(needed, layout, columns))
     bytes_ = g.passes == 1 and weights.min() >= -128 and weights.max() <= 127
     if b.tile_layout("i8").dtype != np.int16 or not bytes_:
         return tile("i8")
     layout = b.tile_layout(BYTE_PAIRS)
-    twice = steps_twice(weights, layout)
+    twice = byte_pairs.steps_twice(weights, layout)
     pairs = tile(BYTE_PAIRS, lambda columns: most_again(twice, layout, columns))
     plain = tile(NARROW if 2 * weights.size >= FAR_WEIGHTS else "i8")
     return pairs if GAIN * pairs.cycles < plain.cycles else plain

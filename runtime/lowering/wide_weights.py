@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..simd.tile_layout import TileLayout
+from .taken_again import in_order, offsets
 
 if TYPE_CHECKING:
     from .product import Geometry
@@ -38,12 +39,6 @@ def steps_again(weights: np.ndarray, layout: TileLayout) -> np.ndarray:
     return found
 
 
-def most_again(needed: np.ndarray, layout: TileLayout, columns: int) -> int:
-    """How many steps a block of so many columns takes again, at most. needed: as of steps_again."""
-    width = columns * layout.lanes
-    return max(int(needed[start : start + width].max(0).sum()) for start in layout.starts(len(needed), columns))
-
-
 def split(packed: np.ndarray, g: Geometry, depth: int) -> tuple[np.ndarray, np.ndarray]:
     """Packed weights (blocks, segments, steps, columns, lanes * depth) int16 -> those of each block as int8 (blocks,
     bytes), behind which lie those of the steps that are taken again, and the offsets (blocks, steps again) of what
@@ -52,11 +47,8 @@ def split(packed: np.ndarray, g: Geometry, depth: int) -> tuple[np.ndarray, np.n
     by_step = packed.reshape(blocks, segments * steps, -1)
     again, places = [np.clip(by_step, LEAST, MOST)], []
     for part in lacking(by_step):
-        needed = part.any(-1)
-        # Blocks with fewer such steps than others take some again whose weights are then zero.
-        order = np.argsort(~needed, axis=1, kind="stable")[:, : int(needed.sum(1).max())]
+        order = in_order(np.asarray(part.any(-1)))
         again.append(np.take_along_axis(part, order[:, :, None], 1))
-        segment, step = np.divmod(order, steps)
-        places.append(segment // g.taps * g.kernel_row + segment % g.taps * g.kernel_tap + depth * step)
+        places.append(offsets(order, g, steps, depth))
     flat = np.concatenate([each.reshape(blocks, -1) for each in again], 1).astype(np.int8)
     return flat, np.concatenate(places, 1)
