@@ -132,7 +132,7 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
     "fashion_mnist": {
         "large": partial(residual, 1, 32, 3),
         "plain": partial(plain, 1, [[16, 16], [32, 32], [64, 64]]),
-        "residual": partial(residual, 1, 16, 1),
+        "residual": partial(residual, 1, 16, 2),
         "mobile": partial(mobile, 1, 16, [(1, 16, 1), (4, 24, 2), (4, 24, 1), (4, 40, 2), (4, 40, 1)], 128),
         "wide": partial(wide, 1, [24, 48, 96]),
         "mixer": partial(mixer, 1, 64, 6),

@@ -114,8 +114,10 @@ def teacher_of(folder: Path, dataset: str) -> Callable[[NDArray[np.float32]], to
 
         return trained
     import millijoule
+    from pool import int8_models
 
-    session = millijoule.load(model_path(MODELS, dataset, "large"), threads=torch.get_num_threads())
+    model = int8_models(dataset, ["large"], MODELS, folder / dataset)["large"]
+    session = millijoule.load(model, threads=torch.get_num_threads())
 
     def committed(images: NDArray[np.float32]) -> torch.Tensor:
         return torch.from_numpy(session.run(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))["scores"])
