@@ -9,7 +9,7 @@ from millijoule.runtime.program.overlap import Leads
 from millijoule.runtime.program.view import Storage
 
 
-def lay_out_over_each_other(storages: Iterable[Storage], leads: Leads) -> int:
+def lay_out_over_each_other(storages: Iterable[Storage], leads: Leads, tries: int = 0) -> int:
     """In place of planner.layout.lay_out: chains of storages, each of which lies as near to the end of the one before
     as its lead allows; and the chains side by side."""
     items = {id(storage): storage for storage in storages}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli import mj as run_mj
 from cli import mj_json
 
 pytest.importorskip("onnx")
@@ -80,3 +81,27 @@ def test_a_memory_keeps_results_of_any_size(model: Path) -> None:
                 np.testing.assert_array_equal(session.run(x)["y"], array)
         assert (memory.counts.hits, memory.counts.misses) == (4, 4)
         assert memory.counts.saved_macs == 4 * N * 8 * 16
+
+
+def test_a_kernel_file_serves_sizes_that_were_not_met(tmp_path: Path) -> None:
+    """Where it lacks a kernel for one, the node runs in NumPy."""
+    nodes = [
+        node("Greater", "x zero", "is"), node("Compress", "x is", "some"), node("Unsqueeze", "some column", "c"),
+        node("MatMul", "c w", "m"), node("Relu", "m", "r"), node("ReduceMax", "r", "y", axes=[0], keepdims=0),
+    ]  # fmt: skip
+    constants = {
+        "zero": np.array(0, np.float32), "column": np.array([1]),
+        "w": np.random.default_rng(1).normal(size=(1, 40)).astype(np.float32),
+    }  # fmt: skip
+    path = tmp_path / "some.onnx"
+    onnx.save(model_of(nodes, {"x": ((64,), "float32")}, "y", constants), path)
+    assert not run_mj("convert", path, "-o", tmp_path / "some.mj").exit_code
+    assert not run_mj("compile", tmp_path / "some.mj", "-o", tmp_path / "some.mjk").exit_code
+    with (
+        pytest.warns(RuntimeWarning, match="kernel file lacks kernels for the sizes that were met now: 1 nodes? run"),
+        mj.load(tmp_path / "some.mj", kernels=tmp_path / "some.mjk") as device,
+    ):
+        for size in (1, 2, 3, 5, 17, 40, 64):
+            x = np.where(np.arange(64) < size, 1, -1).astype(np.float32)
+            wanted = np.maximum(constants["w"][0], 0)
+            np.testing.assert_array_equal(device.run({"x": x})["y"], wanted)

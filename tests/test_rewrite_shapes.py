@@ -153,6 +153,17 @@ CASES: dict[str, list[Case]] = {
     "MaxUnpool": [of(("n", 3, 4, 4), ints("n", 3, 4, 4), kernel_shape=[2, 2], strides=[2, 2])],
     "MelWeightMatrix": [of(*(constant_scalar(number) for number in (8, 16, 8000, 0, 4000)))],
     "NonZero": [of(Input(("n",), data=np.array([0, 1, 0, 2, 0, 3], np.float32)), computed=1)],
+    "ClassNonMaxSuppression": [
+        of(("n", 6, 4), ("n", "c", 6), constant(2), outputs=2),
+        of(("n", "w", 4), ("n", "c", "w"), constant(2), outputs=2, computed=1),
+    ],
+    "ListChosen": [
+        of(
+            Input((1, 2, 4), "int32", np.zeros((1, 2, 4), np.int32)),
+            Input((1, 2), "int32", np.ones((1, 2), np.int32)),
+            computed=1,
+        )
+    ],
     "NonMaxSuppression": [
         of(
             Input((1, 2, 4), data=np.zeros((1, 2, 4), np.float32)),

@@ -24,6 +24,8 @@ WITHOUT_ONNX = {
     "ConfidenceGate": "it decides between a cascade's stages: export the stages one by one",
     "MostConfident": "it decides between a cascade's stages: export the stages one by one",
     "RoundToFormat": "numbers of 8 or fewer bits that are held in wider ones cannot be written",
+    "ClassNonMaxSuppression": "it is what millijoule plans for a NonMaxSuppression: export that",
+    "ListChosen": "it is what millijoule plans for a NonMaxSuppression: export that",
     "PaddedNonMaxSuppression": "ONNX's NonMaxSuppression gives as many boxes as it finds",
     "MaxUnpool": "its indices count channels-last",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import OrderedDict
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 from weakref import WeakMethod
 
@@ -24,7 +25,8 @@ from ..kernels.execute import assist, dismiss, enter, execute, lead
 from ..model import Model
 from ..model_file import ModelFile
 from ..program.apart import Apart
-from ..program.program import Program
+from ..program.program import Call, Program
+from ..program.tiles import Tiles
 from ..program.weights import Weights, WeightsFull
 from ..system.collection import no_collection
 from ..system.executable import ExecutableMemoryError
@@ -44,8 +46,11 @@ if TYPE_CHECKING:
     from .names import Found
     from .staging import Staged
 
-PLANS = 4
+PLANS = 32
 """How many plans, for the input shapes used last, are kept."""
+VARYING = 2
+"""Plans for other sizes from which on sizes are taken to vary from run to run: what is best for one of them is worth
+less than a plan that is made soon."""
 SPARE_WEIGHTS = 16 << 20
 """Bytes by which packed weights may outgrow twice the first plan's before they are packed anew."""
 LARGE = 16 << 10
@@ -88,6 +93,8 @@ class Engine:
         self._kept: Kept | None = None
         self._folded: Graph | None = None
         self._room = 0
+        self._tiles = set[tuple[str, int, int, int]]()
+        self._slow = False
         self.weights: Weights = NOTHING_PACKED
         known = None
         if isinstance(model, ModelFile):
@@ -226,7 +233,7 @@ class Engine:
             weights = self.weights
             self.weights = self._new_weights()
             try:
-                return self._program(self._graph, shapes, (), None)
+                return self._program(self._graph, shapes, (), None, Tiles())
             finally:
                 self.weights = weights
 
@@ -235,12 +242,13 @@ class Engine:
         from .staging import Staged
 
         try:
-            found = self.make(shapes, outputs)
+            varies = len(self._plans) >= VARYING
+            found = self.make(shapes, outputs, varies=varies)
         except DataNeeded:
             if self.model.exits is not None:
                 raise
             return Staged(self, self._graph, outputs or self._graph.outputs, shapes)
-        if keep and self._kept is not None and self.target is not None:
+        if keep and self._kept is not None and self.target is not None and not varies:
             self._kept.keep_plan(found, shapes, blob_key(needed_kernels(found.program), self.target))
         return found
 
@@ -250,17 +258,24 @@ class Engine:
         outputs: tuple[str, ...],
         graph: Graph | None = None,
         known: Mapping[str, np.ndarray] | None = None,
+        varies: bool = False,
     ) -> Plan:
-        """A plan of the graph, the model's by default. known: see planner.plan. DataNeeded where shapes depend on data;
-        else as `plan`. The caller holds the lock."""
+        """A plan of the graph, the model's by default. known: see planner.plan. varies: whether sizes are others in
+        every run. DataNeeded where shapes depend on data; else as `plan`. The caller holds the lock."""
         graph = self._graph if graph is None else graph
+        tiles, without = Tiles(self._tiles, few=True) if varies else Tiles(), frozenset[str]()
         try:
-            program = self._program(graph, shapes, outputs, known)
+            program = self._program(graph, shapes, outputs, known, tiles)
+            of_data = varies and graph is not self._graph
+            while of_data and (more := self._without_kernels(program) - without):
+                without |= more
+                program = self._program(graph, shapes, outputs, known, tiles, without)
+            self._tiles |= tiles.made
             check_fits(self.profile, memory_of(program, self.weights.used, self.threads))
             code = self._code_for(program, self.target, shapes) if self.target and program.kernels() else None
             if code is None:
                 # Executable memory may have been refused just now: then the program must hold no kernel calls.
-                program = program if not program.kernels() else self._program(graph, shapes, outputs, known)
+                program = program if not program.kernels() else self._program(graph, shapes, outputs, known, tiles)
             offsets = {} if code is None else {name: kernel.offset for name, kernel in code.kernels.items()}
             signatures = {} if code is None else {name: kernel.signature for name, kernel in code.kernels.items()}
             apart = Apart(program.storages) if self._guard else None
@@ -273,7 +288,13 @@ class Engine:
 
     @no_collection()
     def _program(
-        self, graph: Graph, shapes: Shapes, outputs: tuple[str, ...], known: Mapping[str, np.ndarray] | None
+        self,
+        graph: Graph,
+        shapes: Shapes,
+        outputs: tuple[str, ...],
+        known: Mapping[str, np.ndarray] | None,
+        tiles: Tiles,
+        without: AbstractSet[str] = frozenset(),
     ) -> Program:
         """Weights that only dropped plans used are forgotten once they outweigh the others."""
         from ..planner.plan import plan
@@ -290,6 +311,7 @@ class Engine:
                     reuse_inputs=self._reuse_inputs, softmax_bytes=self.profile.softmax_bytes,
                     strip_bytes=self.profile.strip_bytes,
                     exits=self.model.exits, known=known, states=self._states() if graph is self._folded else None,
+                    tiles=tiles, without=without,
                 )  # fmt: skip
                 break
             except WeightsFull:
@@ -301,6 +323,17 @@ class Engine:
     def _states(self) -> Mapping[str, str]:
         """Not where programs run twice on the same inputs."""
         return {} if self._guard else {name: state.output for name, state in self.model.metadata.states.items()}
+
+    def _without_kernels(self, program: Program) -> AbstractSet[str]:
+        """Nodes that a kernel file lacks kernels for: where sizes depend on data, nobody could have asked for those."""
+        if self.code is None or not self._fixed:
+            return frozenset()
+        calls = [step for step in program.steps if isinstance(step, Call)]
+        found = frozenset(call.node for call in calls if call.name not in self.code.kernels)
+        if found and not self._slow:
+            warn(f"the kernel file lacks kernels for the sizes that were met now: {len(found)} nodes run in NumPy")
+            self._slow = True
+        return found
 
     def _code_for(self, program: Program, target: Target, shapes: Shapes) -> Code | None:
         """None, with a warning, where the system grants no executable memory."""

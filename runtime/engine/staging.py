@@ -50,16 +50,17 @@ HANDED = 1 << 10
 """As Cost.work: of an array that goes into a program or comes out of it."""
 WAITING = 8
 """Nodes that wait for others and take as long to pass over as one to plan."""
-CUTS = 16
+CUTS = 64
 """How many cuts of one part, for the sizes used last, are kept."""
 Arrays = dict[str, np.ndarray]
 
 
 class Part(msgspec.Struct, eq=False):
-    """carriers: inputs on whose elements shapes depend. rests: the parts that cuts leave, by their nodes. inlined: see
-    Later."""
+    """varies: whether it is such a rest, whose sizes are others in every run. carriers: inputs on whose elements shapes
+    depend. rests: the parts that cuts leave, by their nodes. inlined: see Later."""
 
     graph: Graph
+    varies: bool = False
     carriers: set[str] = msgspec.field(default_factory=set)
     cuts: OrderedDict[tuple[Any, ...], Cut] = msgspec.field(default_factory=OrderedDict)
     rests: dict[tuple[int, ...], Part] = msgspec.field(default_factory=dict)
@@ -74,7 +75,8 @@ class Part(msgspec.Struct, eq=False):
 class Cut(msgspec.Struct, frozen=True, eq=False):
     """plan: of the nodes whose shapes are known; None where there are none. at_once: nodes that are run then, one by
     one. values: what is known of all nodes' values. rest: None where nothing is left. work: of making it, as Cost.work,
-    and run_work of running its plan. results: bytes that come out of that. graph, known: what the plan was made of."""
+    and run_work of running its plan. results: bytes that come out of that. graph, known: what the plan was made of;
+    varies: as of the part."""
 
     plan: Plan | None
     at_once: tuple[Node, ...]
@@ -85,6 +87,7 @@ class Cut(msgspec.Struct, frozen=True, eq=False):
     results: int = 0
     graph: Graph | None = None
     known: Mapping[str, np.ndarray] | None = None
+    varies: bool = False
 
 
 class Staged:
@@ -93,8 +96,8 @@ class Staged:
     def __init__(
         self, engine: Engine, graph: Graph, outputs: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
     ) -> None:
-        self._engine, self._outputs = engine, list(outputs)
-        self._root = Part(Graph(graph.values, graph.nodes, graph.inputs, self._outputs, graph.name))
+        self._engine, self.outputs = engine, list(outputs)
+        self._root = Part(Graph(graph.values, graph.nodes, graph.inputs, self.outputs, graph.name))
         self._shapes = shapes
         self._bodies: dict[int, Part] = {}
 
@@ -164,11 +167,12 @@ class Staged:
             inputs = [name for name in graph.inputs if name in used]
             now = Graph(later.values, later.done, inputs, outputs, graph.name)
             known = {name: data.copy() for name, data in known.items() if name in used}
-            plan = self._engine.make({name: shapes[name] for name in inputs}, tuple(outputs), now, known)
+            read = {name: shapes[name] for name in inputs}
+            plan = self._engine.make(read, tuple(outputs), now, known, varies=part.varies)
             run_work, results = _running(plan.program)
         work = PLAN + PLAN_OF_A_NODE * (len(later.done) + len(later.nodes) // WAITING)
         rest = self._rest(part, left, later, instance)
-        return Cut(plan, tuple(at_once), later.values, rest, work, run_work, results, now, known)
+        return Cut(plan, tuple(at_once), later.values, rest, work, run_work, results, now, known, part.varies)
 
     def _rest(self, part: Part, nodes: list[Node], later: Later, instance: Instance) -> Part | None:
         if not nodes:
@@ -189,7 +193,7 @@ class Staged:
                 values[name] = Value(name, dtype, None, None if value is None else value.quant)
                 inputs.append(name)
             outputs = [name for name in part.graph.outputs if name in made]
-            part.rests[key] = Part(Graph(values, nodes, inputs, outputs, part.graph.name))
+            part.rests[key] = Part(Graph(values, nodes, inputs, outputs, part.graph.name), varies=True)
         return part.rests[key]
 
     def body(self, graph: Graph, captured: Iterable[str], values: Mapping[str, Value]) -> Part:
@@ -230,7 +234,7 @@ class Opened:
                 array[...] = text_of(array)  # which the caller may write anything into
         found = self._run(self._staged._root, self.inputs)
         self.outputs.clear()
-        self.outputs |= {name: found[name] for name in self._staged._outputs}
+        self.outputs |= {name: found[name] for name in self._staged.outputs}
 
     def close(self) -> None:
         for space in self._spaces.values():
@@ -286,7 +290,9 @@ class Opened:
         for name, place in space.inputs.items():
             place[...] = arrays[name]
         space.execute()
-        return {name: array.copy() for name, array in space.outputs.items()}
+        # A program of the model itself runs once, and what it left stays until the next run.
+        kept = space.outputs if self._around else self._staged.outputs
+        return {name: array.copy() if name in kept else array for name, array in space.outputs.items()}
 
     def _node(self, node: Node, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """Runs one node of the cut in NumPy. ModelError where the arrays are not what it can compute with."""

@@ -1,4 +1,4 @@
-"""The nodes of a branch that stand in for an If whose condition is known."""
+"""Nodes that stand in for another: a branch for an If whose condition is known, an operator's parts for itself."""
 
 from __future__ import annotations
 
@@ -13,15 +13,26 @@ def inlined(node: Node, branch: Graph, taken: Callable[[str], bool]) -> Graph:
     """The branch, with nodes that give its outputs the names of the node's. taken: whether the graph that they come to
     stand in has a value of that name. Such a value of the branch gets another: a branch hides the values around it,
     and two branches may each have one of a name."""
-    prefix = node.outputs[0] if node.outputs else node.name
-    names = {name: _free(f"{prefix}/{name}", taken) for name in branch.values if taken(name)}
-    values = {
-        names.get(name, name): replace(value, name=names.get(name, name)) for name, value in branch.values.items()
-    }
-    nodes = [_renamed(inner, names) for inner in branch.nodes] if names else list(branch.nodes)
+    names = _fresh(node, branch, taken)
+    found = in_place(node, branch, taken)
     named = zip(branch.outputs, node.outputs, strict=True)
-    nodes += [Node("Identity", [names.get(inner, inner)], [name], {}, node.name) for inner, name in named if name]
-    return Graph(values, nodes)
+    found.nodes += [Node("Identity", [names.get(inner, inner)], [name], {}, node.name) for inner, name in named if name]
+    return found
+
+
+def in_place(node: Node, graph: Graph, taken: Callable[[str], bool]) -> Graph:
+    """The graph's nodes, of which some give the node's outputs, with such values under free names."""
+    names = _fresh(node, graph, taken)
+    values = {
+        names.get(name, name): replace(value, name=names.get(name, name)) for name, value in graph.values.items()
+    }
+    return Graph(values, [_renamed(inner, names) for inner in graph.nodes] if names else list(graph.nodes))
+
+
+def _fresh(node: Node, graph: Graph, taken: Callable[[str], bool]) -> dict[str, str]:
+    """Names of the graph's values that are taken, and what they are called instead."""
+    prefix = node.outputs[0] if node.outputs else node.name
+    return {name: _free(f"{prefix}/{name}", taken) for name in graph.values if taken(name)}
 
 
 def _free(name: str, taken: Callable[[str], bool]) -> str:

@@ -19,7 +19,7 @@ from ..ops.inference import Step, context_of, infer_node
 from ..ops.registry import DataNeeded, Tensor, find
 from .dimensions import bind_inputs, declare
 from .folding import Folder
-from .inlining import inlined
+from .inlining import in_place, inlined
 
 __all__ = ["Instance", "Later", "Step", "fold_constants", "infer_node", "instantiate"]
 
@@ -88,9 +88,8 @@ def instantiate(
 
     while nodes:
         node, names = nodes.popleft()
-        branch = _chosen(node, scope)
+        branch = _stand_in(node, scope, later, taken)
         if branch is not None:
-            branch = _inlined(node, branch, later, taken)
             within = [(inner, _reads(inner)) for inner in branch.nodes]
             nodes.extendleft(reversed(within))
             values |= branch.values
@@ -164,14 +163,23 @@ def _chosen(node: Node, scope: Scope) -> Graph | None:
     return branch
 
 
-def _inlined(node: Node, branch: Graph, later: Later | None, taken: Callable[[str], bool]) -> Graph:
-    """As `inlined`, the same graph every time."""
-    key = id(node), id(branch)
+def _stand_in(node: Node, scope: Scope, later: Later | None, taken: Callable[[str], bool]) -> Graph | None:
+    """What is to be planned instead of the node, the same graph every time."""
+    branch = _chosen(node, scope)
     if later is None:
-        return inlined(node, branch, taken)
+        return None if branch is None else inlined(node, branch, taken)
+    op = find(node.op)
+    whole = branch is None and op is not None and op.parts is not None and not _is_known(node, scope)
+    if branch is None and not whole:
+        return None
+    key = id(node), id(branch)
     if key not in later.inlined:
-        later.inlined[key] = inlined(node, branch, taken)
+        later.inlined[key] = in_place(node, op.parts(node), taken) if whole else inlined(node, branch, taken)
     return later.inlined[key]
+
+
+def _is_known(node: Node, scope: Scope) -> bool:
+    return all(name in scope and scope[name].data is not None for name in node.inputs if name)
 
 
 def fold_constants(graph: Graph, largest: int | None = None) -> Graph:

@@ -185,7 +185,7 @@ def lower_f32(ctx: Context, b: Builder, x: View, taps: np.ndarray, bias: np.ndar
     while lanes > channels:
         lanes //= 2
     most = min(PIXELS_F32, 1 + (WIDEST_TILE - scan.kernel) // scan.stride)
-    count = 1 if scan.dilation > 1 else _even(scan.pixels, most)
+    count = 1 if scan.dilation > 1 else _even(scan.pixels, most, b.tiles.few)
     starts = [*range(0, channels - lanes, lanes), channels - lanes]
     weights = np.stack([scan.rows(taps)[..., s : s + lanes] for s in starts]).astype(np.float32)
     bias = np.zeros(channels, np.float32) if bias is None else bias.astype(np.float32)
@@ -333,8 +333,11 @@ def _cost(pixels: int, tile: int) -> float:
     return -(-pixels // tile) * (tile + TILE_OVERHEAD)
 
 
-def _even(total: int, most: int) -> int:
-    """The size of equal parts, at most `most`, that cover the total with the least overlap."""
+def _even(total: int, most: int, few: bool) -> int:
+    """The size of equal parts, at most `most`, that cover the total with the least overlap; or few of which serve any
+    total."""
     most = min(total, most)
+    if few:
+        return 1 << (most.bit_length() - 1)
     parts = -(-total // most)
     return -(-total // parts)

@@ -17,7 +17,7 @@ from .function_form import function_form
 from .product import Geometry, product_ahead, product_blocks, shared
 from .product_int8 import fits_int8
 from .registry import lowers
-from .tile_choice import choose_tile
+from .tile_choice import cheapest_tile
 
 
 class RoundedRows(msgspec.Struct, frozen=True):
@@ -78,7 +78,8 @@ def _emit(
     )  # fmt: skip
     # In the channels' own order: nothing is packed on the way to float32.
     layout = replace(b.tile_layout("i8"), interleaved=False)
-    rows, columns, _ = choose_tile(b.target, "i8", 1, count, channels, layout.steps(inner))
+    (rows, columns, _), _ = cheapest_tile(b.target, "i8", 1, count, channels, layout.steps(inner), tiles=b.tiles)
+    b.tiles.made.add(("i8", rows, columns, 1))
     packed, work = layout.pack(weights[:, None], columns), count * weights.size // 4
     g = shared(b, g, rows, work)
     sums = weights.sum(1, dtype=np.int64)

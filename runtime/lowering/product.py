@@ -87,8 +87,8 @@ def emit_f32(
     bias = np.zeros(weights.shape[0], np.float32) if bias is None else bias.astype(np.float32)
     channels, segments, _ = weights.shape
     steps = segments * g.run
-    (rows, columns, tall), _ = cheapest_tile(b.target, "f32", g.lines, g.pixels, channels, steps, compiled=b.tiles)
-    b.tiles.add(("f32", rows, columns, tall))
+    (rows, columns, tall), _ = cheapest_tile(b.target, "f32", g.lines, g.pixels, channels, steps, tiles=b.tiles)
+    b.tiles.made.add(("f32", rows, columns, tall))
     packed, work = layout.pack(weights, columns), g.lines * g.pixels * weights.size
     width = columns * layout.lanes
     tail = None if channels >= width else channels - (columns - 1) * layout.lanes
@@ -150,7 +150,7 @@ def lines_ahead(
     if b.target.family != "x86" or packed.nbytes < AHEAD_WEIGHTS or panel < AHEAD_PANEL or tiles == 1:
         return 0
     lines = layout.at_once(b.target, rows) * layout.step_bytes(columns) // LINE
-    return max(1, -(-lines // tiles))
+    return 1 if b.tiles.few else max(1, -(-lines // tiles))
 
 
 def product_ahead(b: Builder, g: Geometry, layout: TileLayout, packed: np.ndarray, rows: int, columns: int) -> int:

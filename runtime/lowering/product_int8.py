@@ -120,7 +120,7 @@ def emit_int8(
     channels = weights.shape[0]
     chosen = int8_tile(b, g, weights, needed)
     element, rows, columns, tall = chosen.element, chosen.rows, chosen.columns, chosen.tall
-    b.tiles.add((element, rows, columns, tall))
+    b.tiles.made.add((element, rows, columns, tall))
     layout = b.tile_layout(element)
     if isinstance(out, Reals):
         # In the channels' own order: nothing is packed on the way to float32.

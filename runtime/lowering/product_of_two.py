@@ -13,7 +13,7 @@ from ..program.view import Shape, View, dense
 from .chunking import blocks_of_a_chunk
 from .function_form import function_form
 from .product import Geometry, shared
-from .tile_choice import choose_tile
+from .tile_choice import cheapest_tile
 
 MOST_PRODUCTS = 256
 """Of matrices in one node, each of which is a call: more run in NumPy."""
@@ -54,7 +54,10 @@ class _Product:
         self._ctx, self._b, self._rows = ctx, b, rows
         *self._leading, self._inner, self._channels = w.shape
         self._layout = b.tile_layout("f32")
-        self._tile_rows, self._columns, _ = choose_tile(b.target, "f32", 1, rows, self._channels, self._inner)
+        (self._tile_rows, self._columns, _), _ = cheapest_tile(
+            b.target, "f32", 1, rows, self._channels, self._inner, tiles=b.tiles, whole=b.tiles.few
+        )
+        b.tiles.made.add(("f32", self._tile_rows, self._columns, 1))
         self._width = self._columns * self._layout.lanes
         offsets = np.zeros(self._channels, np.float32) if bias is None else bias.astype(np.float32)
         self._bias = b.constant(self._layout.pack_channels(offsets, self._columns))

@@ -7,10 +7,10 @@ Sapphire Rapids.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from ..program.tiles import Tiles
 from ..simd.tile_layout import BYTE_PAIRS, NARROW, TileLayout
 from ..targets.target import Target
 
@@ -19,13 +19,11 @@ WIDEST_OF_SEVERAL_ROWS = 4
 """Columns of a tile."""
 TALLEST = 32
 """Rows of a tile."""
-HARDLY = 0.93
-"""Of the estimated time, which is not known any better: what another kernel has to gain to be worth compiling."""
+HARDLY, FEW = 0.93, 0.7
+"""Of the estimated time, which is not known any better: what another kernel has to gain to be worth compiling; and
+where sizes vary from run to run."""
 NEAR = 32 << 10
 """Bytes of weights that the first cache holds beside activations, on any CPU whose cost does not say less."""
-
-Tiles = AbstractSet[tuple[str, int, int, int]]
-"""Elements, rows, columns and lines."""
 
 
 class TileCost(msgspec.Struct, frozen=True):
@@ -151,14 +149,16 @@ def product_cycles(target: Target, element: str, lines: int, pixels: int, channe
 
 def cheapest_tile(
     target: Target, element: str, lines: int, pixels: int, channels: int, steps: int,
-    again: Callable[[int], int] | None = None, compiled: Tiles = frozenset(),
+    again: Callable[[int], int] | None = None, tiles: Tiles | None = None,
+    whole: bool = False,
 ) -> tuple[tuple[int, int, int], float]:  # fmt: skip
-    """Both of the above. again: how many steps more a tile of so many columns takes. compiled: what the program has
-    already, which is preferred to what is hardly faster."""
+    """Both of the above. again: how many steps more a tile of so many columns takes. tiles: those that are there are
+    preferred to what is hardly faster. whole: whether all columns must be full, but for channels of less than one."""
     layout, cost = TileLayout.of(target, element), tile_cost(target, element)
-    best, least = (1, 1, 1), float("inf")
+    best, least, tiles = (1, 1, 1), float("inf"), tiles or Tiles()
+    worth = FEW if tiles.few else HARDLY
     for columns in range(1, WIDEST + 1):
-        if columns > 1 and (columns - 1) * layout.lanes >= channels:
+        if columns > 1 and (columns - 1 + whole) * layout.lanes > channels - (not whole):
             break
         taken = steps + (again(columns) if again else 0)
         blocks, panel = len(layout.starts(channels, columns)), taken * layout.step_bytes(columns)
@@ -167,10 +167,12 @@ def cheapest_tile(
             held = rows + rows % 2 if layout.row_pairs else rows
             if not cost.fits(held, columns) or (columns > WIDEST_OF_SEVERAL_ROWS and rows > 1):
                 break
-            tiles = blocks * -(-lines // tall) * -(-pixels * tall // rows)
-            total = tiles * cost.cycles(held, columns, taken, panel)
-            if (element, rows, columns, tall) in compiled:
-                total *= HARDLY
+            if not tiles.allows(element, rows, columns, tall):
+                continue
+            count = blocks * -(-lines // tall) * -(-pixels * tall // rows)
+            total = count * cost.cycles(held, columns, taken, panel)
+            if (element, rows, columns, tall) in tiles.made:
+                total *= worth
             if total < least * 0.999:
                 best, least = (rows, columns, tall), total
     return best, least

@@ -109,10 +109,14 @@ def repeated(table: Table, images: int, x_image: int, y_image: int) -> Table:
     return Table((table.entries[None] + shift).reshape(-1, 4), table.tap)
 
 
-def channel_vectors(channels: int, widest: int) -> tuple[int, tuple[int, ...], int]:
+def channel_vectors(channels: int, widest: int, few: bool = False) -> tuple[int, tuple[int, ...], int]:
     """How a line of channels is covered: lanes of a vector (a power of two, at most widest), first channels of a
-    block's vectors, blocks. The last block and, in a single block, the last vector may overlap the one before."""
+    block's vectors, blocks. The last block and, in a single block, the last vector may overlap the one before. few:
+    whether few ways are to serve any number of channels."""
     lanes = min(widest, 1 << (channels.bit_length() - 1))
+    if few:
+        columns = min(VECTORS, 1 << ((channels // lanes).bit_length() - 1))
+        return lanes, tuple(v * lanes for v in range(columns)), -(-channels // (columns * lanes))
     vectors = -(-channels // lanes)
     if vectors <= VECTORS:
         return lanes, tuple(min(v * lanes, channels - lanes) for v in range(vectors)), 1
@@ -125,13 +129,15 @@ def emit(b: Builder, x: View, y: View, channels: int, rows: Table, columns: Tabl
     """Appends the call. x and y: of one element type and form (flipped or not); offsets count from their first."""
     rows, columns = _joined(rows, columns)
     element = "f32" if x.dtype == np.float32 else "u8" if x.flipped or x.dtype == np.uint8 else "i8"
-    lanes, offsets, blocks = channel_vectors(channels, _widest(b, element, r.operation))
+    lanes, offsets, blocks = channel_vectors(channels, _widest(b, element, r.operation), b.tiles.few)
     long = element != "f32" and r.operation == "sum" and rows.widest * columns.widest > SHORT_SUM
     width = offsets[-1] + lanes
+    # Sums of floats depend on how many are added at once.
+    few = b.tiles.few and (element != "f32" or r.operation in ("max", "min"))
     flip, form = 128 if x.flipped else 0, function_form(r.activation, r.params)
     constants = {
         "element": element, "operation": r.operation, "lanes": lanes, "offsets": offsets, "epilogue": r.epilogue,
-        **_at_once(rows, columns), "long": long, "activation": form.function,
+        **_at_once(rows, columns, few), "long": long, "activation": form.function,
     }  # fmt: skip
     lines = len(rows.entries)
     together = blocks_of_a_chunk(b, lines, blocks)
@@ -179,9 +185,11 @@ def _widest(b: Builder, element: str, operation: str) -> int:
     return b.target.vector_bytes // size
 
 
-def _at_once(rows: Table, columns: Table) -> dict[str, int]:
-    """The window that is read at once: all of it, or so many elements of a row that few are left."""
+def _at_once(rows: Table, columns: Table, few: bool) -> dict[str, int]:
+    """The window that is read at once: all of it, or so many elements of a row that few are left; or as many of any."""
     tall, wide = max(rows.widest, 1), max(columns.widest, 1)
+    if few:
+        return {"window_rows": 1, "window_taps": GROUP // 2}
     if tall * wide <= WINDOW:
         return {"window_rows": tall, "window_taps": wide}
     taps = wide if wide <= GROUP else next((n for n in range(GROUP, 2, -1) if wide % n == 0), GROUP // 2)

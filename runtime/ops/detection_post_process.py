@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .checks import FLOATS, require_kind
-from .non_max_suppression import greedy
 from .registry import Context, Cost, Inferred, Op, register
+from .suppression import greedy
 
 COUNTS = ("max_detections", "max_classes_per_detection", "num_classes", "detections_per_class")
 

@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 
 from ..errors import ModelError
-from ..graph import Attribute, Node, Quantization
+from ..graph import Attribute, Graph, Node, Quantization
 from .location import files, files_of
 
 Shape = tuple[int, ...]
@@ -171,6 +171,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     shape_only: the result depends on the input's shape and dtype alone.
     decompresses: models store weights in what it reads, to make them larger on loading.
     runs_to_infer: `infer` computes the results, as nothing else says their shapes; `cost` asks for inputs alone then.
+    parts: nodes of other operators that give the same outputs; planned in the node's place where it would have to be
+        run by itself. The graph's values are what lies between them.
     text: its inputs may be text. sequences: they may be sequences of tensors or optional values.
     runs_graphs: the reference is a generator: it yields a graph of its attributes with the arrays of its inputs, and is
         sent the arrays of its outputs. See evaluate/control.py.
@@ -195,6 +197,7 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     shape_only: bool = False
     decompresses: bool = False
     runs_to_infer: bool = False
+    parts: Callable[[Node], Graph] | None = None
     text: bool = False
     sequences: bool = False
     runs_graphs: bool = False

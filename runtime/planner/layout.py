@@ -21,9 +21,9 @@ WORK = 4_000_000
 """Pairs of storages that all tries together may look at (and one alone): about half a second."""
 
 
-def lay_out(storages: Iterable[Storage], leads: Leads = NO_LEADS) -> int:
+def lay_out(storages: Iterable[Storage], leads: Leads = NO_LEADS, tries: int = TRIES) -> int:
     """Gives every storage its offset and returns the arena's size in bytes. leads: of storages that may overlap
-    although they are alive together.
+    although they are alive together. tries: at most.
 
     One storage after the other goes into the smallest gap between the placed ones that are alive with it (Pisarchyk &
     Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020). Tried are the orders by size, by size
@@ -34,7 +34,7 @@ def lay_out(storages: Iterable[Storage], leads: Leads = NO_LEADS) -> int:
     items = list(storages)
     if not items:
         return 0
-    search = _Search(items, leads, min(TRIES, WORK // max(1, len(items) ** 2)))
+    search = _Search(items, leads, min(tries, WORK // max(1, len(items) ** 2)))
     for look in (search.climb, search.wander):
         for arrange in ORDERS:
             if not search.over:  # an order alone takes long to find of thousands

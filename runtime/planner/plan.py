@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from sys import intern
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..program.bounds import OutOfBounds
 from ..program.builder import SOFTMAX_BYTES, Builder
 from ..program.overlap import overlaps
 from ..program.program import Call, Exits, Jump, Program, PythonStep, touched
+from ..program.tiles import Tiles
 from ..program.view import NEVER, Border, Place, Storage, View
 from ..program.weights import Weights
 from ..targets.target import Target
@@ -26,6 +28,8 @@ from .strips import in_strips
 
 WORTH_SHORTER = 0.85
 """What is left of the arena where strips of half the memory, of which there are more, are worth while."""
+HASTY_TRIES = 1
+"""Layouts of the arena that are tried for a program that is run once or a few times."""
 SHARED_MACS = 4_000_000
 """Multiply-adds of a whole program below which one thread is faster than two."""
 
@@ -44,6 +48,8 @@ def plan(
     exits: Exits | None = None,
     known: Mapping[str, np.ndarray] | None = None,
     states: Mapping[str, str] | None = None,
+    tiles: Tiles | None = None,
+    without: AbstractSet[str] = frozenset(),
 ) -> Program:
     """Lowers the graph for these input shapes. outputs: names of values to return; the graph's outputs by default.
     target: None for a program of NumPy steps alone. reuse_inputs: the inputs' memory becomes other values' once they
@@ -52,7 +58,8 @@ def plan(
     strip by strip, and the memory of a strip; None where it never does. exits: which of the graph's nodes make later
     ones unnecessary for the graph's own outputs. known: inputs that will always have these elements. states: of inputs
     that the next run finds an output in, that output; where its memory is no other output's, the program leaves it
-    there itself.
+    there itself. tiles: what there are kernels for; where its sizes vary, no time is taken for the smallest arena.
+    without: nodes, as text, that are to run in NumPy.
 
     DataNeeded where shapes depend on data. ModelError where shapes do not fit the graph, a node's memory cannot be
     addressed, or it asks for work or memory out of proportion to the inputs; InputError where an input's cannot be
@@ -68,9 +75,9 @@ def plan(
     constants = constant_elements(graph)
     limits = Limits(most_work(constants, given, carried, kernels=target is not None), most_kernels(constants))
     limits.without_inputs(instance.steps, graph.inputs)
-    builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy)
+    builder = Builder(target, weights, threads if macs >= SHARED_MACS else 1, limits.in_numpy, tiles)
     builder.softmax_bytes = softmax_bytes
-    builder.borders = {} if target is None else _borders(instance)
+    builder.borders = {} if target is None else _borders(instance, without)
     inputs = {}
     for name in graph.inputs:
         tensor = instance.tensors[name]
@@ -89,7 +96,7 @@ def plan(
     del instance  # so that a constant computed for one step alone is freed once its packed form is among the weights
     while nodes:
         step = nodes.pop()
-        lowering = find(step.op.name)
+        lowering = None if without and str(step.node) in without else find(step.op.name)
         if leave is not None and step.node.name == leave.to:
             for gate, flag in gates:
                 gate.jump = Jump(flag, len(builder.steps))
@@ -107,7 +114,7 @@ def plan(
     before, after = (*inputs.values(), *flags), (*after, *flags)
     steps, used = _scheduled(builder, kept, before, after, strip_bytes if target is not None else None)
     leads = overlaps(steps)
-    size = layout.lay_out(used, leads)
+    size = layout.lay_out(used, leads, HASTY_TRIES if builder.tiles.few else layout.TRIES)
     limits.memory(size)
     return Program(
         steps, inputs, views, size, layout.lower_bound(used, leads), builder.scratch_bytes, macs,
@@ -186,11 +193,11 @@ def _early(steps: Sequence[Call | PythonStep], copies: Sequence[Call | PythonSte
     return [*at[0], *(one for step, after in zip(steps, at[1:], strict=True) for one in (step, *after))]
 
 
-def _borders(instance: Instance) -> dict[str, tuple[Border, float]]:
+def _borders(instance: Instance, without: AbstractSet[str]) -> dict[str, tuple[Border, float]]:
     """For each value, the largest border that its consumers want; the first one's fill decides where they differ."""
     found: dict[str, tuple[Border, float]] = {}
     for step in instance.steps:
-        lowering = find(step.op.name)
+        lowering = None if without and str(step.node) in without else find(step.op.name)
         wanted = lowering.border(step.ctx) if lowering is not None and lowering.border is not None else None
         tensor = step.ctx.optional(0)
         if wanted is None or tensor is None or tensor.data is not None:

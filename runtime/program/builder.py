@@ -22,6 +22,7 @@ from ..targets.target import Target
 from .bounds import LARGEST, OutOfBounds, check_int32
 from .copies import move
 from .program import Call, Lines, PythonStep, Trap
+from .tiles import Tiles
 from .view import NO_BORDER, Border, Place, Start, Storage, View, channels_last, dense, levels
 from .weights import Weights
 
@@ -54,9 +55,11 @@ class Builder:
     """Collects the steps of one program. `ctx` is the node being lowered."""
 
     def __init__(
-        self, target: Target | None, weights: Weights, threads: int, in_numpy: Callable[[Op, Context], None] = _any
-    ) -> None:
-        """in_numpy: called for a step that runs its reference, before its memory is laid out; may refuse it."""
+        self, target: Target | None, weights: Weights, threads: int, in_numpy: Callable[[Op, Context], None] = _any,
+        tiles: Tiles | None = None,
+    ) -> None:  # fmt: skip
+        """in_numpy: called for a step that runs its reference, before its memory is laid out; may refuse it. tiles:
+        what there are kernels for, to which those of this program are added."""
         self._target = target
         self._flipping = target is not None and target.family == "x86"
         self._in_numpy = in_numpy
@@ -69,7 +72,7 @@ class Builder:
         self.kernels: set[str] = set()
         self.borders: dict[str, tuple[Border, float]] = {}
         self.softmax_bytes = SOFTMAX_BYTES
-        self.tiles: set[tuple[str, int, int, int]] = set()
+        self.tiles = tiles or Tiles()
         self.ctx = Context(Node("Identity", [], []), [])
         self._name = ""
         self._views: dict[str, View] = {}

@@ -42,6 +42,19 @@ def reduce(operation: str) -> Any:
     return primitive(result, emit)
 
 
+def any_of(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    """int64, not 0 where any of a vector of booleans is true."""
+    lanes = mask.type.count
+    wide = b.sext(mask, ir.VectorType(I32, lanes))
+    return b.sext(call_llvm(b, f"llvm.vector.reduce.or.v{lanes}i32", I32, wide), I64)
+
+
+any_above = primitive(
+    lambda vector, bound: types.int64, lambda b, c, k, vector, bound: any_of(b, b.fcmp_ordered(">", vector, bound))
+)
+"""any_above(vector, bounds) -> not 0 where any float is larger than its bound."""
+
+
 def _before(b: ir.IRBuilder, lanes: int, count: ir.Value) -> ir.Value:
     """Vector of booleans: lane < count, count an int64."""
     kind = ir.VectorType(I32, lanes)

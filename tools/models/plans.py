@@ -12,6 +12,7 @@ from ...runtime.evaluate.shapes import fold_constants
 from ...runtime.ops.registry import DataNeeded
 from ...runtime.planner.plan import plan
 from ...runtime.program.builder import SOFTMAX_BYTES
+from ...runtime.program.tiles import Tiles
 from ...runtime.program.weights import Weights, WeightsFull
 
 if TYPE_CHECKING:
@@ -137,8 +138,9 @@ def _planned_staged(
                 continue
             sizes = {name: view.shape for name, view in each.program.inputs.items()}
             planned[key], weights = _planned(
-                each.cut.graph, sizes, target, threads, weights, **options, known=each.cut.known
-            )
+                each.cut.graph, sizes, target, threads, weights, **options, known=each.cut.known,
+                tiles=Tiles(few=each.cut.varies),
+            )  # fmt: skip
         return ran.program(planned), 0 if weights is None else weights.used
     finally:
         ran.close()

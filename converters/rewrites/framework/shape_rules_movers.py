@@ -246,9 +246,18 @@ def compress(query: Query) -> list[Shape | None]:
     return [] if shape is None else [_with(shape, axis, query.fresh(axis % len(shape)))]
 
 
-@rule("NonMaxSuppression")
+@rule("NonMaxSuppression", "ListChosen")
 def non_max_suppression(query: Query) -> list[Shape | None]:
     return [(query.fresh(0), 3)]
+
+
+@rule("ClassNonMaxSuppression")
+def class_non_max_suppression(query: Query) -> list[Shape | None]:
+    shape, most = query.shape(1), query.ints(2)
+    if shape is None or len(shape) != 3:
+        return []
+    known = most is not None and isinstance(shape[2], int)
+    return [(*shape[:2], min(shape[2], max(most[0], 0)) if known else query.fresh(2)), shape[:2]]
 
 
 @rule("StringSplit")
