@@ -157,6 +157,14 @@ CASES: dict[str, list[Case]] = {
         of(("n", 6, 4), ("n", "c", 6), constant(2), outputs=2),
         of(("n", "w", 4), ("n", "c", "w"), constant(2), outputs=2, computed=1),
     ],
+    "ListDetections": [
+        of(
+            *((1, "n", 4), (1, "n", 3), Input((1, 1, "k"), "int32"), Input((1, 1), "int32")),
+            outputs=4,
+            max_detections=5,
+            max_classes_per_detection=2,
+        )
+    ],
     "ListChosen": [
         of(
             Input((1, 2, 4), "int32", np.zeros((1, 2, 4), np.int32)),

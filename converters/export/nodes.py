@@ -26,6 +26,7 @@ WITHOUT_ONNX = {
     "RoundToFormat": "numbers of 8 or fewer bits that are held in wider ones cannot be written",
     "ClassNonMaxSuppression": "it is what millijoule plans for a NonMaxSuppression: export that",
     "ListChosen": "it is what millijoule plans for a NonMaxSuppression: export that",
+    "ListDetections": "it is what millijoule plans for a DetectionPostProcess",
     "PaddedNonMaxSuppression": "ONNX's NonMaxSuppression gives as many boxes as it finds",
     "MaxUnpool": "its indices count channels-last",
 }

@@ -165,17 +165,21 @@ def _chosen(node: Node, scope: Scope) -> Graph | None:
 
 def _stand_in(node: Node, scope: Scope, later: Later | None, taken: Callable[[str], bool]) -> Graph | None:
     """What is to be planned instead of the node, the same graph every time."""
-    branch = _chosen(node, scope)
-    if later is None:
-        return None if branch is None else inlined(node, branch, taken)
-    op = find(node.op)
-    whole = branch is None and op is not None and op.parts is not None and not _is_known(node, scope)
-    if branch is None and not whole:
+    branch, op = _chosen(node, scope), find(node.op)
+    parts = None if op is None or (op.runs_to_infer and later is None) else op.parts
+    if branch is None and (parts is None or _is_known(node, scope)):
         return None
     key = id(node), id(branch)
-    if key not in later.inlined:
-        later.inlined[key] = in_place(node, op.parts(node), taken) if whole else inlined(node, branch, taken)
-    return later.inlined[key]
+    if later is not None and key in later.inlined:
+        return later.inlined[key]
+    if branch is not None:
+        found = inlined(node, branch, taken)
+    else:
+        assert parts is not None
+        found = in_place(node, parts(node), taken)
+    if later is not None:
+        later.inlined[key] = found
+    return found
 
 
 def _is_known(node: Node, scope: Scope) -> bool:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..graph import Attribute, Graph, Node, Value
 from .checks import FLOATS, require_kind
+from .non_max_suppression import class_non_max_suppression, list_chosen
 from .registry import Context, Cost, Inferred, Op, register
-from .suppression import greedy
 
+DETECTIONS_PER_CLASS, LAST = 100, (1 << 31) - 1
 COUNTS = ("max_detections", "max_classes_per_detection", "num_classes", "detections_per_class")
 
 
@@ -24,8 +26,7 @@ def infer(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"scores of shape {scores.shape} do not fit {count} anchors and their classes")
     if min(ctx.attrs[name] for name in COUNTS) < 1 or len(ctx.attrs["scales"]) != 4 or 0 in ctx.attrs["scales"]:
         raise ctx.error("its numbers of detections and classes, and its four scales, must be above 0")
-    rows, real = ctx.attrs["max_detections"] * ctx.attrs["max_classes_per_detection"], np.dtype(np.float32)
-    return [((1, rows, 4), real), ((1, rows), real), ((1, rows), real), ((1,), real)]
+    return infer_list(ctx)
 
 
 def detection_post_process(
@@ -40,7 +41,7 @@ def detection_post_process(
     iou_threshold: float,
     scales: Sequence[float],
     regular: int = 0,
-    detections_per_class: int = 100,
+    detections_per_class: int = DETECTIONS_PER_CLASS,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """boxes (1, N, 4 or more): centre y, x, height, width relative to anchors (N, 4), times scales; scores (1, N, C),
     of which the last num_classes count. Gives boxes (1, max_detections * max_classes_per_detection, 4): top, left,
@@ -50,24 +51,17 @@ def detection_post_process(
     box, which then gives its best max_classes_per_detection.
     """
     edges = decoded(boxes[0, :, :4].astype(np.float32), anchors.astype(np.float32), np.array(scales, np.float32))
-    found = scores[0, :, scores.shape[2] - num_classes :].astype(np.float32)
-    if regular:
-        kept = [(column, chosen(edges, found[:, column], detections_per_class, score_threshold, iou_threshold))
-                for column in range(num_classes)]  # fmt: skip
-        rows = np.concatenate([indices for _, indices in kept])
-        classes = np.concatenate([np.full(len(indices), column) for column, indices in kept])
-        best = np.argsort(-found[rows, classes], kind="stable")[:max_detections]
-        rows, classes, count = rows[best], classes[best], len(best)
-    else:
-        depth = min(max_classes_per_detection, num_classes)
-        picked = chosen(edges, found.max(1), max_detections, score_threshold, iou_threshold)
-        rows, count = np.repeat(picked, depth), len(picked)
-        classes = np.argsort(-found[picked], axis=1, kind="stable")[:, :depth].reshape(-1)
-    room = max_detections * max_classes_per_detection
-    outputs = [np.zeros((1, room, *more), np.float32) for more in ((4,), (), ())]
-    for output, result in zip(outputs, (edges[rows], classes, found[rows, classes]), strict=True):
-        output[0, : len(rows)] = result
-    return outputs[0], outputs[1], outputs[2], np.array([count], np.float32)
+    own = scores[..., scores.shape[2] - num_classes :].astype(np.float32)
+    lists = own if regular else own.max(2, keepdims=True)
+    most = detections_per_class if regular else max_detections
+    chosen, counts = class_non_max_suppression(
+        edges[None], lists.transpose(0, 2, 1), np.array(most), np.array(iou_threshold, np.float32),
+        below(score_threshold),
+    )  # fmt: skip
+    return list_detections(
+        edges[None], own, chosen, counts, max_detections=max_detections,
+        max_classes_per_detection=max_classes_per_detection, regular=regular,
+    )  # fmt: skip
 
 
 def decoded(boxes: np.ndarray, anchors: np.ndarray, scales: np.ndarray) -> np.ndarray:
@@ -77,10 +71,82 @@ def decoded(boxes: np.ndarray, anchors: np.ndarray, scales: np.ndarray) -> np.nd
     return np.concatenate([centre - half, centre + half], 1)
 
 
-def chosen(edges: np.ndarray, scores: np.ndarray, most: int, least: float, iou: float) -> np.ndarray:
-    """Indices of at most so many boxes, none of whose scores is below least, the best first."""
-    able = np.flatnonzero(scores >= np.float32(least))
-    return able[greedy(edges[able], scores[able], most, iou, None)]
+def below(score: float) -> np.ndarray:
+    """What exactly the scores from this one on are above."""
+    return np.nextafter(np.float32(score), np.float32(-np.inf))
+
+
+def parts(node: Node) -> Graph:
+    """What it consists of: `decoded` and the classes' scores, ClassNonMaxSuppression, and ListDetections."""
+    values, nodes = dict[str, Value](), list[Node]()
+    attrs, name = node.attrs, node.outputs[0]
+
+    def constant(what: str, data: object, dtype: type = np.float32) -> str:
+        array = np.array(data, dtype)
+        values[f"{name}/{what}"] = Value(f"{name}/{what}", array.dtype, array.shape, None, array)
+        return f"{name}/{what}"
+
+    def add(op: str, inputs: list[str], what: str, **more: Attribute) -> str:
+        dtype = np.dtype(np.int32 if what in ("chosen", "counts") else np.float32)
+        values[f"{name}/{what}"] = Value(f"{name}/{what}", dtype)
+        nodes.append(Node(op, inputs, [f"{name}/{what}"], more, f"{node.name or name}/{what}"))
+        return f"{name}/{what}"
+
+    def columns(data: str, first: int, end: int, axis: int, what: str) -> str:
+        places = [constant(f"{what}.{at}", [number], np.int64) for at, number in enumerate((first, end, axis))]
+        return add("Slice", [data, *places], what)
+
+    boxes, scores, anchors = node.inputs
+    y, x, height, width = (float(scale) for scale in attrs["scales"])
+    middle, size = columns(anchors, 0, 2, 1, "middle"), columns(anchors, 2, 4, 1, "size")
+    moved = add("Div", [columns(boxes, 0, 2, 2, "at"), constant("steps", [y, x])], "moved")
+    centre = add("Add", [add("Mul", [moved, size], "far"), middle], "centre")
+    log = add("Div", [columns(boxes, 2, 4, 2, "of"), constant("growth", [height, width])], "log")
+    grown = add("Exp", [log], "grown")
+    half = add("Mul", [add("Mul", [constant("half", 0.5), grown], "halved"), size], "radius")
+    edges = add("Concat", [add("Sub", [centre, half], "first"), add("Add", [centre, half], "last")], "edges", axis=2)
+    own = columns(scores, -int(attrs["num_classes"]), LAST, 2, "own")
+    regular = bool(attrs.get("regular", 0))
+    lists = own if regular else add("ReduceMax", [own, constant("classes", [2], np.int64)], "best", keepdims=1)
+    most = attrs.get("detections_per_class", DETECTIONS_PER_CLASS) if regular else attrs["max_detections"]
+    thresholds = [constant("iou", attrs["iou_threshold"]), constant("least", below(attrs["score_threshold"]))]
+    lines = add("Transpose", [lists], "lines", perm=[0, 2, 1])
+    chosen = add("ClassNonMaxSuppression", [edges, lines, constant("most", most, np.int64), *thresholds], "chosen")
+    counts = f"{name}/counts"
+    values[counts] = Value(counts, np.dtype(np.int32))
+    nodes[-1].outputs.append(counts)
+    kept: dict[str, Attribute] = {key: attrs[key] for key in ("max_detections", "max_classes_per_detection")}
+    last = Node("ListDetections", [edges, own, chosen, counts], list(node.outputs), {**kept, "regular": int(regular)})
+    last.name = node.name
+    nodes.append(last)
+    return Graph(values, nodes)
+
+
+def infer_list(ctx: Context) -> list[Inferred]:
+    rows, real = ctx.attrs["max_detections"] * ctx.attrs["max_classes_per_detection"], np.dtype(np.float32)
+    return [((1, rows, 4), real), ((1, rows), real), ((1, rows), real), ((1,), real)]
+
+
+def list_detections(
+    edges: np.ndarray, scores: np.ndarray, chosen: np.ndarray, counts: np.ndarray, *, max_detections: int,
+    max_classes_per_detection: int, regular: int = 0,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """DetectionPostProcess's outputs, of what ClassNonMaxSuppression has chosen: with regular, of each class, else of
+    the boxes by their best one. edges (1, N, 4), scores (1, N, classes)."""
+    found = scores[0]
+    if regular:
+        _, classes, rows = list_chosen(chosen, counts).T
+        best = np.argsort(-found[rows, classes], kind="stable")[:max_detections]
+        rows, classes, count = rows[best], classes[best], len(best)
+    else:
+        depth, picked = min(max_classes_per_detection, found.shape[1]), chosen[0, 0, : counts[0, 0]]
+        rows, count = np.repeat(picked, depth), len(picked)
+        classes = np.argsort(-found[picked], axis=1, kind="stable")[:, :depth].reshape(-1)
+    room = max_detections * max_classes_per_detection
+    outputs = [np.zeros((1, room, *more), np.float32) for more in ((4,), (), ())]
+    for output, result in zip(outputs, (edges[0, rows], classes, found[rows, classes]), strict=True):
+        output[0, : len(rows)] = result
+    return outputs[0], outputs[1], outputs[2], np.array([count], np.float32)
 
 
 def cost(ctx: Context) -> Cost:
@@ -88,4 +154,5 @@ def cost(ctx: Context) -> Cost:
     return Cost(300 * scores.size, 64 * scores.size)
 
 
-register(Op("DetectionPostProcess", detection_post_process, infer, cost=cost))
+register(Op("DetectionPostProcess", detection_post_process, infer, cost=cost, parts=parts))
+register(Op("ListDetections", list_detections, infer_list))

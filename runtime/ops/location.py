@@ -24,6 +24,7 @@ FAMILIES: Final = (
         "roi_align",
         "control_flow",
         "non_max_suppression",
+        "detection_post_process",
         "svm",
         "sequence",
         "optional",

@@ -171,8 +171,8 @@ class Op(msgspec.Struct, frozen=True, eq=False, dict=True):
     shape_only: the result depends on the input's shape and dtype alone.
     decompresses: models store weights in what it reads, to make them larger on loading.
     runs_to_infer: `infer` computes the results, as nothing else says their shapes; `cost` asks for inputs alone then.
-    parts: nodes of other operators that give the same outputs; planned in the node's place where it would have to be
-        run by itself. The graph's values are what lies between them.
+    parts: nodes of other operators that give the same outputs, most of which have kernels, and are planned in the
+        node's place. The graph's values are what lies between them, and constants.
     text: its inputs may be text. sequences: they may be sequences of tensors or optional values.
     runs_graphs: the reference is a generator: it yields a graph of its attributes with the arrays of its inputs, and is
         sent the arrays of its outputs. See evaluate/control.py.
