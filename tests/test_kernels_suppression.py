@@ -89,7 +89,7 @@ def test_padded(most: int, sigma: float | None, target: str) -> None:
 def test_a_suppression_is_planned_as_its_kernel(threads: int) -> None:
     shapes = {"b": (1, 400, 4), "s": (1, 80, 400)}
     graph = node_graph(Node("NonMaxSuppression", ["b", "s", "m", "i", "l"], ["y"], {}, "kept"), inputs=shapes)
-    for name, value in {"m": np.array([9]), "i": np.float32([0.4]), "l": np.float32([0.6])}.items():
+    for name, value in {"m": np.array([9]), "i": np.array([0.4], np.float32), "l": np.array([0.6], np.float32)}.items():
         graph.add_constant(name, value)
     graph.values["y"].dtype = np.dtype(np.int64)
     with load(Model(graph), threads=threads) as session:

@@ -159,7 +159,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "ListDetections": [
         of(
-            *((1, "n", 4), (1, "n", 3), Input((1, 1, "k"), "int32"), Input((1, 1), "int32")),
+            *((1, "n", 4), (1, "n", 3), Input((1, 1, "w"), "int32"), Input((1, 1), "int32")),
             outputs=4,
             max_detections=5,
             max_classes_per_detection=2,

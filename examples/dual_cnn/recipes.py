@@ -45,7 +45,7 @@ VIEWS = 24
 LARGE = {"fashion_mnist": Recipe(epochs=40), "cifar10": Recipe(epochs=60)}
 SMALL_EPOCHS = {
     "fashion_mnist": {
-        "plain": 24, "residual": 60, "mobile": 12, "wide": 24, "mixer": 12, "tiny": 24, "broad": 60,
+        "plain": 24, "residual": 44, "mobile": 12, "wide": 24, "mixer": 12, "tiny": 24, "broad": 44,
     },
     "cifar10": {"plain": 24, "residual": 48, "mobile": 12, "mixer": 12, "tiny": 24, "pooled": 80, "narrow": 72},
 }  # fmt: skip

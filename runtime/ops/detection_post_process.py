@@ -82,7 +82,7 @@ def parts(node: Node) -> Graph:
     attrs, name = node.attrs, node.outputs[0]
 
     def constant(what: str, data: object, dtype: type = np.float32) -> str:
-        array = np.array(data, dtype)
+        array: np.ndarray = np.array(data, dtype)
         values[f"{name}/{what}"] = Value(f"{name}/{what}", array.dtype, array.shape, None, array)
         return f"{name}/{what}"
 

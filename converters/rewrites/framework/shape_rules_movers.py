@@ -256,8 +256,9 @@ def class_non_max_suppression(query: Query) -> list[Shape | None]:
     shape, most = query.shape(1), query.ints(2)
     if shape is None or len(shape) != 3:
         return []
-    known = most is not None and isinstance(shape[2], int)
-    return [(*shape[:2], min(shape[2], max(most[0], 0)) if known else query.fresh(2)), shape[:2]]
+    count = shape[2]
+    places = min(count, max(most[0], 0)) if most and isinstance(count, int) else query.fresh(2)
+    return [(*shape[:2], places), shape[:2]]
 
 
 @rule("StringSplit")
