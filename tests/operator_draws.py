@@ -386,6 +386,7 @@ OFTEN = [
     *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Gather", "Slice", "Split", "Pad", "Resize", "Concat"),
     *("Conv", "Gemm", "MatMul", "ReduceMax", "ReduceSum", "ReduceMean", "Transpose", "Expand", "DepthToSpace"),
     *("Softmax", "Add", "Mul", "Where", "QuantizeLinear", "DequantizeLinear", "InstanceNormalization", "Cast"),
+    *("GatherElements", "ScatterElements", "ScatterND", "TopK"),
 ]
 """Operators whose lowerings compute offsets: every second graph is one of theirs."""
 

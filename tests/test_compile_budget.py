@@ -50,6 +50,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "elementwise.unary_f32": {"function": "Erf"},
     "embedding.embedding_lookup": {"index": "i32"},
     "gather.gather": {"index": "i32", "element": 0},
+    "gather.gather_elements": {"index": "i32", "element": 4},
     "normalize.instance_normalize": {"lanes": 8},
     "normalize.lp_normalize": {"p": 2},
     "pool.pool": {
@@ -76,11 +77,14 @@ LARGEST: dict[str, dict[str, Any]] = {
     "resize.resample": {
         "element": "i8", "lanes": 32, "offsets": OFFSETS, "row_taps": 2, "column_taps": 2, "bits": 10,
     },
+    "scatter.scatter_elements": {"index": "i32", "element": "f32", "reduction": "min"},
+    "scatter.scatter_rows": {"index": "i32", "element": "f32", "single": False, "reduction": "min"},
     "softmax.softmax_f32": {"algorithm": "two-pass-reload", "log": False, "streaming": False, "in_place": True},
     "softmax.softmax_groups_f32": {"n": 4, "log": True},
     "softmax_split.scale": {"streaming": True},
     "softmax_split.totals_below": {"keep": True, "streaming": True},
     "softmax_split.write": {"streaming": True},
+    "top_k.top_k": {"element": "f64", "smallest": True},
     "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": 1},
     "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": 1},
 }  # fmt: skip

@@ -1,7 +1,6 @@
 """Where along an axis the largest or smallest element is: ArgMax and ArgMin.
 
-Elements are compared as int32 keys, which for float32 are in the order of the numbers, NaN above all; for the smallest
-their complements are, but for NaN's.
+Elements are compared as the keys of kernels/order.py.
 """
 
 from __future__ import annotations
@@ -10,12 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.abi import Int, Ptr
+from .order import BYTES, key_of
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
     from ..simd.traced import Traced
 
-SIZES = {"f32": 4, "i32": 4, "u8": 1, "i8": 1}
 LEAST, LARGEST = -(1 << 31), (1 << 31) - 1
 NOWHERE = {False: LARGEST, True: -1}
 """A position that no element has, by whether the last one is looked for: what any other is preferred to."""
@@ -33,17 +32,10 @@ class _Search(NamedTuple):
 
 
 def _search(isa: Isa, element: str, smallest: bool, last: bool) -> _Search:
-    from ..simd.isa import bits, narrow_load
+    from ..simd.isa import narrow_load
     from ..simd.traced import where
 
     lanes = isa.lanes
-
-    def ordered(x: Traced, zero: Traced) -> Traced:
-        # Adding zero makes -0 and 0 one number.
-        raw = (x + zero).bits()
-        key = raw ^ ((raw >> 31) & LARGEST)
-        key = key ^ -1 if smallest else key
-        return where(x.compare("==", x), key, LARGEST)
 
     def nearer(positions: Traced, keys: Traced, best: Traced, here: Traced) -> Traced:
         return where(keys.compare(">=" if last else ">", best), here, positions)
@@ -51,20 +43,12 @@ def _search(isa: Isa, element: str, smallest: bool, last: bool) -> _Search:
     nearer_one = isa.function(nearer, 4)
     count = isa.function(lambda x: x.constant(range(lanes)))
     whole = isa.function(lambda x, best, top: where(best.compare("==", top), x, NOWHERE[last]), 3)
-    turned = isa.function(lambda x: x ^ -1 if smallest else x)
-    if element == "f32":
-        load, splat = isa.load("f32"), isa.splat("f32")
-        order = isa.function(lambda x, zero: ordered(x, zero).from_bits(), 2)
+    ordered = isa.function(lambda x: key_of(x, element, smallest, nan_first=True))
+    read = narrow_load(element, lanes) if BYTES[element] == 1 else isa.load("i32")
 
-        @isa.inline
-        def key(address):  # type: ignore[no-untyped-def]
-            return bits(order(load(address), splat(0.0)))
-    else:
-        read = isa.load("i32") if element == "i32" else narrow_load(element, lanes)
-
-        @isa.inline
-        def key(address):  # type: ignore[no-untyped-def]
-            return turned(read(address))
+    @isa.inline
+    def key(address):  # type: ignore[no-untyped-def]
+        return ordered(read(address))
 
     return _Search(key, nearer_one, count, whole)
 
@@ -75,7 +59,7 @@ def position_in_rows(isa: Isa, element: str, smallest: bool, last: bool) -> Call
     from ..simd.isa import imax
 
     key, nearer, count, chosen = _search(isa, element, smallest, last)
-    lanes, size, nowhere = isa.lanes, SIZES[element], NOWHERE[last]
+    lanes, size, nowhere = isa.lanes, BYTES[element], NOWHERE[last]
     splat, store = isa.splat("i32"), isa.scalar_store("i64")
     highest, first_of = reduce("max"), reduce("max" if last else "min")
 
@@ -104,7 +88,7 @@ def position_across(isa: Isa, element: str, smallest: bool, last: bool) -> Calla
     from ..simd.isa import imax
 
     key, nearer, _, _ = _search(isa, element, smallest, last)
-    lanes, size = isa.lanes, SIZES[element]
+    lanes, size = isa.lanes, BYTES[element]
     splat = isa.splat("i32")
 
     def kernel(start: Int, stop: Int, x: Ptr, y: Ptr, n: Int, inner: Int) -> None:

@@ -166,8 +166,11 @@ def _alive(
 def _left_in_place(
     builder: Builder, results: Mapping[str, Tensor], inputs: Mapping[str, View], states: Mapping[str, str]
 ) -> dict[str, View]:
-    """The outputs that were copied to the inputs in which the next run finds them."""
-    found = {}
+    """The outputs that were copied to the inputs in which the next run finds them. None where a kernel may have a trap,
+    which is looked at when all is done: a run that fails leaves the state as it was."""
+    found: dict[str, View] = {}
+    if builder.traps:
+        return found
     taken = {builder.result(tensor).storage for tensor in results.values()}
     before = len(builder.steps)
     for name, output in states.items():

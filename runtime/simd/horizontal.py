@@ -86,6 +86,22 @@ store_first = primitive(lambda vector, address, count: types.none, _store_first)
 """store_first(vector, address, count): the first `count` lanes."""
 
 
+def _above(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value, y: ir.Value) -> ir.Value:
+    return b.zext(b.bitcast(b.icmp_signed(">", x, y), ir.IntType(k[0].lanes)), I64)
+
+
+above = primitive(lambda x, y: types.int64, _above)
+"""above(x, y) -> bits of fewer than 64 lanes of integers, the first one's the lowest: 1 where x > y."""
+
+
+def _trailing_zeros(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value) -> ir.Value:
+    return call_llvm(b, "llvm.cttz.i64", I64, x, I1(1))
+
+
+trailing_zeros = primitive(lambda x: types.int64, _trailing_zeros)
+"""trailing_zeros(x) -> the number of the lowest bit of an int64 that is 1; of 0 any number."""
+
+
 def _load_first(b: ir.IRBuilder, c: Any, k: Any, address: ir.Value, count: ir.Value, other: ir.Value) -> ir.Value:
     kind = k[2]
     mask = _before(b, kind.lanes, count)
