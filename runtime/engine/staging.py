@@ -221,6 +221,8 @@ class Opened:
         self.outputs: Arrays = {}
         self.macs, self.shared = 0, False
         self._budget, self._around = staged.budget(), list[Node]()
+        # Names of what lies in programs' memory: those of the model itself run once in a run, and it stays until then.
+        self._lent = set[str]()
         self._spaces: dict[Part, Workspace] = {}
         self._within: dict[Part, int] = {}
 
@@ -228,6 +230,7 @@ class Opened:
         self.macs, self.shared = 0, False
         self._budget.start()
         self._around.clear()
+        self._lent.clear()
         self._forget_large()
         for array in self.inputs.values():
             if array.dtype == TEXT:
@@ -252,6 +255,7 @@ class Opened:
                 self.shared |= cut.plan.program.shared
                 arrays |= self._program(rest, cut, arrays)
             for node in cut.at_once:
+                arrays |= self._own(node, arrays)
                 arrays |= self._node(node, cut, arrays)
             rest = cut.rest
         for name in wanted:
@@ -261,6 +265,15 @@ class Opened:
                     raise ModelError(f"output '{name}' is not computed by any node")
                 arrays[name] = data
         return arrays
+
+    def _own(self, node: Node, arrays: Mapping[str, np.ndarray]) -> Arrays:
+        """Copies of what the node reads that lies in a program's memory, as its results may be what it was given."""
+        op = find(node.op)
+        if self._around or (op is not None and op.runs_to_infer):
+            return {}
+        lent = self._lent & _reads(node)
+        self._lent -= lent
+        return {name: arrays[name].copy() for name in lent}
 
     def _forget_large(self) -> None:
         """Gives back what graphs within nodes took in the run before, where it is much."""
@@ -290,8 +303,8 @@ class Opened:
         for name, place in space.inputs.items():
             place[...] = arrays[name]
         space.execute()
-        # A program of the model itself runs once, and what it left stays until the next run.
         kept = space.outputs if self._around else self._staged.outputs
+        self._lent |= space.outputs.keys() - kept
         return {name: array.copy() if name in kept else array for name, array in space.outputs.items()}
 
     def _node(self, node: Node, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:

@@ -86,7 +86,7 @@ def suppression(
     above least. scored: whether the scores of those taken are written to `values`. heap: 8 bytes for each box; taken:
     RUNS times `run` bytes, which hold room elements and a vector more.
     """
-    from ..simd.horizontal import any_above
+    from ..simd.horizontal import above
     from ..simd.overlap import overlaps
 
     lanes = isa.lanes
@@ -108,7 +108,7 @@ def suppression(
             while first < count:
                 last = min(first + lanes, count)
                 # Most boxes' scores are below the threshold.
-                if not bounded or last < first + lanes or any_above(load_vector(own + 4 * first), bounds):
+                if not bounded or last < first + lanes or above(load_vector(own + 4 * first), bounds) != 0:
                     for index in range(first, last):
                         if not bounded or load(own + 4 * index) > bound:
                             store8(key(load4(own + 4 * index), index), heap + 8 * waiting)

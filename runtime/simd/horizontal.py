@@ -42,17 +42,9 @@ def reduce(operation: str) -> Any:
     return primitive(result, emit)
 
 
-def any_of(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:
-    """int64, not 0 where any of a vector of booleans is true."""
-    lanes = mask.type.count
-    wide = b.sext(mask, ir.VectorType(I32, lanes))
-    return b.sext(call_llvm(b, f"llvm.vector.reduce.or.v{lanes}i32", I32, wide), I64)
-
-
-any_above = primitive(
-    lambda vector, bound: types.int64, lambda b, c, k, vector, bound: any_of(b, b.fcmp_ordered(">", vector, bound))
-)
-"""any_above(vector, bounds) -> not 0 where any float is larger than its bound."""
+def bits_of(b: ir.IRBuilder, mask: ir.Value) -> ir.Value:
+    """int64: a bit for each of a vector of booleans."""
+    return b.zext(b.bitcast(mask, ir.IntType(mask.type.count)), I64)
 
 
 def _before(b: ir.IRBuilder, lanes: int, count: ir.Value) -> ir.Value:
@@ -87,11 +79,11 @@ store_first = primitive(lambda vector, address, count: types.none, _store_first)
 
 
 def _above(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value, y: ir.Value) -> ir.Value:
-    return b.zext(b.bitcast(b.icmp_signed(">", x, y), ir.IntType(k[0].lanes)), I64)
+    return bits_of(b, b.fcmp_ordered(">", x, y) if k[0].is_float else b.icmp_signed(">", x, y))
 
 
 above = primitive(lambda x, y: types.int64, _above)
-"""above(x, y) -> bits of fewer than 64 lanes of integers, the first one's the lowest: 1 where x > y."""
+"""above(x, y) -> bits of at most 64 lanes, the first one's the lowest: 1 where x > y."""
 
 
 def _trailing_zeros(b: ir.IRBuilder, c: Any, k: Any, x: ir.Value) -> ir.Value:

@@ -8,7 +8,7 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
-from .horizontal import any_of
+from .horizontal import bits_of
 from .vector import load_at, primitive, splat
 
 FLOAT, I64 = ir.FloatType(), ir.IntType(64)
@@ -43,7 +43,7 @@ def overlaps(lanes: int, inclusive: bool) -> Any:
         ratio = b.select(able, b.fdiv(shared, union), zero)
         # What is no number is suppressed by ONNX's rule, which keeps what is at most the threshold, not by TFLite's.
         beyond = b.fcmp_ordered(">=", ratio, most) if inclusive else b.fcmp_unordered(">", ratio, most)
-        return any_of(b, beyond)
+        return bits_of(b, beyond)
 
     def result(boxes: Any, run: Any, top: Any, left: Any, bottom: Any, right: Any, area: Any, most: Any) -> types.Type:
         return types.int64
