@@ -96,8 +96,8 @@ class Staged:
     def __init__(
         self, engine: Engine, graph: Graph, outputs: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
     ) -> None:
-        self._engine, self.outputs = engine, list(outputs)
-        self._root = Part(Graph(graph.values, graph.nodes, graph.inputs, self.outputs, graph.name))
+        self._engine, self._outputs = engine, list(outputs)
+        self._root = Part(Graph(graph.values, graph.nodes, graph.inputs, self._outputs, graph.name))
         self._shapes = shapes
         self._bodies: dict[int, Part] = {}
 
@@ -221,8 +221,6 @@ class Opened:
         self.outputs: Arrays = {}
         self.macs, self.shared = 0, False
         self._budget, self._around = staged.budget(), list[Node]()
-        # Names of what lies in programs' memory: those of the model itself run once in a run, and it stays until then.
-        self._lent = set[str]()
         self._spaces: dict[Part, Workspace] = {}
         self._within: dict[Part, int] = {}
 
@@ -230,14 +228,13 @@ class Opened:
         self.macs, self.shared = 0, False
         self._budget.start()
         self._around.clear()
-        self._lent.clear()
         self._forget_large()
         for array in self.inputs.values():
             if array.dtype == TEXT:
                 array[...] = text_of(array)  # which the caller may write anything into
         found = self._run(self._staged._root, self.inputs)
         self.outputs.clear()
-        self.outputs |= {name: found[name] for name in self._staged.outputs}
+        self.outputs |= {name: found[name] for name in self._staged._outputs}
 
     def close(self) -> None:
         for space in self._spaces.values():
@@ -255,7 +252,6 @@ class Opened:
                 self.shared |= cut.plan.program.shared
                 arrays |= self._program(rest, cut, arrays)
             for node in cut.at_once:
-                arrays |= self._own(node, arrays)
                 arrays |= self._node(node, cut, arrays)
             rest = cut.rest
         for name in wanted:
@@ -265,15 +261,6 @@ class Opened:
                     raise ModelError(f"output '{name}' is not computed by any node")
                 arrays[name] = data
         return arrays
-
-    def _own(self, node: Node, arrays: Mapping[str, np.ndarray]) -> Arrays:
-        """Copies of what the node reads that lies in a program's memory, as its results may be what it was given."""
-        op = find(node.op)
-        if self._around or (op is not None and op.runs_to_infer):
-            return {}
-        lent = self._lent & _reads(node)
-        self._lent -= lent
-        return {name: arrays[name].copy() for name in lent}
 
     def _forget_large(self) -> None:
         """Gives back what graphs within nodes took in the run before, where it is much."""
@@ -303,9 +290,8 @@ class Opened:
         for name, place in space.inputs.items():
             place[...] = arrays[name]
         space.execute()
-        kept = space.outputs if self._around else self._staged.outputs
-        self._lent |= space.outputs.keys() - kept
-        return {name: array.copy() if name in kept else array for name, array in space.outputs.items()}
+        # A program of the model itself runs once, and what it left stays until the next run.
+        return {name: array.copy() if self._around else array for name, array in space.outputs.items()}
 
     def _node(self, node: Node, cut: Cut, arrays: Mapping[str, np.ndarray]) -> Arrays:
         """Runs one node of the cut in NumPy. ModelError where the arrays are not what it can compute with."""
