@@ -206,6 +206,21 @@ def gather(d: Draw, op: Op) -> Drawn:
     return Drawn([d.tensor(shape), d.indices(d.shape(0, 2), size)], {"axis": axis if d.chance(0.9) else d.axis(9)})
 
 
+def boxes(d: Draw, op: Op) -> Drawn:
+    """Whole numbers, of which many are equal, and no scores that kernels take for zero."""
+    one = op.name == "PaddedNonMaxSuppression"
+    lead, classes, count = ([], [], d.dim()) if one else ([d.rng.randint(0, 2)], [d.rng.randint(0, 3)], d.dim())
+    corners = Operand(d.numbers.integers(-9, 9, (*lead, count, 4)).astype(np.float32))
+    known = np.array([-1, -0.0, 0, 0.25, 0.5, 0.75, np.inf, -np.inf, np.nan], np.float32)
+    scores = Operand(d.numbers.choice(known, (*lead, *classes, count)))
+    most = d.parameter(d.number(-1, 20))
+    iou, least = (d.parameter(np.array(d.rng.choice([0, 0.2, 0.5, 1])), "float32") for _ in range(2))
+    if one:
+        return Drawn([corners, scores, most, iou, least], d.attributes(op), outputs=3)
+    given = [operand if d.chance(0.9) else None for operand in (most, iou, least)]
+    return Drawn([corners, scores, *given], d.attributes(op), outputs=2)
+
+
 def scatter(d: Draw, op: Op) -> Drawn:
     shape = d.shape(1)
     dtype = d.dtype()
@@ -372,6 +387,7 @@ FAMILIES: dict[str, Family] = {
     "DynamicQuantizeLinear": whole,
     **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
     **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
+    **dict.fromkeys(("ClassNonMaxSuppression", "PaddedNonMaxSuppression"), boxes),
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),
     **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "BatchNormalization"), normalize),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), quantize),
@@ -386,7 +402,7 @@ OFTEN = [
     *("Conv", "ConvTranspose", "MaxPool", "AveragePool", "Gather", "Slice", "Split", "Pad", "Resize", "Concat"),
     *("Conv", "Gemm", "MatMul", "ReduceMax", "ReduceSum", "ReduceMean", "Transpose", "Expand", "DepthToSpace"),
     *("Softmax", "Add", "Mul", "Where", "QuantizeLinear", "DequantizeLinear", "InstanceNormalization", "Cast"),
-    *("GatherElements", "ScatterElements", "ScatterND", "TopK"),
+    *("GatherElements", "ScatterElements", "ScatterND", "TopK", "ClassNonMaxSuppression"),
 ]
 """Operators whose lowerings compute offsets: every second graph is one of theirs."""
 

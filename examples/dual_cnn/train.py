@@ -27,7 +27,7 @@ import torch
 from data import SOURCES, Images, Labels, Views, prepared, read, split
 from networks import NETWORKS
 from numpy.typing import NDArray
-from places import MODELS, model_path
+from places import MODELS
 from recipes import LARGE, VIEWS, Recipe, recipe, state_folder
 from torch import nn
 
@@ -113,8 +113,9 @@ def teacher_of(folder: Path, dataset: str) -> Callable[[NDArray[np.float32]], to
                 return answer(network, images, LARGE[dataset].bfloat16).cpu()
 
         return trained
-    import millijoule
     from pool import int8_models
+
+    import millijoule
 
     model = int8_models(dataset, ["large"], MODELS, folder / dataset)["large"]
     session = millijoule.load(model, threads=torch.get_num_threads())
