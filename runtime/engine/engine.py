@@ -49,8 +49,8 @@ if TYPE_CHECKING:
 PLANS = 32
 """How many plans, for the input shapes used last, are kept."""
 VARYING = 2
-"""Plans for other sizes from which on sizes are taken to vary from run to run: what is best for one of them is worth
-less than a plan that is made soon."""
+"""Input shapes that there are plans for from which on sizes are taken to vary from run to run: what is best for one of
+them is worth less than a plan that is made soon."""
 SPARE_WEIGHTS = 16 << 20
 """Bytes by which packed weights may outgrow twice the first plan's before they are packed anew."""
 LARGE = 16 << 10
@@ -242,7 +242,7 @@ class Engine:
         from .staging import Staged
 
         try:
-            varies = len(self._plans) >= VARYING
+            varies = len({sizes for _, sizes in self._plans}) >= VARYING
             found = self.make(shapes, outputs, varies=varies)
         except DataNeeded:
             if self.model.exits is not None:

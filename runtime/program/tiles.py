@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-OF_ANY_SIZE = (1, 2, 4, 8, 12, 16, 24)
+OF_ANY_SIZE = (1, 2, 4, 8, 12)
 """Rows of tiles that serve any number of rows, as the last one overlaps the one before."""
 
 
