@@ -84,6 +84,9 @@ LARGEST: dict[str, dict[str, Any]] = {
     "softmax_split.scale": {"streaming": True},
     "softmax_split.totals_below": {"keep": True, "streaming": True},
     "softmax_split.write": {"streaming": True},
+    "suppression.suppression": {
+        "count_type": "i64", "centred": False, "inclusive": True, "bounded": True, "scored": True,
+    },
     "top_k.top_k": {"element": "f64", "smallest": True},
     "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": 1},
     "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": 1},
