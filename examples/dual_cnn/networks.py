@@ -101,15 +101,6 @@ def mobile(channels: int, stem: int, blocks: Sequence[tuple[int, int, int]], las
     return nn.Sequential(*layers, conv(inputs, last, 1), nn.ReLU(), *head(last))
 
 
-def wide(channels: int, widths: Sequence[int]) -> nn.Module:
-    """Few layers, large kernels: 5x5 convolutions, the first with stride 2; max pooling before all but two."""
-    layers: list[nn.Module] = [conv(channels, widths[0], 5, 2), nn.ReLU()]
-    for number, (inputs, outputs) in enumerate(pairwise(widths)):
-        layers += [nn.MaxPool2d(2)] if number else []
-        layers += [conv(inputs, outputs, 5), nn.ReLU()]
-    return nn.Sequential(*layers, *head(widths[-1]))
-
-
 def mixer(channels: int, width: int, depth: int) -> nn.Module:
     """ConvMixer: 2x2 patches, then at one resolution throughout depthwise 3x3 convolutions, dilated by 1, 2 and 3 in
     turn, that mix places, and 1x1 convolutions that mix channels."""
@@ -134,7 +125,6 @@ NETWORKS: dict[str, dict[str, Callable[[], nn.Module]]] = {
         "plain": partial(plain, 1, [[16, 16], [32, 32], [64, 64]]),
         "residual": partial(residual, 1, 16, 2),
         "mobile": partial(mobile, 1, 16, [(1, 16, 1), (4, 24, 2), (4, 24, 1), (4, 40, 2), (4, 40, 1)], 128),
-        "wide": partial(wide, 1, [24, 48, 96]),
         "mixer": partial(mixer, 1, 64, 6),
         "tiny": partial(separable, 1, [20, 32, 48, 64, 64], [2, 1, 2, 1]),
         "broad": partial(plain, 1, [[16, 32], [64, 64], [96, 96]]),

@@ -8,7 +8,7 @@ MODELS = Path(__file__).resolve().parent / "models"
 """The networks as ONNX, the large ones' weights in half precision, and the large ones' scores: all committed."""
 LARGE = "large"
 """The network that all is compared to."""
-SMALL = ("plain", "residual", "pooled", "narrow", "broad", "mobile", "wide", "mixer", "tiny")
+SMALL = ("plain", "residual", "pooled", "narrow", "broad", "mobile", "mixer", "tiny")
 
 
 def model_path(folder: Path, dataset: str, network: str) -> Path:

@@ -45,13 +45,13 @@ VIEWS = 24
 LARGE = {"fashion_mnist": Recipe(epochs=40), "cifar10": Recipe(epochs=60)}
 SMALL_EPOCHS = {
     "fashion_mnist": {
-        "plain": 24, "residual": 44, "mobile": 12, "wide": 24, "mixer": 12, "tiny": 24, "broad": 44,
+        "plain": 24, "residual": 44, "mobile": 12, "mixer": 12, "tiny": 24, "broad": 44,
     },
     "cifar10": {"plain": 24, "residual": 48, "mobile": 12, "mixer": 12, "tiny": 24, "pooled": 80, "narrow": 72},
 }  # fmt: skip
 """Those of depthwise convolutions over many channels take two to five times as long for an epoch. The two of each
 data set that make the pair are trained longest."""
-IN_BFLOAT16 = ("plain", "residual", "wide", "mixer", "pooled", "narrow", "broad")
+IN_BFLOAT16 = ("plain", "residual", "mixer", "pooled", "narrow", "broad")
 """The small networks that are trained faster so; depthwise convolutions by themselves are not."""
 
 
