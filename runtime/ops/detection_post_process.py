@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..graph import Attribute, Graph, Node, Value
-from .checks import FLOATS, require_kind
+from .checks import FLOATS, INTEGERS, require_kind
 from .non_max_suppression import class_non_max_suppression, list_chosen
 from .registry import Context, Cost, Inferred, Op, register
 
@@ -122,6 +122,22 @@ def parts(node: Node) -> Graph:
     return Graph(values, nodes)
 
 
+def infer_listed(ctx: Context) -> list[Inferred]:
+    edges, scores, chosen, counts = (ctx.input(index) for index in range(4))
+    for tensor in (edges, scores):
+        require_kind(ctx, tensor, FLOATS)
+    for tensor in (chosen, counts):
+        require_kind(ctx, tensor, INTEGERS)
+    count = edges.shape[1] if len(edges.shape) == 3 else -1
+    lists = scores.shape[2] if ctx.attrs["regular"] and len(scores.shape) == 3 else 1
+    shapes = edges.shape == (1, count, 4) and len(scores.shape) == 3 and scores.shape[:2] == (1, count)
+    if not shapes or len(chosen.shape) != 3 or chosen.shape[:2] != (1, lists) or counts.shape != (1, lists):
+        raise ctx.error(f"boxes chosen, of shape {chosen.shape}, do not fit scores of shape {scores.shape}")
+    if min(ctx.attrs["max_detections"], ctx.attrs["max_classes_per_detection"]) < 1:
+        raise ctx.error("its numbers of detections must be above 0")
+    return infer_list(ctx)
+
+
 def infer_list(ctx: Context) -> list[Inferred]:
     rows, real = ctx.attrs["max_detections"] * ctx.attrs["max_classes_per_detection"], np.dtype(np.float32)
     return [((1, rows, 4), real), ((1, rows), real), ((1, rows), real), ((1,), real)]
@@ -155,4 +171,4 @@ def cost(ctx: Context) -> Cost:
 
 
 register(Op("DetectionPostProcess", detection_post_process, infer, cost=cost, parts=parts))
-register(Op("ListDetections", list_detections, infer_list))
+register(Op("ListDetections", list_detections, infer_listed))

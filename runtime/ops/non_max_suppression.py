@@ -98,7 +98,13 @@ def class_non_max_suppression(
 
 
 def infer_list(ctx: Context) -> list[Inferred]:
-    ctx.found = [list_chosen(ctx.elements(0), ctx.elements(1))]
+    chosen, counts = ctx.elements(0), ctx.elements(1)
+    whole = chosen.dtype.kind in "iu" and counts.dtype.kind in "iu" and chosen.ndim == 3
+    if not whole or counts.shape != chosen.shape[:2]:
+        raise ctx.error(f"counts of shape {counts.shape} do not fit boxes of shape {chosen.shape}")
+    if counts.size and not 0 <= counts.min() <= counts.max() <= chosen.shape[2]:
+        raise ctx.error(f"cannot list {counts.min()} to {counts.max()} of {chosen.shape[2]} boxes")
+    ctx.found = [list_chosen(chosen, counts)]
     return [(ctx.found[0].shape, ctx.found[0].dtype)]
 
 
