@@ -94,7 +94,7 @@ class Engine:
         self._folded: Graph | None = None
         self._room = 0
         self._tiles = set[tuple[str, int, int, int]]()
-        self._slow = False
+        self._warned = False
         self.weights: Weights = NOTHING_PACKED
         known = None
         if isinstance(model, ModelFile):
@@ -241,8 +241,8 @@ class Engine:
         from ..ops.registry import DataNeeded  # as all of what makes plans, a kept one does without
         from .staging import Staged
 
+        varies = len({sizes for _, sizes in self._plans}) >= VARYING
         try:
-            varies = len({sizes for _, sizes in self._plans}) >= VARYING
             found = self.make(shapes, outputs, varies=varies)
         except DataNeeded:
             if self.model.exits is not None:
@@ -263,13 +263,11 @@ class Engine:
         """A plan of the graph, the model's by default. known: see planner.plan. varies: whether sizes are others in
         every run. DataNeeded where shapes depend on data; else as `plan`. The caller holds the lock."""
         graph = self._graph if graph is None else graph
-        tiles, without = Tiles(self._tiles, few=True) if varies else Tiles(), frozenset[str]()
+        tiles, of_data = Tiles(self._tiles, few=True) if varies else Tiles(), varies and graph is not self._graph
         try:
             program = self._program(graph, shapes, outputs, known, tiles)
-            of_data = varies and graph is not self._graph
-            while of_data and (more := self._without_kernels(program) - without):
-                without |= more
-                program = self._program(graph, shapes, outputs, known, tiles, without)
+            if of_data and self.code is not None and self._fixed:
+                program = self._with_kernels_of(self.code, program, graph, shapes, outputs, known, tiles)
             self._tiles |= tiles.made
             check_fits(self.profile, memory_of(program, self.weights.used, self.threads))
             code = self._code_for(program, self.target, shapes) if self.target and program.kernels() else None
@@ -324,16 +322,26 @@ class Engine:
         """Not where programs run twice on the same inputs."""
         return {} if self._guard else {name: state.output for name, state in self.model.metadata.states.items()}
 
-    def _without_kernels(self, program: Program) -> AbstractSet[str]:
-        """Nodes that a kernel file lacks kernels for: where sizes depend on data, nobody could have asked for those."""
-        if self.code is None or not self._fixed:
-            return frozenset()
-        calls = [step for step in program.steps if isinstance(step, Call)]
-        found = frozenset(call.node for call in calls if call.name not in self.code.kernels)
-        if found and not self._slow:
-            warn(f"the kernel file lacks kernels for the sizes that were met now: {len(found)} nodes run in NumPy")
-            self._slow = True
-        return found
+    def _with_kernels_of(
+        self,
+        code: Code,
+        program: Program,
+        graph: Graph,
+        shapes: Shapes,
+        outputs: tuple[str, ...],
+        known: Mapping[str, np.ndarray] | None,
+        tiles: Tiles,
+    ) -> Program:
+        """The program, with those nodes in NumPy that the kernel file lacks a kernel for: where sizes depend on data,
+        nobody could have asked for it."""
+        without = frozenset[str]()
+        while lacking := _lacking(program, code) - without:
+            without |= lacking
+            program = self._program(graph, shapes, outputs, known, tiles, without)
+        if without and not self._warned:
+            warn(f"the kernel file lacks kernels for the sizes that were met now: {len(without)} nodes run in NumPy")
+            self._warned = True
+        return program
 
     def _code_for(self, program: Program, target: Target, shapes: Shapes) -> Code | None:
         """None, with a warning, where the system grants no executable memory."""
@@ -433,6 +441,12 @@ def _as_options(shapes: Shapes) -> str:
 
     options = [f"{name}={','.join(map(str, shape))}" for name, shape in shapes.items() if shape]
     return "".join(f" --shape {quote(option)}" for option in options)
+
+
+def _lacking(program: Program, code: Code) -> AbstractSet[str]:
+    """Nodes for which there is a kernel, but not here."""
+    calls = (step for step in program.steps if isinstance(step, Call))
+    return frozenset(call.node for call in calls if call.name not in code.kernels)
 
 
 def _listed(shapes: Shapes) -> str:

@@ -75,7 +75,6 @@ def sorter(isa: Isa, pairs: bool) -> Any:
     return sort
 
 
-
 def _before(isa: Isa, pairs: bool) -> Any:
     """before(counts, numbers, one, lanes) -> counts, one more where the number `one` comes before. lanes: how far each
     lies behind it, where numbers may be equal, as they may of pairs."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..compiler.abi import Int, Ptr
+from .order import one_key
 
 if TYPE_CHECKING:
     from ..simd.isa import Isa
@@ -16,21 +17,6 @@ if TYPE_CHECKING:
 LOW, HALF = 0xFFFFFFFF, np.float32(0.5)
 RUNS = 5
 """Of what is known of boxes that were taken: top, left, bottom, right and area."""
-
-
-def _key(isa: Isa) -> Any:
-    """key(score's bits, index): int64, larger where the score is, NaN below all and -0 as 0, or else the index less."""
-
-    @isa.inline
-    def key(raw, index):  # type: ignore[no-untyped-def]
-        found = raw ^ ((raw >> 31) & 0x7FFFFFFF)
-        if raw == -0x80000000:
-            found = 0
-        if (raw & 0x7FFFFFFF) > 0x7F800000:
-            found = -0x80000000
-        return (found << 32) | (LOW - index)
-
-    return key
 
 
 def _sift(isa: Isa) -> Any:
@@ -84,17 +70,18 @@ def suppression(
     boxes: dense float32 (batch, count, 4), scores (batch, classes, count). most: of `count_type`, and no more than
     there is room for. inclusive: whether a box that overlaps by just `iou` is left out. bounded: whether scores must be
     above least. scored: whether the scores of those taken are written to `values`. heap: 8 bytes for each box; taken:
-    RUNS times `run` bytes, which hold room elements and a vector more.
+    RUNS times `run` bytes, which hold room elements and a vector more. An entry of the heap is a score's key and, the
+    other way round, the index: of equal scores the first box is the best.
     """
     from ..simd.horizontal import above
     from ..simd.overlap import overlaps
 
     lanes = isa.lanes
-    load, load4, load8, load_count = (isa.scalar_load(kind) for kind in ("f32", "i32", "i64", count_type))
+    load, load8, load_count = (isa.scalar_load(kind) for kind in ("f32", "i64", count_type))
     store, store4, store8 = (isa.scalar_store(kind) for kind in ("f32", "i32", "i64"))
     splat, load_vector, store_vector = isa.splat("f32"), isa.load("f32"), isa.store()
     too_much = overlaps(lanes, inclusive)
-    key, sift, corner = _key(isa), _sift(isa), _corner(isa, centred)
+    key, sift, corner = one_key(isa, "f32", False, nan_first=False), _sift(isa), _corner(isa, centred)
 
     def kernel(
         start: Int, stop: Int, boxes: Ptr, scores: Ptr, most: Ptr, iou: Ptr, least: Ptr, y: Ptr, values: Ptr,
@@ -111,7 +98,7 @@ def suppression(
                 if not bounded or last < first + lanes or above(load_vector(own + 4 * first), bounds) != 0:
                     for index in range(first, last):
                         if not bounded or load(own + 4 * index) > bound:
-                            store8(key(load4(own + 4 * index), index), heap + 8 * waiting)
+                            store8((key(own + 4 * index) << 32) | (LOW - index), heap + 8 * waiting)
                             waiting = waiting + 1
                 first = last
             at = waiting // 2

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..compiler.abi import Int, Ptr
-from .order import BYTES, INTEGER, key_of
+from .order import BYTES, INTEGER, key_of, one_key
 from .sorting import AROUND, sorter
 
 if TYPE_CHECKING:
@@ -31,20 +31,15 @@ class _Keys(NamedTuple):
 
 
 def _keys(isa: Isa, element: str, smallest: bool) -> _Keys:
-    from ..simd.horizontal import reduce
     from ..simd.isa import narrow_load
 
     kind = INTEGER.get(element, element)
     lanes = REGISTERS * isa.target.vector_bytes // BYTES[kind]
 
-    def load(count: int) -> Any:
-        return narrow_load(element, count) if BYTES[element] == 1 else isa.load(kind, count)
-
+    several = narrow_load(element, lanes) if BYTES[element] == 1 else isa.load(kind, lanes)
     key = isa.function(lambda x: key_of(x, element, smallest, nan_first=not smallest))
-    several, single, only = load(lanes), load(1), reduce("max")
     many = isa.inline(lambda address: key(several(address)))
-    one = isa.inline(lambda address: only(key(single(address))))
-    return _Keys(many, one, isa.splat(kind, lanes), lanes)
+    return _Keys(many, one_key(isa, element, smallest, nan_first=not smallest), isa.splat(kind, lanes), lanes)
 
 
 def top_k(isa: Isa, element: str, smallest: bool) -> Callable[..., None]:

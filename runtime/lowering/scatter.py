@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,56 +20,58 @@ REDUCED = {np.dtype(np.float32): "f32", np.dtype(np.int32): "i32", np.dtype(np.i
 LIMITS = "int32 and int64 indices; reductions of float32, int32 and int64"
 
 
-def _element(ctx: Context) -> str | None:
-    """How kernels see the elements; None where there are none for them."""
-    data, indices, updates = (ctx.input(index) for index in range(3))
-    if indices.dtype not in INDICES or data.dtype.hasobject or data.quant is not None or updates.quant is not None:
-        return None
-    return WRITTEN.get(data.dtype.itemsize) if ctx.attrs["reduction"] == "none" else REDUCED.get(data.dtype)
+class _Scatter(NamedTuple):
+    """x: the indices. y: the output, which is a copy of the data."""
 
+    constants: dict[str, str]
+    x: View
+    updates: View
+    y: View
 
-def _copied(b: Builder) -> View:
-    """The output, as the data are."""
-    y = b.output(contiguous=True)
-    b.copy(b.input(0), y)
-    return y
+    @classmethod
+    def of(cls, ctx: Context, b: Builder) -> _Scatter | None:
+        """None where there are no kernels for the elements or indices."""
+        data, indices, updates = (ctx.input(index) for index in range(3))
+        if indices.dtype not in INDICES or data.dtype.hasobject or data.quant is not None or updates.quant is not None:
+            return None
+        reduction = ctx.attrs["reduction"]
+        element = WRITTEN.get(data.dtype.itemsize) if reduction == "none" else REDUCED.get(data.dtype)
+        if element is None:
+            return None
+        x, values, y = b.input(1, contiguous=True), b.input(2, contiguous=True), b.output(contiguous=True)
+        b.copy(b.input(0), y)
+        return cls({"index": INDICES[indices.dtype], "element": element, "reduction": reduction}, x, values, y)
 
 
 @lowers("ScatterElements", limits=LIMITS)
 def lower_elements(ctx: Context, b: Builder) -> bool:
-    element, shape = _element(ctx), ctx.input(1).shape
-    if element is None:
+    found, shape = _Scatter.of(ctx, b), ctx.input(1).shape
+    if found is None:
         return False
-    x, updates, y = b.input(1, contiguous=True), b.input(2, contiguous=True), _copied(b)
+    constants, x, updates, y = found
     rows = ElementRows.of(b, y, shape, ctx.attrs["axis"])
     # Updates may be of one place where they differ along the axis alone: they are one thread's, in their order.
     chunks = prod(shape[: ctx.attrs["axis"] % len(shape)])
     if x.size // chunks % rows.width:
         chunks = 1
     b.call(
-        scatter_elements,
-        {"index": INDICES[x.dtype], "element": element, "reduction": ctx.attrs["reduction"]}, chunks, rows.sizes,
-        work=ELEMENT_WORK * x.size, x=x.at(), updates=updates.at(), levels=rows.levels, y=y.at(), trap=b.trap(OUTSIDE),
-        rows=x.size // chunks // rows.width,
+        scatter_elements, constants, chunks, rows.sizes, work=ELEMENT_WORK * x.size, x=x.at(), updates=updates.at(),
+        levels=rows.levels, y=y.at(), trap=b.trap(OUTSIDE), rows=x.size // chunks // rows.width,
     )  # fmt: skip
     return True
 
 
 @lowers("ScatterND", limits=LIMITS)
 def lower_nd(ctx: Context, b: Builder) -> bool:
-    element, shape = _element(ctx), ctx.input(0).shape
-    if element is None:
+    found, shape = _Scatter.of(ctx, b), ctx.input(0).shape
+    if found is None:
         return False
-    x, updates, y = b.input(1, contiguous=True), b.input(2, contiguous=True), _copied(b)
+    constants, x, updates, y = found
     depth = x.shape[-1]
     size = prod(shape[depth:]) * y.itemsize
     b.call(
-        scatter_rows,
-        {
-            "index": INDICES[x.dtype], "element": element, "single": size == y.itemsize,
-            "reduction": ctx.attrs["reduction"],
-        }, 1,
-        work=updates.size * y.itemsize, x=x.at(), updates=updates.at(), axes=coordinates(b, shape[:depth], size),
-        y=y.at(), trap=b.trap(OUTSIDE), count=x.size // depth, depth=depth, size=size,
+        scatter_rows, {**constants, "single": size == y.itemsize}, 1, work=updates.size * y.itemsize, x=x.at(),
+        updates=updates.at(), axes=coordinates(b, shape[:depth], size), y=y.at(), trap=b.trap(OUTSIDE),
+        count=x.size // depth, depth=depth, size=size,
     )  # fmt: skip
     return True

@@ -8,11 +8,11 @@ from ..kernels.suppression import RUNS, suppression
 from ..ops.registry import Context
 from ..program.builder import Builder
 from ..program.view import Place, Shape, View
+from .embedding import INDICES
 from .registry import lowers
 
 COMPARED, SORTED = 4, 64
 """In a call's work: of a pair of boxes, and of a box whose score is put in order."""
-COUNTS = {np.dtype(np.int32): "i32", np.dtype(np.int64): "i64"}
 FLOAT32 = np.dtype(np.float32)
 
 
@@ -40,7 +40,7 @@ def _is_float(ctx: Context, indices: tuple[int, ...]) -> bool:
 
 def _emit(ctx: Context, b: Builder, centred: bool, inclusive: bool, bounded: bool, scored: bool) -> bool:
     most = ctx.optional(2)
-    if most is None or most.dtype not in COUNTS:
+    if most is None or most.dtype not in INDICES:
         return False
     scores = ctx.input(1)
     *_, classes, count = (1, *scores.shape)
@@ -51,7 +51,7 @@ def _emit(ctx: Context, b: Builder, centred: bool, inclusive: bool, bounded: boo
     counts = _output(b, 1 + scored, (lists,), np.dtype(np.int32))
     heap, run = 8 * count, 4 * room + b.target.vector_bytes
     constants = {
-        "count_type": COUNTS[most.dtype], "centred": centred, "inclusive": inclusive, "bounded": bounded,
+        "count_type": INDICES[most.dtype], "centred": centred, "inclusive": inclusive, "bounded": bounded,
         "scored": scored,
     }  # fmt: skip
     b.call(

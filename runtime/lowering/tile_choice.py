@@ -158,7 +158,8 @@ def cheapest_tile(
     best, least, tiles = (1, 1, 1), float("inf"), tiles or Tiles()
     worth = FEW if tiles.few else HARDLY
     for columns in range(1, WIDEST + 1):
-        if columns > 1 and (columns - 1 + whole) * layout.lanes > channels - (not whole):
+        fewest = columns * layout.lanes if whole else (columns - 1) * layout.lanes + 1
+        if columns > 1 and channels < fewest:
             break
         taken = steps + (again(columns) if again else 0)
         blocks, panel = len(layout.starts(channels, columns)), taken * layout.step_bytes(columns)

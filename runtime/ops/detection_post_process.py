@@ -11,7 +11,9 @@ from .checks import FLOATS, INTEGERS, require_kind
 from .non_max_suppression import class_non_max_suppression, list_chosen
 from .registry import Context, Cost, Inferred, Op, register
 
-DETECTIONS_PER_CLASS, LAST = 100, (1 << 31) - 1
+DETECTIONS_PER_CLASS = 100
+LAST = (1 << 31) - 1
+"""The end of a slice up to the last element."""
 COUNTS = ("max_detections", "max_classes_per_detection", "num_classes", "detections_per_class")
 
 
@@ -26,7 +28,13 @@ def infer(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"scores of shape {scores.shape} do not fit {count} anchors and their classes")
     if min(ctx.attrs[name] for name in COUNTS) < 1 or len(ctx.attrs["scales"]) != 4 or 0 in ctx.attrs["scales"]:
         raise ctx.error("its numbers of detections and classes, and its four scales, must be above 0")
-    return infer_list(ctx)
+    return shapes_of(ctx)
+
+
+def shapes_of(ctx: Context) -> list[Inferred]:
+    """Of boxes, classes, scores and their number."""
+    rows, real = ctx.attrs["max_detections"] * ctx.attrs["max_classes_per_detection"], np.dtype(np.float32)
+    return [((1, rows, 4), real), ((1, rows), real), ((1, rows), real), ((1,), real)]
 
 
 def detection_post_process(
@@ -122,7 +130,7 @@ def parts(node: Node) -> Graph:
     return Graph(values, nodes)
 
 
-def infer_listed(ctx: Context) -> list[Inferred]:
+def infer_list(ctx: Context) -> list[Inferred]:
     edges, scores, chosen, counts = (ctx.input(index) for index in range(4))
     for tensor in (edges, scores):
         require_kind(ctx, tensor, FLOATS)
@@ -135,12 +143,7 @@ def infer_listed(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"boxes chosen, of shape {chosen.shape}, do not fit scores of shape {scores.shape}")
     if min(ctx.attrs["max_detections"], ctx.attrs["max_classes_per_detection"]) < 1:
         raise ctx.error("its numbers of detections must be above 0")
-    return infer_list(ctx)
-
-
-def infer_list(ctx: Context) -> list[Inferred]:
-    rows, real = ctx.attrs["max_detections"] * ctx.attrs["max_classes_per_detection"], np.dtype(np.float32)
-    return [((1, rows, 4), real), ((1, rows), real), ((1, rows), real), ((1,), real)]
+    return shapes_of(ctx)
 
 
 def list_detections(
@@ -171,4 +174,4 @@ def cost(ctx: Context) -> Cost:
 
 
 register(Op("DetectionPostProcess", detection_post_process, infer, cost=cost, parts=parts))
-register(Op("ListDetections", list_detections, infer_listed))
+register(Op("ListDetections", list_detections, infer_list))
