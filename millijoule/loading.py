@@ -67,7 +67,7 @@ def open_model(path: Path, *, verify: bool = True) -> Model:
 def is_source(path: Path) -> bool:
     """Whether a file is converted before it is loaded. InputError where it is no path."""
     from .runtime.arguments import check_path
-    from .runtime.file.metadata import SOURCE_ENDINGS
+    from .runtime.file.metadata import named_as_source
 
     check_path(path, "a model is the path of a .mj, .onnx or .tflite file, or what mj.convert gave")
-    return os.fspath(path).lower().endswith(SOURCE_ENDINGS)
+    return named_as_source(path)

@@ -230,6 +230,8 @@ def test_stages_that_do_not_go_together() -> None:
     for bad, problem in (([], "needs stages"), ([object()], "not object"), (named, "a list"), ("a.mj", "a list")):
         with pytest.raises(mj.InputError, match=problem):
             mj.Cascade(bad, mj.Gate())  # type: ignore[arg-type]
+    with pytest.raises(mj.InputError, match=r"b.onnx: a stage is a .mj file, or what mj.convert\('b.onnx'\) gives"):
+        mj.Cascade([named, "b.onnx"], mj.Gate())
     for arguments, problem in ((("margin",), "an mj.Gate is wanted"), ((mj.Gate(), 4096), "an mj.Memory is wanted")):
         with pytest.raises(mj.InputError, match=problem):
             mj.Cascade([named], *arguments)

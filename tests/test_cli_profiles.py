@@ -9,8 +9,8 @@ import pytest
 from cli import mj, mj_json
 
 from millijoule import device_profiles
-from millijoule.runtime.targets import target
-from millijoule.tools.models.devices import GENERIC, fitting_profile
+from millijoule.runtime.targets import device, target
+from millijoule.runtime.targets.device import GENERIC, fitting_profile
 
 
 def test_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_what_this_computer_is(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("name", [name for name in target.TARGETS if target.TARGETS[name].base == name])
 def test_a_profile_for_an_instruction_set(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the board has none; those with more than the least features take what is beneath."""
-    monkeypatch.setattr(target, "detect", lambda: target.TARGETS[name])
+    monkeypatch.setattr(device, "detect", lambda: target.TARGETS[name])
     found, sure = fitting_profile(tmp_path)
     assert found in GENERIC and not sure
     assert device_profiles.load(found).target == ("x86-64-v4" if name.startswith("x86-64-v4") else name)

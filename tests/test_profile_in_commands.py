@@ -16,7 +16,8 @@ from session_models import tiny_network
 from small_model import small_model
 
 import millijoule
-from millijoule.device_profiles import Cache, Cluster, Energy, KernelCost, Profile, Rail, Thermal
+from millijoule.device_profiles import Cache, Cluster, Energy, KernelCost, Profile, Rail, Thermal, load
+from millijoule.runtime.targets.device import completed, fitting_profile
 from millijoule.tools.report.bench_run import BenchRun
 from millijoule.tools.report.run_file import read_run
 
@@ -167,6 +168,18 @@ def test_the_energy_that_remembering_saves(tmp_path: Path, core_watts: float) ->
             session.run(x)
     counts = memory.counts
     assert counts.hits == 2 and counts.saved_joules == pytest.approx(core_watts * counts.saved_seconds)
+
+
+def test_this_computer_s_energy_is_that_of_its_instruction_set() -> None:
+    if fitting_profile()[0] is None:
+        pytest.skip("no profile fits this computer")
+    memory, x = millijoule.Memory(), np.ones((1, 5, 5, 3), np.float32)
+    with millijoule.load(tiny_network(), memory=memory, threads=1) as session:
+        for _ in range(2):
+            session.run(x)
+    energy = completed(load())[0].energy
+    assert energy is not None
+    assert memory.counts.saved_joules == pytest.approx(energy.core_watts.value * memory.counts.saved_seconds)
 
 
 def test_predictions_say_on_what_they_were_measured(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ..engine.engine import Engine
 from ..engine.feeds import Feeds
 from ..engine.workspace import Plan
 from ..errors import InputError
+from ..file.metadata import named_as_source
 from ..memory.memory import Memory
 from ..memory.question import Question
 from ..memory.shelf import Shelf, shelf_of
@@ -241,6 +242,8 @@ def _model(stage: Model | Session | Path, verify: bool) -> Model:
         return stage
     if not isinstance(stage, str | os.PathLike):
         raise InputError(f"a stage of a cascade is a model, a session or a .mj file, not {type(stage).__name__}")
+    if named_as_source(stage):
+        raise InputError(f"{os.fspath(stage)}: a stage is a .mj file, or what mj.convert({os.fspath(stage)!r}) gives")
     return Model.load(stage, verify=verify)
 
 

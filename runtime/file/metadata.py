@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import Annotated, Final, Literal, get_args
 
 import msgspec
@@ -16,6 +17,11 @@ SOURCE_ENDINGS: Final = (".onnx", ".tflite", ".lite")
 Color = Literal["rgb", "bgr", "gray"]
 Resize = Literal["stretch", "crop", "pad"]
 Interpolation = Literal["nearest", "bilinear", "bicubic"]
+
+
+def named_as_source(path: str | os.PathLike[str]) -> bool:
+    """Whether a file by that name is converted before it is loaded."""
+    return os.fspath(path).lower().endswith(SOURCE_ENDINGS)
 
 
 class _Unfit(InputError, ValueError):

@@ -12,7 +12,7 @@ from . import atomic, container, schema, validate
 from .decode import decode_record
 from .encode import encode_model
 from .mapping import LENGTH_BYTES
-from .metadata import SOURCE_ENDINGS, Metadata
+from .metadata import Metadata, named_as_source
 from .self_test import Arrays
 
 
@@ -54,7 +54,7 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
 
 def check_name(path: str | os.PathLike[str]) -> None:
     """InputError where a file by that name would be taken for what is yet to be converted."""
-    if os.fspath(path).lower().endswith(SOURCE_ENDINGS):
+    if named_as_source(path):
         raise InputError(
             f"{os.fspath(path)}: a file named so would be taken for a source when it is loaded: name it .mj, or export "
             "the model as ONNX (mj export, mj.export)"

@@ -158,9 +158,12 @@ class Shelf:
 
 def shelf_of(memory: Memory, engine: Engine, answers: Answers) -> Shelf:
     """For a model that is loaded: targets differ in the last bits of what they give."""
-    from .fingerprint import fingerprint  # which only those who remember need
+    # Which only those who remember need.
+    from ..targets.device import completed
+    from .fingerprint import fingerprint
 
-    model, energy = engine.model, engine.profile.energy
+    model, profile = engine.model, engine.profile
+    energy = profile.energy or completed(profile)[0].energy
     target = "numpy" if engine.target is None else engine.target.name
     owner = fingerprint(model) + target.encode()
     watts = 0.0 if energy is None else energy.core_watts.value

@@ -36,7 +36,8 @@ class MemoryCounts:
     """What a memory did since it was made. hits, misses: answers found, and not. expired: misses because the entry was
     too old. evicted: entries that made room for newer ones. unsure: answers that were not confident enough to be kept.
     saved_macs, saved_seconds: multiply-adds and time that hits made unnecessary. saved_joules: the same of energy above
-    idle, by what the profile says that a busy core takes; models whose profile does not know count as nothing.
+    idle, modelled: by what the profile says that a busy core takes, and where that of this computer does not, that of
+    its board or instruction set; nothing where none does.
     similar: hits by inputs that were only similar. audited: of those that would have been such hits, how many were
     computed instead; false: how many of these had another class."""
 

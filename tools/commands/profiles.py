@@ -128,7 +128,7 @@ def _tables(profile: Profile) -> None:
 def _detected(as_json: bool) -> None:
     from ...device_profiles import detect
     from ...device_profiles.board import facts
-    from ..models.devices import fitting_profile
+    from ...runtime.targets.device import fitting_profile
     from ..report.display import emit, emit_json, emit_sentence
 
     here, said = detect(), facts()
