@@ -80,12 +80,16 @@ def _matrix(figure: Any, axis: Any, names: Sequence[str], covers: Sequence[Seque
 
 
 def _front(figure: Any, axis: Any, members: Sequence[Member], found: Found, by: str) -> None:
+    from matplotlib.ticker import LogLocator
+
     name, scale = COSTS[by]
     points = [pairing.point for pairing in found.pairings if pairing.point is not None]
     costs = [point.cost * scale for point in (*points, *found.front)] + [each.cost(by) * scale for each in members]
     if min(costs) > 0 and max(costs) > WIDE * min(costs):
         axis.set_xscale("log")
+        axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter("{x:g}")
     front = ([point.cost * scale for point in found.front], [point.accuracy for point in found.front])
     axis.plot(*front, drawstyle="steps-post", color="silver", zorder=1, label="nothing beats these")
     axis.scatter([p.cost * scale for p in points], [p.accuracy for p in points], s=14, color="dimgray",
