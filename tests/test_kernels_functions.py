@@ -106,6 +106,13 @@ CASES = [
     Case("Round", np.rint),
     Case("Square", np.square),
     Case("Cube", lambda x: x**3, 1.5),
+    Case("Affine", lambda x: x * ALPHA + BETA, params=[ALPHA, BETA], absolute=ABSOLUTE),
+    Case("ReluAffine", lambda x: np.maximum(x, 0) * -ALPHA + BETA, params=[-ALPHA, BETA], absolute=ABSOLUTE),
+    Case("HardSwishAffine", lambda x: f.hard_swish(x) * ALPHA + BETA, params=[ALPHA, BETA], absolute=ABSOLUTE),
+    Case("SigmoidAffine", lambda x: sigmoid(x) * ALPHA - BETA, params=[ALPHA, -BETA], absolute=ABSOLUTE),
+    Case("TanhAffine", lambda x: np.tanh(x) * ALPHA + BETA, params=[ALPHA, BETA], absolute=ABSOLUTE),
+    Case("SiLUAffine", lambda x: x * sigmoid(x) * ALPHA + BETA, params=[ALPHA, BETA], absolute=ABSOLUTE),
+    Case("SoftplusAffine", lambda x: np.logaddexp(x, 0) * ALPHA - BETA, params=[ALPHA, -BETA], absolute=ABSOLUTE),
 ]
 IDS = [case.name + "".join(f" {p:g}" for p in case.params) for case in CASES]
 
@@ -217,7 +224,7 @@ def test_every_fusable_activation_has_a_vector_function() -> None:
 
 def test_functions_are_those_of_the_operators() -> None:
     """Square and Cube are Pow's."""
-    assert set(FUNCTIONS) - {"Square", "Cube", "GeluTanh", "SiLUScaled"} == {
+    assert set(FUNCTIONS) - {"Square", "Cube", "GeluTanh", "SiLUScaled", *activation.AFFINE} == {
         name for name in names() if operator(name).work is not None
     }
     assert all(operator(name).elementwise for name in names() if operator(name).work is not None)

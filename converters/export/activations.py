@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ...runtime.errors import ModelError
-from ...runtime.ops.activation import CLAMPS
+from ...runtime.ops.activation import AFFINE, CLAMPS
 from .writer import Writer
 
 _PLAIN = ("Relu", "HardSwish", "Sigmoid", "Tanh", "Softplus")
@@ -31,6 +31,16 @@ def _silu(writer: Writer, x: str, y: str, alpha: float, dtype: np.dtype) -> None
     writer.emit("Mul", [x, gate], [y])
 
 
+def _affine(writer: Writer, name: str | None, x: str, y: str, scale: float, offset: float, dtype: np.dtype) -> None:
+    source = x
+    if name is not None:
+        source = writer.new(f"{y}.activated")
+        activate(writer, name, (), x, source, dtype)
+    scaled = writer.new(f"{y}.scaled")
+    writer.emit("Mul", [source, writer.constant(f"{y}.scale", np.array(scale, dtype))], [scaled])
+    writer.emit("Add", [scaled, writer.constant(f"{y}.offset", np.array(offset, dtype))], [y])
+
+
 def activate(writer: Writer, name: str, params: Sequence[float], x: str, y: str, dtype: np.dtype) -> None:
     """Nodes that make y of x. name, params: as runtime/ops/activation.py has them, and SiLU's alpha."""
     makers: dict[str, Callable[[], None]] = {
@@ -45,6 +55,9 @@ def activate(writer: Writer, name: str, params: Sequence[float], x: str, y: str,
         writer.emit(name, [x], [y])
     elif name in CLAMPS:
         _clip(writer, x, y, *CLAMPS[name](*params), dtype)
+    elif name in AFFINE:
+        scale, offset = params
+        _affine(writer, AFFINE[name], x, y, scale, offset, dtype)
     elif name in makers:
         makers[name]()
     else:

@@ -25,6 +25,7 @@ from .framework import shapes
 from .framework.indexed import IndexedGraph
 from .framework.rewriter import Rewrite, Rewriter
 from .fuse_activation import fuse_activation, fuse_clamp
+from .fuse_affine import fuse_affine
 from .fuse_residual import fuse_residual
 from .gather_stored import gather_stored
 from .gather_to_slice import gather_to_slice
@@ -125,7 +126,7 @@ FOLDING = (
     *(mean_to_pool, whole_window_to_global_pool, drop_expand, simplify_pow, focus_to_conv),
 )
 FUSION = (
-    *(fold_small_dequantize, fuse_residual, fuse_activation, drop_implied_clamp, fuse_dynamic_product),
+    *(fold_small_dequantize, fuse_residual, fuse_activation, fuse_affine, drop_implied_clamp, fuse_dynamic_product),
     fuse_dynamic_bias,
 )
 

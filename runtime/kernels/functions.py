@@ -104,6 +104,10 @@ def ceil(x: Traced) -> Traced:
     return where(bits.compare(">", 0) & bits.compare("<", LEAST_NORMAL), 1.0, x.llvm("ceil"))
 
 
+def _affine(function: Function) -> Function:
+    return lambda x, scale, offset: function(x) * scale + offset
+
+
 def _llvm(name: str) -> Function:
     return lambda x: x.llvm(name)
 
@@ -144,7 +148,15 @@ FUNCTIONS: dict[str, Function] = {
     "Square": lambda x: x * x,
     "Cube": lambda x: x * x * x,
 }
-"""Operators by name; Square and Cube are x ** 2 and x ** 3, GeluTanh and SiLUScaled forms of Gelu and SiLU."""
+FUNCTIONS |= {
+    "Affine": _affine(lambda x: x),
+    **{
+        f"{name}Affine": _affine(FUNCTIONS[name])
+        for name in ("Relu", "HardSwish", "Sigmoid", "Tanh", "SiLU", "Softplus")
+    },
+}
+"""Operators by name; Square and Cube are x ** 2 and x ** 3, GeluTanh and SiLUScaled forms of Gelu and SiLU. Those that
+end in Affine are ops/activation.py's."""
 
 BINARY: dict[str, Function] = {
     "Add": lambda a, b: a + b,

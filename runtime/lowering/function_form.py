@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..ops.activation import AFFINE
 from ..program.builder import Builder
 from ..program.view import Place
 
@@ -34,6 +35,10 @@ def _gelu(tanh: float = 0.0) -> FunctionForm:
     return FunctionForm("GeluTanh" if tanh else "Gelu")
 
 
+def _affine(name: str) -> Callable[..., FunctionForm]:
+    return lambda scale, offset: FunctionForm(name, (scale, offset))
+
+
 def _silu(alpha: float = 1.0) -> FunctionForm:
     return FunctionForm("SiLU") if alpha == 1 else FunctionForm("SiLUScaled", (alpha,))
 
@@ -49,6 +54,7 @@ FORMS: dict[str, Callable[..., FunctionForm]] = {
     "Celu": lambda alpha=1.0: FunctionForm("Celu", (1 / alpha, alpha)),
     "ThresholdedRelu": lambda alpha=1.0: FunctionForm("ThresholdedRelu", (alpha,)),
     "Shrink": lambda bias=0.0, lambd=0.5: FunctionForm("Shrink", (bias, lambd)),
+    **{name: _affine(name) for name in AFFINE},
 }
 """Of those that take parameters, in the order of ops/activation.py."""
 

@@ -11,6 +11,15 @@ from . import unary_functions as f
 from .integer import quantize
 from .registry import Context
 
+
+def _affine(function: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    def affine(x: np.ndarray, scale: float, offset: float) -> np.ndarray:
+        y = function(x)
+        return y * y.dtype.type(scale) + y.dtype.type(offset)
+
+    return affine
+
+
 FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
     "Relu": f.relu,
     "Relu6": f.relu6,
@@ -27,7 +36,16 @@ FUNCTIONS: dict[str, Callable[..., np.ndarray]] = {
 }
 """What can be fused. activation_params: Clip min, max; LeakyRelu alpha; HardSigmoid alpha, beta; Gelu 0 or 1 (tanh)."""
 
-PARAMETERS = {"Clip": (2,), "LeakyRelu": (0, 1), "HardSigmoid": (0, 2), "Gelu": (0, 1)}
+AFFINE: dict[str, str | None] = {
+    f"{name or ''}Affine": name for name in (None, "Relu", "HardSwish", "Sigmoid", "Tanh", "SiLU", "Softplus")
+}
+"""Those of no other parameters, or none at all, times one number plus another, each rounded: as nothing is computed
+otherwise than by nodes of their own, they can be fused whatever the numbers are. activation_params: scale, offset."""
+FUNCTIONS |= {affine: _affine(np.asarray if name is None else FUNCTIONS[name]) for affine, name in AFFINE.items()}
+
+PARAMETERS = {
+    "Clip": (2,), "LeakyRelu": (0, 1), "HardSigmoid": (0, 2), "Gelu": (0, 1), **dict.fromkeys(AFFINE, (2,)),
+}  # fmt: skip
 """How many parameters those take that take any."""
 
 CLAMPS: dict[str, Callable[..., tuple[float, float]]] = {

@@ -96,7 +96,7 @@ def _of_calls(calls: Sequence[Call], facts: dict[str, Any], target: Target | Non
     integers = "int8" in loops.kind or "quant" in call.kernel.__module__
     return Work(
         facts["index"], facts["operator"], facts["node"], kernel, loops.kind, loops.cycles, loops.ends, loops.places,
-        loops.results * FUNCTIONS.get(str(call.constants.get("activation")), 0.0), loops.places * loops.panel,
+        loops.results * _of_function(call.constants.get("activation")), loops.places * loops.panel,
         loops.panel, facts["macs"], "i8" if integers else "f32", weights, data,
         sum(each.chunks for each in calls), max(1, call.chunks // call.grain) if call.grain else 1, len(calls),
     )  # fmt: skip
@@ -213,6 +213,11 @@ def _squares(call: Call, kernel: str, element: str, target: Target) -> Loops:
     transforms = squares * (-(-channels // vector) * spread + -(-outputs // layout.lanes) * gather)
     panel = steps * layout.step_bytes(columns)
     return Loops(kernel, tiles * cost.cycles(rows, columns, steps) + transforms, 0, tiles, results, panel)
+
+
+def _of_function(name: Any) -> float:
+    """What a result of this activation takes, if any."""
+    return 0.0 if name is None else FUNCTIONS.get(str(name).removesuffix("Affine"), 0.0)
 
 
 def _number(call: Call, name: str) -> int:
