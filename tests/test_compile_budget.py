@@ -90,6 +90,7 @@ LARGEST: dict[str, dict[str, Any]] = {
     "top_k.top_k": {"element": "f64", "smallest": True},
     "winograd.winograd_f32": {"rows": 8, "columns": 2, **TILE, "residual": True, "ahead": 1},
     "winograd.winograd_int8": {"rows": 6, "columns": 2, "tail": None, "finish": "clamp", "ahead": 1},
+    "winograd_line.winograd_line": {"columns": 2, "tail": None, "finish": "clamp"},
 }  # fmt: skip
 """The constants of the largest kernels that a factory is asked for; those with none are not listed."""
 

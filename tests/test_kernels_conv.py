@@ -10,9 +10,10 @@ import os
 import numpy as np
 import pytest
 from kernel_cases import INTEGER_TARGETS, TARGETS, check_model, kernels_of, program_of
-from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, PADS, RTOL, Build, conv, gemm, random_conv
+from product_cases import ATOL, CONV_FLOATS, CONV_INTEGERS, PADS, RTOL, Build, conv, ends, gemm, random_conv
 
 from millijoule.runtime.engine.engine import needed_kernels
+from millijoule.runtime.lowering import winograd_line
 from millijoule.runtime.program.program import PythonStep
 from millijoule.runtime.session import load
 from millijoule.runtime.targets import target as targets
@@ -116,6 +117,35 @@ def test_whole_numbers_stay_exact() -> None:
         if whole:
             np.testing.assert_array_equal(found, np.rint(found))
             check_model(net.model, net.feeds, rtol=0, atol=0)
+
+
+WITHOUT_VNNI = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
+PAIRED: dict[str, Build] = {
+    "sixteen channels": conv((1, 9, 12, 16), 16, (3, 3), activation="Relu6", **PADS),
+    "odd counts": conv((2, 17, 15, 41), 23, (3, 3), **PADS),
+    "without padding": conv((1, 18, 19, 33), 5, (3, 3), bias=False),
+    "one line": conv((1, 3, 7, 32), 40, (3, 3)),
+    "one pair": conv((2, 6, 4, 34), 9, (3, 3)),
+    "three pixels": conv((1, 6, 5, 32), 70, (3, 3)),
+    "weights of 9 bits": conv((1, 12, 12, 32), 33, (3, 3), w_zero=-90, **PADS),
+    "the ends of their ranges": ends((1, 12, 12, 32), 17, (3, 3), **PADS),
+    "tall": conv((1, 61, 40, 32), 32, (3, 3), **PADS),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("target", [name for name in INTEGER_TARGETS if name in WITHOUT_VNNI])
+@pytest.mark.parametrize("name", PAIRED)
+def test_pairs_of_pixels(name: str, target: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Winograd's algorithm along lines, wherever it can be used and not only where it is faster."""
+    monkeypatch.setattr(winograd_line, "GAIN", 0.01)
+    monkeypatch.setattr(winograd_line, "NEAR", 1 << 20)
+    net = PAIRED[name]()
+    with load(net.model, target=target, threads=threads) as session:
+        session.run(net.feeds)
+        served = net.feeds["x0"].shape[-1] >= targets.named(target).vector_bytes // 2
+        assert ("winograd_line" in " ".join(map(str, kernels_of(session)))) == served
+    check(PAIRED[name], target, threads)
 
 
 def test_what_could_overflow_runs_in_numpy() -> None:

@@ -94,8 +94,9 @@ def test_helpers_are_kept_to_the_first_cluster(tmp_path: Path, monkeypatch: pyte
         plain(who, where)
 
     monkeypatch.setattr(os, "sched_setaffinity", keep)
+    before = set(threading.enumerate())
     with shared_session(path, monkeypatch) as session:
-        (helper,) = (thread for thread in threading.enumerate() if thread.name.startswith("millijoule-"))
+        (helper,) = set(threading.enumerate()) - before
         assert helper.native_id is not None and os.sched_getaffinity(helper.native_id) == set(own)
         assert session.threads == 2 and kept == [set(own)] and os.sched_getaffinity(0) == set(cpus)
     assert profile.cluster.cpus == own

@@ -18,6 +18,7 @@ from .product import MOST_CALLS, Geometry, emit_f32
 from .product_int8 import Requantization, emit_int8, fits_int8, int8_product
 from .registry import lowers
 from .winograd import Squares, emit_winograd, emit_winograd_int8, squares_of
+from .winograd_line import Lines, emit_winograd_line, lines_of
 
 GROUP_OVERHEAD = 50
 """Of a convolution by one group of channels, in steps of its inner loop."""
@@ -71,9 +72,13 @@ def lower(ctx: Context, b: Builder) -> bool:
     x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
     y = b.output()
     squares = _squares(b, "i8", geometries, weights, y, None)
+    lines = _lines(b, geometries, weights, y, squares)
+    each = [geometries.of(y, image, 0) for image in range(x.shape[0])] if lines or squares else []
+    whole = Requantization(scale, y_zero, product.low, product.high)
+    if lines is not None:
+        emit_winograd_line(b, lines, each, weights, bias_data, x_zero, whole)
+        return True
     if squares is not None:
-        each = [geometries.of(y, image, 0) for image in range(x.shape[0])]
-        whole = Requantization(scale, y_zero, product.low, product.high)
         emit_winograd_int8(b, squares, each, weights, bias_data, x_zero, whole)
         return True
     for image, g, part in geometries.parts(y):
@@ -112,9 +117,18 @@ def _squares(
     b: Builder, element: str, geometries: Geometries, w: np.ndarray, y: View, residual: View | None
 ) -> Squares | None:
     """Where Winograd's algorithm is to compute it."""
-    if (geometries.group, geometries.strides, geometries.dilations) != (1, (1, 1), (1, 1)):
+    if not _is_plain(geometries):
         return None
     return squares_of(b, element, geometries.of(y, 0, 0, residual), geometries.kernel, w)
+
+
+def _lines(b: Builder, geometries: Geometries, w: np.ndarray, y: View, squares: Squares | None) -> Lines | None:
+    """Where that in one dimension is to compute integers."""
+    return lines_of(b, geometries.of(y, 0, 0), geometries.kernel, w, squares) if _is_plain(geometries) else None
+
+
+def _is_plain(geometries: Geometries) -> bool:
+    return (geometries.group, geometries.strides, geometries.dilations) == (1, (1, 1), (1, 1))
 
 
 def join_groups(w: np.ndarray, group: int, lanes: int) -> tuple[np.ndarray, int]:

@@ -8,7 +8,7 @@ NaN where it would have been infinite; what is not finite reaches no other outpu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,13 +40,14 @@ loads and stores meet the first cache."""
 
 @dataclass(frozen=True)
 class Squares:
-    """element: "f32" or "i8". height, width: of the outputs."""
+    """element: "f32" or "i8". height, width: of the outputs. cycles: estimated, in the unit of TileCost."""
 
     element: str
     height: int
     width: int
     channels: int
     outputs: int
+    cycles: float = 0.0
 
     @property
     def across(self) -> int:
@@ -85,12 +86,6 @@ def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w
         return None
     if element == "i8" and (layout.dtype != np.int16 or not _fits(w)):
         return None
-    if element == "i8":
-        tile = int8_tile(b, g, w.reshape(found.outputs, -1, g.run))
-        direct = tile.cycles + STREAM * max(0, w.size * b.tile_layout(tile.element).dtype.itemsize - HELD)
-    else:
-        steps = g.kernel_rows * g.taps * g.run
-        direct = product_cycles(b.target, element, g.lines, g.pixels, found.outputs, steps)
     strips = -(-found.total // found.strip)
     steps = layout.steps(found.channels)
     products = 16 * strips * product_cycles(b.target, element, 1, found.strip, found.outputs, steps)
@@ -98,7 +93,17 @@ def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w
     gather = -(-found.outputs // layout.lanes) * GATHER_CYCLES[element]
     if element == "i8":
         products += STREAM * max(0, 32 * found.outputs * found.channels - HELD)
-    return found if direct > GAIN * (products + strips * found.strip * (spread + gather)) else None
+    cycles = products + strips * found.strip * (spread + gather)
+    return replace(found, cycles=cycles) if direct_cycles(b, element, g, w) > GAIN * cycles else None
+
+
+def direct_cycles(b: Builder, element: str, g: Geometry, w: np.ndarray) -> float:
+    """What the direct kernel takes by estimate. Arguments as of `squares_of`."""
+    outputs = w.shape[0]
+    if element == "f32":
+        return product_cycles(b.target, element, g.lines, g.pixels, outputs, g.kernel_rows * g.taps * g.run)
+    tile = int8_tile(b, g, w.reshape(outputs, -1, g.run))
+    return tile.cycles + STREAM * max(0, w.size * b.tile_layout(tile.element).dtype.itemsize - HELD)
 
 
 def _fits(w: np.ndarray) -> bool:

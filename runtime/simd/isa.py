@@ -26,6 +26,7 @@ from .subroutine import subroutine
 from .tile import Int8Tile
 from .traced import Traced
 from .vector import BYTES, ELEMENTS, Vector, call_llvm, load_at, pointer, primitive, shuffle, splat, store_at
+from .winograd_line_tile import WinogradLineTile
 from .winograd_tile import WinogradTile
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ class Isa:
     def winograd(self, element: str) -> WinogradTile:
         """The transforms of a convolution by 3x3 kernels. element: "f32" or "i8"."""
         return WinogradTile(self.target, element)
+
+    def winograd_line(self, columns: int) -> WinogradLineTile:
+        """A tile of int8 convolution by 3x3 kernels, a pair of outputs at once."""
+        return WinogradLineTile(self.target, columns)
 
     def window(self, lanes: int, kernel: int, stride: int, pixels: int) -> WindowTile:
         """A tile of float32 depthwise convolution."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ...runtime.compiler.abi import WEIGHTS
 from ...runtime.lowering.tile_choice import tile_cost
 from ...runtime.lowering.winograd import GATHER_CYCLES, SPREAD_CYCLES
+from ...runtime.lowering.winograd_line import pair_cycles
 from ...runtime.ops.registry import find
 from ...runtime.program.program import Call, PythonStep
 from ...runtime.program.view import Storage
@@ -161,6 +162,8 @@ def _loops(call: Call, kernel: str, target: Target, data: int) -> Loops:
         return _tiles(call, *TILED[kernel], target)
     if kernel in WINOGRAD:
         return _squares(call, kernel, WINOGRAD[kernel], target)
+    if kernel == "winograd_line":
+        return _pairs(call, kernel, target)
     rate = target.vector_bytes * (IN_ORDER if target.in_order else 1.0)
     if not kernel.startswith("depthwise"):
         kind = f"{kernel}.{call.constants['itemsize']}" if kernel == "copy" else kernel
@@ -213,6 +216,17 @@ def _squares(call: Call, kernel: str, element: str, target: Target) -> Loops:
     transforms = squares * (-(-channels // vector) * spread + -(-outputs // layout.lanes) * gather)
     panel = steps * layout.step_bytes(columns)
     return Loops(kernel, tiles * cost.cycles(rows, columns, steps) + transforms, 0, tiles, results, panel)
+
+
+def _pairs(call: Call, kernel: str, target: Target) -> Loops:
+    """What lowering/winograd_line.py counts."""
+    blocks, columns, steps = _number(call, "blocks"), int(call.constants["columns"]), _number(call, "steps")
+    vectors = -(-_number(call, "channels") // (target.vector_bytes // 2))
+    pairs = call.chunks * _number(call, "band") * _number(call, "across")
+    outputs = _number(call, "last_channel") + columns * target.vector_bytes // 4
+    return Loops(
+        kernel, pairs * pair_cycles(blocks * columns, steps, vectors), 0, pairs * blocks, 2 * pairs * outputs
+    )  # fmt: skip
 
 
 def _of_function(name: Any) -> float:
