@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from kernel_cases import TARGETS, Operand, Output, check_node, const, feed
 from session_models import node_graph
 
+from millijoule.runtime.errors import ModelError
 from millijoule.runtime.graph import Node
 from millijoule.runtime.model import Model
 from millijoule.runtime.ops.non_max_suppression import non_max_suppression
@@ -99,3 +102,30 @@ def test_a_suppression_is_planned_as_its_kernel(threads: int) -> None:
             np.testing.assert_array_equal(session.run(feeds)["y"], wanted)
         empty = session.run({"b": feeds["b"], "s": np.zeros_like(feeds["s"])})["y"]
         assert empty.shape == (0, 3)
+
+
+DETECTION = {
+    "max_detections": 5, "max_classes_per_detection": 1, "num_classes": 3, "score_threshold": 0.1, "iou_threshold": 0.5,
+    "scales": [10.0, 10.0, 5.0, 5.0],
+}  # fmt: skip
+WRONG: dict[str, tuple[str, list[str], dict[str, Any]]] = {
+    "no attributes": ("DetectionPostProcess", ["b", "s", "a"], {}),
+    "three scales": ("DetectionPostProcess", ["b", "s", "a"], DETECTION | {"scales": [1.0, 1.0, 1.0]}),
+    "a scale of 0": ("DetectionPostProcess", ["b", "s", "a"], DETECTION | {"scales": [1.0, 0.0, 1.0, 1.0]}),
+    "text for a number": ("DetectionPostProcess", ["b", "s", "a"], DETECTION | {"num_classes": "3"}),
+    "no classes": ("DetectionPostProcess", ["b", "s", "a"], DETECTION | {"num_classes": 0}),
+    "two inputs": ("DetectionPostProcess", ["b", "s"], DETECTION),
+    "other anchors": ("DetectionPostProcess", ["b", "s", "s"], DETECTION),
+    "one input": ("NonMaxSuppression", ["b"], {}),
+    "scores of other boxes": ("NonMaxSuppression", ["b", "a"], {}),
+    "an unknown attribute": ("NonMaxSuppression", ["b", "s"], {"top": 3}),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_none_is_refused_before_its_parts_are_made(case: str) -> None:
+    op, inputs, attrs = WRONG[case]
+    shapes = {"b": (1, 6, 4), "s": (1, 6, 4), "a": (6, 4)}
+    graph = node_graph(Node(op, inputs, ["y"], attrs, "wrong"), inputs={name: shapes[name] for name in set(inputs)})
+    with pytest.raises(ModelError, match="'wrong'"):
+        load(Model(graph))

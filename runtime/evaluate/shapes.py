@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import msgspec
 import numpy as np
@@ -15,8 +16,9 @@ import numpy as np
 from ..boxed import is_boxed
 from ..errors import ModelError
 from ..graph import Graph, Node, Value, outer_reads, subgraphs
+from ..ops.attribute_types import check as check_attributes
 from ..ops.inference import Step, context_of, infer_node
-from ..ops.registry import DataNeeded, Tensor, find
+from ..ops.registry import DataNeeded, Op, Tensor, find
 from .dimensions import bind_inputs, declare
 from .folding import Folder
 from .inlining import in_place, inlined
@@ -175,11 +177,20 @@ def _stand_in(node: Node, scope: Scope, later: Later | None, taken: Callable[[st
     if branch is not None:
         found = inlined(node, branch, taken)
     else:
-        assert parts is not None
+        assert op is not None and parts is not None
+        _check(op, node, scope)
         found = in_place(node, parts(node), taken)
     if later is not None:
         later.inlined[key] = found
     return found
+
+
+def _check(op: Op, node: Node, scope: Scope) -> None:
+    """ModelError where the node is none that its operator takes, which its parts would not know how to say."""
+    check_attributes(op, node, op.attributes(node))
+    if all(name in scope for name in node.inputs if name):
+        with suppress(DataNeeded):
+            infer_node(node, [scope[name] if name else None for name in node.inputs])
 
 
 def _is_known(node: Node, scope: Scope) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ..errors import ModelError
 from ..graph import Attribute, Graph, Node, Value
 from .checks import FLOATS, INTEGERS, require_kind
 from .non_max_suppression import class_non_max_suppression, list_chosen
@@ -26,9 +27,14 @@ def infer(ctx: Context) -> list[Inferred]:
         raise ctx.error(f"boxes of shape {boxes.shape} do not fit anchors of shape {anchors.shape}")
     if len(scores.shape) != 3 or scores.shape[:2] != (1, count) or scores.shape[2] < ctx.attrs["num_classes"]:
         raise ctx.error(f"scores of shape {scores.shape} do not fit {count} anchors and their classes")
-    if min(ctx.attrs[name] for name in COUNTS) < 1 or len(ctx.attrs["scales"]) != 4 or 0 in ctx.attrs["scales"]:
-        raise ctx.error("its numbers of detections and classes, and its four scales, must be above 0")
+    _check_numbers(ctx.node, ctx.attrs)
     return shapes_of(ctx)
+
+
+def _check_numbers(node: Node, attrs: Mapping[str, Attribute]) -> None:
+    counts = (attrs.get(name, DETECTIONS_PER_CLASS) for name in COUNTS)
+    if min(counts) < 1 or len(attrs["scales"]) != 4 or 0 in attrs["scales"]:
+        raise ModelError(f"{node}: its numbers of detections and classes, and its four scales, must be above 0")
 
 
 def shapes_of(ctx: Context) -> list[Inferred]:
@@ -104,6 +110,7 @@ def parts(node: Node) -> Graph:
         places = [constant(f"{what}.{at}", [number], np.int64) for at, number in enumerate((first, end, axis))]
         return add("Slice", [data, *places], what)
 
+    _check_numbers(node, attrs)
     boxes, scores, anchors = node.inputs
     y, x, height, width = (float(scale) for scale in attrs["scales"])
     middle, size = columns(anchors, 0, 2, 1, "middle"), columns(anchors, 2, 4, 1, "size")
