@@ -118,6 +118,24 @@ def boxes(d: Draw, op: Op) -> Drawn:
     return Drawn([corners, scores, *given], d.attributes(op), outputs=2)
 
 
+def detections(d: Draw, op: Op) -> Drawn:
+    """Boxes as large as their anchors, as an exponential that is a bit larger would overlap with others."""
+    count, classes = d.dim(), d.rng.randint(1, 4)
+    places = d.numbers.integers(-9, 9, (1, count, 4)).astype(np.float32) * np.array([1, 1, 0, 0], np.float32)
+    known, columns = np.array([-1, 0, 0.25, 0.5, 0.75, 1], np.float32), classes + d.rng.randint(0, 1)
+    scores = d.numbers.choice(known, (1, count, columns))
+    anchors = d.numbers.integers(1, 9, (count, 4)).astype(np.float32)
+    attrs = {
+        "max_detections": d.number(1, 9), "max_classes_per_detection": d.number(1, 2), "num_classes": classes,
+        "score_threshold": d.rng.choice([0.0, 0.25, 0.6]), "iou_threshold": d.rng.choice([0.0, 0.2, 0.5, 1.0]),
+        "scales": [float(d.number(1, 4)) for _ in range(4)], "regular": d.number(0, 1),
+        "detections_per_class": d.number(1, 9),
+    }  # fmt: skip
+    if d.chance(0.1):
+        del attrs[d.rng.choice(list(attrs))]
+    return Drawn([Operand(places), Operand(scores), Operand(anchors, constant=d.chance(0.8))], attrs, outputs=4)
+
+
 def scatter(d: Draw, op: Op) -> Drawn:
     shape = d.shape(1)
     dtype = d.dtype()
@@ -285,6 +303,7 @@ FAMILIES: dict[str, Family] = {
     **dict.fromkeys(("Gather", "GatherND", "GatherElements"), gather),
     **dict.fromkeys(("ScatterND", "ScatterElements"), scatter),
     **dict.fromkeys(("ClassNonMaxSuppression", "PaddedNonMaxSuppression"), boxes),
+    "DetectionPostProcess": detections,
     **dict.fromkeys(("DepthToSpace", "SpaceToDepth"), blocks),
     **dict.fromkeys(("LayerNormalization", "InstanceNormalization", "BatchNormalization"), normalize),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear"), quantize),
@@ -300,6 +319,7 @@ OFTEN = [
     *("Conv", "Gemm", "MatMul", "ReduceMax", "ReduceSum", "ReduceMean", "Transpose", "Expand", "DepthToSpace"),
     *("Softmax", "Add", "Mul", "Where", "QuantizeLinear", "DequantizeLinear", "InstanceNormalization", "Cast"),
     *("GatherElements", "ScatterElements", "ScatterND", "TopK", "ClassNonMaxSuppression"),
+    "DetectionPostProcess",
 ]
 """Operators whose lowerings compute offsets: every second graph is one of theirs."""
 

@@ -108,6 +108,26 @@ DETECTION = {
     "max_detections": 5, "max_classes_per_detection": 1, "num_classes": 3, "score_threshold": 0.1, "iou_threshold": 0.5,
     "scales": [10.0, 10.0, 5.0, 5.0],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("regular", [0, 1])
+@pytest.mark.parametrize("least", [0.0, -0.0, 0.25, -1.0])
+def test_scores_at_the_threshold_of_a_detection_count(least: float, regular: int, target: str) -> None:
+    attrs = DETECTION | {"score_threshold": least, "regular": regular, "detections_per_class": 5}
+    places, anchors = np.zeros((1, 6, 4), np.float32), np.ones((6, 4), np.float32)
+    anchors[:, :2] = 3 * np.arange(6)[:, None]
+    given = np.array([0, 0.25, -0.5, 0, 0.75, -1], np.float32)
+    graph = node_graph(
+        Node("DetectionPostProcess", ["b", "s", "a"], ["y", "classes", "scores", "count"], attrs),
+        inputs={"b": (1, 6, 4), "s": (1, 6, 3)}, outputs=("count",),
+    )  # fmt: skip
+    graph.add_constant("a", anchors)
+    feeds = {"b": places, "s": np.stack([given, given - 9, given - 9], -1)[None]}
+    with load(Model(graph), target=target) as session:
+        assert session.run(feeds)["count"] == min(5, int((given >= least).sum()))
+
+
 WRONG: dict[str, tuple[str, list[str], dict[str, Any]]] = {
     "no attributes": ("DetectionPostProcess", ["b", "s", "a"], {}),
     "three scales": ("DetectionPostProcess", ["b", "s", "a"], DETECTION | {"scales": [1.0, 1.0, 1.0]}),

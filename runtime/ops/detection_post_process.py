@@ -86,8 +86,9 @@ def decoded(boxes: np.ndarray, anchors: np.ndarray, scales: np.ndarray) -> np.nd
 
 
 def below(score: float) -> np.ndarray:
-    """What exactly the scores from this one on are above."""
-    return np.nextafter(np.float32(score), np.float32(-np.inf))
+    """What exactly the scores from this one on are above; of 0 a normal number, as kernels take the others for zero."""
+    least = np.float32(score)
+    return np.array(-np.finfo(np.float32).tiny if least == 0 else np.nextafter(least, np.float32(-np.inf)), np.float32)
 
 
 def parts(node: Node) -> Graph:
