@@ -270,14 +270,15 @@ def test_spectra(lengths: list[int], tmp_path: Path) -> None:
         Tensor("spectrum", spectrum, "float32", type_name="COMPLEX64"),
         constant([*spectrum, 1], "shape"),
         Tensor("moved", (*spectrum, 1), "float32", type_name="COMPLEX64"),
-        *(real((*spectrum, 1), name) for name in ("size", "real", "imaginary")),
+        *(real((*spectrum, 1), name) for name in ("size", "real", "imaginary", "cast")),
     ]
     operators = [
         Operator("RFFT2D", [0, 1], [2], ("Rfft2dOptions", {})),
         Operator("RESHAPE", [2, 3], [4], ("ReshapeOptions", {})),
         *(Operator(kind, [4], [index]) for kind, index in (("COMPLEX_ABS", 5), ("REAL", 6), ("IMAG", 7))),
+        Operator("CAST", [4], [8]),
     ]
-    compare(chained(*operators, tensors=tensors, outputs=3), tmp_path)
+    compare(chained(*operators, tensors=tensors, outputs=4), tmp_path)
 
 
 def test_complex_numbers_where_they_are_not_taken(tmp_path: Path) -> None:

@@ -93,11 +93,15 @@ def range_(op: Operator) -> None:
 
 @handles("CAST")
 def cast(op: Operator) -> None:
-    """Quantized tensors are cast as the integers they are stored as."""
+    """Quantized tensors are cast as the integers they are stored as. Of complex numbers the real part is left."""
     target = op.value(op.output())
     if target.quant is not None:
         raise op.unsupported("a cast to a quantized tensor is not supported")
-    name = op.plain_input(0)
+    if op.tensor(0).complex:
+        real = op.constant(np.array(0, np.int64), "part")
+        name = op.new("Gather", [op.input(0, pairs=True), real], axis=-1)
+    else:
+        name = op.plain_input(0)
     wanted = dtype_of(TENSOR_TYPES.get(op.option("OutDataType", -1), "")) or target.dtype
     if wanted != target.dtype:
         raise op.error(f"casts to {wanted}, but its output is {target.dtype}")
