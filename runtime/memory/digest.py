@@ -24,9 +24,12 @@ def find_digest() -> Digest:
     """digest(an array or its bytes, seed), of an array as of its bytes in C order: xxh3_128 where xxhash is installed,
     else SipHash, which is what CPython finds bytes by and seeds at random, else BLAKE2b."""
     try:
-        from xxhash import xxh3_128_digest
+        from xxhash import xxh3_128_digest as known
     except ImportError:
         return _sip if _is_seeded() else _blake
+
+    # Its types know nothing of NumPy's arrays, which it takes.
+    xxh3_128_digest: Callable[..., bytes] = known
 
     def xxh3(data: np.ndarray | bytes, seed: int) -> Hashable:
         try:
