@@ -91,7 +91,7 @@ def command(
     """Measure how long MODEL takes for one inference.
 
     After a warm-up, every engine is called over and over in short turns with the others, on the same data, until the
-    median is known well. For each round the medians are compared; the median of the rounds' ratios is what counts, and
+    median is known well. For each round the medians are compared; the mean of the rounds' ratios is what counts, and
     the interval beside it (95 %) says whether there is a difference. Putting the inputs in place is not timed.
 
     Of several MODELs, or with --setting, the first is what the others are compared with. With --peers, and of folders,
