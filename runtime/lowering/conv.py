@@ -72,14 +72,14 @@ def lower(ctx: Context, b: Builder) -> bool:
     x_zero, y_zero = int(product.x.zero_point[0]), int(product.y.zero_point[0])
     y = b.output()
     squares = _squares(b, "i8", geometries, weights, y, None)
-    lines = _lines(b, geometries, weights, y, squares)
-    each = [geometries.of(y, image, 0) for image in range(x.shape[0])] if lines or squares else []
-    whole = Requantization(scale, y_zero, product.low, product.high)
-    if lines is not None:
-        emit_winograd_line(b, lines, each, weights, bias_data, x_zero, whole)
-        return True
-    if squares is not None:
-        emit_winograd_int8(b, squares, each, weights, bias_data, x_zero, whole)
+    found = _lines(b, geometries, weights, y, squares) or squares
+    if found is not None:
+        each = [geometries.of(y, image, 0) for image in range(x.shape[0])]
+        whole = Requantization(scale, y_zero, product.low, product.high)
+        if isinstance(found, Lines):
+            emit_winograd_line(b, found, each, weights, bias_data, x_zero, whole)
+        else:
+            emit_winograd_int8(b, found, each, weights, bias_data, x_zero, whole)
         return True
     for image, g, part in geometries.parts(y):
         out = Requantization(scale[part], y_zero, product.low, product.high)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -39,19 +40,26 @@ loads and stores meet the first cache."""
 
 
 @dataclass(frozen=True)
-class Squares:
-    """element: "f32" or "i8". height, width: of the outputs. cycles: estimated, in the unit of TileCost."""
+class Sizes:
+    """height, width: of the outputs."""
 
-    element: str
     height: int
     width: int
     channels: int
     outputs: int
-    cycles: float = 0.0
 
     @property
     def across(self) -> int:
+        """Squares or pairs of a line."""
         return -(-self.width // 2)
+
+
+@dataclass(frozen=True)
+class Squares(Sizes):
+    """element: "f32" or "i8". cycles: estimated, in the unit of TileCost."""
+
+    element: str
+    cycles: float = 0.0
 
     @property
     def total(self) -> int:
@@ -75,7 +83,7 @@ class Squares:
 def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w: np.ndarray) -> Squares | None:
     """None where the direct kernel serves. g: of one image, strides and dilations being 1. w: (O, 3, 3, C), integers
     being differences from their zero point."""
-    found = Squares(element, g.lines, g.pixels, w.shape[-1], w.shape[0])
+    found = Squares(g.lines, g.pixels, w.shape[-1], w.shape[0], element)
     layout = b.tile_layout(element)
     # Of float outputs, too, there is a vector at least: those of integers are stored with a tail.
     vector, fewest = (layout.lanes,) * 2 if element == "f32" else (2 * layout.lanes, 1)
@@ -84,7 +92,7 @@ def squares_of(b: Builder, element: str, g: Geometry, kernel: tuple[int, int], w
     if element == "f32" and np.array_equal(w, np.rint(w)):
         # Products of whole numbers, as of ConvInteger, stay exact in the direct kernel.
         return None
-    if element == "i8" and (layout.dtype != np.int16 or not _fits(w)):
+    if element == "i8" and (layout.dtype != np.int16 or not fits(w, 4)):
         return None
     strips = -(-found.total // found.strip)
     steps = layout.steps(found.channels)
@@ -106,9 +114,9 @@ def direct_cycles(b: Builder, element: str, g: Geometry, w: np.ndarray) -> float
     return tile.cycles + STREAM * max(0, w.size * b.tile_layout(tile.element).dtype.itemsize - HELD)
 
 
-def _fits(w: np.ndarray) -> bool:
-    """Whether four times an output's sum of products of bytes fits int32."""
-    return bool((np.abs(w.reshape(len(w), -1)).sum(1, dtype=np.int64) * 4 * 255 < 2**31).all())
+def fits(w: np.ndarray, times: int) -> bool:
+    """Whether so many times an output's sum of products of bytes fits int32."""
+    return bool((np.abs(w.reshape(len(w), -1)).sum(1, dtype=np.int64) * times * 255 < 2**31).all())
 
 
 def transformed(w: np.ndarray) -> np.ndarray:
@@ -167,32 +175,52 @@ def emit_winograd_int8(
     rows, columns, _ = choose_tile(b.target, "i8", 1, s.strip, s.outputs, steps)
     packed = np.stack([layout.pack(each[:, None], columns) for each in (4 * transformed(w)).astype(np.int16)])
     width, blocks = columns * layout.lanes, packed.shape[1]
-    zero_point, low, high = out.zero_point + 128, out.low + 128, out.high + 128
+    of_bytes, ends = requantizing(b, columns, w, bias, x_zero_point, out)
     constants = {
-        "rows": rows, "columns": columns, "tail": s.outputs if s.outputs < width else None,
-        "finish": finish_of(zero_point, low, high, True),
+        "rows": rows, "columns": columns, **of_bytes,
         "ahead": lines_ahead(b, layout, packed, packed[0, 0].nbytes, rows, columns, -(-s.strip // rows)),
     }  # fmt: skip
     weights, zeros = b.constant(packed), b.constant(np.zeros(width, np.int32))
-    offset = b.constant(layout.pack_channels(int32("a bias", started(w, bias, x_zero_point + 128)), columns))
-    scale = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns))
     work = s.height * s.width * w.size // 4
     count = s.shared_strip(b, rows, work)
     v_bytes, m_bytes = 32 * count * s.channels + SPARE, 64 * count * blocks * width
     for g in geometries:
         b.call(
-            winograd_int8, constants, -(-s.total // count), work=work, w=weights, zeros=zeros, bias=offset, scale=scale,
-            v=b.scratch(v_bytes), m=b.scratch(m_bytes, v_bytes), steps=steps, last_channel=max(0, s.outputs - width),
-            zero_point=zero_point, low=low, high=high, **_arguments(s, g, count, packed, 1),
+            winograd_int8, constants, -(-s.total // count), work=work, w=weights, zeros=zeros, v=b.scratch(v_bytes),
+            m=b.scratch(m_bytes, v_bytes), steps=steps, **ends, **_arguments(s, g, count, packed, 1),
         )  # fmt: skip
 
 
-def _arguments(s: Squares, g: Geometry, count: int, packed: np.ndarray, item: int) -> dict[str, Place | int]:
-    """item: bytes of an input's element and of an output's."""
+def requantizing(
+    b: Builder, columns: int, w: np.ndarray, bias: np.ndarray | None, x_zero_point: int, out: Requantization
+) -> tuple[dict[str, Any], dict[str, Place | int]]:
+    """Constants and arguments by which a kernel makes bytes of its sums. columns: of its tile. w: (O, ...)."""
+    layout, outputs = b.tile_layout("i8"), len(w)
+    width = columns * layout.lanes
+    zero_point, low, high = out.zero_point + 128, out.low + 128, out.high + 128
+    offset = layout.pack_channels(int32("a bias", started(w, bias, x_zero_point + 128)), columns)
+    scale = layout.pack_channels(out.scale.astype(np.float32), columns)
+    constants = {
+        "tail": outputs if outputs < width else None, "finish": finish_of(zero_point, low, high, True)
+    }  # fmt: skip
+    return constants, {
+        "bias": b.constant(offset), "scale": b.constant(scale), "last_channel": max(0, outputs - width),
+        "zero_point": zero_point, "low": low, "high": high,
+    }  # fmt: skip
+
+
+def image_arguments(s: Sizes, g: Geometry, item: int) -> dict[str, Place | int]:
+    """An image and its outputs. item: bytes of an input's element and of an output's."""
     return {
         "x": g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), item * s.channels)),
         "y": g.y.touching(*extent((s.height, s.width), (g.y_row, g.y_pixel), item * s.outputs)),
-        "squares": s.total, "across": s.across, "count": count, "height": s.height, "width": s.width,
-        "channels": s.channels, "blocks": packed.shape[1], "panel": packed[0, 0].nbytes,
+        "height": s.height, "width": s.width, "channels": s.channels,
         "x_row": g.x_row, "x_pixel": g.x_pixel, "y_row": g.y_row, "y_pixel": g.y_pixel,
+    }  # fmt: skip
+
+
+def _arguments(s: Squares, g: Geometry, count: int, packed: np.ndarray, item: int) -> dict[str, Place | int]:
+    return {
+        "squares": s.total, "across": s.across, "count": count, "blocks": packed.shape[1], "panel": packed[0, 0].nbytes,
+        **image_arguments(s, g, item),
     }  # fmt: skip

@@ -8,17 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.winograd_line import winograd_line
-from ..program.bounds import extent, int32
 from ..program.builder import CHUNKS_PER_THREAD, SHARED_WORK, Builder
-from ..simd.tile_layout import finish_of
 from .product import Geometry
-from .product_int8 import Requantization, started
-from .winograd import GAIN, Squares, direct_cycles
+from .product_int8 import Requantization
+from .winograd import GAIN, SPARE, Sizes, Squares, direct_cycles, fits, image_arguments, requantizing
 
 BAND = 20 << 10
 """Bytes of a band's transformed inputs, which the first cache holds beside weights."""
-SPARE = 128
-"""Bytes of scratch memory behind them, for the last product of an odd number of channels."""
 NEAR = 24 << 10
 """Bytes of weights that the first cache holds beside them: all are read for every pair."""
 COLUMNS = 2
@@ -30,18 +26,7 @@ direct kernel 39, squares as long), 16 x 16 of 32 channels 28.7 (squares 29.5)."
 
 
 @dataclass(frozen=True)
-class Lines:
-    """height, width: of the outputs."""
-
-    height: int
-    width: int
-    channels: int
-    outputs: int
-
-    @property
-    def across(self) -> int:
-        return -(-self.width // 2)
-
+class Lines(Sizes):
     def band(self, b: Builder, work: int) -> int:
         """Lines of a chunk: evenly many in each, and enough chunks for the threads."""
         most = max(1, BAND // (8 * self.across * self.channels) - 2)
@@ -57,7 +42,7 @@ def lines_of(b: Builder, g: Geometry, kernel: tuple[int, int], w: np.ndarray, sq
     layout, (outputs, channels) = b.tile_layout("i8"), (w.shape[0], w.shape[-1])
     if layout.dtype != np.int16 or kernel != (3, 3) or g.pixels < 2 or channels < 2 * layout.lanes:
         return None
-    if not _fits(w) or 24 * channels * outputs > NEAR:
+    if not fits(w, 2) or 24 * channels * outputs > NEAR:
         return None
     columns = _columns(layout.lanes, outputs)
     blocks, steps = len(layout.starts(outputs, columns)), layout.steps(channels)
@@ -74,11 +59,6 @@ def pair_cycles(columns: int, steps: int, vectors: int) -> float:
 
 def _columns(lanes: int, outputs: int) -> int:
     return min(COLUMNS, -(-outputs // lanes))
-
-
-def _fits(w: np.ndarray) -> bool:
-    """Whether twice an output's sum of products of bytes fits int32."""
-    return bool((np.abs(w.reshape(len(w), -1)).sum(1, dtype=np.int64) * 2 * 255 < 2**31).all())
 
 
 def transformed(w: np.ndarray) -> np.ndarray:
@@ -102,23 +82,12 @@ def emit_winograd_line(
     # (places, blocks, lines, steps, columns, ...): the places of a step lie side by side.
     packed = np.stack([layout.pack(each, columns) for each in transformed(w)])
     packed = np.ascontiguousarray(np.moveaxis(packed, 0, 3))
-    width = columns * layout.lanes
-    zero_point, low, high = out.zero_point + 128, out.low + 128, out.high + 128
-    constants = {
-        "columns": columns, "tail": s.outputs if s.outputs < width else None,
-        "finish": finish_of(zero_point, low, high, True),
-    }  # fmt: skip
-    offset = b.constant(layout.pack_channels(int32("a bias", started(w, bias, x_zero_point + 128)), columns))
-    scale, weights = b.constant(layout.pack_channels(out.scale.astype(np.float32), columns)), b.constant(packed)
-    work = s.height * s.width * w.size // 4
+    of_bytes, ends = requantizing(b, columns, w, bias, x_zero_point, out)
+    weights, work = b.constant(packed), s.height * s.width * w.size // 4
     band = s.band(b, work)
     for g in geometries:
         b.call(
-            winograd_line, constants, -(-s.height // band), work=work, w=weights, bias=offset, scale=scale,
-            x=g.x.touching(*extent((s.height + 2, s.width + 2), (g.x_row, g.x_pixel), s.channels)),
-            y=g.y.touching(*extent((s.height, s.width), (g.y_row, g.y_pixel), s.outputs)),
-            v=b.scratch(8 * (band + 2) * s.across * s.channels + SPARE), band=band, height=s.height, width=s.width,
-            across=s.across, channels=s.channels, steps=steps, blocks=packed.shape[0], x_row=g.x_row, x_pixel=g.x_pixel,
-            y_row=g.y_row, y_pixel=g.y_pixel, last_channel=max(0, s.outputs - width),
-            zero_point=zero_point, low=low, high=high,
+            winograd_line, {"columns": columns, **of_bytes}, -(-s.height // band), work=work, w=weights,
+            v=b.scratch(8 * (band + 2) * s.across * s.channels + SPARE), band=band, across=s.across, steps=steps,
+            blocks=packed.shape[0], **ends, **image_arguments(s, g, 1),
         )  # fmt: skip
